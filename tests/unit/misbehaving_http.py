@@ -1,0 +1,105 @@
+"""A web server on 127.0.0.1 that misbehaves as told: the other side of test_download.py."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Self
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How one request is answered; the defaults are a good server that knows ranges."""
+
+    body: bytes = b""
+    status: int = 200
+    etag: str | None = '"one"'
+    headers: dict[str, str] = field(default_factory=dict)
+    ranges: bool = True  # False: 200 and everything, whatever was asked
+    ignore_if_range: bool = False
+    length: bool = True  # False: no Content-Length, the end of the connection ends the body
+    drop_after: int | None = None  # bytes of the body after which the connection is closed
+    stall_after: int | None = None  # bytes of the body after which nothing comes any more
+
+
+@dataclass(frozen=True)
+class Served:
+    """One request as it was seen and what it got."""
+
+    path: str
+    range: str | None
+    if_range: str | None
+    status: int
+    sent: int
+
+
+class MisbehavingServer:
+    """`plan[path]` is a list of answers, one a request; the last one is repeated. `served` tells what happened."""
+
+    def __init__(self) -> None:
+        self.plan: dict[str, list[Answer]] = {}
+        self.served: list[Served] = []
+        self.over = threading.Event()
+        self._lock = threading.Lock()
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01})
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self._http.server_address[1]}{path}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+        self._http.shutdown()
+        self._thread.join()
+        self._http.server_close()
+
+    def _next(self, path: str) -> Answer:
+        with self._lock:
+            answers = self.plan.get(path, [Answer(status=404, body=b"<html>no such page</html>")])
+            return answers.pop(0) if len(answers) > 1 else answers[0]
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                server._answer(self)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        return Handler
+
+    def _answer(self, request: BaseHTTPRequestHandler) -> None:
+        answer = self._next(request.path)
+        asked, if_range = request.headers.get("Range"), request.headers.get("If-Range")
+        status, body, headers = answer.status, answer.body, dict(answer.headers)
+        same = if_range is None or answer.ignore_if_range or if_range == answer.etag
+        if status == 200 and asked and answer.ranges and same:
+            start = int(asked.removeprefix("bytes=").rstrip("-"))
+            if start >= len(body):
+                status, headers["Content-Range"], body = 416, f"bytes */{len(body)}", b""
+            else:
+                headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
+                status, body = 206, body[start:]
+        if answer.etag is not None:
+            headers["ETag"] = answer.etag
+        if answer.length:
+            headers.setdefault("Content-Length", str(len(body)))
+        end = min(len(body) if cut is None else cut for cut in (answer.drop_after, answer.stall_after))
+        with self._lock:
+            self.served.append(Served(request.path, asked, if_range, status, min(end, len(body))))
+        request.send_response(status)
+        for name, value in headers.items():
+            request.send_header(name, value)
+        request.end_headers()
+        request.wfile.write(body[:end])
+        request.wfile.flush()
+        if answer.stall_after is not None:
+            self.over.wait(10)
+        request.close_connection = True

@@ -1,0 +1,149 @@
+"""Every fault of a config is reported at once, on its own line, with its path and a suggestion."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from gaia_offsets import config as checks
+
+ROOT = Path(__file__).parents[2]
+OVERLAYS = sorted(path.name for path in (ROOT / "config").glob("*.yaml") if path.name != "config.yaml")
+
+
+@pytest.fixture(scope="module")
+def schema():
+    return checks.load_schema(ROOT / "workflow/schemas/config.schema.yaml")
+
+
+@pytest.fixture
+def base():
+    return yaml.safe_load((ROOT / "config/config.yaml").read_text())
+
+
+def faults(base, schema, overlay):
+    with pytest.raises(checks.ConfigError) as caught:
+        checks.resolve(checks.merge(base, yaml.safe_load(overlay)), schema)
+    return str(caught.value).splitlines()
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_shipped_overlays_are_sound(base, schema, name):
+    overlay = yaml.safe_load((ROOT / "config" / name).read_text())
+    resolved = checks.resolve(checks.merge(base, overlay), schema)
+    assert set(resolved["run"]["samples"]) <= set(resolved["samples"])
+
+
+@pytest.mark.parametrize(
+    ("overlay", "line"),
+    [
+        ("measure: {map: {nsid: 3}}", "measure.map.nsid: not a known key; did you mean nside?"),
+        ("measure: {map: {nside: 33}}", "measure.map.nside: 33 is not a power of two"),
+        ("measure: {map: {nside: two}}", "measure.map.nside: 'two' is not of type integer"),
+        ("measure: {map: {more_than: 0}}", "measure.map.more_than: 0 is less than the minimum of 1"),
+        ("run: {samples: [lamost_giant]}", "run.samples: 'lamost_giant' is not one of samples; did you mean lamost_giants?"),
+        ("run: {samples: []}", "run.samples: names no sample"),
+        (
+            "measure: {trends: {edges: {colour: [1.2, 1.1]}}}",
+            "measure.trends.edges.colour: edges must increase, two or more",
+        ),
+        (
+            "measure: {trends: {edges: {colour: {start: 2.0, stop: 1.0}}}}",
+            "measure.trends.edges.colour: stop 1 is not above start 2",
+        ),
+        (
+            "measure: {gaussian: {method: densty_power}}",
+            "measure.gaussian.method: 'densty_power' is none of density_power, histogram; did you mean density_power?",
+        ),
+        (
+            "samples: {lamost_giants: {cuts: [{column: rue, op: '<', value: 2}]}}",
+            "samples.lamost_giants.cuts.0.column: 'rue' is neither a standard column nor named in the sample's columns; "
+            "did you mean ruwe?",
+        ),
+        (
+            "samples: {lamost_giants: {cuts: [{column: ruwe, op: between, value: 2}]}}",
+            "samples.lamost_giants.cuts.0.value: 2 should be [low, high] for op between",
+        ),
+        (
+            "samples: {lamost_giants: {cuts: [{column: ruwe, op: <, value: __import__('os')}]}}",
+            "samples.lamost_giants.cuts.0.value: \"__import__('os')\" is text, op < compares numbers",
+        ),
+        (
+            "samples: {lamost_giants: {reference: {kind: constant}}}",
+            "samples.lamost_giants.reference.value_mas: missing; kind constant needs it",
+        ),
+        (
+            "samples: {lamost_giants: {targets: {dataset: lamost_vac}}}",
+            "samples.lamost_giants.targets.dataset: 'lamost_vac' is not one of datasets; did you mean lamost_dr8_vac?",
+        ),
+        (
+            "samples: {lamost_giants: {release: edr4}}",
+            "samples.lamost_giants.release: 'edr4' is not one of releases; did you mean edr3?",
+        ),
+        (
+            "samples: {lamost_giants: {crossmatch: {backend: local}}}",
+            "samples.lamost_giants.crossmatch.gaia: missing; the local back end needs a table of Gaia sources",
+        ),
+        (
+            "datasets: {x: {simulated: {survey: toi, table: targets}}}",
+            "datasets.x.simulated.survey: 'toi' is not one of surveys",
+        ),
+        ("samples: {x: {like: lamost}}", "samples.x.like: 'lamost' is not one of samples; did you mean lamost_giants?"),
+        ("samples: {x: {like: x}}", "samples.x.like: x -> x leads back to itself"),
+        ("figures: {colour_range_uas: [5, 5]}", "figures.colour_range_uas: 5 is not above 5"),
+        ("samples: null", "samples: None is not of type object"),
+    ],
+)
+def test_each_fault_has_its_line(base, schema, overlay, line):
+    assert line in faults(base, schema, overlay)
+
+
+def test_all_faults_come_at_once(base, schema):
+    overlay = """
+    run: {samples: [nobody]}
+    measure: {map: {nside: 33, order: ring}, gaussian: {beta: 7}}
+    samples: {x: {like: lamost_giants, reference: {kind: distanse}, cuts: [{column: rue, op: "<", value: 2}]}}
+    """
+    lines = faults(base, schema, overlay)
+    for path in ("run.samples", "measure.map.nside", "measure.map.order", "measure.gaussian.beta"):
+        assert sum(line.startswith(path + ":") for line in lines) == 1
+    assert any(line.startswith("samples.x.reference.kind") for line in lines)
+    assert any(line.startswith("samples.x.cuts.0.column") for line in lines)
+
+
+def test_an_inherited_fault_is_told_once(base, schema):
+    overlay = "samples: {lamost_giants: {reference: {kind: constant}}, x: {like: lamost_giants}}"
+    lines = faults(base, schema, overlay)
+    assert [line for line in lines if "value_mas" in line] == [
+        "samples.lamost_giants.reference.value_mas: missing; kind constant needs it"
+    ]
+
+
+def test_like_merges_maps_and_replaces_lists(base, schema):
+    overlay = yaml.safe_load("samples: {x: {like: lamost_giants, title: X, cuts: [], crossmatch: {radius_arcsec: 1}}}")
+    resolved = checks.resolve(checks.merge(base, overlay), schema)["samples"]["x"]
+    assert resolved["title"] == "X" and resolved["cuts"] == []
+    assert resolved["crossmatch"]["radius_arcsec"] == 1 and resolved["crossmatch"]["epoch"] == 2000.0
+    assert "like" not in resolved
+
+
+def test_merge_leaves_its_input_alone(base):
+    before = yaml.safe_dump(base)
+    checks.merge(base, {"measure": {"map": {"nside": 8}}})["samples"]["lamost_giants"]["cuts"].clear()
+    assert yaml.safe_dump(base) == before
+
+
+def test_edges_of_a_range_include_both_ends():
+    assert checks.expand_edges({"start": 8.0, "stop": 9.0, "step": 0.25}) == [8.0, 8.25, 8.5, 8.75, 9.0]
+    assert checks.expand_edges([1, 2]) == [1.0, 2.0]
+
+
+def test_every_key_of_the_schema_is_described(schema):
+    def walk(node, path):
+        for key, entry in node.get("properties", {}).items():
+            target = schema["$defs"][entry["$ref"].split("/")[-1]] if "$ref" in entry else entry
+            assert entry.get("description") or target.get("description"), f"{path}.{key}"
+            walk(target, f"{path}.{key}")
+
+    walk(schema, "")
+    for name, entry in schema["$defs"].items():
+        walk(entry, name)

@@ -1,0 +1,284 @@
+"""Figures are made from tables of every shape, say what they show, keep their text on the canvas and repeat to the byte."""
+
+from __future__ import annotations
+
+import healpy as hp
+import numpy as np
+import pandas as pd
+import pytest
+from gaia_offsets import figures
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+TITLE = "Simulated giants (toy survey)"
+UAS = r"$\mu$as"
+MAP = {"title": TITLE, "nside": 32, "ordering": "nested", "more_than": 50}
+FIT = ["gaussian_mean", "gaussian_mean_error", "gaussian_sd"]
+
+
+def statistics(n: np.ndarray, mean: float) -> pd.DataFrame:
+    """Statistics [uas] of groups of n stars: the offsets differ by a few uas from group to group."""
+    n = np.asarray(n)
+    error = 65.0 / np.sqrt(n)
+    middle = mean + 5.0 * np.sin(np.arange(len(n)))
+    columns = {"n": n, "median": middle + 0.3, "median_error": 1.25 * error, "mean": middle - 1.0, "mean_error": error}
+    return pd.DataFrame({**columns, "sd": 80.0, **dict(zip(FIT, (middle, error, 65.0), strict=True))})
+
+
+def combinations(solutions: tuple[str, ...] = ("5p", "6p")) -> list[tuple[str, str, float]]:
+    return [(s, p, mean) for s in solutions for p, mean in (("raw", -28.0), ("corrected", 2.6))]
+
+
+def global_tables(solutions: tuple[str, ...] = ("5p", "6p")) -> tuple[pd.DataFrame, pd.DataFrame]:
+    edges = np.arange(-400.0, 401.0, 10.0)
+    histograms, offsets = [], []
+    for solution, parallax, mean in combinations(solutions):
+        n = {"5p": 8000, "6p": 300}[solution]
+        middle = (edges[1:] + edges[:-1]) / 2
+        count = np.round(n * 10 / (65 * np.sqrt(2 * np.pi)) * np.exp(-0.5 * ((middle - mean) / 65) ** 2)).astype(int)
+        bins = {"bin_low": edges[:-1], "bin_high": edges[1:], "count": count}
+        histograms.append(pd.DataFrame({"solution": solution, "parallax": parallax, **bins}))
+        offsets.append(statistics([n], mean).assign(solution=solution, parallax=parallax))
+    return pd.concat(histograms), pd.concat(offsets)
+
+
+def trends_table(solutions: tuple[str, ...] = ("5p", "6p")) -> pd.DataFrame:
+    spans = {"phot_g_mean_mag": (11, 15), "colour": (1.3, 1.6), "sin_ecl_lat": (-0.4, 1.0)}
+    parts = []
+    for solution, parallax, mean in combinations(solutions):
+        for variable, (low, high) in spans.items():
+            edges = np.linspace(low, high, 13)
+            bins = {"bin_low": edges[:-1], "bin_high": edges[1:], "x_mean": (edges[1:] + edges[:-1]) / 2}
+            labels = {"solution": solution, "parallax": parallax, "variable": variable}
+            parts.append(statistics(np.full(12, 150), mean).assign(**labels, **bins))
+    return pd.concat(parts, ignore_index=True)
+
+
+def map_table(hindex: np.ndarray, solutions: tuple[str, ...] = ("5p",), n: int = 70) -> pd.DataFrame:
+    counts = np.full(len(hindex), n)
+    parts = [statistics(counts, mean).assign(solution=s, parallax=p, hindex=hindex) for s, p, mean in combinations(solutions)]
+    return pd.concat(parts, ignore_index=True)
+
+
+def patch(longitude: float, latitude: float, radius: float) -> np.ndarray:
+    vector = hp.ang2vec(longitude, latitude, lonlat=True)
+    return hp.query_disc(32, vector, np.radians(radius), nest=True)
+
+
+def northern() -> np.ndarray:
+    _, latitude = hp.pix2ang(32, np.arange(12288), nest=True, lonlat=True)
+    return np.flatnonzero(latitude > -10)
+
+
+def maps(hindex: np.ndarray, **settings) -> dict[str, pd.DataFrame]:
+    return {frame: map_table(hindex, **settings) for frame in ("equatorial", "galactic")}
+
+
+def cutflow_table() -> pd.DataFrame:
+    criteria = ["rows of the targets table", "1.1 <= nu_eff_used_in_astrometry <= 1.9 (5p)", "cost in $ < 3 and $ > 1"]
+    criteria.append("a_column_with_a_very_long_name_that_nobody_should_use_but_somebody_will >= 17")
+    kept = np.array([7_100_000, 41_000, 300, 0])
+    counts = {"kept": kept, "removed": -np.diff(kept, prepend=kept[0]), "kept_5p": kept * 95 // 100, "kept_6p": kept // 50}
+    return pd.DataFrame({"step": range(4), "criterion": criteria, **counts})
+
+
+def draw_maps(tables: dict[str, pd.DataFrame], **settings) -> Figure:
+    return figures.draw_maps(tables, colour_range=[-60, 60], **MAP, **settings)
+
+
+def without(table: pd.DataFrame) -> pd.DataFrame:
+    return table.iloc[:0]
+
+
+def with_nulls(table: pd.DataFrame) -> pd.DataFrame:
+    """Every third row has no Gaussian fit, every fifth no error of it."""
+    table = table.reset_index(drop=True)
+    table.loc[table.index % 3 == 0, FIT] = np.nan
+    table.loc[table.index % 5 == 0, "gaussian_mean_error"] = np.nan
+    return table
+
+
+GLOBAL, GLOBAL_5P = global_tables(), global_tables(("5p",))
+CASES = {
+    "fig4": lambda: figures.draw_offsets(*GLOBAL, title=TITLE),
+    "fig4 no 6p": lambda: figures.draw_offsets(*GLOBAL_5P, title=TITLE),
+    "fig4 empty": lambda: figures.draw_offsets(without(GLOBAL[0]), without(GLOBAL[1]), title=TITLE),
+    "fig4 nulls": lambda: figures.draw_offsets(GLOBAL[0], with_nulls(GLOBAL[1]), title=TITLE),
+    "fig4 many": lambda: figures.draw_offsets(*[t.assign(**{c: t[c] * 10**5 for c in t if c in ("n", "count")}) for t in GLOBAL], title=TITLE),
+    "fig5": lambda: figures.draw_trends(trends_table(), title=TITLE, min_stars=100),
+    "fig5 no 6p": lambda: figures.draw_trends(trends_table(("5p",)), title=TITLE, min_stars=100),
+    "fig5 empty": lambda: figures.draw_trends(without(trends_table()), title=TITLE, min_stars=100),
+    "fig5 nulls": lambda: figures.draw_trends(with_nulls(trends_table()), title=TITLE, min_stars=100),
+    "fig5 one bin": lambda: figures.draw_trends(trends_table().iloc[:1], title=TITLE, min_stars=100),
+    "fig6 sky": lambda: draw_maps(maps(northern())),
+    "fig6 patch": lambda: draw_maps(maps(patch(150, 30, 12))),
+    "fig6 pole": lambda: draw_maps(maps(patch(0, 89, 12))),
+    "fig6 one pixel": lambda: draw_maps(maps(np.array([4000]))),
+    "fig6 no 5p": lambda: draw_maps(maps(patch(150, 30, 12), solutions=("6p",))),
+    "fig6 few stars": lambda: draw_maps(maps(patch(150, 30, 12), n=3)),
+    "fig6 empty": lambda: draw_maps({frame: without(table) for frame, table in maps(patch(0, 0, 9)).items()}),
+    "fig6 nulls": lambda: draw_maps({frame: with_nulls(table) for frame, table in maps(patch(0, 0, 9)).items()}),
+    "fig6 raw": lambda: draw_maps(maps(northern()), parallaxes=["raw"]),
+    "counts sky": lambda: figures.draw_counts(maps(northern()), **MAP),
+    "counts patch": lambda: figures.draw_counts(maps(patch(150, 30, 12)), **MAP),
+    "counts one pixel": lambda: figures.draw_counts(maps(np.array([4000])), **MAP),
+    "counts empty": lambda: figures.draw_counts(maps(np.array([], dtype=int)), **MAP),
+    "cutflow": lambda: figures.draw_cutflow(cutflow_table(), title=TITLE),
+    "cutflow long title": lambda: figures.draw_cutflow(cutflow_table(), title="A title of a sample of stars & more, " * 5),
+}  # fmt: skip
+
+
+def texts(figure: Figure) -> list[Text]:
+    figure.canvas.draw()
+    return [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+
+
+def words(figure: Figure) -> str:
+    return "\n".join(text.get_text() for text in texts(figure))
+
+
+def inside(text: Text, figure: Figure) -> bool:
+    if text.axes is not None and text.axes.axison is False and text in text.axes.get_xticklabels() + text.axes.get_yticklabels():
+        return True  # the axis is off: its labels are not drawn
+    box, page = text.get_window_extent(), figure.bbox
+    return page.x0 - 0.5 <= box.x0 and page.y0 - 0.5 <= box.y0 and box.x1 <= page.x1 + 0.5 and box.y1 <= page.y1 + 0.5
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.filterwarnings("error")
+def test_every_case_is_drawn_with_all_text_on_the_canvas(case):
+    figure = CASES[case]()
+    assert figure.get_figwidth() == pytest.approx(7.1)
+    found = texts(figure)
+    assert [text.get_text() for text in found if not inside(text, figure)] == []
+    assert min(text.get_fontsize() for text in found) >= 7
+    assert figure.get_suptitle().split("\n")[0] in (TITLE, *[figure.get_suptitle().split("\n")[0]] * ("long" in case))
+
+
+def test_offsets_name_units_fits_and_numbers():
+    figure = CASES["fig4"]()
+    assert [ax.get_xlabel() for ax in figure.axes] == [f"offset, Gaia minus reference parallax [{UAS}]"] * 2
+    shown = words(figure)
+    for piece in ("mean −28.0 ± 0.7", "mean +2.6 ± 3.8", "sd 65.0", "median −27.7 ± 0.9", "8,000 stars", "300 stars"):
+        assert piece in shown
+
+
+def test_offsets_gaussian_has_the_area_of_the_histogram():
+    ax = CASES["fig4"]().axes[0]
+    dashed = [line for line in ax.lines if len(line.get_xdata()) > 2]
+    areas = [np.trapezoid(line.get_ydata(), line.get_xdata()) for line in dashed]
+    assert areas == pytest.approx([8000 * 10] * 2, rel=1e-3)
+    assert [line.get_color() for line in dashed] == ["#0072B2", "#C1272D"]
+
+
+def test_missing_solution_leaves_a_note():
+    assert "no 6p stars" in words(CASES["fig4 no 6p"]())
+    assert words(CASES["fig5 no 6p"]()).count("no 6p bin with 100 stars") == 3
+    assert words(CASES["fig6 no 5p"]()).count("no 5p stars") == 4
+    assert words(CASES["fig6 few stars"]()).count("no pixel with more than 50 5p stars") == 4
+    assert words(CASES["counts empty"]()).count("no 5p stars") == 2
+
+
+def test_trends_have_units_reference_lines_and_one_scale_a_row():
+    figure = CASES["fig5"]()
+    axes = np.array(figure.axes).reshape(3, 2)
+    assert [ax.get_ylabel() for ax in axes[:, 0]] == [f"offset [{UAS}]"] * 3
+    assert [ax.get_xlabel() for ax in axes[0]] == ["G [mag]"] * 2
+    assert "wavenumber" in axes[1, 0].get_xlabel() and "pseudocolour" in axes[1, 1].get_xlabel()
+    assert all(r"[$\mu$m$^{-1}$]" in ax.get_xlabel() for ax in axes[1])
+    for left, right in axes:
+        assert left.get_ylim() == right.get_ylim()
+        levels = {tuple(line.get_ydata()) for line in left.lines if line.get_linestyle() == "--"}
+        assert levels == {(-30.0, -30.0), (0.0, 0.0)}
+
+
+def test_a_wild_bin_does_not_flatten_the_others_and_is_marked():
+    trends = trends_table()
+    trends.loc[0, "gaussian_mean"] = 5000.0
+    ax = figures.draw_trends(trends, title=TITLE, min_stars=100).axes[0]
+    assert ax.get_ylim()[1] < 150
+    assert [line.get_ydata().tolist() for line in ax.lines if line.get_marker() == "^"][0][0] < ax.get_ylim()[1]
+
+
+def pixel_colour(figure: Figure, panel: int, hindex: int) -> float:
+    """Value that a panel shows at the centre of a pixel."""
+    ax = figure.axes[panel]
+    image = ax.images[0]
+    x0, x1, y0, y1 = image.get_extent()
+    longitude, latitude = hp.pix2ang(32, hindex, nest=True, lonlat=True)
+    table = map_table(np.array([hindex]))
+    sky = figures.choose_projection(np.array([longitude]), np.array([latitude]), preferred=0)
+    assert len(table) == 2
+    x, y = sky.forward(longitude, latitude)
+    data = image.get_array()
+    return float(data[int((y - y0) / (y1 - y0) * data.shape[0]), int((x - x0) / (x1 - x0) * data.shape[1])])
+
+
+def test_map_shows_the_pixel_where_it_lies_on_one_scale():
+    figure = CASES["fig6 one pixel"]()
+    assert [ax.get_title() for ax in figure.axes[:4]] == [
+        "raw, equatorial (ICRS)", "raw, Galactic", "corrected, equatorial (ICRS)", "corrected, Galactic",
+    ]  # fmt: skip
+    assert [pixel_colour(figure, panel, 4000) for panel in range(4)] == pytest.approx([-28.0, -28.0, 2.6, 2.6])
+    assert {ax.images[0].get_clim() for ax in figure.axes[:4]} == {(-60.0, 60.0)}
+    assert figure.axes[4].get_xlabel() == f"mean offset, Gaia minus reference parallax, 5p [{UAS}]"
+
+
+def test_map_leaves_out_pixels_at_the_threshold():
+    table = map_table(np.array([4000, 4001]))
+    table.loc[table["hindex"] == 4001, "n"] = 50
+    image = draw_maps({"equatorial": table}).axes[0].images[0].get_array()
+    assert set(np.unique(image.compressed())) == {table["gaussian_mean"][0]}
+    ring = map_table(hp.nest2ring(32, np.array([4000, 4001])))
+    ring.loc[ring["hindex"] == hp.nest2ring(32, 4001), "n"] = 50
+    same = figures.draw_maps({"equatorial": ring}, colour_range=[-60, 60], **{**MAP, "ordering": "ring"})
+    assert np.ma.allequal(image, same.axes[0].images[0].get_array())
+
+
+def test_counts_note_the_threshold():
+    table = map_table(patch(150, 30, 12))
+    table.loc[:9, "n"] = 50
+    shown = words(figures.draw_counts({"equatorial": table}, **MAP))
+    total = len(patch(150, 30, 12))
+    assert f"equatorial (ICRS): {total - 10} of {total} pixels above 50" in shown
+
+
+@pytest.mark.parametrize("sky", [figures.Mollweide(90.0), figures.Zenithal(150.0, 40.0, 35.0)])
+def test_projections_return_where_they_came_from_and_keep_areas(sky):
+    longitude, latitude = (angle.ravel() for angle in np.meshgrid(np.arange(130.0, 171, 8), np.arange(20.0, 61, 8)))
+    there = sky.forward(longitude, latitude)
+    assert np.allclose(sky.inverse(*there), [longitude, latitude], atol=1e-4)
+    step = 1e-3
+    east, north = sky.forward(longitude + step, latitude), sky.forward(longitude, latitude + step)
+    assert (east[0] < there[0]).all()  # longitude grows to the left
+    a, b = np.subtract(east, there), np.subtract(north, there)
+    area = np.abs(a[0] * b[1] - a[1] * b[0]) / np.radians(step) ** 2 / np.cos(np.radians(latitude))
+    assert np.allclose(area, 1.0, rtol=0.01)
+
+
+def test_whole_sky_is_cut_where_the_footprint_has_its_gap():
+    longitude, latitude = hp.pix2ang(32, northern(), nest=True, lonlat=True)
+    assert figures.choose_projection(longitude, latitude, preferred=180.0).longitude == 180.0
+    outside_gap = (longitude < 240) | (longitude > 300)
+    sky = figures.choose_projection(longitude[outside_gap], latitude[outside_gap], preferred=180.0)
+    assert isinstance(sky, figures.Mollweide) and sky.longitude == 90.0
+    nowhere = figures.choose_projection(np.array([]), np.array([]), preferred=180.0)
+    assert isinstance(nowhere, figures.Mollweide) and nowhere.longitude == 180.0
+
+
+def test_cutflow_lists_every_number_and_takes_criteria_literally():
+    figure = CASES["cutflow"]()
+    shown = words(figure)
+    for piece in ("7,100,000", "7,059,000", "38,950", "cost in $ < 3 and $ > 1", "1.1 ≤ nu_eff_used_in_astrometry ≤ 1.9 (5p)"):
+        assert piece in shown
+
+
+@pytest.mark.parametrize("case", ["fig4", "fig5", "fig6 patch", "counts sky", "cutflow"])
+def test_second_drawing_has_the_same_bytes_and_no_dates(case, tmp_path):
+    names = ["a.png", "a.pdf"]
+    for folder in ("one", "two"):
+        figures.save_figure(CASES[case](), *(tmp_path / folder / name for name in names), dpi=100)
+    for name in names:
+        content = (tmp_path / "one" / name).read_bytes()
+        assert content == (tmp_path / "two" / name).read_bytes()
+        assert b"matplotlib" not in content.lower() and b"CreationDate" not in content

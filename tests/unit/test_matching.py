@@ -1,0 +1,111 @@
+"""Cross-match: against brute force, across epochs, at the poles and over the meridian."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from gaia_offsets.matching import match_catalogues, match_nearest, propagate, separation_arcsec, unit_vectors
+from gaia_offsets.tables import TableError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+
+def test_propagation_agrees_with_astropy():
+    rng = np.random.default_rng(1)
+    ra, dec = rng.uniform(0, 360, 200), np.degrees(np.arcsin(rng.uniform(-0.99, 0.99, 200)))
+    pmra, pmdec = rng.normal(0, 300, 200), rng.normal(0, 300, 200)
+    start = SkyCoord(ra, dec, unit="deg", pm_ra_cosdec=pmra * u.mas / u.yr, pm_dec=pmdec * u.mas / u.yr)
+    expected = start.spherical_offsets_by(pmra * -16 * u.mas, pmdec * -16 * u.mas)
+    moved = propagate(ra, dec, pmra, pmdec, -16.0)
+    apart = separation_arcsec(unit_vectors(*moved), unit_vectors(expected.ra.deg, expected.dec.deg))
+    assert apart.max() < 1e-4
+
+
+def test_propagation_of_nothing_and_over_the_pole():
+    ra, dec = propagate([10.0, 20.0], [5.0, 89.9999], [np.nan, 0.0], [np.nan, 1e3], 16.0)
+    assert ra[0] == pytest.approx(10.0) and dec[0] == pytest.approx(5.0)
+    assert ra[1] == pytest.approx(200.0) and dec[1] == pytest.approx(90 - (16 - 0.36) / 3600)
+
+
+@pytest.mark.parametrize("centre", [(0.0, 0.0), (123.0, 89.999), (359.9999, -30.0), (50.0, -90.0)])
+def test_nearest_equals_brute_force(centre):
+    rng = np.random.default_rng(2)
+    near = SkyCoord(*centre, unit="deg")
+
+    def field(n):
+        position = near.directional_offset_by(rng.uniform(0, 360, n) * u.deg, 60 * np.sqrt(rng.random(n)) * u.arcsec)
+        return position.ra.deg, position.dec.deg
+
+    a, b = field(300), field(400)
+    index, separation, neighbours = match_nearest(*a, *b, 3.0)
+    apart = separation_arcsec(unit_vectors(*a)[:, None], unit_vectors(*b)[None])
+    best = apart.min(axis=1)
+    assert (index == np.where(best <= 3.0, apart.argmin(axis=1), -1)).all()
+    assert separation[index >= 0] == pytest.approx(best[best <= 3.0], abs=1e-6)
+    assert (neighbours == (apart <= 3.0).sum(axis=1)).all()
+    assert 0 < (index >= 0).sum() < 300
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_order_of_the_rows_does_not_matter(seed):
+    rng = np.random.default_rng(seed)
+    a, b = rng.uniform(0, 0.01, (2, 20)), rng.uniform(0, 0.01, (2, 30))
+    index, separation, neighbours = match_nearest(*a, *b, 5.0)
+    turn, turn_b = rng.permutation(20), rng.permutation(30)
+    again, separation2, neighbours2 = match_nearest(*a[:, turn], *b[:, turn_b], 5.0)
+    assert (np.where(again >= 0, turn_b[again], -1) == index[turn]).all()
+    assert np.allclose(separation2, separation[turn], equal_nan=True) and (neighbours2 == neighbours[turn]).all()
+
+
+def test_empty_lists():
+    assert match_nearest([], [], [1.0], [1.0], 3.0)[0].shape == (0,)
+    index, separation, neighbours = match_nearest([1.0], [1.0], [], [], 3.0)
+    assert index[0] == -1 and np.isnan(separation[0]) and neighbours[0] == 0
+
+
+def catalogues():
+    targets = pd.DataFrame({"obsid": [1, 2, 3], "target_ra": [10.0, 10.0, 200.0], "target_dec": [20.0, 20.0, 5.0]})
+    gaia = pd.DataFrame(
+        {
+            # 4611686018427387905 is 2**62 + 1: lost if it ever becomes a float
+            "source_id": np.array([4611686018427387905, 7], dtype=np.int64),
+            "ra": [10.0, 10.0],
+            "dec": [20.0 + 8.0 / 3600, 20.0 + 2.0 / 3600],
+            "pmra": [0.0, np.nan],
+            "pmdec": [500.0, np.nan],
+            "parallax": [0.5, np.nan],
+        }
+    )
+    tmass = pd.DataFrame({"ra": [10.0], "dec": [20.0 + 0.1 / 3600], "ks_m": [9.5], "ks_msigcom": [0.02]})
+    distances = pd.DataFrame({"source_id": np.array([7, 4611686018427387905]), "r_med_geo": [100.0, 2000.0]})
+    return targets, gaia, tmass, distances
+
+
+SETTINGS = {"target_epoch": 2000.0, "gaia_epoch": 2016.0, "radius_arcsec": 3.0, "tmass_radius_arcsec": 1.0}
+
+
+def test_the_moving_star_is_found_where_it_was():
+    matched = match_catalogues(*catalogues(), **SETTINGS)
+    # 500 mas/yr over 16 yr are 8 arcsec: at J2000 the first source stood on the target.
+    assert matched["source_id"][:2].tolist() == [4611686018427387905] * 2 and matched["source_id"].isna()[2]
+    assert matched["match_separation"][:2].tolist() == pytest.approx([0.0, 0.0], abs=1e-3)
+    assert matched["match_neighbours"].tolist() == [2, 2, 0]
+    assert matched["ks_m"][:2].tolist() == [9.5, 9.5] and np.isnan(matched["ks_m"][2])
+    assert matched["r_med_geo"][:2].tolist() == [2000.0, 2000.0]
+    assert matched["obsid"].tolist() == [1, 2, 3]
+
+
+def test_without_2mass_and_distances():
+    targets, gaia, _, _ = catalogues()
+    matched = match_catalogues(targets, gaia, None, None, **SETTINGS)
+    assert "ks_m" not in matched and "r_med_geo" not in matched and len(matched) == 3
+
+
+def test_faulty_tables_are_refused():
+    targets, gaia, tmass, distances = catalogues()
+    with pytest.raises(TableError, match="2 source_ids stand more than once"):
+        match_catalogues(targets, pd.concat([gaia, gaia]), tmass, distances, **SETTINGS)
+    with pytest.raises(TableError, match="columns ks_m, ra would be overwritten"):
+        match_catalogues(targets.assign(ra=1.0, ks_m=2.0), gaia, tmass, distances, **SETTINGS)

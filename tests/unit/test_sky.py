@@ -1,0 +1,60 @@
+"""Pixels and frames against known values."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from gaia_offsets.sky import complete_angles, ecliptic_latitude, pixel_centre, pixel_index, to_equatorial, to_galactic
+from gaia_offsets.tables import TableError
+
+
+def test_pixels_at_the_poles():
+    assert pixel_index([0.0, 0.0], [90.0, -90.0], nside=32, ordering="ring").tolist() == [0, 12 * 32**2 - 4]
+    assert pixel_index([0.0, 0.0], [90.0, -90.0], nside=32, ordering="nested").tolist() == [1023, 8192]
+
+
+@pytest.mark.parametrize("ordering", ["nested", "ring"])
+def test_centres_fall_into_their_pixels(ordering):
+    index = np.arange(12 * 32**2)
+    assert (pixel_index(*pixel_centre(index, nside=32, ordering=ordering), nside=32, ordering=ordering) == index).all()
+
+
+def test_source_id_holds_the_nested_pixel():
+    # Barnard's star and 61 Cyg A (FACTS.md A5)
+    ids = np.array([4472832130942575872, 1872046609345556480])
+    ra, dec = [269.448503, 316.748480], [4.739420, 38.763862]
+    assert (pixel_index(ra, dec, nside=32, ordering="nested") == ids >> 49).all()
+
+
+def test_galactic_poles_and_back():
+    assert to_galactic([192.85948], [27.12825])[1] == pytest.approx([90.0], abs=1e-4)
+    ra, dec = to_equatorial(*to_galactic([10.0, 359.0], [-80.0, 3.0]))
+    assert ra == pytest.approx([10.0, 359.0]) and dec == pytest.approx([-80.0, 3.0])
+
+
+def test_ecliptic_latitude_agrees_with_astropy():
+    from astropy.coordinates import SkyCoord
+
+    rng = np.random.default_rng(3)
+    ra, dec = rng.uniform(0, 360, 500), np.degrees(np.arcsin(rng.uniform(-1, 1, 500)))
+    expected = SkyCoord(ra, dec, unit="deg").barycentricmeanecliptic.lat.deg
+    assert ecliptic_latitude(ra, dec) == pytest.approx(expected, abs=2e-5)
+    assert ecliptic_latitude([270.0, 90.0], [66.5607, -66.5607]) == pytest.approx([90.0, -90.0], abs=1e-3)
+
+
+def test_angles_are_derived_where_absent_or_null():
+    full = complete_angles(pd.DataFrame({"ra": [10.0, 200.0], "dec": [5.0, -40.0]}))
+    only_galactic = complete_angles(full[["l", "b"]])
+    assert only_galactic[["ra", "dec"]].to_numpy() == pytest.approx(full[["ra", "dec"]].to_numpy())
+    assert only_galactic["ecl_lat"].to_numpy() == pytest.approx(full["ecl_lat"].to_numpy())
+    holes = full.assign(l=[np.nan, full["l"][1]], ecl_lat=[full["ecl_lat"][0], np.nan])
+    assert complete_angles(holes)[full.columns].to_numpy() == pytest.approx(full.to_numpy())
+
+
+def test_given_angles_stay_as_they_are():
+    given = pd.DataFrame({"ra": [10.0], "dec": [5.0], "l": [1.0], "b": [2.0], "ecl_lat": [3.0]})
+    assert complete_angles(given).equals(given)
+
+
+def test_a_table_without_a_position_is_refused():
+    with pytest.raises(TableError, match="neither ra, dec nor l, b"):
+        complete_angles(pd.DataFrame({"ra": [10.0]}))

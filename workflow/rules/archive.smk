@@ -1,0 +1,97 @@
+"""Targets get the columns of their Gaia and 2MASS counterparts (Sect. 2.1): from a Gaia archive, by TAP, in chunks."""
+
+
+def catalogue_cuts(wildcards):
+    """The cuts of a sample that may be made before the archive is asked: those on columns that it does not give.
+
+    Only these stand in the params of prepare_targets, so that a new limit in `ruwe` fetches nothing again.
+    """
+    from gaia_offsets.columns import DISTANCES, GAIA, TMASS
+
+    given = {*GAIA, *TMASS, *DISTANCES}
+    return [cut for cut in config["samples"][wildcards.sample]["cuts"] if cut["column"] not in given]
+
+
+def release_block(wildcards):
+    """The release of a sample: epoch and the archive's names of tables and columns."""
+    return config["releases"][config["samples"][wildcards.sample]["release"]]
+
+
+rule prepare_targets:
+    """Number the targets and find those that pass the cuts on catalogue columns, alone or with another spectrum of the star."""
+    input:
+        targets=targets_file,
+    output:
+        targets="<resources>/{sample}/archive/targets.parquet",
+    log:
+        "<logs>/prepare_targets/{sample}.log",
+    benchmark:
+        "<benchmarks>/prepare_targets/{sample}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        columns=lookup("samples/{sample}/targets/columns", within=config, default={}),
+        cuts=catalogue_cuts,
+        by=lookup("samples/{sample}/crossmatch/by", within=config),
+        radius_arcsec=lookup("samples/{sample}/crossmatch/radius_arcsec", within=config),
+        code=digest("prepare_targets.py"),
+    script:
+        "../scripts/prepare_targets.py"
+
+
+rule query_archive:
+    """Nearest Gaia source of each target of one chunk, with 2MASS and geometric distance, joined in the archive."""
+    input:
+        targets="<resources>/{sample}/archive/targets.parquet",
+    output:
+        chunk="<resources>/{sample}/archive/chunk_{chunk}.parquet",
+    log:
+        "<logs>/query_archive/{sample}.{chunk}.log",
+    benchmark:
+        "<benchmarks>/query_archive/{sample}.{chunk}.jsonl"
+    wildcard_constraints:
+        chunk=r"\d+",
+    conda:
+        "../../envs/analysis.yaml"
+    # Patience with the archive is no param: finished chunks stay valid when it changes. A profile limits `archive`.
+    resources:
+        archive=1,
+        archive_maxrec=lookup("archive/maxrec", within=config),
+        archive_timeout_s=lookup("archive/timeout_s", within=config),
+        archive_stall_s=lookup("archive/stall_s", within=config),
+        archive_poll_s=lookup("archive/poll_s", within=config),
+        archive_attempts=lookup("archive/attempts", within=config),
+        archive_max_wait_s=lookup("archive/max_wait_s", within=config),
+    params:
+        url=lookup("archive/url", within=config),
+        chunks=lookup("archive/chunks", within=config),
+        pm_margin_arcsec=lookup("archive/pm_margin_arcsec", within=config),
+        release=release_block,
+        by=lookup("samples/{sample}/crossmatch/by", within=config),
+        epoch=lookup("samples/{sample}/crossmatch/epoch", within=config),
+        radius_arcsec=lookup("samples/{sample}/crossmatch/radius_arcsec", within=config),
+        code=digest("query_archive.py"),
+    script:
+        "../scripts/query_archive.py"
+
+
+rule merge_archive:
+    """All targets with the answers of all chunks; nulls where there is no counterpart or the archive was not asked."""
+    input:
+        targets="<resources>/{sample}/archive/targets.parquet",
+        chunks=collect(
+            "<resources>/{{sample}}/archive/chunk_{chunk}.parquet",
+            chunk=range(lookup("archive/chunks", within=config)),
+        ),
+    output:
+        matched="<resources>/{sample}/crossmatch.archive.parquet",
+    log:
+        "<logs>/merge_archive/{sample}.log",
+    benchmark:
+        "<benchmarks>/merge_archive/{sample}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=digest("merge_archive.py"),
+    script:
+        "../scripts/merge_archive.py"

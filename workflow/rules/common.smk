@@ -1,0 +1,85 @@
+"""Checked config, wildcards and the few functions that rules use."""
+
+import ast
+import hashlib
+import sys
+from pathlib import Path
+
+SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
+sys.path.append(str(SCRIPTS))
+
+from gaia_offsets import config as checks
+from snakemake.exceptions import WorkflowError
+
+try:
+    config = checks.resolve(config, checks.load_schema(Path(workflow.basedir) / "workflow/schemas/config.schema.yaml"))
+except checks.ConfigError as faults:
+    raise WorkflowError(f"The config has faults (keys are explained in docs/config.md):\n{faults}") from None
+
+SAMPLES = config["run"]["samples"]
+FRAMES = ["equatorial", "galactic"]
+PARALLAXES = ["raw", "corrected"]
+FIGURES = ["fig4_offsets", "fig5_trends", "fig6_maps", "counts", "cutflow"]
+TABLES = ["cutflow", "global_offsets", "histograms", "trends", "map_equatorial", "map_galactic"]
+DATASET_KINDS = ["ecsv", "fits", "csv", "mrt"]
+
+
+wildcard_constraints:
+    sample="|".join(config["samples"]),
+    dataset="|".join(config["datasets"]),
+    survey="|".join(config["surveys"]) or "-",
+    frame="|".join(FRAMES),
+    parallax="|".join(PARALLAXES),
+    file=r"[A-Za-z0-9_.+-]+?(?<!\.manifest\.json)",
+
+
+def digest(script):
+    """Hash of the modules of gaia_offsets that a script uses, so that an edit of one re-runs what depends on it."""
+    seen, queue = {}, [SCRIPTS / script]
+    while queue:
+        path = queue.pop()
+        source = path.read_bytes()
+        seen[path.name] = hashlib.sha256(source).hexdigest()
+        for node in ast.walk(ast.parse(source)):
+            names = []
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("gaia_offsets"):
+                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            elif isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names if alias.name.startswith("gaia_offsets")]
+            found = (SCRIPTS.joinpath(*name.split(".")).with_suffix(".py") for name in names)
+            queue += [module for module in found if module.is_file() and module.name not in seen]
+    # The script itself is Snakemake's to watch.
+    return hashlib.sha256("".join(sorted(seen.values())).encode()).hexdigest()[:16]
+
+
+def dataset_file(name):
+    """Where a dataset lies: a table of a simulated survey or a retrieved file; nothing later knows which."""
+    entry = config["datasets"][name]
+    if entry.get("simulated"):
+        table, ending = entry["simulated"]["table"], {"targets": "fits", "red_clump": "fits"}
+        return f"resources/simulated/{entry['simulated']['survey']}/{table}.{ending.get(table, 'parquet')}"
+    return f"resources/raw/{name}/{entry['file']}"
+
+
+def local_source(wildcards):
+    """The local file of a dataset that has one."""
+    return config["datasets"][wildcards.dataset].get("path") or []
+
+
+def sample_tables(wildcards):
+    """The tables that a sample's cross-match with local tables reads, by their role."""
+    match = config["samples"][wildcards.sample]["crossmatch"]
+    blocks = {role: match.get(role) for role in ("gaia", "tmass", "distances")}
+    files = {role: dataset_file(block["dataset"]) for role, block in blocks.items() if block}
+    return {"targets": targets_file(wildcards), **files}
+
+
+def targets_file(wildcards):
+    """The targets table of a sample."""
+    return dataset_file(config["samples"][wildcards.sample]["targets"]["dataset"])
+
+
+def group_file(wildcards):
+    """The table of groups of a sample whose reference is a distance of a group."""
+    group = config["samples"][wildcards.sample]["reference"].get("group")
+    return dataset_file(group["dataset"]) if group else []

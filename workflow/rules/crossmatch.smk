@@ -1,0 +1,41 @@
+"""Targets get the columns of their Gaia and 2MASS counterparts (Sect. 2.1): with local tables, or not at all."""
+
+
+rule crossmatch_tables:
+    """Nearest Gaia source of each target within the radius, at the targets' epoch; then 2MASS and geometric distance."""
+    input:
+        unpack(sample_tables),
+    output:
+        matched="<resources>/{sample}/crossmatch.local.parquet",
+    log:
+        "<logs>/crossmatch_tables/{sample}.log",
+    benchmark:
+        "<benchmarks>/crossmatch_tables/{sample}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 2
+    params:
+        sample=lookup("samples/{sample}", within=config),
+        releases=lookup("releases", within=config),
+        code=digest("crossmatch_tables.py"),
+    script:
+        "../scripts/crossmatch_tables.py"
+
+
+rule adopt_targets:
+    """Targets that carry the Gaia columns already, in standard names and units."""
+    input:
+        targets=targets_file,
+    output:
+        matched="<resources>/{sample}/crossmatch.none.parquet",
+    log:
+        "<logs>/adopt_targets/{sample}.log",
+    benchmark:
+        "<benchmarks>/adopt_targets/{sample}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        columns=lookup("samples/{sample}/targets/columns", within=config, default={}),
+        code=digest("adopt_targets.py"),
+    script:
+        "../scripts/adopt_targets.py"

@@ -1,0 +1,154 @@
+"""Figures 4 to 6 and two pictures of the selection; these rules only read tables."""
+
+
+rule draw_offsets:
+    """Distributions of the offsets with their Gaussian fits, uas (Fig. 4)."""
+    input:
+        histograms="<results>/{sample}/tables/histograms.csv",
+        offsets="<results>/{sample}/tables/global_offsets.csv",
+    output:
+        png=report(
+            "<results>/{sample}/figures/fig4_offsets.png",
+            caption="../report/fig4.rst",
+            category="Figures",
+            labels={"sample": "{sample}", "figure": "4: offsets"},
+        ),
+        pdf="<results>/{sample}/figures/fig4_offsets.pdf",
+    log:
+        "<logs>/draw_offsets/{sample}.log",
+    benchmark:
+        "<benchmarks>/draw_offsets/{sample}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        title=lookup("samples/{sample}/title", within=config),
+        dpi=lookup("figures/dpi", within=config),
+        code=digest("draw_offsets.py"),
+    script:
+        "../scripts/draw_offsets.py"
+
+
+rule draw_trends:
+    """Mean offset, uas, against G, colour and sin(ecliptic latitude) (Fig. 5)."""
+    input:
+        trends="<results>/{sample}/tables/trends.csv",
+    output:
+        png=report(
+            "<results>/{sample}/figures/fig5_trends.png",
+            caption="../report/fig5.rst",
+            category="Figures",
+            labels={"sample": "{sample}", "figure": "5: trends"},
+        ),
+        pdf="<results>/{sample}/figures/fig5_trends.pdf",
+    log:
+        "<logs>/draw_trends/{sample}.log",
+    benchmark:
+        "<benchmarks>/draw_trends/{sample}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        title=lookup("samples/{sample}/title", within=config),
+        min_stars=lookup("measure/trends/min_stars", within=config),
+        dpi=lookup("figures/dpi", within=config),
+        code=digest("draw_trends.py"),
+    script:
+        "../scripts/draw_trends.py"
+
+
+rule draw_maps:
+    """Maps of the mean offset, uas, raw and corrected, in both frames (Fig. 6)."""
+    input:
+        equatorial="<results>/{sample}/tables/map_equatorial.csv",
+        galactic="<results>/{sample}/tables/map_galactic.csv",
+    output:
+        png=report(
+            "<results>/{sample}/figures/fig6_maps.png",
+            caption="../report/fig6.rst",
+            category="Figures",
+            labels={"sample": "{sample}", "figure": "6: maps"},
+        ),
+        raw=report(
+            "<results>/{sample}/figures/fig6_map_raw.png",
+            caption="../report/fig6.rst",
+            category="Map before and after correction",
+            labels={"sample": "{sample}", "figure": "6", "parallax": "raw"},
+        ),
+        corrected=report(
+            "<results>/{sample}/figures/fig6_map_corrected.png",
+            caption="../report/fig6.rst",
+            category="Map before and after correction",
+            labels={"sample": "{sample}", "figure": "6", "parallax": "corrected"},
+        ),
+        pdf="<results>/{sample}/figures/fig6_maps.pdf",
+    log:
+        "<logs>/draw_maps/{sample}.log",
+    benchmark:
+        "<benchmarks>/draw_maps/{sample}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        title=lookup("samples/{sample}/title", within=config),
+        nside=lookup("measure/map/nside", within=config),
+        ordering=lookup("measure/map/ordering", within=config),
+        more_than=lookup("measure/map/more_than", within=config),
+        colour_range=lookup("figures/colour_range_uas", within=config),
+        dpi=lookup("figures/dpi", within=config),
+        code=digest("draw_maps.py"),
+    script:
+        "../scripts/draw_maps.py"
+
+
+rule draw_counts:
+    """Number of 5p stars by sky pixel in both frames."""
+    input:
+        equatorial="<results>/{sample}/tables/map_equatorial.csv",
+        galactic="<results>/{sample}/tables/map_galactic.csv",
+    output:
+        png=report(
+            "<results>/{sample}/figures/counts.png",
+            caption="../report/counts.rst",
+            category="Figures",
+            labels={"sample": "{sample}", "figure": "stars by pixel"},
+        ),
+        pdf="<results>/{sample}/figures/counts.pdf",
+    log:
+        "<logs>/draw_counts/{sample}.log",
+    benchmark:
+        "<benchmarks>/draw_counts/{sample}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        title=lookup("samples/{sample}/title", within=config),
+        nside=lookup("measure/map/nside", within=config),
+        ordering=lookup("measure/map/ordering", within=config),
+        more_than=lookup("measure/map/more_than", within=config),
+        dpi=lookup("figures/dpi", within=config),
+        code=digest("draw_counts.py"),
+    script:
+        "../scripts/draw_counts.py"
+
+
+rule draw_cutflow:
+    """Stars kept after each step of the selection (Sect. 2.1)."""
+    input:
+        cutflow="<results>/{sample}/tables/cutflow.csv",
+    output:
+        png=report(
+            "<results>/{sample}/figures/cutflow.png",
+            caption="../report/cutflow.rst",
+            category="Figures",
+            labels={"sample": "{sample}", "figure": "cut flow"},
+        ),
+        pdf="<results>/{sample}/figures/cutflow.pdf",
+    log:
+        "<logs>/draw_cutflow/{sample}.log",
+    benchmark:
+        "<benchmarks>/draw_cutflow/{sample}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        title=lookup("samples/{sample}/title", within=config),
+        dpi=lookup("figures/dpi", within=config),
+        code=digest("draw_cutflow.py"),
+    script:
+        "../scripts/draw_cutflow.py"

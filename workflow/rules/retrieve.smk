@@ -1,0 +1,22 @@
+rule retrieve:
+    """One raw file of `datasets` in the config: copied from `path` or downloaded from `url`; checked, with a manifest."""
+    input:
+        local=local_source,
+    output:
+        # update(): without it Snakemake deletes a file of many GB before the job can see that it is still the right one.
+        file=update("<resources>/raw/{dataset}/{file}"),
+        manifest=update("<resources>/raw/{dataset}/{file}.manifest.json"),
+    log:
+        "<logs>/retrieve/{dataset}/{file}.log",
+    benchmark:
+        "<benchmarks>/retrieve/{dataset}/{file}.jsonl"
+    retries: 0  # gaia_offsets.download tries again itself, from the byte where it stopped
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        downloads=1,
+    params:
+        entry=lookup("datasets/{dataset}", within=config),
+        code=digest("retrieve.py"),
+    script:
+        "../scripts/retrieve.py"

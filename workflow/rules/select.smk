@@ -1,0 +1,50 @@
+"""One row a star, the cuts and the cut flow (Sect. 2.1); then zero point and offsets (Sect. 3)."""
+
+
+rule select_stars:
+    """Stars that pass the cuts of the config, with their reference parallax, and the cut flow."""
+    input:
+        matched=branch(
+            lookup("samples/{sample}/crossmatch/backend", within=config),
+            cases={
+                "local": "<resources>/{sample}/crossmatch.local.parquet",
+                "archive": "<resources>/{sample}/crossmatch.archive.parquet",
+                "none": "<resources>/{sample}/crossmatch.none.parquet",
+            },
+        ),
+        groups=group_file,
+    output:
+        stars="<resources>/{sample}/stars.parquet",
+        cutflow="<results>/{sample}/tables/cutflow.csv",
+    log:
+        "<logs>/select_stars/{sample}.log",
+    benchmark:
+        "<benchmarks>/select_stars/{sample}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        reference=lookup("samples/{sample}/reference", within=config),
+        one_row_per=lookup("samples/{sample}/one_row_per", within=config),
+        cuts=lookup("samples/{sample}/cuts", within=config),
+        code=digest("select_stars.py"),
+    script:
+        "../scripts/select_stars.py"
+
+
+rule correct_parallaxes:
+    """Tracers: official zero point, corrected parallax [mas], raw and corrected offset [uas] of each star."""
+    input:
+        stars="<resources>/{sample}/stars.parquet",
+    output:
+        tracers="<results>/{sample}/tracers.parquet",
+    log:
+        "<logs>/correct_parallaxes/{sample}.log",
+    benchmark:
+        "<benchmarks>/correct_parallaxes/{sample}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        official=lookup("samples/{sample}/official", within=config),
+        code=digest("correct_parallaxes.py"),
+    script:
+        "../scripts/correct_parallaxes.py"

@@ -1,0 +1,19 @@
+"""Targets that carry the Gaia columns already, in standard names and units."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from gaia_offsets.tables import read_table, write_table
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+REQUIRED = ("source_id", "parallax", "astrometric_params_solved")
+
+if __name__ == "__main__":
+    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    table = read_table(snakemake.input.targets, snakemake.params.columns, required=REQUIRED)
+    print(f"{len(table)} rows of {snakemake.input.targets}", file=sys.stderr)
+    write_table(table, snakemake.output.matched)

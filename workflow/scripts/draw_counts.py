@@ -1,0 +1,27 @@
+"""Number of stars by sky pixel in both frames."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from gaia_offsets import figures
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+if __name__ == "__main__":
+    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    maps = {frame: pd.read_csv(snakemake.input[frame]) for frame in ("equatorial", "galactic")}
+    figure = figures.draw_counts(
+        maps,
+        title=snakemake.params.title,
+        nside=snakemake.params.nside,
+        ordering=snakemake.params.ordering,
+        more_than=snakemake.params.more_than,
+    )
+    figures.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)
+    for frame, table in maps.items():
+        print(f"{frame}: {table['hindex'].nunique()} pixels", file=sys.stderr)

@@ -1,0 +1,170 @@
+"""ADQL of the cross-match in a Gaia archive, from the names in the config's release block; asks nobody anything."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from gaia_offsets.columns import DISTANCES, GAIA, TMASS
+
+# Tables of a release block and the columns that the queries take from each (FACTS.md A1).
+TABLES: dict[str, tuple[str, ...]] = {
+    "gaia_source": tuple(GAIA),
+    "tmass_best_neighbour": ("source_id", "clean_tmass_psc_xsc_oid"),
+    "tmass_join": ("clean_tmass_psc_xsc_oid", "original_psc_source_id"),
+    "tmass": ("designation", *TMASS),
+    "distances": ("source_id", *DISTANCES),
+    "dr2_neighbourhood": ("dr2_source_id", "dr3_source_id", "angular_distance"),
+}
+_REGULAR = re.compile(r'[A-Za-z][A-Za-z0-9_]*|"[^"]+"')
+# Degrees from a pole within which the flat-sky test below is not used (there the cone alone decides).
+_POLAR_CAP = 5.0
+# Width in arcsec that the flat-sky test allows on top of the radius; the exact cut is made on the returned rows.
+_FLAT_SLACK = 1.0
+
+
+def delimited(name: str) -> str:
+    """A table or column name as ADQL wants it: each part as it stands where regular or quoted already, else quoted.
+
+    `gaiaedr3.gaia_source` stays, `"external".gaiaedr3_distance` stays, `I/350/gaiaedr3` is quoted as a whole.
+    """
+    if all(_REGULAR.fullmatch(part) for part in name.split(".")):
+        return name
+    return '"' + name.replace('"', '""') + '"'
+
+
+def used_tables(release: dict[str, Any], by: str) -> dict[str, str]:
+    """Role and name of the tables that a cross-match `by` position, source_id or dr2_source_id needs.
+
+    Tables that are null in the release block are left out, with the columns they would have given.
+    """
+    chain = ("tmass_best_neighbour", "tmass_join", "tmass")
+    roles = ["gaia_source"]
+    if all(release.get(role) for role in chain):
+        roles += chain
+    if release.get("distances"):
+        roles.append("distances")
+    if by == "dr2_source_id":
+        roles.append("dr2_neighbourhood")
+    return {role: release[role] for role in roles}
+
+
+def needed_columns(release: dict[str, Any], by: str) -> dict[str, list[str]]:
+    """Names, in the archive's spelling and without quotes, of the tables and columns that the queries use."""
+    renames = release.get("columns") or {}
+    needed: dict[str, list[str]] = {}
+    for role, table in used_tables(release, by).items():
+        names = [(renames.get(role) or {}).get(column, column) for column in TABLES[role]]
+        needed.setdefault(table.replace('"', ""), []).extend(name.replace('"', "") for name in names)
+    return needed
+
+
+def schema_query(tables: list[str]) -> str:
+    """Query for the columns of the tables in TAP_SCHEMA, whichever way the archive spells quoted names there."""
+    spellings = sorted({spelling for table in tables for spelling in (table, f'"{table}"', _quoted_parts(table))})
+    listed = ", ".join("'" + name.replace("'", "''") + "'" for name in spellings)
+    return f"SELECT table_name, column_name FROM TAP_SCHEMA.columns WHERE table_name IN ({listed})"
+
+
+def _quoted_parts(table: str) -> str:
+    schema, dot, name = table.partition(".")
+    return f'"{schema}"{dot}{name}' if dot else table
+
+
+def crossmatch_query(
+    release: dict[str, Any], by: str, *, radius_arcsec: float = 0.0, years: float = 0.0, margin_arcsec: float = 0.0
+) -> str:
+    """Candidates in Gaia of each row of TAP_UPLOAD.targets, with 2MASS and distances; at least one row a target.
+
+    The upload has `target_id` and `ra`, `dec` [deg] (by position) or `source_id` (of the release or of Gaia DR2). All
+    joins are outer joins: a target without a counterpart comes back with nulls, so one that does not come back at all
+    was lost.
+
+    By position: `years` lead from the release's epoch to that of the targets. A cone of radius + margin about each
+    target uses the archive's index; within it a source is a candidate if its position, carried by its proper motion,
+    comes within a box of the radius and 1 arcsec. Sources without proper motion and targets within 5 deg of a pole are
+    spared that test. The exact separation is the caller's to compute from ra, dec, pmra, pmdec.
+    """
+    return f"SELECT {', '.join(_selected(release, by))}\n{_joined(release, by, radius_arcsec, years, margin_arcsec)}"
+
+
+def count_query(
+    release: dict[str, Any], by: str, *, radius_arcsec: float = 0.0, years: float = 0.0, margin_arcsec: float = 0.0
+) -> str:
+    """Number of rows `n` that `crossmatch_query` of the same arguments gives."""
+    return f"SELECT COUNT(*) AS n\n{_joined(release, by, radius_arcsec, years, margin_arcsec)}"
+
+
+def _namer(release: dict[str, Any]) -> Any:
+    renames = release.get("columns") or {}
+
+    def name(role: str, column: str) -> str:
+        theirs = (renames.get(role) or {}).get(column, column)
+        return f"{_ALIAS[role]}.{theirs if _REGULAR.fullmatch(theirs) else delimited(theirs)}"
+
+    return name
+
+
+_ALIAS = {
+    "gaia_source": "g",
+    "tmass_best_neighbour": "b",
+    "tmass_join": "j",
+    "tmass": "m",
+    "distances": "d",
+    "dr2_neighbourhood": "n",
+}
+
+
+def _selected(release: dict[str, Any], by: str) -> list[str]:
+    name = _namer(release)
+    tables = used_tables(release, by)
+    columns = [("gaia_source", column) for column in GAIA]
+    columns += [("tmass", column) for column in TMASS if "tmass" in tables]
+    columns += [("distances", column) for column in DISTANCES if "distances" in tables]
+    columns += [("dr2_neighbourhood", "angular_distance")] if by == "dr2_source_id" else []
+    return ["t.target_id AS target_id", *(f"{name(role, column)} AS {column}" for role, column in columns)]
+
+
+def _joined(release: dict[str, Any], by: str, radius_arcsec: float, years: float, margin_arcsec: float) -> str:
+    name = _namer(release)
+    lines = ["FROM TAP_UPLOAD.targets AS t"]
+
+    def join(role: str, condition: str) -> None:
+        lines.append(f"LEFT OUTER JOIN {delimited(release[role])} AS {_ALIAS[role]} ON {condition}")
+
+    source_id = name("gaia_source", "source_id")
+    if by == "position":
+        join("gaia_source", _near(name, radius_arcsec, years, margin_arcsec))
+    elif by == "source_id":
+        join("gaia_source", f"{source_id} = t.source_id")
+    elif by == "dr2_source_id":
+        join("dr2_neighbourhood", f"{name('dr2_neighbourhood', 'dr2_source_id')} = t.source_id")
+        join("gaia_source", f"{source_id} = {name('dr2_neighbourhood', 'dr3_source_id')}")
+    else:
+        raise ValueError(f"crossmatch.by: {by!r} is not one of position, source_id, dr2_source_id")
+    tables = used_tables(release, by)
+    if "tmass" in tables:
+        oid = "clean_tmass_psc_xsc_oid"
+        join("tmass_best_neighbour", f"{name('tmass_best_neighbour', 'source_id')} = {source_id}")
+        join("tmass_join", f"{name('tmass_join', oid)} = {name('tmass_best_neighbour', oid)}")
+        join("tmass", f"{name('tmass', 'designation')} = {name('tmass_join', 'original_psc_source_id')}")
+    if "distances" in tables:
+        join("distances", f"{name('distances', 'source_id')} = {source_id}")
+    return "\n".join(lines)
+
+
+def _near(name: Any, radius_arcsec: float, years: float, margin_arcsec: float) -> str:
+    ra, dec, pmra, pmdec = (name("gaia_source", column) for column in ("ra", "dec", "pmra", "pmdec"))
+    cone = (radius_arcsec + (margin_arcsec if years else 0.0)) / 3600.0
+    inside = f"1 = CONTAINS(POINT('ICRS', {ra}, {dec}), CIRCLE('ICRS', t.ra, t.dec, {cone:.9f}))"
+    if not years:
+        return inside
+    # Only arithmetic, SIN, COS and ABS, which every archive has; EPOCH_PROP_POS is ESA's alone.
+    moved = f"{'-' if years < 0 else '+'} {abs(years) / 1000.0:.9f} *"
+    east = f"3600 * DEGREES(COS(RADIANS({dec})) * SIN(RADIANS({ra} - t.ra))) {moved} {pmra}"
+    north = f"3600 * ({dec} - t.dec) {moved} {pmdec}"
+    box = radius_arcsec + _FLAT_SLACK
+    return (
+        f"{inside}\n AND ({pmra} IS NULL OR ABS(t.dec) > {90 - _POLAR_CAP:g}"
+        f" OR (ABS({east}) < {box:g} AND ABS({north}) < {box:g}))"
+    )

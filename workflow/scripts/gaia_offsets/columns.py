@@ -1,0 +1,91 @@
+"""Column contracts: names, units, ranges and meanings. The ground floor; imports nothing of ours and nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Column:
+    """Contract of one column: kind (int|float|text), unit (astropy notation, "" where none), range, meaning."""
+
+    kind: str
+    unit: str
+    low: float
+    high: float
+    meaning: str
+
+
+def _c(kind: str, unit: str, low: float, high: float, meaning: str) -> Column:
+    return Column(kind, unit, low, high, meaning)
+
+
+# Gaia columns keep the archive's own names (FACTS.md A1); the rest are the words of DESIGN.md.
+GAIA: dict[str, Column] = {
+    "source_id": _c("int", "", 1, 2**63 - 1, "Gaia source identifier of the sample's release"),
+    "ra": _c("float", "deg", 0, 360, "right ascension, ICRS, at the release's epoch"),
+    "dec": _c("float", "deg", -90, 90, "declination, ICRS, at the release's epoch"),
+    "l": _c("float", "deg", 0, 360, "Galactic longitude"),
+    "b": _c("float", "deg", -90, 90, "Galactic latitude"),
+    "ecl_lat": _c("float", "deg", -90, 90, "ecliptic latitude"),
+    "pmra": _c("float", "mas / yr", -2e4, 2e4, "proper motion in right ascension times cos(dec)"),
+    "pmdec": _c("float", "mas / yr", -2e4, 2e4, "proper motion in declination"),
+    "parallax": _c("float", "mas", -1e3, 1e3, "published Gaia parallax"),
+    "parallax_error": _c("float", "mas", 0, 100, "published standard error of the Gaia parallax"),
+    "phot_g_mean_mag": _c("float", "mag", -2, 25, "mean G magnitude"),
+    "bp_rp": _c("float", "mag", -10, 15, "colour BP - RP"),
+    "nu_eff_used_in_astrometry": _c("float", "1 / um", 0, 5, "effective wavenumber of 5p solutions"),
+    "pseudocolour": _c("float", "1 / um", -20, 20, "astrometrically estimated wavenumber of 6p solutions"),
+    "astrometric_params_solved": _c("int", "", 3, 95, "3 (2p), 31 (5p) or 95 (6p)"),
+    "ruwe": _c("float", "", 0, 1e4, "renormalised unit weight error"),
+}
+TMASS: dict[str, Column] = {
+    "j_m": _c("float", "mag", -10, 30, "2MASS J magnitude"),
+    "h_m": _c("float", "mag", -10, 30, "2MASS H magnitude"),
+    "ks_m": _c("float", "mag", -10, 30, "2MASS Ks magnitude"),
+    "ks_msigcom": _c("float", "mag", 0, 10, "total error of the 2MASS Ks magnitude; null for an upper limit"),
+}
+DISTANCES: dict[str, Column] = {
+    "r_med_geo": _c("float", "pc", 0, 1e6, "median geometric distance of Bailer-Jones et al. 2021"),
+    "r_lo_geo": _c("float", "pc", 0, 1e6, "16th percentile of the geometric distance"),
+    "r_hi_geo": _c("float", "pc", 0, 1e6, "84th percentile of the geometric distance"),
+}
+TARGETS: dict[str, Column] = {
+    "obsid": _c("int", "", 0, 2**63 - 1, "identifier of the spectrum"),
+    "target_ra": _c("float", "deg", 0, 360, "right ascension of the target at the catalogue's epoch"),
+    "target_dec": _c("float", "deg", -90, 90, "declination of the target at the catalogue's epoch"),
+    "snr": _c("float", "", -1e6, 1e6, "signal-to-noise ratio of the spectrum"),
+    "teff": _c("float", "K", 0, 1e6, "effective temperature"),
+    "logg": _c("float", "", -5, 10, "logarithm of the surface gravity in cm / s2"),
+    "feh": _c("float", "", -10, 5, "[Fe/H]"),
+    "mks": _c("float", "mag", -30, 30, "absolute magnitude M_Ks"),
+    "ebv": _c("float", "mag", -5, 100, "reddening E(B-V)"),
+    "distance": _c("float", "kpc", 0, 1e6, "distance that does not come from Gaia"),
+    "distance_error": _c("float", "kpc", 0, 1e6, "standard error of that distance"),
+    "distance_modulus": _c("float", "mag", -10, 40, "true distance modulus"),
+    "distance_modulus_error": _c("float", "mag", 0, 10, "standard error of the distance modulus"),
+    "reference_parallax": _c("float", "mas", -1, 1e3, "parallax that does not come from Gaia (the paper's omega_G)"),
+    "reference_parallax_error": _c("float", "mas", 0, 1e3, "standard error of the reference parallax"),
+    "gaia_dr2_source_id": _c("int", "", 1, 2**63 - 1, "Gaia DR2 source identifier"),
+}
+MATCH: dict[str, Column] = {
+    "preselected": _c("bool", "", 0, 1, "false where the target was left out before the archive was asked"),
+    "match_separation": _c("float", "arcsec", 0, 3600, "distance to the Gaia counterpart at the target's epoch"),
+    "match_neighbours": _c("int", "", 0, 1e6, "Gaia sources within the match radius"),
+}
+OFFSETS: dict[str, Column] = {
+    "solution": _c("text", "", 0, 0, "5p or 6p"),
+    "zero_point": _c("float", "mas", -1, 1, "official zero point; null outside the range of its model"),
+    "parallax_corrected": _c("float", "mas", -1e3, 1e3, "parallax - zero_point"),
+    "offset_raw": _c("float", "uas", -1e6, 1e6, "1000 (parallax - reference_parallax)"),
+    "offset_corrected": _c("float", "uas", -1e6, 1e6, "1000 (parallax_corrected - reference_parallax)"),
+}
+STANDARD: dict[str, Column] = {**GAIA, **TMASS, **DISTANCES, **TARGETS, **MATCH, **OFFSETS}
+
+# Order of the columns of tracers.parquet (DESIGN.md, "Contract of the results").
+TRACERS: tuple[str, ...] = (
+    *("source_id", "ra", "dec", "l", "b", "ecl_lat", "phot_g_mean_mag", "bp_rp"),
+    *("nu_eff_used_in_astrometry", "pseudocolour", "astrometric_params_solved", "solution", "ruwe"),
+    *("parallax", "parallax_error", "reference_parallax", "reference_parallax_error", "zero_point"),
+    *("parallax_corrected", "offset_raw", "offset_corrected"),
+)

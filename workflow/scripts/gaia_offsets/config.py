@@ -1,0 +1,289 @@
+"""The config: inheritance between samples, and every fault of it at once, one line each. Imports columns only."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gaia_offsets.columns import STANDARD
+
+Config = dict[str, Any]
+SIMULATED_TABLES = ("targets", "gaia_source", "tmass", "distances", "red_clump", "truth")
+
+
+class ConfigError(ValueError):
+    """A config that cannot be run; one line for each fault, with its dotted path."""
+
+
+def load_schema(path: str | Path) -> Config:
+    """The JSON Schema of the config (YAML file)."""
+    return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+
+
+def merge(base: Config, overlay: Config) -> Config:
+    """Maps merge, everything else in the overlay replaces, as Snakemake does with config files."""
+    result = copy.deepcopy(base)
+    for key, value in overlay.items():
+        if isinstance(value, dict) and isinstance(result.get(key), dict):
+            result[key] = merge(result[key], value)
+        else:
+            result[key] = copy.deepcopy(value)
+    return result
+
+
+def inherit(entries: Config, path: str) -> Config:
+    """Samples or surveys with `like: NAME` filled from that entry; maps merge.
+
+    Raises ConfigError where a name is unknown or leads back to itself.
+    """
+    done: Config = {}
+
+    def resolve(name: str, chain: tuple[str, ...]) -> Config:
+        if name in done:
+            return done[name]
+        entry = entries[name]
+        base = entry.get("like") if isinstance(entry, dict) else None
+        if base is None:
+            return entry
+        if base not in entries:
+            raise ConfigError(f"{path}.{name}.like: {base!r} is not one of {path}{_near(base, entries)}")
+        if base in chain:
+            raise ConfigError(f"{path}.{name}.like: {' -> '.join([*chain, base])} leads back to itself")
+        return merge(resolve(base, (*chain, base)), {k: v for k, v in entry.items() if k != "like"})
+
+    for name in entries:
+        done[name] = resolve(name, (name,))
+    return done
+
+
+def expand_edges(edges: Any) -> list[float]:
+    """Bin edges from a list or from `{start, stop, step}` (stop included)."""
+    if isinstance(edges, dict):
+        count = round((edges["stop"] - edges["start"]) / edges["step"])
+        # Rounded so that 8.0 + 3 * 0.1 is 8.3 on every machine.
+        return [round(edges["start"] + i * edges["step"], 10) for i in range(count + 1)]
+    return [float(edge) for edge in edges]
+
+
+def resolve(config: Config, schema: Config) -> Config:
+    """The complete, checked config: samples and surveys inherited.
+
+    Raises ConfigError with all faults, each on its line: dotted path, what is wrong, and what was perhaps meant.
+    """
+    resolved = copy.deepcopy(config)
+    faults = []
+    for section in ("samples", "surveys"):
+        if isinstance(resolved.get(section), dict):
+            try:
+                resolved[section] = inherit(resolved[section], section)
+            except ConfigError as error:
+                faults.append(str(error))
+    faults += _schema_faults(resolved, schema)
+    for check in (_run_faults, _dataset_faults, _samples_faults, _measure_faults, _figure_faults):
+        faults += _as_far_as_possible(check(resolved))
+    if faults:
+        inherited = _inherited_faults(faults, config)
+        raise ConfigError("\n".join(fault for fault in faults if fault not in inherited))
+    return resolved
+
+
+def _as_far_as_possible(faults: Iterator[str]) -> Iterator[str]:
+    """The faults up to the first value of a wrong type or a missing key: those the schema has reported already."""
+    try:
+        yield from faults
+    except (KeyError, TypeError, AttributeError):
+        return
+
+
+def _inherited_faults(faults: list[str], config: Config) -> set[str]:
+    """Faults that a sample only repeats from the one it is like."""
+    repeated = set()
+    for section in ("samples", "surveys"):
+        for name, entry in (config.get(section) or {}).items():
+            base = entry.get("like") if isinstance(entry, dict) else None
+            for fault in faults:
+                original = fault.replace(f"{section}.{name}.", f"{section}.{base}.", 1)
+                if base not in (None, name) and fault.startswith(f"{section}.{name}.") and original in faults:
+                    repeated.add(fault)
+    return repeated
+
+
+def _near(word: Any, words: Any) -> str:
+    close = difflib.get_close_matches(str(word), [str(w) for w in words], n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _schema_faults(config: Config, schema: Config) -> Iterator[str]:
+    from jsonschema import Draft202012Validator
+
+    errors = Draft202012Validator(schema).iter_errors(config)
+    for error in sorted(errors, key=lambda e: ([str(p) for p in e.absolute_path], e.message)):
+        path = ".".join(str(part) for part in error.absolute_path)
+        prefix = f"{path}." if path else ""
+        if error.validator == "additionalProperties":
+            known = error.schema.get("properties", {})
+            for key in sorted(set(error.instance) - set(known)):
+                yield f"{prefix}{key}: not a known key{_near(key, known)}"
+        elif error.validator == "required":
+            for key in error.validator_value:
+                if key not in error.instance:
+                    fault = f"{prefix}{key}: missing; {_description(error.schema, key)}"
+                    # jsonschema raises one error for each missing key: name only that of this error.
+                    if f"'{key}'" in error.message:
+                        yield fault
+        elif error.validator == "enum":
+            choices = ", ".join(map(str, error.validator_value))
+            yield f"{path}: {error.instance!r} is none of {choices}{_near(error.instance, error.validator_value)}"
+        elif error.validator == "type":
+            wanted = error.validator_value
+            wanted = " or ".join(wanted) if isinstance(wanted, list) else wanted
+            yield f"{path}: {error.instance!r} is not of type {wanted}"
+        elif error.validator in ("pattern", "propertyNames"):
+            yield f"{path}: {error.instance!r} should be made of a-z, 0-9 and _" + (
+                "" if error.schema.get("pattern", "") == "^[a-z0-9_]+$" else f" (pattern {error.schema.get('pattern')})"
+            )
+        else:
+            yield f"{path}: {error.message}"
+
+
+def _description(schema: Config, key: str) -> str:
+    return schema.get("properties", {}).get(key, {}).get("description", "see docs/config.md")
+
+
+def _run_faults(config: Config) -> Iterator[str]:
+    if not config["run"]["samples"]:
+        yield "run.samples: names no sample"
+    for name in config["run"]["samples"]:
+        if name not in config["samples"]:
+            yield f"run.samples: {name!r} is not one of samples{_near(name, config['samples'])}"
+
+
+def _dataset_faults(config: Config) -> Iterator[str]:
+    for name, entry in config["datasets"].items():
+        simulated = entry.get("simulated")
+        if simulated and simulated["survey"] not in config["surveys"]:
+            near = _near(simulated["survey"], config["surveys"])
+            yield f"datasets.{name}.simulated.survey: {simulated['survey']!r} is not one of surveys{near}"
+        if not simulated and not entry.get("file"):
+            yield f"datasets.{name}.file: missing; name under resources/raw/ for the file"
+
+
+def _samples_faults(config: Config) -> Iterator[str]:
+    for name, sample in config["samples"].items():
+        yield from _as_far_as_possible(_sample_faults(f"samples.{name}", sample, config))
+
+
+def _measure_faults(config: Config) -> Iterator[str]:
+    for variable, edges in config["measure"]["trends"]["edges"].items():
+        path = f"measure.trends.edges.{variable}"
+        if isinstance(edges, dict):
+            if edges["stop"] <= edges["start"]:
+                yield f"{path}: stop {edges['stop']:g} is not above start {edges['start']:g}"
+        elif len(edges) < 2 or any(b <= a for a, b in zip(edges, edges[1:], strict=False)):
+            yield f"{path}: edges must increase, two or more"
+    nside = config["measure"]["map"]["nside"]
+    if nside & (nside - 1):
+        yield f"measure.map.nside: {nside} is not a power of two"
+
+
+def _figure_faults(config: Config) -> Iterator[str]:
+    low, high = config["figures"]["colour_range_uas"]
+    if high <= low:
+        yield f"figures.colour_range_uas: {high:g} is not above {low:g}"
+
+
+def table_blocks(sample: Config) -> dict[str, Config]:
+    """The blocks of a sample that name a dataset, by their path below the sample."""
+    blocks = {"targets": sample.get("targets")}
+    blocks |= {f"crossmatch.{key}": sample["crossmatch"].get(key) for key in ("gaia", "tmass", "distances")}
+    blocks["reference.group"] = sample["reference"].get("group")
+    blocks["red_clump"] = sample.get("red_clump")
+    return {path: block for path, block in blocks.items() if block}
+
+
+def _sample_faults(path: str, sample: Config, config: Config) -> Iterator[str]:
+    own = set()
+    for where, block in table_blocks(sample).items():
+        own |= set(block.get("columns") or {})
+        dataset = block.get("dataset")
+        if dataset not in config["datasets"]:
+            near = _near(dataset, config["datasets"])
+            yield f"{path}.{where}.dataset: {dataset!r} is not one of datasets{near}"
+    if sample["release"] not in config["releases"]:
+        near = _near(sample["release"], config["releases"])
+        yield f"{path}.release: {sample['release']!r} is not one of releases{near}"
+    known = own | set(STANDARD)
+
+    def column_fault(where: str, column: str) -> Iterator[str]:
+        if column not in known:
+            yield (
+                f"{path}.{where}: {column!r} is neither a standard column nor named in the sample's columns"
+                f"{_near(column, known)}"
+            )
+
+    if sample["crossmatch"]["backend"] == "local" and not sample["crossmatch"].get("gaia"):
+        yield f"{path}.crossmatch.gaia: missing; the local back end needs a table of Gaia sources"
+    one_row = sample.get("one_row_per")
+    if one_row:
+        for column in [*one_row["columns"], one_row.get("prefer"), one_row.get("ties")]:
+            if column:
+                yield from column_fault("one_row_per", column)
+    for number, cut in enumerate(sample["cuts"]):
+        where = f"cuts.{number}"
+        yield from column_fault(f"{where}.column", cut["column"])
+        yield from (f"{path}.{where}.{fault}" for fault in _cut_faults(cut))
+    for where, column in _reference_columns(sample["reference"]):
+        yield from column_fault(where, column)
+    yield from (f"{path}.reference.{fault}" for fault in _reference_faults(sample["reference"]))
+
+
+def _cut_faults(cut: Config) -> Iterator[str]:
+    op, value = cut["op"], cut.get("value")
+    numbers = isinstance(value, list) and all(isinstance(v, int | float) for v in value)
+    if op == "between":
+        if not numbers or len(value) != 2 or value[1] < value[0]:
+            yield f"value: {value!r} should be [low, high] for op between"
+    elif op == "in":
+        if not isinstance(value, list):
+            yield f"value: {value!r} should be a list for op in"
+    elif op == "not_null":
+        if value is not None:
+            yield "value: op not_null takes none"
+    elif value is None or isinstance(value, list | bool):
+        yield f"value: {value!r} should be one number (or text, for == and !=) for op {op}"
+    elif isinstance(value, str) and op not in ("==", "!="):
+        yield f"value: {value!r} is text, op {op} compares numbers"
+
+
+_NEEDED = {
+    "absolute_magnitude": ("absolute_magnitude", "apparent_magnitude"),
+    "group_distance": ("group",),
+    "constant": ("value_mas",),
+}
+
+
+def _reference_faults(reference: Config) -> Iterator[str]:
+    kind, extinction = reference["kind"], reference.get("extinction") or {}
+    for key in _NEEDED.get(kind, ()):
+        if reference.get(key) is None:
+            yield f"{key}: missing; kind {kind} needs it"
+    if extinction and ("column" in extinction) == ("blue" in extinction):
+        yield "extinction: either column and coefficient, or blue, red, intrinsic and coefficient"
+    elif "blue" in extinction and not {"red", "intrinsic"} <= set(extinction):
+        yield "extinction: a colour excess needs blue, red and intrinsic"
+
+
+def _reference_columns(reference: Config) -> Iterator[tuple[str, str]]:
+    """Paths below the sample and the columns that the reference parallax is made of."""
+    extinction = reference.get("extinction") or {}
+    for key in ("absolute_magnitude", "apparent_magnitude"):
+        if isinstance(reference.get(key), str):
+            yield f"reference.{key}", reference[key]
+    for key in ("column", "blue", "red", "intrinsic"):
+        if isinstance(extinction.get(key), str):
+            yield f"reference.extinction.{key}", extinction[key]

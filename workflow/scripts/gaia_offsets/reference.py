@@ -1,0 +1,116 @@
+"""Reference parallaxes: parallaxes that do not come from Gaia (the paper's omega_G, Sect. 2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gaia_offsets.tables import TableError
+
+LN10_OVER_5 = float(np.log(10.0) / 5.0)
+
+
+def parallax_from_distance(distance_kpc: np.ndarray) -> np.ndarray:
+    """Parallax in mas of a distance in kpc; null for distances that are not positive."""
+    distance = np.asarray(distance_kpc, dtype=float)
+    return 1.0 / np.where(distance > 0, distance, np.nan)
+
+
+def parallax_from_modulus(modulus_mag: np.ndarray) -> np.ndarray:
+    """Parallax in mas of a true distance modulus in mag: 10**(2 - modulus / 5)."""
+    return 10.0 ** (2.0 - 0.2 * np.asarray(modulus_mag, dtype=float))
+
+
+def parallax_shift(parallax: np.ndarray, magnitude_shift: np.ndarray) -> np.ndarray:
+    """Change of a parallax (any unit) when the distance modulus changes by a few hundredths of a mag (Sect. 2.1)."""
+    return LN10_OVER_5 * np.asarray(parallax, dtype=float) * np.asarray(magnitude_shift, dtype=float)
+
+
+def _numbers(table: pd.DataFrame, what: str | float, role: str) -> np.ndarray:
+    """A column of the table by name, or a constant, as float64."""
+    if not isinstance(what, str):
+        return np.full(len(table), float(what))
+    if what not in table.columns:
+        raise TableError(
+            f"reference parallax: no column {what!r} for {role}; the table has {', '.join(map(str, table.columns))}"
+        )
+    return table[what].to_numpy(dtype=float, na_value=np.nan)
+
+
+def _optional(table: pd.DataFrame, name: str) -> np.ndarray:
+    return _numbers(table, name, name) if name in table.columns else np.full(len(table), np.nan)
+
+
+def extinction_ks(table: pd.DataFrame, spec: dict[str, Any] | None) -> np.ndarray:
+    """Extinction A_Ks in mag: 0, `coefficient` times a reddening column, or `coefficient` times a colour excess.
+
+    `spec` is null, `{column, coefficient}`, or `{blue, red, intrinsic, coefficient}` where the colour excess is
+    blue - red - intrinsic, e.g. E(J - Ks).
+    """
+    if spec is None:
+        return np.zeros(len(table))
+    if "column" in spec:
+        return spec["coefficient"] * _numbers(table, spec["column"], "extinction")
+    colour = _numbers(table, spec["blue"], "extinction") - _numbers(table, spec["red"], "extinction")
+    return spec["coefficient"] * (colour - _numbers(table, spec["intrinsic"], "intrinsic colour"))
+
+
+def join_group(table: pd.DataFrame, groups: pd.DataFrame, key: str) -> pd.DataFrame:
+    """The table with the columns `distance` and `distance_error` [kpc] of each row's group, e.g. its cluster.
+
+    Raises TableError where the key is missing on a side, stands twice among the groups, or a group is unknown.
+    """
+    for frame, name in ((table, "targets"), (groups, "groups")):
+        if key not in frame.columns:
+            raise TableError(f"group distances: the {name} table has no column {key!r}")
+    twice = groups.loc[groups[key].duplicated(), key]
+    if len(twice):
+        raise TableError(f"group distances: {key} {twice.iloc[0]!r} stands more than once")
+    place = pd.Index(groups[key]).get_indexer(table[key])
+    if (place < 0).any():
+        unknown = table.loc[place < 0, key]
+        raise TableError(
+            f"group distances: no distance for {key} {unknown.iloc[0]!r} and {unknown.nunique() - 1} others "
+            f"({int((place < 0).sum())} rows); add them to the groups table or cut them away"
+        )
+    columns = [name for name in ("distance", "distance_error") if name in groups.columns]
+    return table.assign(**{name: groups[name].to_numpy(dtype=float, na_value=np.nan)[place] for name in columns})
+
+
+def reference_parallax(table: pd.DataFrame, spec: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Reference parallax and its standard error in mas, both (N,), null where it cannot be had.
+
+    `spec["kind"]`: `distance` and `group_distance` (columns distance, distance_error in kpc), `distance_modulus`
+    (distance_modulus, distance_modulus_error in mag), `absolute_magnitude` (apparent - absolute - A_Ks, Sect. 2),
+    `parallax` (reference_parallax, reference_parallax_error in mas) or `constant` (value_mas, 0 for quasars).
+    `fractional_error` gives the error as a fraction of the parallax where the table has none.
+    """
+    kind = spec["kind"]
+    error = np.full(len(table), np.nan)
+    if kind in ("distance", "group_distance"):
+        distance = _numbers(table, "distance", kind)
+        parallax = parallax_from_distance(distance)
+        error = parallax * _optional(table, "distance_error") / np.where(distance > 0, distance, np.nan)
+    elif kind == "distance_modulus":
+        parallax = parallax_from_modulus(_numbers(table, "distance_modulus", kind))
+        error = parallax_shift(parallax, _optional(table, "distance_modulus_error"))
+    elif kind == "absolute_magnitude":
+        modulus = (
+            _numbers(table, spec["apparent_magnitude"], "apparent magnitude")
+            - _numbers(table, spec["absolute_magnitude"], "absolute magnitude")
+            - extinction_ks(table, spec.get("extinction"))
+        )
+        parallax = parallax_from_modulus(modulus)
+    elif kind == "parallax":
+        parallax = _numbers(table, "reference_parallax", kind)
+        error = _optional(table, "reference_parallax_error")
+    elif kind == "constant":
+        parallax = np.full(len(table), float(spec["value_mas"]))
+        error = np.zeros(len(table))
+    else:
+        raise ValueError(f"reference.kind {kind!r} is not known")
+    if spec.get("fractional_error") is not None:
+        error = np.where(np.isfinite(error), error, spec["fractional_error"] * parallax)
+    return parallax, error

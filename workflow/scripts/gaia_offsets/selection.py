@@ -1,0 +1,171 @@
+"""One row a star and the cuts of the config, with the cut flow (Sect. 2.1)."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gaia_offsets.tables import TableError, rounded_source_ids
+
+_COMPARE = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+
+
+def solution(params_solved: pd.Series) -> pd.Series:
+    """`5p` for astrometric_params_solved 31, `6p` for 95, `2p` for 3, null for anything else."""
+    return params_solved.astype("Int64").map({31: "5p", 95: "6p", 3: "2p"}).astype("str")
+
+
+def cut_mask(frame: pd.DataFrame, cut: dict[str, Any]) -> np.ndarray:
+    """Boolean array: rows of `frame` that pass one cut `{column, op, value, solution?}`.
+
+    A null value fails every cut. A cut with a `solution` lets the rows of other solutions pass; it needs the column
+    `solution`. Ops: <, <=, >, >=, ==, !=, between (inclusive), in, not_null.
+
+    Raises TableError where the table has no such column.
+    """
+    column, op, value = cut["column"], cut["op"], cut.get("value")
+    if column not in frame.columns:
+        raise TableError(
+            f"cut on {column!r}: the table has no such column; it has {', '.join(map(str, frame.columns))}. "
+            "Name the file's column in `columns:` of the sample"
+        )
+    values = frame[column]
+    known = values.notna().to_numpy()
+    if op == "not_null":
+        passed = known
+    elif op == "between":
+        passed = ((values >= value[0]) & (values <= value[1])).fillna(False).to_numpy(dtype=bool) & known
+    elif op == "in":
+        passed = values.isin(value).to_numpy(dtype=bool) & known
+    else:
+        passed = _COMPARE[op](values, value).fillna(False).to_numpy(dtype=bool) & known
+    if cut.get("solution"):
+        passed = passed | (frame["solution"] != cut["solution"]).to_numpy(dtype=bool, na_value=True)
+    return passed
+
+
+def describe_cut(cut: dict[str, Any]) -> str:
+    """A cut as a line of the cut flow, e.g. `1.1 <= nu_eff_used_in_astrometry <= 1.9 (5p)`."""
+    column, op, value = cut["column"], cut["op"], cut.get("value")
+    if op == "between":
+        text = f"{value[0]:g} <= {column} <= {value[1]:g}"
+    elif op == "not_null":
+        text = f"{column} is known"
+    elif op == "in":
+        text = f"{column} in {', '.join(map(str, value))}"
+    else:
+        text = f"{column} {op} {value:g}" if isinstance(value, int | float) else f"{column} {op} {value}"
+    return f"{text} ({cut['solution']})" if cut.get("solution") else text
+
+
+def best_rows(
+    frame: pd.DataFrame, columns: Sequence[str], prefer: str | None = None, ties: str | None = None
+) -> np.ndarray:
+    """Boolean array that keeps one row of each group of rows equal in `columns`.
+
+    Kept is the row with the highest `prefer` (null lowest), then the lowest `ties`, then the first. The result does
+    not depend on the order of the rows where `prefer` and `ties` settle it.
+    """
+    order = frame.loc[:, list(columns)].copy()
+    order["_place"] = np.arange(len(frame))
+    by, ascending = list(columns), [True] * len(columns)
+    if prefer:
+        order["_prefer"] = frame[prefer].to_numpy(dtype=float, na_value=-np.inf)
+        by.append("_prefer")
+        ascending.append(False)
+    if ties:
+        order["_ties"] = frame[ties].to_numpy()
+        by.append("_ties")
+        ascending.append(True)
+    order = order.sort_values([*by, "_place"], ascending=[*ascending, True], kind="stable")
+    first = ~order.duplicated(list(columns), keep="first").to_numpy()
+    keep = np.zeros(len(frame), dtype=bool)
+    keep[order["_place"].to_numpy()[first]] = True
+    return keep
+
+
+class CutFlow:
+    """Counts rows kept and removed by each step; `table()` is cutflow.csv."""
+
+    def __init__(self, frame: pd.DataFrame, first: str) -> None:
+        self._rows: list[dict[str, Any]] = []
+        self.frame = frame
+        self._note(first, 0)
+
+    def _note(self, criterion: str, removed: int) -> None:
+        solved = self.frame["solution"]
+        row = {"step": len(self._rows), "criterion": criterion, "kept": len(self.frame), "removed": removed}
+        row |= {"kept_5p": int((solved == "5p").sum()), "kept_6p": int((solved == "6p").sum())}
+        self._rows.append(row)
+
+    def keep(self, mask: np.ndarray, criterion: str) -> None:
+        """Keep the rows where `mask` is true and note the step."""
+        before = len(self.frame)
+        self.frame = self.frame[mask]
+        self._note(criterion, before - len(self.frame))
+
+    def table(self) -> pd.DataFrame:
+        """Columns step, criterion, kept, removed, kept_5p, kept_6p."""
+        return pd.DataFrame(self._rows)
+
+
+def select_stars(
+    matched: pd.DataFrame,
+    *,
+    one_row_per: dict[str, Any] | None,
+    cuts: Sequence[dict[str, Any]],
+) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """Stars that pass, the cut flow, and warnings (Sect. 2.1).
+
+    `matched` has one row an observed spectrum, with null Gaia columns where there is no counterpart, and may hold
+    `preselected` (false: left out before the archive was asked). Steps: preselection, Gaia counterpart, a 5- or
+    6-parameter solution, one row a star, the cuts in their order. The result is sorted by source_id, then position.
+    """
+    matched = matched.assign(solution=solution(matched["astrometric_params_solved"]))
+    flow = CutFlow(matched, "rows of the targets table")
+    if "preselected" in matched.columns and not matched["preselected"].all():
+        flow.keep(flow.frame["preselected"].to_numpy(dtype=bool), "passes the cuts on catalogue columns alone")
+    flow.keep(flow.frame["source_id"].notna().to_numpy(), "has a Gaia counterpart")
+    flow.keep(flow.frame["solution"].isin(["5p", "6p"]).to_numpy(), "has a 5p or 6p solution")
+    warnings = _identity_warnings(flow.frame, one_row_per)
+    if one_row_per:
+        keep = best_rows(flow.frame, one_row_per["columns"], one_row_per.get("prefer"), one_row_per.get("ties"))
+        text = f"one row per {' + '.join(one_row_per['columns'])}"
+        flow.keep(keep, f"{text}, highest {one_row_per['prefer']}" if one_row_per.get("prefer") else text)
+    for cut in cuts:
+        flow.keep(cut_mask(flow.frame, cut), describe_cut(cut))
+    stars = flow.frame.sort_values(["source_id", "ra", "dec"], kind="stable").reset_index(drop=True)
+    return stars, flow.table(), warnings
+
+
+def _identity_warnings(frame: pd.DataFrame, one_row_per: dict[str, Any] | None) -> list[str]:
+    """Lines about identifiers that cannot be what they claim to be."""
+    lines = []
+    if rounded_source_ids(frame["source_id"]):
+        lines.append(
+            f"source_id: all {len(frame)} identifiers are multiples of 256, as after a passage through float64; "
+            "different stars can share one, so do not join on them"
+        )
+    twice = frame.duplicated("source_id", keep=False)
+    if one_row_per is None and bool(twice.any()):
+        lines.append(f"source_id: {int(twice.sum())} rows share an identifier and one_row_per is null: all are kept")
+    if one_row_per and one_row_per["columns"] == ["source_id"] and bool(twice.any()):
+        spread = frame[twice].groupby("source_id")[["ra", "dec"]].nunique().max(axis=1)
+        apart = int((spread > 1).sum())
+        if apart:
+            lines.append(
+                f"source_id: {apart} identifiers stand at two or more Gaia positions and are reduced to one row each; "
+                "if these are different stars, set one_row_per.columns to [source_id, ra, dec]"
+            )
+    return lines

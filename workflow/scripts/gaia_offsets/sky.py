@@ -1,0 +1,78 @@
+"""Pixels and frames on the sky: HEALPix indices, centres, and the angles that a table may lack."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from gaia_offsets.tables import TableError
+
+# Columns of the angles of each frame; two separate binnings, not rotations of one another (DESIGN.md, "Words").
+FRAMES = {"equatorial": ("ra", "dec"), "galactic": ("l", "b")}
+COORDSYS = {"equatorial": "C", "galactic": "G"}
+
+
+def pixel_index(longitude: np.ndarray, latitude: np.ndarray, *, nside: int, ordering: str) -> np.ndarray:
+    """HEALPix index (N,) int64 of positions in degrees; `ordering` is `nested` or `ring`."""
+    import healpy as hp
+
+    return np.asarray(hp.ang2pix(nside, longitude, latitude, nest=ordering == "nested", lonlat=True), dtype=np.int64)
+
+
+def pixel_centre(index: np.ndarray, *, nside: int, ordering: str) -> tuple[np.ndarray, np.ndarray]:
+    """Longitude and latitude in degrees of pixel centres."""
+    import healpy as hp
+
+    return hp.pix2ang(nside, np.asarray(index), nest=ordering == "nested", lonlat=True)
+
+
+def to_galactic(ra: np.ndarray, dec: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Galactic longitude and latitude (degrees) of ICRS positions (degrees)."""
+    from astropy.coordinates import SkyCoord
+
+    position = SkyCoord(ra, dec, unit="deg", frame="icrs").galactic
+    return position.l.deg, position.b.deg
+
+
+def to_equatorial(longitude: np.ndarray, latitude: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """ICRS right ascension and declination (degrees) of Galactic positions (degrees)."""
+    from astropy.coordinates import SkyCoord
+
+    position = SkyCoord(longitude, latitude, unit="deg", frame="galactic").icrs
+    return position.ra.deg, position.dec.deg
+
+
+def ecliptic_latitude(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
+    """Ecliptic latitude (degrees, J2000) of ICRS positions (degrees), as in the Gaia archive to below 1e-6 deg."""
+    obliquity = np.radians(84381.411 / 3600.0)
+    a, d = np.radians(np.asarray(ra, dtype=float)), np.radians(np.asarray(dec, dtype=float))
+    sine = np.sin(d) * np.cos(obliquity) - np.cos(d) * np.sin(obliquity) * np.sin(a)
+    return np.degrees(np.arcsin(np.clip(sine, -1.0, 1.0)))
+
+
+def complete_angles(frame: pd.DataFrame) -> pd.DataFrame:
+    """The table with ra, dec, l, b and ecl_lat: absent columns and nulls are derived from the others.
+
+    Raises TableError where neither ra, dec nor l, b stand for a position.
+    """
+    frame = frame.copy()
+    for names, others, convert in (
+        (("ra", "dec"), ("l", "b"), to_equatorial),
+        (("l", "b"), ("ra", "dec"), to_galactic),
+    ):
+        if not set(names) <= set(frame.columns) and not set(others) <= set(frame.columns):
+            raise TableError("positions: the table has neither ra, dec nor l, b; name them in `columns:` of the sample")
+        for name in names:
+            if name not in frame.columns:
+                frame[name] = np.nan
+        missing = frame[list(names)].isna().any(axis=1).to_numpy()
+        if missing.any() and set(others) <= set(frame.columns):
+            values = frame.loc[missing, list(others)].to_numpy(dtype=float)
+            frame.loc[missing, list(names)] = np.column_stack(convert(values[:, 0], values[:, 1]))
+    if "ecl_lat" not in frame.columns:
+        frame["ecl_lat"] = np.nan
+    missing = frame["ecl_lat"].isna().to_numpy()
+    if missing.any():
+        where = frame.loc[missing]
+        frame.loc[missing, "ecl_lat"] = ecliptic_latitude(where["ra"].to_numpy(), where["dec"].to_numpy())
+    return frame

@@ -1,0 +1,254 @@
+"""Reading, checking and writing of tables against the column contracts."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gaia_offsets.columns import STANDARD
+
+
+class TableError(ValueError):
+    """A table that cannot be used; the message is one line: what, where, what to do."""
+
+
+def table_format(path: str | Path) -> str:
+    """Format of a table file by its name: csv, fits, votable, ecsv or parquet.
+
+    Raises TableError for a name that ends in none of the known ways.
+    """
+    name = Path(path).name.lower().removesuffix(".gz")
+    endings = {
+        "csv": (".csv",),
+        "fits": (".fits", ".fit"),
+        "votable": (".vot", ".votable", ".xml"),
+        "ecsv": (".ecsv",),
+        "parquet": (".parquet",),
+    }
+    for fmt, ends in endings.items():
+        if name.endswith(ends):
+            return fmt
+    raise TableError(f"{path}: unknown kind of table; its name should end in .csv[.gz], .fits, .vot, .ecsv or .parquet")
+
+
+def _csv_separator(path: Path) -> str:
+    opener = gzip.open if path.name.lower().endswith(".gz") else open
+    with opener(path, "rt", encoding="utf-8") as stream:
+        first = stream.readline()
+    # LAMOST's own CSV files are separated by "|" (FACTS.md C).
+    return "|" if first.count("|") > first.count(",") else ","
+
+
+def _read_native(path: Path, wanted: set[str] | None) -> tuple[pd.DataFrame, dict[str, str]]:
+    """All (or the wanted) columns of a file as a DataFrame, and the units that the file itself states."""
+    fmt = table_format(path)
+    if fmt == "parquet":
+        import pyarrow.parquet as pq
+
+        names = pq.read_schema(path).names
+        columns = [name for name in names if wanted is None or name in wanted]
+        # Nullable integers: a missing identifier must not turn the others into float64.
+        frame = pq.read_table(path, columns=columns).to_pandas(types_mapper=_nullable_integers())
+        return frame, {}
+    if fmt == "csv":
+        keep = None if wanted is None else (lambda name: name in wanted)
+        frame = pd.read_csv(path, sep=_csv_separator(path), usecols=keep, dtype_backend="numpy_nullable")
+        return frame, {}
+    from astropy.table import Table
+
+    if fmt == "fits":
+        table = Table.read(path, format="fits", memmap=True, character_as_bytes=False, unit_parse_strict="silent")
+    elif fmt == "votable":
+        table = Table.read(path, format="votable", use_names_over_ids=True)
+    else:
+        table = Table.read(path, format="ascii.ecsv")
+    flat = [
+        name for name in table.colnames if table[name].ndim == 1 and (wanted is None or name in wanted)
+    ]  # a DataFrame has no vector columns
+    table = table[flat]
+    units = {name: str(table[name].unit) for name in flat if table[name].unit is not None}
+    return table.to_pandas(use_nullable_int=True), units
+
+
+def _nullable_integers() -> Any:
+    import pyarrow as pa
+
+    kinds = {pa.int8(): pd.Int8Dtype(), pa.int16(): pd.Int16Dtype(), pa.int32(): pd.Int32Dtype()}
+    return {**kinds, pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}.get
+
+
+def column_names(path: str | Path) -> list[str]:
+    """Names of the columns of a table file, without reading its rows where the format allows it."""
+    path = Path(path)
+    fmt = table_format(path)
+    if fmt == "parquet":
+        import pyarrow.parquet as pq
+
+        return list(pq.read_schema(path).names)
+    if fmt == "csv":
+        return list(pd.read_csv(path, sep=_csv_separator(path), nrows=0).columns)
+    if fmt == "fits":
+        from astropy.io import fits
+
+        with fits.open(path, memmap=True) as hdus:
+            tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
+            return [] if not tables else list(tables[0].columns.names)
+    return list(_read_native(path, None)[0].columns)
+
+
+def read_table(
+    path: str | Path, columns: dict[str, Any] | None = None, *, required: tuple[str, ...] | list[str] = ()
+) -> pd.DataFrame:
+    """Read a table of any known format into standard names, types and units.
+
+    `columns` maps a standard (or the user's own) name to a column of the file: a name, or
+    `{column, unit}` where the unit is the file's and is converted to the standard one. Columns of the file that already
+    bear a standard name need no entry. Columns not mentioned either way are left out. A unit stated in the file itself
+    is used where the map gives none; where neither does, the standard unit is assumed.
+
+    Raises TableError (one line: file, column, number of rows, what to do) for a file that cannot be read, a missing
+    column, an identifier stored as a fraction or a value outside the column's range.
+    """
+    path = Path(path)
+    columns = columns or {}
+    spec = {name: entry if isinstance(entry, dict) else {"column": entry} for name, entry in columns.items()}
+    sources = {entry["column"]: name for name, entry in spec.items()}
+    try:
+        wanted = {entry["column"] for entry in spec.values()} | set(STANDARD)
+        native, units = _read_native(path, wanted)
+    except TableError:
+        raise
+    except FileNotFoundError:
+        raise TableError(f"{path}: no such file") from None
+    except Exception as error:  # the readers raise dozens of types; the user needs one line
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise TableError(f"{path}: cannot be read as a {table_format(path)} table ({reason})") from error
+    missing = [source for source in sources if source not in native.columns]
+    if missing:
+        present = ", ".join(column_names(path)[:40])
+        raise TableError(f"{path}: no column {missing[0]!r} (wanted as {sources[missing[0]]!r}); the file has: {present}")
+    frame: dict[str, pd.Series] = {}
+    for name, entry in spec.items():
+        source = entry["column"]
+        frame[name] = _standardise(native[source], name, entry.get("unit") or units.get(source, ""), path, source)
+    for name in native.columns:
+        # A file column already used under another name is not read a second time under its own.
+        if name in STANDARD and name not in frame and name not in sources:
+            frame[name] = _standardise(native[name], name, units.get(name, ""), path, name)
+    lacking = [name for name in required if name not in frame]
+    if lacking:
+        raise TableError(
+            f"{path}: nothing stands for {', '.join(lacking)}; name the file's column in `columns:` of the config"
+        )
+    return pd.DataFrame(frame)
+
+
+def _standardise(values: pd.Series, name: str, unit: str, path: Path, source: str) -> pd.Series:
+    contract = STANDARD.get(name)
+    if contract is None:
+        return values.rename(name)
+    if contract.kind == "text":
+        return values.astype("str").rename(name)
+    if contract.kind == "bool":
+        return values.astype("bool").rename(name)
+    where = f"{path}: column {source!r}"
+    if contract.kind == "int":
+        values = _as_integers(values, where)
+    else:
+        try:
+            values = pd.to_numeric(values).astype("Float64").astype("float64")
+        except (ValueError, TypeError):
+            raise TableError(f"{where} holds text where numbers of {name!r} are expected") from None
+        values = values * _unit_factor(unit, contract.unit, where)
+        values = values.where(np.isfinite(values))
+        # LAMOST and others write -9999 for a missing value; no standard column can hold it as a real one.
+        values = values.mask(values == -9999.0 * _unit_factor(unit, contract.unit, where))
+    outside = (values < contract.low) | (values > contract.high)
+    count = int(outside.sum())
+    if count:
+        example = values[outside].iloc[0]
+        raise TableError(
+            f"{where}: {count} of {len(values)} rows outside {contract.low:g} to {contract.high:g} "
+            f"{contract.unit} for {name!r}, the first {example:g}; is it the right column, in the right unit?"
+        )
+    return values.rename(name)
+
+
+def _as_integers(values: pd.Series, where: str) -> pd.Series:
+    if values.dtype == object or isinstance(values.dtype, pd.StringDtype):
+        text = values.astype("str").str.strip()
+        text = text.mask(text.isin(["", "nan", "None", "<NA>"]))
+        good = text.isna() | text.str.fullmatch(r"[+-]?\d{1,19}")
+        if not bool(good.all()):
+            raise TableError(f"{where}: {int((~good).sum())} of {len(values)} values are not whole numbers")
+        whole = np.array([0 if x is None or x != x else int(x) for x in text], dtype=np.int64)
+        return pd.Series(pd.array(whole, dtype="Int64"), index=values.index).mask(text.isna())
+    if pd.api.types.is_float_dtype(values.dtype):
+        plain = values.astype("Float64")
+        large = int((plain.abs() > 2**53).sum())
+        if large:
+            raise TableError(
+                f"{where}: {large} of {len(values)} identifiers are stored as floating-point numbers above 2**53 and have "
+                "lost digits; write them as 64-bit integers or text"
+            )
+        rest = plain.dropna()
+        if bool((rest != rest.round()).any()):
+            raise TableError(f"{where}: fractions where whole numbers are expected")
+        return plain.astype("Int64")
+    try:
+        return values.astype("Int64")
+    except (TypeError, ValueError):
+        raise TableError(f"{where}: not whole numbers of 64 bits") from None
+
+
+def _unit_factor(unit: str, standard: str, where: str) -> float:
+    if not unit or unit == standard:
+        return 1.0
+    from astropy import units as u
+
+    try:
+        return float(u.Unit(unit).to(u.Unit(standard)))
+    except u.UnitConversionError:
+        raise TableError(f"{where}: unit {unit!r} cannot be converted to {standard!r}") from None
+    except ValueError:
+        raise TableError(f"{where}: unit {unit!r} is not known; write it as astropy does, e.g. 'kpc', 'mas', 'deg'") from None
+
+
+def rounded_source_ids(source_id: pd.Series) -> bool:
+    """Whether Gaia identifiers look as if they had gone through float64 (53 bits) on their way.
+
+    Real identifiers above 2**60 are odd multiples of 128 half of the time; after float64 all are multiples of 256.
+    Needs 20 such identifiers to say so, else False.
+    """
+    large = source_id.dropna().astype("int64")
+    large = large[large > 2**60]
+    return bool(len(large) >= 20 and (large % 256 == 0).all())
+
+
+def check_table(frame: pd.DataFrame, columns: tuple[str, ...] | list[str], where: str | Path) -> pd.DataFrame:
+    """The named standard columns in their order and types; raises TableError where one is missing or out of range."""
+    missing = [name for name in columns if name not in frame.columns]
+    if missing:
+        raise TableError(f"{where}: column {missing[0]!r} is missing; has the table been made by an older version?")
+    result = {}
+    for name in columns:
+        result[name] = _standardise(frame[name], name, "", Path(where), name)
+    return pd.DataFrame(result, index=frame.index)
+
+
+def write_table(frame: pd.DataFrame, path: str | Path) -> None:
+    """Write a table as Parquet or CSV by the name's ending; the same rows give the same bytes."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if table_format(path) == "parquet":
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+        pq.write_table(table, path, compression="zstd")
+    else:
+        frame.to_csv(path, index=False, lineterminator="\n")

@@ -1,0 +1,21 @@
+"""Global offsets of each solution and parallax, and the histograms of Fig. 4."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from gaia_offsets.estimators import global_offsets, histograms
+from gaia_offsets.tables import write_table
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+if __name__ == "__main__":
+    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    tracers = pd.read_parquet(snakemake.input.tracers)
+    offsets = global_offsets(tracers, snakemake.params.gaussian)
+    print(offsets.to_string(index=False), file=sys.stderr)
+    write_table(offsets, snakemake.output.offsets)
+    write_table(histograms(tracers, width=snakemake.params.width), snakemake.output.histograms)

@@ -1,0 +1,26 @@
+"""Put the archive's answers back to all targets (Sect. 2.1)."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from gaia_offsets.archive import merge_chunks, read_whole
+from gaia_offsets.tables import write_table
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+if __name__ == "__main__":
+    sys.stderr = open(snakemake.log[0], "w", buffering=1)  # left open: the traceback must reach it
+    merged = merge_chunks(
+        read_whole(snakemake.input.targets),
+        [read_whole(chunk) for chunk in snakemake.input.chunks],
+    )
+    print(
+        f"{len(merged)} targets, {int(merged['preselected'].sum())} asked for, "
+        f"{int(merged['source_id'].notna().sum())} with a counterpart",
+        file=sys.stderr,
+    )
+    write_table(merged, snakemake.output.matched)

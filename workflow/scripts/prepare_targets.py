@@ -1,0 +1,34 @@
+"""Number the targets and find those worth asking the archive for (Sect. 2.1)."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from gaia_offsets.archive import preselect
+from gaia_offsets.tables import read_table, write_table
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def prepare_targets(
+    targets: pd.DataFrame, *, cuts: list[dict[str, Any]], by: str, radius_arcsec: float
+) -> tuple[pd.DataFrame, list[str]]:
+    """The targets with `target_id` (number of the row) and `preselected`, and the counts of each step."""
+    preselected, lines = preselect(targets, cuts, by=by, radius_arcsec=radius_arcsec)
+    return targets.assign(target_id=np.arange(len(targets)), preselected=preselected), lines
+
+
+if __name__ == "__main__":
+    sys.stderr = open(snakemake.log[0], "w", buffering=1)  # left open: the traceback must reach it
+    prepared, counts = prepare_targets(
+        read_table(snakemake.input.targets, snakemake.params.columns),
+        cuts=snakemake.params.cuts,
+        by=snakemake.params.by,
+        radius_arcsec=snakemake.params.radius_arcsec,
+    )
+    print(*counts, sep="\n", file=sys.stderr)
+    write_table(prepared, snakemake.output.targets)

@@ -1,0 +1,43 @@
+"""Stars that pass the cuts, with their reference parallax, and the cut flow (Sect. 2.1)."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from gaia_offsets.reference import join_group, reference_parallax
+from gaia_offsets.selection import select_stars
+from gaia_offsets.sky import complete_angles
+from gaia_offsets.tables import read_table, write_table
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def add_reference(matched: pd.DataFrame, reference: dict[str, Any], groups: pd.DataFrame | None) -> pd.DataFrame:
+    """The table with reference parallax and its error [mas]; here, not later, because a cut may use it."""
+    if groups is not None:
+        matched = join_group(matched, groups, reference["group"]["key"])
+    parallax, error = reference_parallax(matched, reference)
+    return matched.assign(reference_parallax=parallax, reference_parallax_error=error)
+
+
+def read_groups(path: Any, reference: dict[str, Any]) -> pd.DataFrame | None:
+    """The table of groups, or None where the reference needs none."""
+    group = reference.get("group")
+    return read_table(path, group.get("columns"), required=(group["key"], "distance")) if group else None
+
+
+if __name__ == "__main__":
+    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    reference = snakemake.params.reference
+    # The table was checked and converted when it was made: no column map here.
+    matched = complete_angles(pd.read_parquet(snakemake.input.matched, dtype_backend="numpy_nullable"))
+    matched = add_reference(matched, reference, read_groups(snakemake.input.groups, reference))
+    stars, cutflow, warnings = select_stars(
+        matched, one_row_per=snakemake.params.one_row_per, cuts=snakemake.params.cuts
+    )
+    print(cutflow.to_string(index=False), *warnings, sep="\n", file=sys.stderr)
+    write_table(stars, snakemake.output.stars)
+    write_table(cutflow, snakemake.output.cutflow)
