@@ -47,7 +47,8 @@ def made_up_sky(stars: int = 2500, seed: int = 5) -> dict[str, pd.DataFrame]:
     gaia["bp_rp"] = rng.normal(1.2, 0.2, n).astype("float32")
     gaia["nu_eff_used_in_astrometry"] = np.where(full_solved == 31, rng.normal(1.5, 0.1, n), np.nan).astype("float32")
     gaia["pseudocolour"] = np.where(full_solved == 95, rng.normal(1.5, 0.1, n), np.nan).astype("float32")
-    gaia["astrometric_params_solved"] = full_solved
+    gaia["astrometric_params_solved"] = pd.array(full_solved, dtype="Int64")
+    gaia["source_id"] = gaia["source_id"].astype("Int64")  # as tables.read_table gives it
     gaia["ruwe"] = rng.uniform(0.9, 2, n).astype("float32")
 
     tmass = pd.DataFrame({"designation": [f"{i:08d}+{i:07d}" for i in range(stars)]})

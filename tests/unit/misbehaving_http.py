@@ -30,6 +30,7 @@ class Served:
     path: str
     range: str | None
     if_range: str | None
+    accept_encoding: str | None
     status: int
     sent: int
 
@@ -92,8 +93,9 @@ class MisbehavingServer:
         if answer.length:
             headers.setdefault("Content-Length", str(len(body)))
         end = min(len(body) if cut is None else cut for cut in (answer.drop_after, answer.stall_after))
+        accepted = request.headers.get("Accept-Encoding")
         with self._lock:
-            self.served.append(Served(request.path, asked, if_range, status, min(end, len(body))))
+            self.served.append(Served(request.path, asked, if_range, accepted, status, min(end, len(body))))
         request.send_response(status)
         for name, value in headers.items():
             request.send_header(name, value)

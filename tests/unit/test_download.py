@@ -16,9 +16,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from unit.misbehaving_http import Answer, MisbehavingServer
+
 from gaia_offsets import download
 from gaia_offsets.download import DownloadError, check_file, count_rows, fetch, retrieve
-from misbehaving_http import Answer, MisbehavingServer
 
 SIZE = 1_000_003  # not a multiple of any block
 BODY = b"source_id,parallax\n" + np.random.default_rng(7).integers(48, 58, SIZE - 19, dtype=np.uint8).tobytes()
@@ -109,7 +110,7 @@ def test_more_drops_than_attempts_are_fine_while_there_is_progress(server, targe
 
 def test_drops_without_progress_end(server, target, run):
     server.plan["/stars.csv"] = [Answer(BODY, drop_after=SIZE // 2, ranges=False)]
-    with pytest.raises(DownloadError, match="gave up after 3 attempts in a row.*500001") as caught:
+    with pytest.raises(DownloadError, match=r"gave up after 3 attempts in a row.*500001") as caught:
         run(server.url("/stars.csv"), target, attempts=3)
     assert "\n" not in str(caught.value) and server.url("/stars.csv") in str(caught.value)
     assert len(server.served) == 3
@@ -238,6 +239,14 @@ def test_range_that_starts_elsewhere_is_refused(server, target, run):
     leave_part(target, BODY[: SIZE // 2], server.url("/stars.csv"))
     run(server.url("/stars.csv"), target)
     assert_only(target)
+
+
+def test_rest_of_a_file_of_another_length_is_refused(server, target, run):
+    server.plan["/stars.csv"] = [Answer(BODY, etag=None)]
+    leave_part(target, BODY[: SIZE // 2], server.url("/stars.csv"), validator=None, total=SIZE + 1)
+    run(server.url("/stars.csv"), target, sha256=SHA256)
+    assert_only(target)
+    assert [seen.status for seen in server.served] == [206, 200]
 
 
 def test_server_ignoring_ranges(server, target, run):
@@ -405,7 +414,7 @@ def test_impostors(tmp_path, name, impostor):
 
 def test_parquet_cut_short(tmp_path):
     (tmp_path / "x").write_bytes(b"PAR1" + b"." * 1000)
-    with pytest.raises(DownloadError, match="a.parquet is cut short.*1004 bytes"):
+    with pytest.raises(DownloadError, match=r"a.parquet is cut short.*1004 bytes"):
         check_file(tmp_path / "x", "a.parquet")
 
 
@@ -414,6 +423,7 @@ def test_identity_is_asked_and_forced_gzip_undone(server, target, run):
     server.plan["/stars.csv"] = [Answer(packed, headers={"Content-Encoding": "gzip"})]
     run(server.url("/stars.csv"), target, sha256=SHA256, size=SIZE)
     assert_only(target)
+    assert server.served[0].accept_encoding == "identity"
 
 
 def test_interrupted_forced_gzip_starts_afresh(server, target, run):
@@ -602,6 +612,19 @@ def test_changed_digest_behind_the_same_address_is_told(server, target):
     assert all(fact in said for fact in ("changed", SHA256, record["sha256"], entry["url"]))
 
 
+def test_file_of_another_address_is_fetched_anew(server, target):
+    new = BODY.replace(b"1", b"2")
+    server.plan["/stars.csv"], server.plan["/dr2.csv"] = [Answer(BODY)], [Answer(new)]
+    bring({"file": "stars.csv", "url": server.url("/stars.csv")}, target)
+    _, said = bring({"file": "stars.csv", "url": server.url("/dr2.csv"), "mirrors": [server.url("/stars.csv")]}, target)
+    assert target.read_bytes() == BODY and "kept" in said  # still one of its addresses
+    record, said = bring({"file": "stars.csv", "url": server.url("/dr2.csv")}, target)
+    assert target.read_bytes() == new and record["url"] == server.url("/dr2.csv") and "changed" not in said
+    target.unlink()
+    entry = {"file": "stars.csv", "url": server.url("/stars.csv"), "mirrors": [server.url("/dr2.csv")]}
+    assert "changed" not in bring(entry, target)[1]  # another address is not a changed file
+
+
 def test_damaged_file_is_fetched_anew(server, target):
     server.plan["/stars.csv"] = [Answer(BODY)]
     entry = {"file": "stars.csv", "url": server.url("/stars.csv"), "sha256": SHA256}
@@ -645,5 +668,5 @@ def test_file_placed_by_hand(target):
 
 
 def test_failure_names_the_dataset(server, target):
-    with pytest.raises(DownloadError, match="datasets.stars: .*404"):
+    with pytest.raises(DownloadError, match=r"datasets.stars: .*404"):
         bring({"file": "stars.csv", "url": server.url("/none.csv")}, target)

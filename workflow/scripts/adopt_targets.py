@@ -1,7 +1,5 @@
 """Targets that carry the Gaia columns already, in standard names and units."""
 
-from __future__ import annotations
-
 import sys
 from typing import TYPE_CHECKING
 

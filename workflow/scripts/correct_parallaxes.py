@@ -1,7 +1,5 @@
 """Tracers: official zero point, corrected parallax and the two offsets of each star (Sect. 3)."""
 
-from __future__ import annotations
-
 import sys
 from typing import TYPE_CHECKING
 

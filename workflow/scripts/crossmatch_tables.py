@@ -1,7 +1,5 @@
 """Targets with their Gaia and 2MASS counterparts from local tables (Sect. 2.1)."""
 
-from __future__ import annotations
-
 import sys
 from typing import TYPE_CHECKING, Any
 

@@ -1,7 +1,5 @@
 """Number of stars by sky pixel in both frames."""
 
-from __future__ import annotations
-
 import sys
 from typing import TYPE_CHECKING
 

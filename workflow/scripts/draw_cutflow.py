@@ -1,7 +1,5 @@
 """Stars kept after each step of the selection (Sect. 2.1)."""
 
-from __future__ import annotations
-
 import sys
 from typing import TYPE_CHECKING
 

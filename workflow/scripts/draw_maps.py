@@ -1,7 +1,5 @@
 """Fig. 6: maps of the mean offset, together and one figure for each parallax."""
 
-from __future__ import annotations
-
 import sys
 from typing import TYPE_CHECKING
 

@@ -1,7 +1,5 @@
 """Fig. 4: distributions of the offsets with their Gaussian fits."""
 
-from __future__ import annotations
-
 import sys
 from typing import TYPE_CHECKING
 

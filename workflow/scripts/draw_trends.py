@@ -1,7 +1,5 @@
 """Fig. 5: mean offset against magnitude, colour and ecliptic latitude."""
 
-from __future__ import annotations
-
 import sys
 from typing import TYPE_CHECKING
 

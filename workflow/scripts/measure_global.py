@@ -1,7 +1,5 @@
 """Global offsets of each solution and parallax, and the histograms of Fig. 4."""
 
-from __future__ import annotations
-
 import sys
 from typing import TYPE_CHECKING
 

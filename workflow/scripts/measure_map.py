@@ -1,7 +1,5 @@
 """Offsets in the HEALPix pixels of one frame (Fig. 6, Table 1)."""
 
-from __future__ import annotations
-
 import sys
 from typing import TYPE_CHECKING
 

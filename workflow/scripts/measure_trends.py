@@ -1,7 +1,5 @@
 """Offsets in bins of G, colour and ecliptic latitude (Fig. 5)."""
 
-from __future__ import annotations
-
 import sys
 from typing import TYPE_CHECKING
 

@@ -1,7 +1,5 @@
 """Put the archive's answers back to all targets (Sect. 2.1)."""
 
-from __future__ import annotations
-
 import sys
 from typing import TYPE_CHECKING
 

@@ -1,7 +1,5 @@
 """Number the targets and find those worth asking the archive for (Sect. 2.1)."""
 
-from __future__ import annotations
-
 import sys
 from typing import TYPE_CHECKING, Any
 

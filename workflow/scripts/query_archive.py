@@ -1,7 +1,5 @@
 """Ask the archive for the Gaia, 2MASS and distance columns of one chunk of the targets (Sect. 2.1)."""
 
-from __future__ import annotations
-
 import signal
 import sys
 import time

@@ -1,7 +1,5 @@
 """Stars that pass the cuts, with their reference parallax, and the cut flow (Sect. 2.1)."""
 
-from __future__ import annotations
-
 import sys
 from typing import TYPE_CHECKING, Any
 

@@ -195,7 +195,7 @@ class Archive:
                 )
             if looks % 10 == 0:
                 _say(f"{what}: {phase} for {time.monotonic() - started:.0f} s")
-            time.sleep(min(self.pause(looks), left))
+            time.sleep(min(self.poll_s * 1.2**looks, 60.0, left))
         if phase != "COMPLETED":
             # pyvo keeps the job's state as read last; its public properties would ask the archive again.
             reason = getattr(getattr(job._job.errorsummary, "message", None), "content", "") or "no reason given"

@@ -79,8 +79,6 @@ class _Part:
         """Bytes at hand that a request to `url` may continue: only where a splice of two versions would be noticed."""
         if self.url != url or not (self.validator or sha256):
             return 0
-        if self.total is not None and self.bytes > self.total:
-            return 0
         return self.bytes
 
     def discard(self) -> None:
@@ -110,9 +108,9 @@ def fetch(
 ) -> Fetched:
     """Fetch one file to `destination`, which appears only when it is whole and right.
 
-    The address and then its mirrors are tried in turn, each until `attempts` requests in a row have brought nothing new.
-    `timeout` is the longest silence in seconds; `size` is in bytes; `report` gets one line a time. What an interrupted
-    run left in `<destination>.part` is continued if the server still has the same version.
+    Address and mirrors are tried in turn, each until `attempts` requests in a row have brought nothing new.
+    `timeout` is the longest silence in seconds; `size` is in bytes; `report` gets one line a time. What a killed run
+    left in `<destination>.part` is continued if the server still has the same version.
 
     Raises DownloadError (one line) if no address gave the file, the disk is full or an address has an unknown scheme.
     """
@@ -171,7 +169,7 @@ def check_file(path: str | Path, name: str, *, sha256: str | None = None, size: 
 
 
 def count_rows(path: str | Path) -> int | None:
-    """Rows of a Parquet file or of the first table of a FITS file, from the header alone; None where that is not told."""
+    """Rows of a Parquet file or of the first table of a FITS file, from the header alone; None where not told there."""
     name = Path(path).name.lower()
     try:
         if name.endswith(".parquet"):
@@ -490,7 +488,7 @@ def _disk_error(error: OSError, part: _Part, size: int | None) -> DownloadError:
 
 def _no_space(directory: Path, needed: int | None, free: int) -> str:
     need = "an unknown number of" if needed is None else str(needed)
-    return f"{directory}: the disk is full: {need} more bytes needed, {free} free; make room and run again, what came is kept"
+    return f"{directory}: the disk is full: {need} more bytes needed, {free} free; what came is kept, make room, rerun"
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -228,7 +228,7 @@ def global_offsets(tracers: pd.DataFrame, gaussian: dict[str, Any]) -> pd.DataFr
     return _stack(tables, ["solution", "parallax"])
 
 
-def histograms(tracers: pd.DataFrame, *, width: float, reach: float = 500.0) -> pd.DataFrame:
+def histograms(tracers: pd.DataFrame, *, width: float, reach: float = 1000.0) -> pd.DataFrame:
     """Counts of offsets in bins of `width` uas, the bins centred on 0, within `reach` uas (Fig. 4)."""
     half = np.ceil(reach / width - 0.5)
     edges = (np.arange(-half, half + 2) - 0.5) * width

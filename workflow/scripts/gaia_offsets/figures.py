@@ -1,4 +1,4 @@
-"""The paper's Figs. 4 to 6, the counts and the cut flow: each function takes tables and returns a Figure, nothing else."""
+"""The paper's Figs. 4 to 6, the counts and the cut flow: each function takes tables and returns a Figure."""
 
 from __future__ import annotations
 
@@ -371,7 +371,7 @@ def draw_maps(
             lines |= sky[frame].draw(ax, pixels["hindex"], pixels["gaussian_mean"], norm, cmap)
             ax.set_title(f"{parallax}, {FRAME_NAMES[frame]}")
             if not np.isfinite(pixels["gaussian_mean"].to_numpy(float)).any():
-                _sky_note(ax, f"no pixel with more than {more_than} 5p stars" if len(table) else "no 5p stars")
+                _sky_note(ax, f"no pixel with more than {more_than} 5p stars")
     bar = figure.colorbar(ScalarMappable(norm, cmap), **_bar(axes), extend="both")
     bar.set_label(f"mean offset, Gaia minus reference parallax, 5p [{UAS}]")
     _line_legend(figure, lines)
@@ -415,7 +415,8 @@ def _panel_height(sky: Mapping[str, _Sky]) -> float:
 
 
 def _sky_note(ax: Axes, text: str) -> None:
-    ax.text(0.5, 0.75, text, transform=ax.transAxes, ha="center", va="center", color="0.25")
+    paper = {"facecolor": "white", "edgecolor": "none", "pad": 2.0}
+    ax.text(0.5, 0.75, text, transform=ax.transAxes, ha="center", va="center", zorder=4, bbox=paper)
 
 
 def _line_legend(figure: Figure, lines: Mapping[str, Artist]) -> None:
@@ -435,7 +436,7 @@ class _Sky:
         self.projection = choose_projection(longitude, latitude, preferred=_PREFERRED[frame])
         self.centres = longitude, latitude
         x0, x1, y0, y1 = self.projection.limits
-        step = (x1 - x0) / 1200  # a raster finer than the printed one
+        step = (x1 - x0) / 1000  # a raster finer than the printed one
         x, y = np.arange(x0 + step / 2, x1, step), np.arange(y0 + step / 2, y1, step)
         longitude, latitude = self.projection.inverse(*np.meshgrid(x, y))
         self._on_sky = np.isfinite(longitude)
@@ -463,6 +464,7 @@ class _Sky:
             ax.add_patch(Ellipse(**limb, facecolor=NO_DATA, edgecolor="none", zorder=0))
             edge = ax.add_patch(Ellipse(**limb, facecolor="none", edgecolor="black", linewidth=0.6, clip_on=False))
             shown.set_clip_path(edge)
+            ax.set(xticks=[], yticks=[])  # hidden, but they would cost time
             ax.set_axis_off()
             self._whole_sky_graticule(ax)
         else:
@@ -501,10 +503,9 @@ class _Sky:
         self._graticule(ax, meridians, parallels)
         for latitude in parallels:
             x, y = self.projection.forward(centre + 179.999, latitude)
-            ax.annotate(
-                f"{_number(latitude, '+.0f') if latitude else '0'}\N{DEGREE SIGN}", (x, y), (-2, 1 if latitude else 0),
-                textcoords="offset points", size=7, ha="right", va="center" if latitude == 0 else "bottom" if latitude > 0 else "top",
-            )  # fmt: skip
+            label = f"{_number(latitude, '+.0f') if latitude else '0'}\N{DEGREE SIGN}"
+            side = "center" if latitude == 0 else "bottom" if latitude > 0 else "top"
+            ax.annotate(label, (x, y), (-2, 0), textcoords="offset points", size=7, ha="right", va=side)
         # Longitudes stand on the parallel where they hide the fewest pixels.
         nearby = [int((np.abs(self.centres[1] - latitude) < 8.0).sum()) for latitude in (0.0, -30.0, 30.0)]
         row = (0.0, -30.0, 30.0)[int(np.argmin(nearby))]
@@ -539,8 +540,9 @@ def _edge_ticks(place: np.ndarray, angle: np.ndarray) -> tuple[np.ndarray, np.nd
     low, high = float(angle.min()), float(angle.max())
     step = next((step for step in (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 45.0) if (high - low) / step <= 6), 60.0)
     values = step * np.arange(np.ceil(low / step), np.floor(high / step) + 1)
-    nearest = np.abs(angle[None, :] - values[:, None]).argmin(axis=1)
-    return place[nearest], values, step
+    beyond = angle[None, :] >= values[:, None]
+    which, where = np.nonzero(beyond[:, 1:] != beyond[:, :-1])
+    return place[where], values[which], step
 
 
 # ---------------------------------------------------------------- cut flow
@@ -553,10 +555,10 @@ def draw_cutflow(cutflow: pd.DataFrame, *, title: str) -> Figure:
     `cutflow` is cutflow.csv: step, criterion, kept, removed, kept_5p, kept_6p. The axis is logarithmic.
     """
     steps = cutflow.sort_values("step")
-    labels = [textwrap.fill(_readable(text), 46) for text in steps["criterion"]]
+    labels = [textwrap.fill(_readable(text), 34) for text in steps["criterion"]]
     lines = sum(max(2, label.count("\n") + 1) for label in labels)
     figure = _canvas(TWO_COLUMNS, 1.1 + 0.13 * lines, title)
-    ax, listing = figure.subplots(1, 2, sharey=True, width_ratios=(1.0, 0.85))
+    ax, listing = figure.subplots(1, 2, sharey=True, width_ratios=(1.0, 1.05))
     place = np.arange(len(steps))
     ax.barh(place, steps["kept"], height=0.8, color="0.88", label="all")
     for solution, shift in (("5p", -0.19), ("6p", 0.19)):
@@ -574,7 +576,7 @@ def draw_cutflow(cutflow: pd.DataFrame, *, title: str) -> Figure:
     listing.set_axis_off()
     columns = {"kept": ("kept", "black"), "kept_5p": ("5p", "black"), "kept_6p": ("6p", "black")}
     columns["removed"] = ("removed", "0.35")
-    for x, (name, (head, colour)) in zip((0.25, 0.51, 0.73, 1.0), columns.items(), strict=True):
+    for x, (name, (head, colour)) in zip((0.25, 0.52, 0.74, 1.0), columns.items(), strict=True):
         style = {"ha": "right", "size": 7, "color": colour}
         listing.text(x, -0.72, head, va="bottom", **style)
         for y, value in zip(place, steps[name], strict=True):

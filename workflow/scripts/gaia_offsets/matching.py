@@ -90,7 +90,8 @@ def match_nearest(
 
 def _take(table: pd.DataFrame, index: np.ndarray, columns: list[str]) -> pd.DataFrame:
     """Rows of `table` by position, null where the index is -1; identifiers stay whole numbers."""
-    found = table[columns].reset_index(drop=True).reindex(pd.Index(np.where(index < 0, len(table), index)))
+    whole = {name: "Int64" for name in columns if pd.api.types.is_integer_dtype(table[name].dtype)}
+    found = table[columns].astype(whole).reset_index(drop=True).reindex(pd.Index(np.where(index < 0, len(table), index)))
     return found.reset_index(drop=True)
 
 

@@ -43,7 +43,7 @@ def to_equatorial(longitude: np.ndarray, latitude: np.ndarray) -> tuple[np.ndarr
 
 
 def ecliptic_latitude(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
-    """Ecliptic latitude (degrees, J2000) of ICRS positions (degrees), as in the Gaia archive to below 1e-6 deg."""
+    """Ecliptic latitude (degrees, J2000) of ICRS positions (degrees), as in the Gaia archive to below 1e-5 deg."""
     obliquity = np.radians(84381.411 / 3600.0)
     a, d = np.radians(np.asarray(ra, dtype=float)), np.radians(np.asarray(dec, dtype=float))
     sine = np.sin(d) * np.cos(obliquity) - np.cos(d) * np.sin(obliquity) * np.sin(a)

@@ -1,0 +1,12 @@
+"""The release block of these tests; `external` is a reserved word of ADQL, which DaCHS minds and the ESA archive does not."""
+
+RELEASE = {
+    "epoch": 2016.0,
+    "gaia_source": "gaiaedr3.gaia_source",
+    "tmass_best_neighbour": "gaiaedr3.tmass_psc_xsc_best_neighbour",
+    "tmass_join": "gaiaedr3.tmass_psc_xsc_join",
+    "tmass": "gaiadr1.tmass_original_valid",
+    "distances": '"external".gaiaedr3_distance',
+    "dr2_neighbourhood": "gaiaedr3.dr2_neighbourhood",
+    "columns": {},
+}

@@ -1,0 +1,171 @@
+"""Each way in which an archive can fail ends in the complete answer or in one clear line, and with no job left behind."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import proxy as faults
+import pytest
+from gaia_offsets import adql
+from gaia_offsets.archive import Archive, ArchiveError, upload_document
+from proxy import FaultyProxy
+from release import RELEASE
+from server import TapServer
+
+pytestmark = pytest.mark.xdist_group("tap")
+RESULT = "/results/result"
+
+
+def archive(url: str, **changes: Any) -> Archive:
+    """An impatient client."""
+    patience = {"maxrec": 50_000, "timeout_s": 30, "stall_s": 5, "poll_s": 0.1, "attempts": 3, "max_wait_s": 5}
+    return Archive(url, **patience | changes)
+
+
+@pytest.fixture(scope="module")
+def wanted(sky: dict[str, pd.DataFrame]) -> dict[str, np.ndarray]:
+    """Fifty identifiers, the last of which no archive knows."""
+    ids = sky["gaia_source"]["source_id"].to_numpy(dtype=np.int64)[:50].copy()
+    ids[-1] = 2**62 + 1
+    return {"target_id": np.arange(50), "source_id": ids}
+
+
+def ask(client: Archive, wanted: dict[str, np.ndarray]) -> pd.DataFrame:
+    """The fifty sources."""
+    query, count = adql.crossmatch_query(RELEASE, "source_id"), adql.count_query(RELEASE, "source_id")
+    return client.ask(query, what="chunk 1 of 1", targets=wanted, count=count)
+
+
+def complete(frame: pd.DataFrame, wanted: dict[str, np.ndarray]) -> bool:
+    """Whether all fifty are there, exactly, and the unknown one is null."""
+    frame = frame.sort_values("target_id")
+    found = frame["source_id"].notna().to_numpy()
+    return bool(
+        (frame["target_id"].to_numpy() == wanted["target_id"]).all()
+        and found.sum() == 49
+        and not found[-1]
+        and (frame["source_id"][found].to_numpy(dtype=np.int64) == wanted["source_id"][:-1]).all()
+    )
+
+
+def test_a_quiet_server(proxy: FaultyProxy, wanted: dict[str, np.ndarray]) -> None:
+    assert complete(ask(archive(proxy.url), wanted), wanted)
+    assert proxy.count("POST", "/async") == 1
+    assert sum(method == "DELETE" for method, _ in proxy.seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "ending", "fault", "jobs"),
+    [
+        pytest.param("POST", "/async", faults.busy(1), 1, id="503 with Retry-After before the job"),
+        pytest.param("GET", RESULT, faults.busy(None), 1, id="503 before the result"),
+        pytest.param("GET", RESULT, faults.drop, 1, id="connection dropped in the result"),
+        pytest.param("GET", RESULT, faults.truncate, 1, id="result that ends early"),
+        pytest.param("GET", RESULT, faults.stall(3), 1, id="silence beyond the time-out"),
+        pytest.param("GET", RESULT, faults.replace(faults.ERROR_DOCUMENT), 1, id="error document with HTTP 200"),
+        pytest.param("GET", RESULT, faults.replace(b"<html>moved</html>", kind="text/html"), 1, id="HTML with HTTP 200"),
+        pytest.param("GET", RESULT, faults.keep_rows(20), 2, id="rows missing in a valid result"),
+        pytest.param("POST", "/async", faults.replace(faults.ERROR_DOCUMENT), 1, id="error document instead of a job"),
+        pytest.param("POST", "/phase", faults.replace(b"gone", 404), 2, id="job vanished"),
+    ],
+)
+def test_a_fault_that_passes(
+    proxy: FaultyProxy, wanted: dict[str, np.ndarray], server: TapServer, method: str, ending: str, fault: Any, jobs: int
+) -> None:
+    proxy.plan(method, ending, fault)
+    assert complete(ask(archive(proxy.url, stall_s=1.5), wanted), wanted)
+    assert not proxy.faults, "the fault was not met"
+    # A fault on the way of the result does not run the query again.
+    assert proxy.count("POST", "/phase") == jobs
+
+
+def test_an_aborted_job_is_run_again(proxy: FaultyProxy, wanted: dict[str, np.ndarray], capsys: Any) -> None:
+    proxy.abort_next_job()
+    assert complete(ask(archive(proxy.url), wanted), wanted)
+    assert proxy.count("POST", "/phase") == 2
+    assert "ended as ABORTED" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("fault", "line"),
+    [
+        pytest.param(faults.overflow, "cut the result at 50 rows .*raise archive.chunks", id="overflow"),
+        pytest.param(faults.busy(3600), "asks to come back in 3600 s.*run again later", id="closed for an hour"),
+        pytest.param(faults.replace(faults.ERROR_DOCUMENT), "the database has gone away.*try 2 of 2", id="error document"),
+        pytest.param(faults.keep_rows(20), "30 of 50 targets did not come back, the first target_id", id="rows missing"),
+        pytest.param(faults.truncate, "no complete VOTable", id="truncated"),
+    ],
+)
+def test_a_fault_that_stays_ends_in_one_line(
+    proxy: FaultyProxy, wanted: dict[str, np.ndarray], fault: Any, line: str
+) -> None:
+    attempts = 2 if "of 2" in line else 1
+    proxy.plan("GET", RESULT, *[fault] * attempts**2)
+    with pytest.raises(ArchiveError, match=line) as caught:
+        ask(archive(proxy.url, attempts=attempts), wanted)
+    message = str(caught.value)
+    assert "\n" not in message and message.startswith(f"{proxy.url}: ")
+
+
+def test_exactly_as_many_rows_as_a_limit(proxy: FaultyProxy, sky: dict[str, pd.DataFrame]) -> None:
+    """2,000 rows are believed only when the archive counts as many."""
+    ids = sky["gaia_source"]["source_id"].to_numpy(dtype=np.int64)[:1990]
+    query, count = adql.crossmatch_query(RELEASE, "source_id"), adql.count_query(RELEASE, "source_id")
+    more = np.concatenate([ids, np.arange(10) + 5])
+    targets = {"target_id": np.arange(2000), "source_id": more}
+    assert len(archive(proxy.url).ask(query, what="chunk", targets=targets, count=count)) == 2000
+    assert proxy.count("POST", "/phase") == 2
+    with pytest.raises(ArchiveError, match="2000 rows of 2500 came back, cut at a limit.*raise archive.chunks"):
+        client = archive(proxy.url)
+        client.ask(query, what="chunk", targets=targets, count="SELECT COUNT(*) + 500 AS n FROM TAP_UPLOAD.targets")
+
+
+def test_maxrec_is_seen(proxy: FaultyProxy, wanted: dict[str, np.ndarray]) -> None:
+    with pytest.raises(ArchiveError, match=r"cut the result at 30 rows \(archive.maxrec: 30\)"):
+        ask(archive(proxy.url, maxrec=30), wanted)
+
+
+def test_a_job_that_takes_too_long(proxy: FaultyProxy) -> None:
+    slow = "SELECT COUNT(*) AS n FROM gaiaedr3.gaia_source AS a, gaiaedr3.gaia_source AS b WHERE SQRT(a.ra*b.ra)+a.dec < b.dec"
+    started = time.monotonic()
+    with pytest.raises(ArchiveError, match=r"slow: still \w+ after 1 s; raise archive.timeout_s"):
+        archive(proxy.url, timeout_s=1).ask(slow, what="slow")
+    assert time.monotonic() - started < 10
+
+
+def test_nobody_there() -> None:
+    with pytest.raises(ArchiveError, match="Connection refused.*run again later"):
+        archive("http://127.0.0.1:9/tap", attempts=2).ask("SELECT 1 AS n", what="anything")
+
+
+def test_wrong_names_are_told_at_once(proxy: FaultyProxy) -> None:
+    wrong = RELEASE | {
+        "tmass": "gaiadr1.tmass_valid",
+        "columns": {"gaia_source": {"ruwe": "renorm", "bp_rp": "colour"}, "distances": {"r_med_geo": "r_med"}},
+    }
+    needed = adql.needed_columns(wrong, "position")
+    with pytest.raises(ArchiveError) as caught:
+        archive(proxy.url).check_names(needed, adql.schema_query(list(needed)))
+    message = str(caught.value)
+    lacks = "gaiaedr3.gaia_source: colour, renorm; table gaiadr1.tmass_valid; external.gaiaedr3_distance: r_med"
+    assert message == f"{proxy.url}: the archive does not have {lacks}; correct the names in the config's `releases`"
+    assert proxy.count("POST", "/phase") == 1
+
+
+def test_right_names_pass(proxy: FaultyProxy) -> None:
+    for by in ("position", "dr2_source_id"):
+        needed = adql.needed_columns(RELEASE, by)
+        archive(proxy.url).check_names(needed, adql.schema_query(list(needed)))
+
+
+def test_uploads_are_valid_votables(wanted: dict[str, np.ndarray], tmp_path: Any, require_stilts: str) -> None:
+    positions = {"target_id": np.arange(3), "ra": np.array([0.1, 359.99, 180.0]), "dec": np.array([-90.0, 1 / 3, 90.0])}
+    for number, columns in enumerate((wanted, positions)):
+        document = tmp_path / f"{number}.vot"
+        document.write_bytes(upload_document(columns))
+        result = subprocess.run([require_stilts, "votlint", document], capture_output=True, text=True, check=True)
+        assert "ERROR" not in result.stdout + result.stderr

@@ -1,0 +1,213 @@
+"""Grouped estimators: known answers, empty and tiny groups, and the Gaussian fit's bias and scatter by Monte Carlo."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from gaia_offsets.estimators import (
+    STATISTICS,
+    Segments,
+    fit_density_power,
+    fit_histogram,
+    global_offsets,
+    group_statistics,
+    histograms,
+    pixel_offsets,
+    trends,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy.optimize import curve_fit
+
+GAUSSIAN = {"method": "density_power", "beta": 0.3, "histogram_bins": 40}
+
+
+def test_known_statistics():
+    values = np.array([1.0, 2.0, 3.0, 4.0, np.nan, 7.0, 7.0, 7.0, 5.0])
+    table = group_statistics(values, np.array([0, 0, 0, 0, 0, 1, 1, 1, 2]), GAUSSIAN)
+    assert list(table.columns) == list(STATISTICS) and table.index.tolist() == [0, 1, 2]
+    assert table["n"].tolist() == [4, 3, 1]
+    assert table["median"].tolist() == [2.5, 7.0, 5.0] and table["mean"].tolist() == [2.5, 7.0, 5.0]
+    assert table["sd"][0] == pytest.approx(np.std([1, 2, 3, 4], ddof=1))
+    assert table["mean_error"][0] == pytest.approx(table["sd"][0] / 2)
+    assert table.loc[1, ["sd", "gaussian_sd", "median_error"]].tolist() == [0.0, 0.0, 0.0]
+    assert table.loc[2, ["sd", "mean_error", "gaussian_mean", "gaussian_sd", "median_error"]].isna().all()
+
+
+@pytest.mark.parametrize("values", [[], [np.nan, np.nan]])
+def test_nothing_gives_an_empty_table(values):
+    table = group_statistics(np.array(values), np.zeros(len(values), dtype=int), GAUSSIAN)
+    assert len(table) == 0 and list(table.columns) == list(STATISTICS)
+
+
+@given(
+    hnp.arrays(float, st.integers(1, 60), elements=st.floats(-1e3, 1e3, width=32) | st.just(np.nan)),
+    st.integers(1, 6),
+    st.integers(0, 2**32 - 1),
+)
+def test_groups_equal_pandas_and_ignore_the_order(values, groups, seed):
+    rng = np.random.default_rng(seed)
+    label = rng.integers(0, groups, len(values))
+    table = group_statistics(values, label, GAUSSIAN)
+    expected = pd.Series(values).groupby(label).agg(["count", "median", "mean", "std"])
+    expected = expected[expected["count"] > 0]
+    assert table[["n", "median", "mean", "sd"]].to_numpy() == pytest.approx(expected.to_numpy(), abs=1e-6, nan_ok=True)
+    turn = rng.permutation(len(values))
+    pd.testing.assert_frame_equal(group_statistics(values[turn], label[turn], GAUSSIAN), table)
+
+
+@given(st.floats(-100, 100), st.floats(0.1, 50))
+def test_the_fit_moves_and_stretches_with_the_data(shift, scale):
+    x = np.random.default_rng(4).standard_t(3, 200)
+    mean, sd = fit_density_power(Segments(x, np.zeros(200)), beta=0.3)
+    moved, stretched = fit_density_power(Segments(shift + scale * x, np.zeros(200)), beta=0.3)
+    assert moved == pytest.approx(shift + scale * mean, rel=1e-5, abs=1e-5 * scale)
+    assert stretched == pytest.approx(scale * sd, rel=1e-5)
+
+
+def test_groups_do_not_touch_each_other():
+    rng = np.random.default_rng(5)
+    a, b = rng.normal(0, 1, 100), rng.normal(1000, 7, 300)
+    together = fit_density_power(Segments(np.concatenate([b, a]), np.repeat([9, 2], [300, 100])), beta=0.3)
+    for i, part in enumerate((a, b)):
+        alone = fit_density_power(Segments(part, np.zeros(len(part))), beta=0.3)
+        assert (together[0][i], together[1][i]) == pytest.approx((alone[0][0], alone[1][0]), rel=1e-9)
+
+
+def monte_carlo(n, groups, contaminated, seed=6):
+    """Fits of Gaussian draws of known mean 0 and sd 1, with the plain mean of the same draws.
+
+    The plain mean's expectation (0) and variance (1/n) are exact, so fit minus mean, whose scatter is small, tells the
+    fit's bias and variance with far less Monte Carlo noise than the fit alone.
+    """
+    rng = np.random.default_rng(seed)
+    fits, means, sigmas = [], [], []
+    block = max(1, 4_000_000 // n)
+    for start in range(0, groups, block):
+        now = min(block, groups - start)
+        z = rng.standard_normal((now, n))
+        x = np.where(rng.random(z.shape) < 0.05, 5 * z, z) if contaminated else z
+        mean, sd = fit_density_power(Segments(x.ravel(), np.repeat(np.arange(now), n)), beta=0.3)
+        fits.append(mean)
+        sigmas.append(sd)
+        means.append(z.mean(axis=1))
+    unit = np.sqrt(n)
+    fit, mean = unit * np.concatenate(fits), unit * np.concatenate(means)
+    bias = (fit - mean).mean()
+    scatter = np.sqrt(1 + 2 * np.cov(mean, fit - mean)[0, 1] + (fit - mean).var())
+    return bias, (fit - mean).std() / np.sqrt(groups), scatter, np.concatenate(sigmas).mean()
+
+
+@pytest.mark.parametrize(("n", "groups"), [(50, 12000), (100, 12000), (1000, 4000), (100_000, 160)])
+def test_gaussian_fit_on_pure_gaussian_draws(n, groups):
+    bias, noise, scatter, sigma = monte_carlo(n, groups, contaminated=False)
+    assert noise < 0.025
+    assert abs(bias) < 0.05
+    assert 0.9 < scatter < 1.1
+    assert sigma == pytest.approx(1, abs=0.03)
+
+
+@pytest.mark.parametrize(("n", "groups"), [(50, 12000), (100, 12000), (1000, 4000), (100_000, 160)])
+def test_gaussian_fit_with_five_percent_of_the_draws_five_times_wider(n, groups):
+    bias, noise, scatter, _ = monte_carlo(n, groups, contaminated=True)
+    assert noise < 0.05
+    assert abs(bias) < 0.1
+    assert scatter < 1.15
+
+
+def test_histogram_fit_equals_curve_fit():
+    rng = np.random.default_rng(7)
+    groups = [rng.normal(m, s, 500) for m, s in ((0, 1), (-30, 45), (5, 0.01))]
+    segments = Segments(np.concatenate(groups), np.repeat([0, 1, 2], 500))
+    mean, sd = fit_histogram(segments, bins=40)
+    centre = segments.medians()
+    scale = segments.robust_sigmas(centre)
+    for i, values in enumerate(groups):
+        count, edges = np.histogram((values - centre[i]) / scale[i], bins=40, range=(-4, 4))
+        x = (edges[1:] + edges[:-1]) / 2
+        best, _ = curve_fit(lambda x, a, m, s: a * np.exp(-0.5 * ((x - m) / s) ** 2), x, count, p0=[count.max(), 0, 1])
+        assert mean[i] == pytest.approx(centre[i] + scale[i] * best[1], abs=1e-4 * scale[i])
+        assert sd[i] == pytest.approx(scale[i] * abs(best[2]), rel=1e-4)
+
+
+def test_histogram_fit_scatters_more_than_the_default():
+    # docs/method.md: about 25 % above sigma / sqrt(N), as theory says for least squares on densities
+    rng = np.random.default_rng(8)
+    segments = Segments(rng.standard_normal(400 * 400), np.repeat(np.arange(400), 400))
+    literal, default = fit_histogram(segments, bins=40)[0], fit_density_power(segments, beta=0.3)[0]
+    assert 1.1 < literal.std() / default.std() < 1.35
+
+
+def test_histogram_fit_of_too_few_or_equal_stars_is_null():
+    segments = Segments(np.array([1.0, 2.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0]), np.array([0, 0, 1, 1, 1, 1, 1, 1]))
+    assert np.isnan(fit_histogram(segments, bins=40)).all()
+
+
+def tracers(n=3000):
+    rng = np.random.default_rng(9)
+    solution = np.where(rng.random(n) < 0.1, "6p", "5p")
+    raw = rng.normal(-30, 50, n)
+    return pd.DataFrame(
+        {
+            "solution": solution,
+            "offset_raw": raw,
+            "offset_corrected": np.where(rng.random(n) < 0.02, np.nan, raw + 32),
+            "phot_g_mean_mag": rng.uniform(10, 14, n),
+            "nu_eff_used_in_astrometry": np.where(solution == "5p", rng.uniform(1.4, 1.6, n), np.nan),
+            "pseudocolour": np.where(solution == "6p", rng.uniform(1.4, 1.6, n), np.nan),
+            "ecl_lat": rng.uniform(-20, 80, n),
+        }
+    )
+
+
+EDGES = {"phot_g_mean_mag": [9, 11, 12, 14], "colour": [1.4, 1.5, 1.6], "sin_ecl_lat": [-1, 0, 0.5, 1]}
+
+
+def test_global_offsets_have_a_row_each_solution_and_parallax():
+    stars = tracers()
+    table = global_offsets(stars, GAUSSIAN)
+    assert list(zip(table["solution"], table["parallax"], strict=True)) == [
+        (s, p) for s in ("5p", "6p") for p in ("raw", "corrected")
+    ]
+    assert table["n"][0] == (stars["solution"] == "5p").sum() and table["n"][1] < table["n"][0]
+    assert table["median"][0] == np.median(stars["offset_raw"][stars["solution"] == "5p"])
+
+
+def test_trends_leave_out_thin_bins_and_keep_within_their_edges():
+    table = trends(tracers(), EDGES, min_stars=100, gaussian=GAUSSIAN)
+    assert (table["n"] >= 100).all()
+    assert ((table["x_mean"] >= table["bin_low"]) & (table["x_mean"] < table["bin_high"])).all()
+    colour = table[table["variable"] == "colour"]
+    assert set(colour["solution"]) == {"5p", "6p"}
+    first = table[(table["variable"] == "phot_g_mean_mag") & (table["solution"] == "5p") & (table["parallax"] == "raw")]
+    stars = tracers()
+    inside = stars[(stars["solution"] == "5p") & (stars["phot_g_mean_mag"] >= 11) & (stars["phot_g_mean_mag"] < 12)]
+    row = first[first["bin_low"] == 11].iloc[0]
+    assert row["n"] == len(inside) and row["median"] == np.median(inside["offset_raw"])
+    assert row["x_mean"] == pytest.approx(inside["phot_g_mean_mag"].mean())
+
+
+def test_pixels_need_two_stars_and_need_no_6p():
+    stars = tracers().assign(solution="5p")
+    pixel = np.arange(len(stars)) // 2
+    pixel[-1] = 10**6
+    table = pixel_offsets(stars, pixel, gaussian=GAUSSIAN)
+    assert (table["n"] >= 2).all() and 10**6 not in set(table["hindex"]) and set(table["solution"]) == {"5p"}
+    shuffled = stars.sample(frac=1, random_state=1)
+    again = pixel_offsets(shuffled, pixel[shuffled.index], gaussian=GAUSSIAN)
+    pd.testing.assert_frame_equal(table, again)
+
+
+def test_histogram_table_counts_every_star_near_zero():
+    table = histograms(tracers(), width=10)
+    raw = table[(table["solution"] == "5p") & (table["parallax"] == "raw")]
+    assert raw["count"].sum() == (tracers()["solution"] == "5p").sum()
+    assert ((raw["bin_high"] - raw["bin_low"]) == 10).all()
+    assert ((raw["bin_low"] < 0) & (raw["bin_high"] > 0)).sum() == 1
+
+
+def test_no_tracers_at_all():
+    empty = tracers().iloc[:0]
+    assert len(global_offsets(empty, GAUSSIAN)) == 0
+    assert len(trends(empty, EDGES, min_stars=2, gaussian=GAUSSIAN)) == 0
+    assert len(pixel_offsets(empty, np.zeros(0, dtype=int), gaussian=GAUSSIAN)) == 0
