@@ -23,11 +23,15 @@ include: "workflow/rules/publish.smk"
 
 
 rule all:
-    """Figures, tables and dataset of every sample in run.samples."""
-    localrule: True
     default_target: True
     input:
-        figures=collect("<results>/{sample}/figures/{figure}.{kind}", sample=SAMPLES, figure=FIGURES, kind=["png", "pdf"]),
+        figures=collect(
+            "<results>/{sample}/figures/{figure}.{kind}", sample=SAMPLES, figure=FIGURES, kind=["png", "pdf"]
+        ),
         tables=collect("<results>/{sample}/tables/{table}.csv", sample=SAMPLES, table=TABLES),
-        maps=collect("<results>/{sample}/maps/{frame}_{parallax}.fits", sample=SAMPLES, frame=FRAMES, parallax=PARALLAXES),
+        maps=collect(
+            "<results>/{sample}/maps/{frame}_{parallax}.fits", sample=SAMPLES, frame=FRAMES, parallax=PARALLAXES
+        ),
         dataset=collect("<results>/{sample}/dataset/{frame}.{kind}", sample=SAMPLES, frame=FRAMES, kind=DATASET_KINDS),
+    """Figures, tables and dataset of every sample in run.samples."""
+    localrule: True

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pandas as pd
 import pytest
-
-HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parents[1] / "workflow/scripts")]
-
-from proxy import FaultyProxy, fetch  # noqa: E402
-from server import TapServer, missing_packages  # noqa: E402
-from survey import archive_tables, made_up_sky  # noqa: E402
+from tap.proxy import FaultyProxy, fetch
+from tap.server import TapServer, missing_packages
+from tap.survey import archive_tables, made_up_sky
 
 PACKAGES = "python3-gavo postgresql-15-q3c postgresql-15-pgsphere"
 

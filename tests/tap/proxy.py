@@ -12,8 +12,8 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 ERROR_DOCUMENT = (
-    b'<?xml version="1.0"?><VOTABLE version="1.3" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"><RESOURCE type="results">'
-    b'<INFO name="QUERY_STATUS" value="ERROR">the database has gone away</INFO></RESOURCE></VOTABLE>'
+    b'<?xml version="1.0"?><VOTABLE version="1.3" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">'
+    b'<RESOURCE type="results"><INFO name="QUERY_STATUS" value="ERROR">the database has gone away</INFO></RESOURCE></VOTABLE>'
 )
 
 
@@ -110,7 +110,7 @@ class FaultyProxy(ThreadingHTTPServer):
         self.after: list[tuple[str, str, Callable[[str], None]]] = []
         self.seen: list[tuple[str, str]] = []
         self.lock = threading.Lock()
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     def plan(self, method: str, ending: str, *faults: Fault) -> None:
         """Spoil the next answers to `method` on paths that end in `ending`, one fault each."""
@@ -176,7 +176,9 @@ class _Handler(BaseHTTPRequestHandler):
             answer = Answer(500, {}, b"")
         else:
             answer = fetch(self.command, root + self.path, body, headers)
-        answer.headers = {k: v for k, v in answer.headers.items() if k.lower() in ("content-type", "location", "retry-after")}
+        answer.headers = {
+            k: v for k, v in answer.headers.items() if k.lower() in ("content-type", "location", "retry-after")
+        }
         answer.body = answer.body.replace(root.encode(), here.encode())
         answer.sent = len(answer.body)
         if "Location" in answer.headers:

@@ -1,4 +1,7 @@
-"""The release block of these tests; `external` is a reserved word of ADQL, which DaCHS minds and the ESA archive does not."""
+"""The release block of these tests.
+
+`external` is a reserved word of ADQL: DaCHS and queryparser want it quoted, the ESA archive takes it as it is.
+"""
 
 RELEASE = {
     "epoch": 2016.0,

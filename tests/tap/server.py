@@ -1,10 +1,11 @@
-"""A real TAP server for tests: GAVO DaCHS on PostgreSQL, on loopback, in a temporary folder, holding tables with the ESA archive's names."""
+"""A real TAP server for tests: GAVO DaCHS on PostgreSQL, on loopback, in a temporary folder."""
 
 from __future__ import annotations
 
 import getpass
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -76,14 +77,16 @@ def descriptor(schema: str, tables: dict[str, pd.DataFrame]) -> str:
     for name, frame in tables.items():
         # The positional index needs main positions; the primary key is the first column.
         sky = ' mixin="//scs#q3cindex"' if {"ra", "dec"} <= set(frame.columns) else ""
-        columns = []
+        columns, indices = [], []
         for column, dtype in frame.dtypes.items():
             kind = TYPES.get(str(dtype), "text")
             ucd = f' ucd="{UCDS[column]}"' if column in UCDS else ""
-            columns.append(f'<column name="{column}" type="{kind}"{ucd}><values nullLiteral="-1"/></column>'
-                           if kind == "bigint" else f'<column name="{column}" type="{kind}"{ucd}/>')
-        indices = "".join(f'<index columns="{c}"/>' for c, d in frame.dtypes.items() if TYPES.get(str(d)) in (None, "bigint"))
-        parts.append(f'<table id="{name}" onDisk="True" adql="True"{sky}>{indices}{"".join(columns)}</table>')
+            # An outer join makes nulls of identifiers, for which a VOTable needs a number.
+            null = '<values nullLiteral="-1"/>' if kind == "bigint" else ""
+            columns.append(f'<column name="{column}" type="{kind}"{ucd}>{null}</column>')
+            if kind in ("bigint", "text"):
+                indices.append(f'<index columns="{column}"/>')
+        parts.append(f'<table id="{name}" onDisk="True" adql="True"{sky}>{"".join(indices + columns)}</table>')
     makes = "".join(f'<make table="{name}"/>' for name in tables)
     return (
         f'<resource schema="{schema}" resdir="{schema}"><meta name="title">Simulated {schema}</meta>'
@@ -139,7 +142,19 @@ class TapServer:
                 shutil.chown(path, self.user, self.group)
         (root / "commands.log").touch()
         pg = root / "pg"
-        self.run(POSTGRES / "initdb", "-D", pg, "-U", "dachsroot", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8")
+        self.run(
+            POSTGRES / "initdb",
+            "-D",
+            pg,
+            "-U",
+            "dachsroot",
+            "-A",
+            "trust",
+            "--no-sync",
+            "-E",
+            "UTF8",
+            "--locale=C.UTF-8",
+        )
         with open(pg / "postgresql.conf", "a") as conf:
             conf.write(POSTGRESQL_CONF.format(root=root))
         self.run(POSTGRES / "pg_ctl", "-D", pg, "-l", root / "pg.log", "-w", "start")
@@ -148,7 +163,8 @@ class TapServer:
         for schema, tables in schemas.items():
             self.run("dachs", "imp", f"{schema}/q", "create")
             for name in tables:
-                copy = f"\\copy {schema}.{name} FROM '{root}/gavo/inputs/{schema}/{name}.csv' WITH (FORMAT csv, HEADER match)"
+                rows = root / "gavo/inputs" / schema / f"{name}.csv"
+                copy = f"\\copy {schema}.{name} FROM '{rows}' WITH (FORMAT csv, HEADER match)"
                 self.run("psql", "-q", "-v", "ON_ERROR_STOP=1", "-c", copy, "-c", f"ANALYZE {schema}.{name}")
         self.run("dachs", "serve", "start")
         for _ in range(200):
@@ -169,8 +185,9 @@ class TapServer:
 
     def stop(self) -> None:
         """Stop both servers and remove the folder."""
-        if (self.root / "gavo/state").exists():
-            self.run("dachs", "serve", "stop", check=False)
+        pid = self.root / "gavo/state/web.pid"
+        if pid.exists():
+            os.kill(int(pid.read_text()), signal.SIGTERM)
         if (self.root / "pg").exists():
             self.run(POSTGRES / "pg_ctl", "-D", self.root / "pg", "-m", "immediate", "-w", "stop", check=False)
         shutil.rmtree(self.root, ignore_errors=True)

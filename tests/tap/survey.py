@@ -65,7 +65,9 @@ def made_up_sky(stars: int = 2500, seed: int = 5) -> dict[str, pd.DataFrame]:
     spectra = np.sort(np.concatenate([np.arange(stars), rng.choice(stars, stars // 3, replace=False)]))
     m = len(spectra)
     targets = pd.DataFrame({"obsid": 100_000_000 + rng.permutation(m)})
-    targets["target_ra"] = (ra_2000[spectra] + rng.normal(0, 0.2, m) / 3600 / np.cos(np.radians(dec_2000[spectra]))) % 360
+    targets["target_ra"] = (
+        ra_2000[spectra] + rng.normal(0, 0.2, m) / 3600 / np.cos(np.radians(dec_2000[spectra]))
+    ) % 360
     targets["target_dec"] = dec_2000[spectra] + rng.normal(0, 0.2, m) / 3600
     targets["snr"] = rng.uniform(10, 150, m)
     targets["logg"] = np.where(rng.random(m) < 0.05, np.nan, rng.normal(3.0, 0.8, m))

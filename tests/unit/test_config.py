@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from gaia_offsets import config as checks
 
 ROOT = Path(__file__).parents[2]
@@ -40,7 +41,10 @@ def test_shipped_overlays_are_sound(base, schema, name):
         ("measure: {map: {nside: 33}}", "measure.map.nside: 33 is not a power of two"),
         ("measure: {map: {nside: two}}", "measure.map.nside: 'two' is not of type integer"),
         ("measure: {map: {more_than: 0}}", "measure.map.more_than: 0 is less than the minimum of 1"),
-        ("run: {samples: [lamost_giant]}", "run.samples: 'lamost_giant' is not one of samples; did you mean lamost_giants?"),
+        (
+            "run: {samples: [lamost_giant]}",
+            "run.samples: 'lamost_giant' is not one of samples; did you mean lamost_giants?",
+        ),
         ("run: {samples: []}", "run.samples: names no sample"),
         (
             "measure: {trends: {edges: {colour: [1.2, 1.1]}}}",
@@ -56,8 +60,8 @@ def test_shipped_overlays_are_sound(base, schema, name):
         ),
         (
             "samples: {lamost_giants: {cuts: [{column: rue, op: '<', value: 2}]}}",
-            "samples.lamost_giants.cuts.0.column: 'rue' is neither a standard column nor named in the sample's columns; "
-            "did you mean ruwe?",
+            "samples.lamost_giants.cuts.0.column: 'rue' is neither a standard column nor named in the sample's "
+            "columns; did you mean ruwe?",
         ),
         (
             "samples: {lamost_giants: {cuts: [{column: ruwe, op: between, value: 2}]}}",

@@ -3,6 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy.optimize import curve_fit
+
 from gaia_offsets.estimators import (
     STATISTICS,
     Segments,
@@ -14,10 +19,6 @@ from gaia_offsets.estimators import (
     pixel_offsets,
     trends,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
-from scipy.optimize import curve_fit
 
 GAUSSIAN = {"method": "density_power", "beta": 0.3, "histogram_bins": 40}
 

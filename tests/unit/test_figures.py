@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import combinations as combinations_of
 
 import healpy as hp
@@ -142,6 +143,11 @@ CASES = {
 }  # fmt: skip
 
 
+@cache
+def made(case: str) -> Figure:
+    return CASES[case]()
+
+
 def texts(figure: Figure) -> list[Text]:
     """What is drawn: an axis keeps labels of ticks beyond its limits, which are not."""
     drawn: dict[Text, None] = {}
@@ -164,7 +170,7 @@ def inside(text: Text, figure: Figure) -> bool:
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.filterwarnings("error")
 def test_every_case_is_drawn_with_all_text_on_the_canvas(case):
-    figure = CASES[case]()
+    figure = made(case)
     assert figure.get_figwidth() == pytest.approx(7.1)
     found = texts(figure)
     assert [text.get_text() for text in found if not inside(text, figure)] == []
@@ -173,7 +179,7 @@ def test_every_case_is_drawn_with_all_text_on_the_canvas(case):
 
 
 def test_offsets_name_units_fits_and_numbers():
-    figure = CASES["fig4"]()
+    figure = made("fig4")
     assert [ax.get_xlabel() for ax in figure.axes] == [f"offset, Gaia minus reference parallax [{UAS}]"] * 2
     shown = words(figure)
     for piece in ("mean -28.0 ± 0.7", "mean +2.6 ± 3.8", "sd 65.0", "median -27.7 ± 0.9", "8,000 stars", "300 stars"):
@@ -181,7 +187,7 @@ def test_offsets_name_units_fits_and_numbers():
 
 
 def test_offsets_gaussian_has_the_area_of_the_histogram():
-    ax = CASES["fig4"]().axes[0]
+    ax = made("fig4").axes[0]
     dashed = [line for line in ax.lines if len(line.get_xdata()) > 2]
     areas = [np.trapezoid(line.get_ydata(), line.get_xdata()) for line in dashed]
     assert areas == pytest.approx([8000 * 10] * 2, rel=1e-3)
@@ -189,15 +195,15 @@ def test_offsets_gaussian_has_the_area_of_the_histogram():
 
 
 def test_missing_solution_leaves_a_note():
-    assert "no 6p stars" in words(CASES["fig4 no 6p"]())
-    assert words(CASES["fig5 no 6p"]()).count("no 6p bin with 100 stars") == 3
-    assert words(CASES["fig6 no 5p"]()).count("no pixel with more than 50 5p stars") == 4
-    assert words(CASES["fig6 few stars"]()).count("no pixel with more than 50 5p stars") == 4
-    assert words(CASES["counts empty"]()).count("no 5p stars") == 2
+    assert "no 6p stars" in words(made("fig4 no 6p"))
+    assert words(made("fig5 no 6p")).count("no 6p bin with 100 stars") == 3
+    assert words(made("fig6 no 5p")).count("no pixel with more than 50 5p stars") == 4
+    assert words(made("fig6 few stars")).count("no pixel with more than 50 5p stars") == 4
+    assert words(made("counts empty")).count("no 5p stars") == 2
 
 
 def test_trends_have_units_reference_lines_and_one_scale_a_row():
-    figure = CASES["fig5"]()
+    figure = made("fig5")
     axes = np.array(figure.axes).reshape(3, 2)
     assert [ax.get_ylabel() for ax in axes[:, 0]] == [f"offset [{UAS}]"] * 3
     assert [ax.get_xlabel() for ax in axes[0]] == ["G [mag]"] * 2
@@ -231,7 +237,7 @@ def pixel_colour(figure: Figure, panel: int, hindex: int) -> float:
 
 
 def test_map_shows_the_pixel_where_it_lies_on_one_scale():
-    figure = CASES["fig6 one pixel"]()
+    figure = made("fig6 one pixel")
     assert [ax.get_title() for ax in figure.axes[:4]] == [
         "raw, equatorial (ICRS)", "raw, Galactic", "corrected, equatorial (ICRS)", "corrected, Galactic",
     ]  # fmt: skip
@@ -283,7 +289,7 @@ def test_whole_sky_is_cut_where_the_footprint_has_its_gap():
 
 
 def test_cutflow_lists_every_number_and_takes_criteria_literally():
-    figure = CASES["cutflow"]()
+    figure = made("cutflow")
     shown = words(figure).replace("\n", " ")
     criteria = "cost in $ < 3 and $ > 1", "1.1 ≤ nu_eff_used_in_astrometry ≤ 1.9 (5p)"
     for piece in ("7,100,000", "7,059,000", "38,950", *criteria):

@@ -5,10 +5,11 @@ import pandas as pd
 import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
-from gaia_offsets.matching import match_catalogues, match_nearest, propagate, separation_arcsec, unit_vectors
-from gaia_offsets.tables import TableError
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from gaia_offsets.matching import match_catalogues, match_nearest, propagate, separation_arcsec, unit_vectors
+from gaia_offsets.tables import TableError
 
 
 def test_propagation_agrees_with_astropy():

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+
 from gaia_offsets.columns import TRACERS
 from gaia_offsets.official import with_offsets, zero_point
 
@@ -28,7 +29,9 @@ def test_reference_values_in_one_call():
 def test_hand_check():
     # q00, q01, q02 between the nodes 17.5 and 19.0 of z5 (FACTS.md D)
     q = (-29.18 + 10.78 / 3, -0.09 + 6.07 / 3, 2.41 - 8.87 / 3)
-    assert zero_point([18.0], [1.48], [None], [90.0], [31]) == pytest.approx((q[0] + q[1] + q[2] * 2 / 3) / 1000, abs=2e-6)
+    assert zero_point([18.0], [1.48], [None], [90.0], [31]) == pytest.approx(
+        (q[0] + q[1] + q[2] * 2 / 3) / 1000, abs=2e-6
+    )
 
 
 def test_edges_of_the_range_are_included_and_beyond_is_null():

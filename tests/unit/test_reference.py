@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+
 from gaia_offsets.reference import extinction_ks, join_group, parallax_shift, reference_parallax
 from gaia_offsets.tables import TableError
 

@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from gaia_offsets.selection import best_rows, cut_mask, describe_cut, select_stars, solution
-from gaia_offsets.tables import TableError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gaia_offsets.selection import best_rows, cut_mask, describe_cut, select_stars, solution
+from gaia_offsets.tables import TableError
 
 FRAME = pd.DataFrame({"x": [1.0, 2.0, 3.0, np.nan], "name": ["a", "b", "c", "a"], "solution": ["5p", "6p", "5p", "6p"]})
 
@@ -34,7 +35,7 @@ def test_each_operator_and_nulls_fail(cut, passed, dtype):
 
 def test_text_can_be_cut_and_a_missing_column_is_named():
     assert cut_mask(FRAME, {"column": "name", "op": "==", "value": "a"}).tolist() == [True, False, False, True]
-    with pytest.raises(TableError, match="cut on 'y'.*it has x, name, solution"):
+    with pytest.raises(TableError, match=r"cut on 'y'.*it has x, name, solution"):
         cut_mask(FRAME, {"column": "y", "op": "<", "value": 1})
 
 
@@ -109,7 +110,9 @@ def test_kept_and_removed_always_add_up(rows):
 
 def test_rounded_identifiers_are_noticed():
     ids = (1_360_404_197_786_810_880 + 256 * np.arange(25)).astype(np.int64)
-    table = pd.DataFrame({"source_id": np.repeat(ids, 2), "astrometric_params_solved": 31, "ra": np.arange(50.0), "dec": 0.0})
+    table = pd.DataFrame(
+        {"source_id": np.repeat(ids, 2), "astrometric_params_solved": 31, "ra": np.arange(50.0), "dec": 0.0}
+    )
     _, _, warnings = select_stars(table, one_row_per={"columns": ["source_id"]}, cuts=[])
     assert "passage through float64" in warnings[0] and "25 identifiers stand at two or more" in warnings[1]
     _, flow, _ = select_stars(table, one_row_per={"columns": ["source_id", "ra", "dec"]}, cuts=[])
@@ -122,5 +125,7 @@ def test_solutions():
 
 
 def test_an_empty_table_stays_a_table():
-    stars, flow, _ = select_stars(matched().iloc[:0], one_row_per=ONE_ROW, cuts=[{"column": "ruwe", "op": "<", "value": 1}])
+    stars, flow, _ = select_stars(
+        matched().iloc[:0], one_row_per=ONE_ROW, cuts=[{"column": "ruwe", "op": "<", "value": 1}]
+    )
     assert len(stars) == 0 and flow["kept"].tolist() == [0, 0, 0, 0, 0]

@@ -6,6 +6,7 @@ import healpy as hp
 import numpy as np
 import pandas as pd
 import pytest
+
 from gaia_offsets.columns import DISTANCES, GAIA, TMASS
 from gaia_offsets.matching import match_nearest, propagate
 from gaia_offsets.official import zero_point
@@ -107,7 +108,13 @@ def test_units_stand_in_the_fits_files(survey):
 
     paths, _, _ = survey
     targets, clump = Table.read(paths["targets"]), Table.read(paths["red_clump"])
-    assert [str(targets[name].unit) for name in ("ra", "dec", "teff", "mks", "ebv")] == ["deg", "deg", "K", "mag", "mag"]
+    assert [str(targets[name].unit) for name in ("ra", "dec", "teff", "mks", "ebv")] == [
+        "deg",
+        "deg",
+        "K",
+        "mag",
+        "mag",
+    ]
     assert str(clump["distance"].unit) == "kpc"
 
 
@@ -270,18 +277,19 @@ def test_power_spectrum_sums_to_the_covariance():
 
 
 def test_field_has_the_covariance_of_the_config():
-    """Products of pixels 1, 5 and 16 deg apart over many seeds; only pixels within 60 deg of the equator."""
-    fields = np.array([residual_field(OFFSET, seed) for seed in range(40)])
-    pixel = np.random.default_rng(0).integers(0, 12 * MAP_NSIDE**2, 30_000)
-    ra, dec = hp.pix2ang(MAP_NSIDE, pixel, nest=True, lonlat=True)
-    pixel, ra, dec = (values[np.abs(dec) < 60] for values in (pixel, ra, dec))
-    assert np.mean(fields**2) == pytest.approx(192.0, rel=0.06)
+    """Products of pixels 1, 5 and 16 deg apart over 100 seeds (the sky of one seed differs by some 10 %)."""
+    nside = 64
+    fields = np.array([residual_field(OFFSET, seed, nside) for seed in range(100)])
+    assert np.mean(fields**2) == pytest.approx(192.0, rel=0.05)
+    pixel = np.random.default_rng(0).integers(0, 12 * nside**2, 10_000)
+    ra, dec = hp.pix2ang(nside, pixel, nest=True, lonlat=True)
     for angle in (1.0, 5.0, 16.0):
-        other = pixel_index(*moved(ra, dec, np.full(len(ra), angle), ra), nside=MAP_NSIDE, ordering="nested")
-        centre = hp.pix2vec(MAP_NSIDE, pixel, nest=True), hp.pix2vec(MAP_NSIDE, other, nest=True)
-        apart = np.degrees(np.arccos(np.clip(np.sum(centre[0] * np.array(centre[1]), axis=0), -1, 1)))
-        expected = covariance(apart, OFFSET).mean()
-        assert np.mean(fields[:, pixel] * fields[:, other]) == pytest.approx(expected, rel=0.08), angle
+        other = pixel_index(*moved(ra, dec, np.full(len(ra), angle), ra), nside=nside, ordering="nested")
+        pair = np.array(hp.pix2vec(nside, pixel, nest=True)), np.array(hp.pix2vec(nside, other, nest=True))
+        apart = np.degrees(2 * np.arcsin(np.linalg.norm(pair[0] - pair[1], axis=0) / 2))
+        expected = covariance(apart[apart > 0], OFFSET).mean()
+        found = np.mean((fields[:, pixel] * fields[:, other])[:, apart > 0])
+        assert found == pytest.approx(expected, rel=0.05, abs=4.0), angle
 
 
 def test_field_depends_on_the_seed_only():
@@ -313,7 +321,7 @@ def test_plates(count):
     l, _ = to_galactic(tiles["ra"], tiles["dec"])  # noqa: E741
     anticentre = (np.abs(l - 180) < 30) & (np.abs(tiles["b"]) < 30)
     if count == 4000:
-        assert tiles["visits"][anticentre].mean() > 2 * tiles["visits"][~anticentre].mean()
+        assert tiles["visits"][anticentre].mean() > 1.5 * tiles["visits"][~anticentre].mean()
 
 
 def test_few_plates_make_one_region():

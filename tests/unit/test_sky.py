@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+
 from gaia_offsets.sky import complete_angles, ecliptic_latitude, pixel_centre, pixel_index, to_equatorial, to_galactic
 from gaia_offsets.tables import TableError
 

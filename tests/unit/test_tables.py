@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from astropy import units as u
 from astropy.table import MaskedColumn, Table
+
 from gaia_offsets.tables import TableError, check_table, read_table, rounded_source_ids, table_format, write_table
 
 BIG = 4611686018427387905  # 2**62 + 1
@@ -21,7 +22,11 @@ def sample_table() -> Table:
     return table
 
 
-COLUMNS = {"parallax": {"column": "plx", "unit": "uas"}, "distance": {"column": "d", "unit": "pc"}, "cluster": "cluster"}
+COLUMNS = {
+    "parallax": {"column": "plx", "unit": "uas"},
+    "distance": {"column": "d", "unit": "pc"},
+    "cluster": "cluster",
+}
 
 
 def write(table: Table, path):
@@ -105,7 +110,9 @@ def test_other_bad_files(tmp_path):
 
 
 def test_formats_by_name():
-    assert table_format("a.B.CSV.gz") == "csv" and table_format("x.fit") == "fits" and table_format("x.xml") == "votable"
+    assert (
+        table_format("a.B.CSV.gz") == "csv" and table_format("x.fit") == "fits" and table_format("x.xml") == "votable"
+    )
 
 
 def test_identifiers_that_went_through_float64():

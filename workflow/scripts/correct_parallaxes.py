@@ -4,6 +4,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pandas as pd
+
 from gaia_offsets.official import with_offsets
 from gaia_offsets.tables import check_table, write_table
 

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 
-def read_block(paths: Any, role: str, block: dict[str, Any] | None, columns: tuple[str, ...], required: tuple[str, ...]):
+def read_block(
+    paths: Any, role: str, block: dict[str, Any] | None, columns: tuple[str, ...], required: tuple[str, ...]
+):
     """The table that a block of the sample names, or None where it names none; only the columns of that role."""
     if not block:
         return None
@@ -22,9 +24,7 @@ def read_block(paths: Any, role: str, block: dict[str, Any] | None, columns: tup
 def crossmatch_tables(paths: Any, sample: dict[str, Any], gaia_epoch: float):
     """One row a target, see match_catalogues; `paths` holds the files by role."""
     match = sample["crossmatch"]
-    targets = read_table(
-        paths["targets"], sample["targets"].get("columns"), required=("target_ra", "target_dec")
-    )
+    targets = read_table(paths["targets"], sample["targets"].get("columns"), required=("target_ra", "target_dec"))
     gaia = read_block(paths, "gaia", match["gaia"], tuple(GAIA), ("source_id", "ra", "dec", "parallax"))
     tmass = read_block(paths, "tmass", match.get("tmass"), ("ra", "dec", *TMASS), ("ra", "dec"))
     distances = read_block(paths, "distances", match.get("distances"), ("source_id", *DISTANCES), ("source_id",))
@@ -51,8 +51,6 @@ if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)
     sample = snakemake.params.sample
     write_table(
-        crossmatch_tables(
-            snakemake.input, sample, gaia_epoch=snakemake.params.releases[sample["release"]]["epoch"]
-        ),
+        crossmatch_tables(snakemake.input, sample, gaia_epoch=snakemake.params.releases[sample["release"]]["epoch"]),
         snakemake.output.matched,
     )

@@ -4,6 +4,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pandas as pd
+
 from gaia_offsets.config import expand_edges
 from gaia_offsets.estimators import trends
 from gaia_offsets.tables import write_table

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+
 from gaia_offsets.archive import preselect
 from gaia_offsets.tables import read_table, write_table
 

@@ -6,8 +6,17 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+
 from gaia_offsets import adql
-from gaia_offsets.archive import PROVIDED, Archive, choose_counterparts, chunk_rows, key_columns, read_whole, write_whole
+from gaia_offsets.archive import (
+    PROVIDED,
+    Archive,
+    choose_counterparts,
+    chunk_rows,
+    key_columns,
+    read_whole,
+    write_whole,
+)
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -4,6 +4,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+
 from gaia_offsets.reference import join_group, reference_parallax
 from gaia_offsets.selection import select_stars
 from gaia_offsets.sky import complete_angles

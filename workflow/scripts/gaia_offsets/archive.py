@@ -1,7 +1,7 @@
 """TAP client for the Gaia archives: asks patiently, believes nothing that is incomplete, cleans up behind itself.
 
-pyvo speaks the protocol. What it lets pass is checked here: overflow, documents that end early, error documents with HTTP
-200, jobs that vanish, connections that fall silent, targets that do not come back.
+pyvo speaks the protocol. What it lets pass is checked here: overflow, documents that end early, error documents with
+HTTP 200, jobs that vanish, connections that fall silent, targets that do not come back.
 """
 
 from __future__ import annotations
@@ -118,49 +118,49 @@ class Archive:
         """Rows of a query, complete or not at all.
 
         `targets` (arrays of one length, among them `target_id`) becomes TAP_UPLOAD.targets; then each target_id must
-        come back. `count` is a query for the number of rows, asked where the result has exactly as many rows as a limit
-        known to cut silently. `what` names the query in messages. Columns come back in lower case, integers as Int64.
+        come back, and the query runs as a job; without, it is answered at once. `count` is a query for the number of
+        rows, asked where the result has exactly as many rows as a limit known to cut silently. `what` names the query
+        in messages. Columns come back in lower case, integers as Int64.
 
         Raises ArchiveError after the last try, at once for an overflow.
         """
-        upload = None if targets is None else upload_document(targets)
+        upload = b"" if targets is None else upload_document(targets)
         for attempt in range(1, self.attempts + 1):
             try:
+                if targets is None:
+                    return self._result(f"{self.url}/sync", time.monotonic() + self.timeout_s, what, query)
                 frame = self._job(query, upload, what)
-                if targets is not None:
-                    check_accounted(frame, targets["target_id"])
+                check_accounted(frame, targets["target_id"])
                 break
-            except _Failed as error:
+            except (_Failed, requests.RequestException) as error:
+                reason = f"{what}: {_one_line(error)}"
                 if attempt == self.attempts:
                     raise ArchiveError(
-                        f"{self.url}: {what}: {error} (try {attempt} of {self.attempts}); run again later, or look into it"
+                        f"{self.url}: {reason} (try {attempt} of {self.attempts}); run again later, or look into it"
                     ) from error
                 pause = self.pause(attempt)
-                _say(f"{what}: {error}; try {attempt} of {self.attempts}, the next in {pause:g} s")
+                _say(f"{reason}; try {attempt} of {self.attempts}, the next in {pause:g} s")
                 time.sleep(pause)
         if count is not None and len(frame) in (self.maxrec, *SILENT_LIMITS):
             self._confirm(len(frame), count, upload, what)
         return frame
 
-    def _confirm(self, rows: int, count: str, upload: bytes | None, what: str) -> None:
+    def _confirm(self, rows: int, count: str, upload: bytes, what: str) -> None:
         _say(f"{what}: {rows} rows is where archives cut results silently; asking for the number of rows")
         counted = int(self._job(count, upload, f"{what}, count")["n"].iloc[0])
         if counted != rows:
             raise ArchiveError(
-                f"{self.url}: {what}: {rows} rows of {counted} came back, cut at a limit of the archive; raise archive.chunks"
+                f"{self.url}: {what}: {rows} rows of {counted} came back, cut at a limit; raise archive.chunks"
             )
 
-    def _job(self, query: str, upload: bytes | None, what: str) -> pd.DataFrame:
+    def _job(self, query: str, upload: bytes, what: str) -> pd.DataFrame:
         """One asynchronous job from its creation to its deletion."""
         from pyvo.dal import AsyncTAPJob
         from pyvo.dal.exceptions import DALAccessError
 
         end = time.monotonic() + self.timeout_s
-        fields = {"REQUEST": "doQuery", "LANG": "ADQL", "MAXREC": str(self.maxrec), "QUERY": query}
-        files = None
-        if upload is not None:
-            fields["UPLOAD"] = "targets,param:targets"
-            files = {"targets": ("targets.vot", upload, "application/x-votable+xml")}
+        fields = self._fields(query) | {"UPLOAD": "targets,param:targets"}
+        files = {"targets": ("targets.vot", upload, "application/x-votable+xml")}
         url = None
         try:
             # Not pyvo's submit: it follows the redirect, and if that fails the address of the job is lost with it.
@@ -177,8 +177,6 @@ class Archive:
         except DALAccessError as error:
             gone = getattr(error, "code", None) == 404
             raise _Failed("the job vanished from the archive" if gone else _one_line(error)) from error
-        except requests.RequestException as error:
-            raise _Failed(_one_line(error)) from error
         finally:
             if url:
                 self._delete(url)
@@ -191,7 +189,8 @@ class Archive:
             left = end - time.monotonic()
             if left <= 0:
                 raise ArchiveError(
-                    f"{self.url}: {what}: still {phase} after {self.timeout_s:g} s; raise archive.timeout_s or archive.chunks"
+                    f"{self.url}: {what}: still {phase} after {self.timeout_s:g} s; "
+                    "raise archive.timeout_s or archive.chunks"
                 )
             if looks % 10 == 0:
                 _say(f"{what}: {phase} for {time.monotonic() - started:.0f} s")
@@ -201,15 +200,19 @@ class Archive:
             reason = getattr(getattr(job._job.errorsummary, "message", None), "content", "") or "no reason given"
             raise _Failed(f"the job ended as {phase}: {_one_line(reason)}")
 
-    def _result(self, url: str | None, end: float, what: str) -> pd.DataFrame:
+    def _result(self, url: str | None, end: float, what: str, query: str | None = None) -> pd.DataFrame:
         if url is None:
             raise _Failed("the job is completed and has no result")
+        fields = None if query is None else self._fields(query)
         try:
-            return self._again(lambda: read_result(self._read(url, end, what)), f"{what}: result")
+            return self._again(lambda: read_result(self._read(url, end, what, fields)), f"{what}: result")
         except Overflow as error:
             raise ArchiveError(
                 f"{self.url}: {what}: {error} (archive.maxrec: {self.maxrec}); raise archive.chunks or archive.maxrec"
             ) from error
+
+    def _fields(self, query: str) -> dict[str, str]:
+        return {"REQUEST": "doQuery", "LANG": "ADQL", "MAXREC": str(self.maxrec), "QUERY": query}
 
     def _again(self, read: Callable[[], T], what: str) -> T:
         """Read from a job, a few times if need be: a lost connection is no reason to run the job a second time."""
@@ -224,16 +227,17 @@ class Archive:
                 time.sleep(pause)
         raise AssertionError("unreachable")
 
-    def _read(self, url: str, end: float, what: str) -> bytes:
+    def _read(self, url: str, end: float, what: str, fields: dict[str, str] | None) -> bytes:
         parts = []
-        with self.session.get(url, stream=True) as response:
+        with self.session.request("POST" if fields else "GET", url, data=fields, stream=True) as response:
             response.raise_for_status()
             for part in response.iter_content(1 << 20):
                 parts.append(part)
                 # A connection that drips never trips the time-out of its socket.
                 if time.monotonic() > end:
                     raise ArchiveError(
-                        f"{self.url}: {what}: result not read after {self.timeout_s:g} s; raise archive.timeout_s or archive.chunks"
+                        f"{self.url}: {what}: result not read after {self.timeout_s:g} s; "
+                        "raise archive.timeout_s or archive.chunks"
                     )
         return b"".join(parts)
 
@@ -258,7 +262,8 @@ class Archive:
         ]
         if lacking:
             raise ArchiveError(
-                f"{self.url}: the archive does not have {'; '.join(lacking)}; correct the names in the config's `releases`"
+                f"{self.url}: the archive does not have {'; '.join(lacking)}; "
+                "correct the names in the config's `releases`"
             )
 
 
@@ -330,7 +335,7 @@ def read_result(content: bytes) -> pd.DataFrame:
 
 
 def check_accounted(frame: pd.DataFrame, target_ids: np.ndarray) -> None:
-    """Raise _Failed unless every target, and no other, has a row: the outer join returns those without counterpart too."""
+    """Raise _Failed unless every target, and no other, has a row; the outer join gives one without counterpart too."""
     back = frame["target_id"].to_numpy(dtype=np.int64)
     lost, strange = np.setdiff1d(target_ids, back), np.setdiff1d(back, target_ids)
     if len(lost):
@@ -359,10 +364,14 @@ def preselect(
     keys = list(key_columns(by))
     missing = [name for name in keys if name not in targets.columns]
     if missing:
-        raise TableError(f"targets: no column {missing[0]!r}, which crossmatch.by: {by} needs; name it in targets.columns")
+        raise TableError(
+            f"targets: no column {missing[0]!r}, which crossmatch.by: {by} needs; name it in targets.columns"
+        )
     clash = sorted(set(targets.columns) & ({*PROVIDED, *MATCH} - set(keys)))
     if clash:
-        raise TableError(f"targets: columns {', '.join(clash)} would be overwritten by the archive's; name them otherwise")
+        raise TableError(
+            f"targets: columns {', '.join(clash)} would be overwritten by the archive's; name them otherwise"
+        )
     own = [c for c in cuts if c["column"] in targets.columns and c["column"] not in PROVIDED and not c.get("solution")]
     known = targets[keys].notna().all(axis=1).to_numpy()
     passed, lines = known.copy(), [f"{len(targets)} targets, {int(known.sum())} with {' and '.join(keys)}"]
@@ -377,7 +386,9 @@ def preselect(
     else:
         kin = targets[keys[0]].iloc[left].isin(targets.loc[passed, keys[0]]).to_numpy()
     passed[left[kin]] = True
-    lines.append(f"{int(kin.sum())} more belong to stars that pass with another spectrum; {int(passed.sum())} to ask for")
+    lines.append(
+        f"{int(kin.sum())} more belong to stars that pass with another spectrum; {int(passed.sum())} to ask for"
+    )
     return passed, lines
 
 
@@ -412,7 +423,9 @@ def choose_counterparts(
     found = candidates[candidates["source_id"].notna()].reset_index(drop=True)
     if by == "position":
         motions = [found[name].to_numpy(dtype=float) for name in ("ra", "dec", "pmra", "pmdec")]
-        place = targets.set_index("target_id").loc[found["target_id"], ["target_ra", "target_dec"]].to_numpy(dtype=float)
+        place = (
+            targets.set_index("target_id").loc[found["target_id"], ["target_ra", "target_dec"]].to_numpy(dtype=float)
+        )
         then = unit_vectors(*propagate(*motions, years))
         found["match_separation"] = separation_arcsec(unit_vectors(place[:, 0], place[:, 1]), then)
         found = found[found["match_separation"] <= radius_arcsec]
@@ -444,15 +457,14 @@ def merge_chunks(targets: pd.DataFrame, chunks: Sequence[pd.DataFrame]) -> pd.Da
     strange = np.setdiff1d(answers["target_id"], wanted)
     if twice or len(lost) or len(strange):
         raise TableError(
-            f"chunks of the archive: {len(lost)} of {len(wanted)} targets missing, {twice} twice, {len(strange)} not asked for; "
-            "delete the folder `archive` of this sample and run again"
+            f"chunks of the archive: {len(lost)} of {len(wanted)} targets missing, {twice} twice, "
+            f"{len(strange)} not asked for; delete the folder `archive` of this sample and run again"
         )
     # By source_id the targets' own identifier gives way to the archive's: null where the archive does not know it.
     kept = targets.drop(columns=[name for name in targets.columns if name in PROVIDED])
     merged = kept.merge(answers, on="target_id", how="left").sort_values("target_id", kind="stable", ignore_index=True)
     merged["match_neighbours"] = merged["match_neighbours"].fillna(0)
     return merged
-
 
 
 def read_whole(path: str | Path) -> pd.DataFrame:

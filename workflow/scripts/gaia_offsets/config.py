@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -184,7 +185,7 @@ def _measure_faults(config: Config) -> Iterator[str]:
         if isinstance(edges, dict):
             if edges["stop"] <= edges["start"]:
                 yield f"{path}: stop {edges['stop']:g} is not above start {edges['start']:g}"
-        elif len(edges) < 2 or any(b <= a for a, b in zip(edges, edges[1:], strict=False)):
+        elif len(edges) < 2 or any(b <= a for a, b in itertools.pairwise(edges)):
             yield f"{path}: edges must increase, two or more"
     nside = config["measure"]["map"]["nside"]
     if nside & (nside - 1):

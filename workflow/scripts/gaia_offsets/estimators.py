@@ -115,8 +115,8 @@ def fit_histogram(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean and sd of each group by unweighted least squares of a Gaussian on a histogram (Sect. 3, read literally).
 
-    `bins` equal bins within `half_width` robust sigmas of the group's median; amplitude, mean and sd are free. All groups are fitted
-    together by Levenberg-Marquardt steps. Null where fewer than 5 stars or where the fit leaves the histogram.
+    `bins` equal bins within `half_width` robust sigmas of the group's median; amplitude, mean and sd are free.
+    All groups are fitted together by Levenberg-Marquardt steps. Null where fewer than 5 stars or where the fit leaves the histogram.
     """
     centre = segments.medians()
     scale = segments.robust_sigmas(centre)
@@ -235,7 +235,13 @@ def histograms(tracers: pd.DataFrame, *, width: float, reach: float = 1000.0) ->
     tables = []
     for solution, parallax, _, offset in _by_solution(tracers):
         count, _ = np.histogram(offset[np.isfinite(offset)], edges)
-        part = {"solution": solution, "parallax": parallax, "bin_low": edges[:-1], "bin_high": edges[1:], "count": count}
+        part = {
+            "solution": solution,
+            "parallax": parallax,
+            "bin_low": edges[:-1],
+            "bin_high": edges[1:],
+            "count": count,
+        }
         tables.append(pd.DataFrame(part))
     return pd.concat(tables, ignore_index=True)
 
@@ -265,7 +271,9 @@ def trends(
             table.insert(0, "x_mean", x_mean / table["n"])
             table.insert(0, "bin_high", bounds[table.index + 1])
             table.insert(0, "bin_low", bounds[table.index])
-            tables.append(table[table["n"] >= min_stars].assign(solution=solution, parallax=parallax, variable=variable))
+            tables.append(
+                table[table["n"] >= min_stars].assign(solution=solution, parallax=parallax, variable=variable)
+            )
     return _stack(tables, ["solution", "parallax", "variable", "bin_low", "bin_high", "x_mean"])
 
 

@@ -436,7 +436,7 @@ class _Sky:
         self.projection = choose_projection(longitude, latitude, preferred=_PREFERRED[frame])
         self.centres = longitude, latitude
         x0, x1, y0, y1 = self.projection.limits
-        step = (x1 - x0) / 1000  # a raster finer than the printed one
+        step = np.sqrt((x1 - x0) * (y1 - y0) / 5e5)  # a raster finer than the printed one
         x, y = np.arange(x0 + step / 2, x1, step), np.arange(y0 + step / 2, y1, step)
         longitude, latitude = self.projection.inverse(*np.meshgrid(x, y))
         self._on_sky = np.isfinite(longitude)

@@ -32,7 +32,9 @@ def propagate(
     zero = np.zeros_like(a)
     towards_east = np.column_stack([-np.sin(a), np.cos(a), zero])
     towards_north = np.column_stack([-np.sin(d) * np.cos(a), -np.sin(d) * np.sin(a), np.cos(d)])
-    moved = unit_vectors(ra, dec) + np.radians(east)[:, None] * towards_east + np.radians(north)[:, None] * towards_north
+    moved = (
+        unit_vectors(ra, dec) + np.radians(east)[:, None] * towards_east + np.radians(north)[:, None] * towards_north
+    )
     new_ra = np.degrees(np.arctan2(moved[:, 1], moved[:, 0])) % 360.0
     new_dec = np.degrees(np.arctan2(moved[:, 2], np.hypot(moved[:, 0], moved[:, 1])))
     return new_ra, new_dec
@@ -80,18 +82,22 @@ def match_nearest(
     others = unit_vectors(other_ra[other_order], other_dec[other_order])
     tree = cKDTree(others, balanced_tree=False, compact_nodes=False)
     chord = _chord(radius_arcsec)
-    distance, found = tree.query(points, distance_upper_bound=np.nextafter(chord, 1.0), workers=-1)
-    hit = np.isfinite(distance)
-    index[order[hit]] = other_order[found[hit]]
-    separation[order[hit]] = separation_arcsec(points[hit], others[found[hit]])
-    neighbours[order] = tree.query_ball_point(points, chord, return_length=True, workers=-1)
+    distance, found = tree.query(points, k=2, distance_upper_bound=np.nextafter(chord, 1.0), workers=-1)
+    hit, several = np.isfinite(distance).T
+    index[order[hit]] = other_order[found[hit, 0]]
+    separation[order[hit]] = separation_arcsec(points[hit], others[found[hit, 0]])
+    neighbours[order] = hit
+    # Few points have a second neighbour, so only those are counted out.
+    neighbours[order[several]] = tree.query_ball_point(points[several], chord, return_length=True, workers=-1)
     return index, separation, neighbours
 
 
 def _take(table: pd.DataFrame, index: np.ndarray, columns: list[str]) -> pd.DataFrame:
     """Rows of `table` by position, null where the index is -1; identifiers stay whole numbers."""
     whole = {name: "Int64" for name in columns if pd.api.types.is_integer_dtype(table[name].dtype)}
-    found = table[columns].astype(whole).reset_index(drop=True).reindex(pd.Index(np.where(index < 0, len(table), index)))
+    found = (
+        table[columns].astype(whole).reset_index(drop=True).reindex(pd.Index(np.where(index < 0, len(table), index)))
+    )
     return found.reset_index(drop=True)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from gaia_offsets.columns import GAIA
 from gaia_offsets.matching import propagate
 from gaia_offsets.official import G_RANGE, NU_EFF_RANGE, PSEUDOCOLOUR_RANGE, zero_point
 from gaia_offsets.sky import ecliptic_latitude, pixel_index, to_equatorial, to_galactic
@@ -31,18 +32,20 @@ TILE_DEG2 = 15.0  # below the 19.6 deg2 of a plate: neighbours overlap
 DEC_RANGE_DEG = (-10.0, 60.0)
 RA_GAP_DEG = (245.0, 315.0)
 ANTICENTRE_DEG = 30.0  # |l - 180| and |b| of LSS-GAC, the densest part
-ANTICENTRE_VISITS = 3.0  # visits there over visits elsewhere
+ANTICENTRE_VISITS = 2.0  # visits there over visits elsewhere
 VISIT_SCATTER = 0.6  # of ln(visits): bright fields and good winters
+OBSERVED_FRACTION = 0.36  # of the tiles elsewhere: about 3,800 level-5 pixels in all, with holes
 FIRST_TILE_L_B_DEG = (180.0, 10.0)  # a small survey grows from here: plane and high latitude in one region
 
-# Stars. Median parallaxes as the paper's giants and LAMOST's dwarfs; a scatter of 0.5 in ln is about 1.1 mag.
-GIANT_PARALLAX_MAS, DWARF_PARALLAX_MAS, PARALLAX_SCATTER = 0.45, 1.5, 0.5
+# Stars. Median parallaxes such that the giants which pass the cuts have 0.45 mas, as in the paper, and dwarfs 1.5;
+# a scatter of 0.5 in ln is about 1.1 mag.
+GIANT_PARALLAX_MAS, DWARF_PARALLAX_MAS, PARALLAX_SCATTER = 0.48, 1.5, 0.5
 CLUMP_FRACTION, CLUMP_MKS, CLUMP_MKS_SCATTER = 0.35, -1.61, 0.10  # Hawkins et al. 2017; a third of LAMOST's giants
 CLUMP_DISTANCE_ERROR = 0.05  # red clump catalogue of Huang et al. 2020
 BRANCH_MKS, BRANCH_SLOPE = (-6.0, 1.8), 0.35  # tip and foot of the giant branch, growth of ln N per mag
 DWARF_MKS, DWARF_MKS_SCATTER, DWARF_MKS_RANGE = 3.6, 0.9, (1.5, 6.0)  # F to K dwarfs
 G_LIMITS = (9.0, 18.0)  # LAMOST's own
-EBV_MEDIAN, EBV_PLANE, EBV_PLANE_DEG, EBV_SCATTER = 0.065, 0.08, 10.0, 0.5  # giants' median is about 0.09 (Sect. 2.2)
+EBV_MEDIAN, EBV_PLANE, EBV_PLANE_DEG, EBV_SCATTER = 0.07, 0.08, 10.0, 0.5  # giants' median is about 0.09 (Sect. 2.2)
 EBV_ERROR = 0.02  # Sect. 2.2
 A_G, A_J, A_H, A_KS, E_BP_RP = 2.74, 0.72, 0.46, 0.30, 1.34  # per E(B-V); Casagrande & VandenBerg 2018, Sect. 2.2
 VELOCITY_KM_S = 40.0  # of disc stars, each component
@@ -82,11 +85,12 @@ def covariance(angle_deg: np.ndarray, offset: Survey) -> np.ndarray:
 
 def angular_power(offset: Survey, degree: int) -> np.ndarray:
     """Power spectrum C_l [uas2], l = 0..degree, of that covariance: 2 pi times the integral of C P_l dcos(theta)."""
-    nodes, weights = np.polynomial.legendre.leggauss(4 * degree + 64)
+    nodes, weights = np.polynomial.legendre.leggauss(32)
+    panels = 4 + degree // 6  # at most six waves of P_l in each
+    s = (np.arange(panels)[:, None] + 0.5 * (nodes + 1.0)).ravel() / panels
     # theta = pi s^2 puts most nodes at small angles, where the covariance falls from its cusp.
-    s = 0.5 * (nodes + 1.0)
     theta = np.pi * s**2
-    weighted = weights * np.pi * s * np.sin(theta) * covariance(np.degrees(theta), offset)
+    weighted = np.tile(weights / panels, panels) * np.pi * s * np.sin(theta) * covariance(np.degrees(theta), offset)
     x, before, now = np.cos(theta), np.zeros_like(theta), np.ones_like(theta)
     power = np.empty(degree + 1)
     for order in range(degree + 1):
@@ -135,17 +139,18 @@ def plates(survey: Survey) -> Columns:
     step = np.arange(count) + 0.5  # Fibonacci lattice: even cover of the sphere
     dec = np.degrees(np.arcsin(1.0 - 2.0 * step / count))
     ra = (step * 180.0 * (3.0 - np.sqrt(5.0))) % 360.0
+    rng = np.random.default_rng([survey["seed"], PLATE_STREAM])
+    longitude, b = to_galactic(ra, dec)
+    anticentre = (np.abs(longitude - 180.0) < ANTICENTRE_DEG) & (np.abs(b) < ANTICENTRE_DEG)
     inside = (dec > DEC_RANGE_DEG[0]) & (dec < DEC_RANGE_DEG[1]) & ~((ra > RA_GAP_DEG[0]) & (ra < RA_GAP_DEG[1]))
-    ra, dec = ra[inside], dec[inside]
+    inside &= anticentre | (rng.random(count) < OBSERVED_FRACTION)
+    ra, dec, b, anticentre = ra[inside], dec[inside], b[inside], anticentre[inside]
     first_ra, first_dec = to_equatorial(*(np.array([angle]) for angle in FIRST_TILE_L_B_DEG))
     nearness = np.sin(np.radians(dec)) * np.sin(np.radians(first_dec)) + np.cos(np.radians(dec)) * np.cos(
         np.radians(first_dec)
     ) * np.cos(np.radians(ra - first_ra))
     nearest = np.argsort(-nearness, kind="stable")[: survey["plates"]]
-    ra, dec = ra[nearest], dec[nearest]
-    longitude, b = to_galactic(ra, dec)
-    rng = np.random.default_rng([survey["seed"], PLATE_STREAM])
-    anticentre = (np.abs(longitude - 180.0) < ANTICENTRE_DEG) & (np.abs(b) < ANTICENTRE_DEG)
+    ra, dec, b, anticentre = ra[nearest], dec[nearest], b[nearest], anticentre[nearest]
     wish = np.where(anticentre, ANTICENTRE_VISITS, 1.0) * rng.lognormal(0.0, VISIT_SCATTER, len(ra))
     visits = 1 + rng.multinomial(survey["plates"] - len(ra), wish / wish.sum())
     return {"ra": ra, "dec": dec, "b": b, "visits": visits}
@@ -320,7 +325,7 @@ def _sources(
     targets = order[order < len(stars["ra"])]
     truth = {"source_id": source_id, "parallax_true": true["parallax"], "residual_offset": residual}
     return (
-        {name: values[order] for name, values in gaia.items()},
+        {name: gaia[name][order] for name in GAIA},
         {"source_id": source_id[placed], **{name: values[placed] for name, values in distances.items()}},
         {name: values[targets] for name, values in truth.items()},
     )
@@ -436,7 +441,7 @@ class ParquetStream:
 
 
 def write_survey(survey: Survey, paths: Mapping[str, str]) -> dict[str, int]:
-    """Write the tables of `survey_chunks` and `truth_map` (HEALPix, TRUTH_NSIDE, nested, equatorial, uas) to their paths.
+    """Write the tables of `survey_chunks` and `truth_map` (HEALPix, TRUTH_NSIDE, nested, equatorial, uas) to `paths`.
 
     Returns the number of rows of each table. The same survey gives the same bytes.
     """

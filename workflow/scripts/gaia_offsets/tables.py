@@ -130,7 +130,9 @@ def read_table(
     missing = [source for source in sources if source not in native.columns]
     if missing:
         present = ", ".join(column_names(path)[:40])
-        raise TableError(f"{path}: no column {missing[0]!r} (wanted as {sources[missing[0]]!r}); the file has: {present}")
+        raise TableError(
+            f"{path}: no column {missing[0]!r} (wanted as {sources[missing[0]]!r}); the file has: {present}"
+        )
     frame: dict[str, pd.Series] = {}
     for name, entry in spec.items():
         source = entry["column"]
@@ -192,8 +194,8 @@ def _as_integers(values: pd.Series, where: str) -> pd.Series:
         large = int((plain.abs() > 2**53).sum())
         if large:
             raise TableError(
-                f"{where}: {large} of {len(values)} identifiers are stored as floating-point numbers above 2**53 and have "
-                "lost digits; write them as 64-bit integers or text"
+                f"{where}: {large} of {len(values)} identifiers are stored as floating-point numbers above 2**53 and "
+                "have lost digits; write them as 64-bit integers or text"
             )
         rest = plain.dropna()
         if bool((rest != rest.round()).any()):
@@ -215,7 +217,9 @@ def _unit_factor(unit: str, standard: str, where: str) -> float:
     except u.UnitConversionError:
         raise TableError(f"{where}: unit {unit!r} cannot be converted to {standard!r}") from None
     except ValueError:
-        raise TableError(f"{where}: unit {unit!r} is not known; write it as astropy does, e.g. 'kpc', 'mas', 'deg'") from None
+        raise TableError(
+            f"{where}: unit {unit!r} is not known; write it as astropy does, e.g. 'kpc', 'mas', 'deg'"
+        ) from None
 
 
 def rounded_source_ids(source_id: pd.Series) -> bool:

@@ -1,0 +1,310 @@
+"""The parts of the archive room that need no server: queries, preselection, chunks, choice, merging, documents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from tap.release import RELEASE
+
+from gaia_offsets import adql
+from gaia_offsets.archive import (
+    PROVIDED,
+    Overflow,
+    _Failed,
+    check_accounted,
+    choose_counterparts,
+    chunk_rows,
+    merge_chunks,
+    preselect,
+    read_result,
+    read_whole,
+    upload_document,
+    write_whole,
+)
+from gaia_offsets.tables import TableError
+
+ARCSEC = 1 / 3600
+CUTS = [{"column": "snr", "op": ">=", "value": 50}, {"column": "logg", "op": "<=", "value": 3.8}]
+
+
+def candidates(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Rows as the archive gives them, null where nothing is said."""
+    frame = pd.DataFrame(rows).reindex(columns=["target_id", "angular_distance", *PROVIDED])
+    return frame.astype({"target_id": "int64", "source_id": "Int64"})
+
+
+# --- queries ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("gaiaedr3.gaia_source", "gaiaedr3.gaia_source"),
+        ('"external".gaiaedr3_distance', '"external".gaiaedr3_distance'),
+        ("I/350/gaiaedr3", '"I/350/gaiaedr3"'),
+        ("BP-RP", '"BP-RP"'),
+        ("e_[Fe/H]", '"e_[Fe/H]"'),
+    ],
+)
+def test_names_are_quoted_where_they_must_be(name: str, written: str) -> None:
+    assert adql.delimited(name) == written
+
+
+def test_an_independent_parser_reads_the_queries() -> None:
+    from queryparser.adql import ADQLQueryTranslator
+
+    vizier = {"gaia_source": "I/350/gaiaedr3", "columns": {"gaia_source": {"bp_rp": "BP-RP", "source_id": "Source"}}}
+    near = {"radius_arcsec": 3.0, "years": -16.0, "margin_arcsec": 60.0}
+    queries = [
+        adql.crossmatch_query(RELEASE | vizier, "position", **near),
+        adql.crossmatch_query(RELEASE, "dr2_source_id"),
+        adql.count_query(RELEASE, "source_id"),
+        adql.schema_query(list(adql.needed_columns(RELEASE, "position"))),
+    ]
+    for query in queries:
+        assert ADQLQueryTranslator(query).to_postgresql()
+    assert 'g."BP-RP" AS bp_rp' in queries[0] and "b.source_id = g.Source" in queries[0]
+
+
+def test_a_release_without_2mass_and_distances_asks_for_neither() -> None:
+    bare = RELEASE | {"tmass": None, "distances": None}
+    query = adql.crossmatch_query(bare, "source_id")
+    assert "ks_m" not in query and "r_med_geo" not in query and "2mass" not in query
+    assert list(adql.needed_columns(bare, "source_id")) == ["gaiaedr3.gaia_source"]
+
+
+def test_positions_of_the_release_s_own_epoch_need_no_wider_cone() -> None:
+    query = adql.crossmatch_query(RELEASE, "position", radius_arcsec=3.6, years=0.0, margin_arcsec=60.0)
+    assert "t.dec, 0.001000000))" in query and "pmra IS NULL" not in query
+
+
+def test_unknown_way_to_match() -> None:
+    with pytest.raises(ValueError, match=r"crossmatch\.by: 'name' is not one of"):
+        adql.crossmatch_query(RELEASE, "name")
+
+
+# --- preselection ----------------------------------------------------------------------------------------------------
+
+
+def test_a_poor_spectrum_of_a_star_that_passes_is_kept() -> None:
+    targets = pd.DataFrame(
+        {
+            "target_ra": [10.0, 10.0 + 5 * ARCSEC, 10.0 + 30 * ARCSEC, 359.9999, 0.0001, np.nan, 50.0],
+            "target_dec": [0.0, 0, 0, 0, 0, 0, 0],
+            "snr": [80.0, 20, 20, 80, 20, 80, 80],
+            "logg": [2.0, 2, 2, 2, 4.5, 2, np.nan],
+        }
+    )
+    # 5 arcsec is within twice the radius, 30 is not; 0.72 arcsec lie across RA 0; no position; unknown logg.
+    passed, lines = preselect(targets, CUTS, by="position", radius_arcsec=3.0)
+    assert passed.tolist() == [True, True, False, True, True, False, False]
+    assert lines[0] == "7 targets, 6 with target_ra and target_dec"
+    assert lines[-1] == "2 more belong to stars that pass with another spectrum; 4 to ask for"
+
+
+def test_cuts_that_need_gaia_are_left_for_later() -> None:
+    targets = pd.DataFrame({"target_ra": [1.0, 2.0], "target_dec": [0.0, 0.0], "snr": [80.0, 20.0]})
+    later = [
+        {"column": "ruwe", "op": "<=", "value": 1.4},
+        {"column": "snr", "op": ">=", "value": 90, "solution": "6p"},
+        {"column": "reference_parallax", "op": "<", "value": 1.5},
+    ]
+    assert preselect(targets, later, by="position", radius_arcsec=3.0)[0].all()
+    assert preselect(targets, [*later, CUTS[0]], by="position", radius_arcsec=3.0)[0].tolist() == [True, False]
+
+
+def test_by_identifier_spectra_of_one_star_share_it() -> None:
+    ids = pd.array([7, 7, 8, None], dtype="Int64")
+    targets = pd.DataFrame({"gaia_dr2_source_id": ids, "snr": [80.0, 20, 20, 80]})
+    passed, _ = preselect(targets, CUTS[:1], by="dr2_source_id", radius_arcsec=3.0)
+    assert passed.tolist() == [True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("columns", "by", "line"),
+    [
+        (["target_ra"], "position", "no column 'target_dec', which crossmatch.by: position needs"),
+        (["obsid"], "source_id", "no column 'source_id'"),
+        (["target_ra", "target_dec", "parallax"], "position", "columns parallax would be overwritten"),
+        (["target_ra", "target_dec", "source_id"], "position", "columns source_id would be overwritten"),
+    ],
+)
+def test_targets_that_cannot_be_matched(columns: list[str], by: str, line: str) -> None:
+    with pytest.raises(TableError, match=line):
+        preselect(pd.DataFrame({name: [1.0] for name in columns}), [], by=by, radius_arcsec=3.0)
+
+
+# --- chunks ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("chunks", [1, 7, 40])
+def test_chunks_share_out_the_preselected_rows_along_the_sky(chunks: int) -> None:
+    rng = np.random.default_rng(1)
+    targets = pd.DataFrame({"target_ra": rng.uniform(0, 360, 30), "target_dec": rng.uniform(-90, 90, 30)})
+    targets["preselected"] = np.arange(30) % 3 > 0
+    rows = [chunk_rows(targets, chunk, chunks, by="position") for chunk in range(chunks)]
+    assert sorted(np.concatenate(rows)) == np.flatnonzero(targets["preselected"]).tolist()
+    assert max(map(len, rows)) - min(map(len, rows)) <= 1
+    import healpy as hp
+
+    order = np.concatenate(rows)
+    place = hp.ang2pix(4096, targets["target_ra"][order], targets["target_dec"][order], nest=True, lonlat=True)
+    assert (np.diff(place) > 0).all()
+
+
+def test_chunks_by_identifier_follow_it() -> None:
+    targets = pd.DataFrame({"source_id": pd.array([30, 10, 20, 40], dtype="Int64"), "preselected": True})
+    assert [chunk_rows(targets, chunk, 2, by="source_id").tolist() for chunk in (0, 1)] == [[1, 2], [0, 3]]
+
+
+# --- choice of the counterpart ---------------------------------------------------------------------------------------
+
+
+def test_the_nearest_at_the_targets_epoch_wins() -> None:
+    """A source 4 arcsec away in 2016 stood on the target in 2000; another stands 1 arcsec away and does not move."""
+    targets = pd.DataFrame({"target_id": [5, 6], "target_ra": [10.0, 20.0], "target_dec": [0.0, 0.0]})
+    found = candidates(
+        [
+            {"target_id": 5, "source_id": 2**60 + 1, "ra": 10 + 4 * ARCSEC, "dec": 0.0, "pmra": 250.0, "pmdec": 0.0},
+            {"target_id": 5, "source_id": 2, "ra": 10.0, "dec": ARCSEC},
+            {"target_id": 5, "source_id": 3, "ra": 10.0, "dec": 0.0, "pmra": 0.0, "pmdec": 1000.0},
+            {"target_id": 6, "source_id": 3, "ra": 20.0, "dec": 3.001 * ARCSEC},
+        ]
+    )
+    chosen = choose_counterparts(found, targets, by="position", radius_arcsec=3.0, years=-16.0)
+    assert chosen["target_id"].tolist() == [5, 6]
+    assert chosen["source_id"].iloc[0] == 2**60 + 1 and chosen["source_id"].isna().tolist() == [False, True]
+    assert chosen["match_separation"].iloc[0] == pytest.approx(0.0, abs=1e-6)
+    assert chosen["match_neighbours"].tolist() == [2, 0]
+
+
+def test_two_2mass_entries_are_one_neighbour() -> None:
+    targets = pd.DataFrame({"target_id": [0], "target_ra": [10.0], "target_dec": [0.0]})
+    row = {"target_id": 0, "source_id": 2, "ra": 10.0, "dec": 0.0}
+    found = candidates([row | {"ks_m": 12.0, "ks_msigcom": 0.3}, row | {"ks_m": 11.0, "ks_msigcom": 0.02}])
+    chosen = choose_counterparts(found, targets, by="position", radius_arcsec=3.0, years=-16.0)
+    assert chosen[["ks_m", "match_neighbours"]].iloc[0].tolist() == [11.0, 1]
+
+
+def test_equal_dr2_distances_go_to_the_lower_identifier() -> None:
+    targets = pd.DataFrame({"target_id": [0], "gaia_dr2_source_id": [9]})
+    found = candidates([{"target_id": 0, "source_id": s, "angular_distance": 12.0} for s in (8, 7)])
+    chosen = choose_counterparts(found, targets, by="dr2_source_id", radius_arcsec=3.0, years=0.0)
+    assert chosen[["source_id", "match_separation", "match_neighbours"]].iloc[0].tolist() == [7, 0.012, 2]
+
+
+def test_a_chunk_without_targets_is_an_empty_table() -> None:
+    targets = pd.DataFrame({"target_id": [], "target_ra": [], "target_dec": []})
+    chosen = choose_counterparts(candidates([]), targets, by="position", radius_arcsec=3.0, years=-16.0)
+    assert len(chosen) == 0 and chosen["source_id"].dtype == "Int64" and chosen["ra"].dtype == float
+
+
+def test_a_value_out_of_range_is_refused() -> None:
+    targets = pd.DataFrame({"target_id": [0]})
+    found = candidates([{"target_id": 0, "source_id": 8, "ruwe": -5.0}])
+    with pytest.raises(TableError, match="answer of the archive: column 'ruwe': 1 of 1 rows outside"):
+        choose_counterparts(found, targets, by="source_id", radius_arcsec=0.0, years=0.0)
+
+
+# --- merging ---------------------------------------------------------------------------------------------------------
+
+
+def chunked() -> tuple[pd.DataFrame, list[pd.DataFrame]]:
+    """Three targets of which two were asked for, in two chunks."""
+    targets = pd.DataFrame({"obsid": [1, 2, 3], "plate": ["a", "b", "c"], "target_id": range(3)})
+    targets["preselected"] = [True, False, True]
+    asked = [candidates([{"target_id": i, "source_id": 2**60 + i, "ra": 1.0, "dec": 1.0}]) for i in (2, 0)]
+    rows = [targets.iloc[[2]], targets.iloc[[0]]]
+    near = {"by": "source_id", "radius_arcsec": 0.0, "years": 0.0}
+    return targets, [choose_counterparts(a, r, **near) for a, r in zip(asked, rows, strict=True)]
+
+
+def test_all_targets_come_back_in_their_order() -> None:
+    targets, chunks = chunked()
+    merged = merge_chunks(targets, chunks)
+    assert merged["target_id"].tolist() == [0, 1, 2] and merged["plate"].tolist() == ["a", "b", "c"]
+    assert merged["source_id"].tolist() == [2**60, pd.NA, 2**60 + 2]
+    assert merged["source_id"].dtype == "Int64" and merged["match_neighbours"].tolist() == [1, 0, 1]
+
+
+def test_chunks_that_do_not_add_up() -> None:
+    targets, chunks = chunked()
+    with pytest.raises(TableError, match="1 of 2 targets missing, 0 twice, 0 not asked for"):
+        merge_chunks(targets, chunks[:1])
+    with pytest.raises(TableError, match="0 of 2 targets missing, 1 twice, 0 not asked for"):
+        merge_chunks(targets, [*chunks, chunks[0]])
+    with pytest.raises(TableError, match="0 of 1 targets missing, 0 twice, 1 not asked for"):
+        merge_chunks(targets.assign(preselected=[True, False, False]), chunks)
+
+
+def test_own_columns_and_identifiers_survive_the_file(tmp_path: Any) -> None:
+    targets, chunks = chunked()
+    write_whole(merge_chunks(targets, chunks), tmp_path / "t.parquet")
+    back = read_whole(tmp_path / "t.parquet")
+    assert back["plate"].tolist() == ["a", "b", "c"] and back["source_id"].iloc[2] == 2**60 + 2
+    assert [path.name for path in tmp_path.iterdir()] == ["t.parquet"]
+
+
+# --- documents -------------------------------------------------------------------------------------------------------
+
+
+def test_uploads_keep_every_digit() -> None:
+    sent = {
+        "target_id": np.array([0, 1]),
+        "source_id": np.array([2**63 - 1, 2**53 + 1]),
+        "ra": np.array([1 / 3, 360 / 7]),
+    }
+    back = read_result(upload_document(sent))
+    assert back["source_id"].tolist() == [2**63 - 1, 2**53 + 1]
+    assert back["ra"].tolist() == [1 / 3, 360 / 7]
+
+
+def document(status: str = "OK", text: str = "") -> bytes:
+    """A TAP result of two rows, the second all nulls."""
+    return (
+        '<?xml version="1.0"?><VOTABLE version="1.3" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">'
+        '<RESOURCE type="results"><INFO name="QUERY_STATUS" value="OK"/><TABLE>'
+        '<FIELD name="SOURCE_ID" datatype="long"/><FIELD name="ruwe" datatype="float"/>'
+        "<DATA><TABLEDATA><TR><TD>1152921504606846977</TD><TD>1.5</TD></TR><TR><TD/><TD/></TR></TABLEDATA></DATA></TABLE>"
+        f'<INFO name="QUERY_STATUS" value="{status}">{text}</INFO></RESOURCE></VOTABLE>\n'
+    ).encode()
+
+
+def test_results_keep_identifiers_and_nulls() -> None:
+    import gzip
+
+    for content in (document(), gzip.compress(document())):
+        frame = read_result(content)
+        assert frame["source_id"].tolist() == [2**60 + 1, pd.NA] and frame["source_id"].dtype == "Int64"
+        assert frame["ruwe"].iloc[0] == 1.5 and np.isnan(frame["ruwe"].iloc[1])
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (document("ERROR", "the disk is\n full"), "no result: the disk is full"),
+        (document()[:-40], "no complete VOTable"),
+        (b"<html>log in first</html>", "no complete VOTable .25 bytes, begins '<html>log in first"),
+        (b"", "no complete VOTable .0 bytes"),
+    ],
+)
+def test_documents_that_are_no_results(content: bytes, line: str) -> None:
+    with pytest.raises(_Failed, match=line):
+        read_result(content)
+
+
+def test_overflow_after_the_rows_is_seen() -> None:
+    with pytest.raises(Overflow, match="cut the result at 2 rows"):
+        read_result(document("OVERFLOW"))
+
+
+def test_every_target_is_accounted_for() -> None:
+    frame = pd.DataFrame({"target_id": pd.array([3, 3, 5], dtype="Int64")})
+    check_accounted(frame, np.array([3, 5]))
+    with pytest.raises(_Failed, match="1 of 3 targets did not come back, the first target_id 9"):
+        check_accounted(frame, np.array([3, 5, 9]))
+    with pytest.raises(_Failed, match="1 target_ids came back that were not sent, the first 5"):
+        check_accounted(frame, np.array([3]))

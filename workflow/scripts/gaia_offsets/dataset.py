@@ -1,0 +1,570 @@
+"""The published map (Table 1 and its long version): one table and one description of its columns, in many formats."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from gaia_offsets.config import table_blocks
+from gaia_offsets.estimators import Segments, fit_density_power, fit_histogram
+from gaia_offsets.sky import COORDSYS, FRAMES, pixel_centre, pixel_index, to_equatorial, to_galactic
+from gaia_offsets.tables import TableError, table_format
+
+if TYPE_CHECKING:
+    from astropy.io.fits import Header
+    from astropy.table import Table
+    from mocpy import MOC
+
+
+@dataclass(frozen=True)
+class Field:
+    """Description of a published column: unit (astropy's, "" for none), decimals (None: whole number), meaning."""
+
+    name: str
+    unit: str
+    decimals: int | None
+    meaning: str
+
+
+_OFFSETS = {
+    "corr": "offset of the parallax after the official zero point",
+    "noncorr": "offset of the published parallax",
+}
+TABLE1: tuple[Field, ...] = (
+    Field("hindex", "", None, "HEALPix index of the pixel in the file's frame and ordering"),
+    Field("ra", "deg", 6, "right ascension of the pixel's centre, ICRS"),
+    Field("dec", "deg", 6, "declination of the pixel's centre, ICRS"),
+    Field("gl", "deg", 6, "Galactic longitude of the pixel's centre"),
+    Field("gb", "deg", 6, "Galactic latitude of the pixel's centre"),
+    Field("domega_corr", "uas", 3, f"{_OFFSETS['corr']}: mean of its Gaussian fit"),
+    Field(
+        "e_domega_corr",
+        "uas",
+        3,
+        "statistical error of domega_corr: sd of the fit over the root of its stars",
+    ),
+    Field("domega_noncorr", "uas", 3, f"{_OFFSETS['noncorr']}: mean of its Gaussian fit"),
+    Field("e_domega_noncorr", "uas", 3, "statistical error of domega_noncorr: sd of the fit over the root of n"),
+    Field("n", "", None, "number of 5p stars in the pixel"),
+)
+_MORE = (  # for each of the two offsets: {0} is the ending of its columns, {1} the offset in words
+    ("median_{0}", "uas", "median of the {1}"),
+    ("e_median_{0}", "uas", "error of the median of the {1}, from order statistics"),
+    ("sd_{0}", "uas", "standard deviation of the {1}"),
+    ("e_boot_{0}", "uas", "bootstrap error of domega_{0}"),
+    ("z_{0}", "", "domega_{0} minus the weighted mean of its neighbours, over the error of that difference"),
+)
+EXTENDED: tuple[Field, ...] = (
+    *TABLE1,
+    Field("n_6p", "", None, "number of 6p stars in the pixel; none of them enters the offsets"),
+    Field("g_mean", "mag", 4, "mean G magnitude of the 5p stars"),
+    Field("bp_rp_mean", "mag", 4, "mean colour BP - RP of the 5p stars"),
+    *(
+        Field(name.format(kind), unit, 3, meaning.format(kind, what))
+        for kind, what in _OFFSETS.items()
+        for name, unit, meaning in _MORE
+    ),
+    Field("e_syst", "uas", 3, "systematic floor of either offset, the same everywhere: see systematic_uas"),
+)
+
+# Metadata: key, FITS keyword, meaning. The order is that of the files.
+META: tuple[tuple[str, str, str], ...] = (
+    ("title", "TITLE", "what this is"),
+    ("citation", "CITATION", "what to cite"),
+    ("sample", "SAMPLE", "name of the sample of tracers"),
+    ("sample_title", "SAMPTTL", "the sample in words"),
+    ("simulated", "SIMULATE", "whether the stars are simulated"),
+    ("release", "RELEASE", "Gaia release"),
+    ("official", "OFFICIAL", "official zero point of the corrected offsets"),
+    ("solution", "SOLUTION", "kind of astrometric solution of the stars"),
+    ("frame", "FRAME", "frame in which the pixels are defined"),
+    ("nside", "NSIDE", "HEALPix resolution"),
+    ("ordering", "ORDERING", "HEALPix ordering"),
+    ("estimator", "ESTIMATR", "estimator of the offset"),
+    ("more_than", "MORETHAN", "every pixel has more stars than this"),
+    ("systematic_uas", "SYSTUAS", "[uas] systematic floor"),
+    ("systematic_source", "SYSTSRC", "source of the systematic floor"),
+    ("sign", "SIGN", "how to use an offset"),
+    ("config_digest", "CONFIG", "digest of the settings behind the map"),
+    ("versions", "VERSIONS", "software"),
+)
+PAPER = "Wang, Yuan & Huang 2022, AJ 163, 149"
+SIGN = (
+    "offset = Gaia minus reference: subtract it from a parallax; domega_noncorr from the published parallax, or "
+    "domega_corr from the parallax that has the official zero point subtracted already; never both"
+)
+SYSTEMATIC_SOURCE = "small-scale covariance of Gaia EDR3 parallaxes, Maiz Apellaniz et al. 2021, A&A 649, A13"
+_PACKAGES = ("numpy", "pandas", "astropy", "healpy", "gaiadr3-zeropoint")
+
+
+def settings_digest(*settings: Any) -> str:
+    """Sixteen hexadecimal digits that change with the settings; local paths of files do not count."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: plain(entry) for key, entry in value.items() if key != "path"}
+        return [plain(entry) for entry in value] if isinstance(value, list | tuple) else value
+
+    text = json.dumps([plain(entry) for entry in settings], sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def describe(
+    name: str,
+    frame: str,
+    *,
+    sample: Mapping[str, Any],
+    datasets: Mapping[str, Any],
+    surveys: Mapping[str, Any],
+    measure: Mapping[str, Any],
+    publish: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Metadata of a sample's map: the keys of META. All arguments but `frame` are sections of the checked config."""
+    used = {block["dataset"]: datasets[block["dataset"]] for block in table_blocks(dict(sample)).values()}
+    origins = {
+        entry["simulated"]["survey"]: surveys[entry["simulated"]["survey"]]
+        for entry in used.values()
+        if entry.get("simulated")
+    }
+    simulated = bool(origins)
+    gaussian = measure["gaussian"]
+    estimator = {
+        "density_power": f"mean of the Gaussian core by minimum density power divergence, beta {gaussian['beta']}",
+        "histogram": f"mean of a Gaussian fitted by least squares to a histogram of {gaussian['histogram_bins']} bins",
+    }[gaussian["method"]]
+    release = f"Gaia {sample['release'].upper()}"
+    citations = dict.fromkeys([PAPER, *(entry["citation"] for entry in used.values() if entry.get("citation"))])
+    warning = "SIMULATED stars, not for use on real ones: " if simulated else ""
+    return {
+        "title": f"{warning}Parallax offsets of {release} from {sample['title']}, {frame} frame",
+        "citation": "; ".join(citations),
+        "sample": name,
+        "sample_title": sample["title"],
+        "simulated": simulated,
+        "release": release,
+        "official": sample["official"],
+        "solution": "5p",
+        "frame": frame,
+        "nside": measure["map"]["nside"],
+        "ordering": measure["map"]["ordering"],
+        "estimator": f"{estimator}; its error is sd / sqrt(n)",
+        "more_than": measure["map"]["more_than"],
+        "systematic_uas": float(publish["systematic_uas"]),
+        "systematic_source": SYSTEMATIC_SOURCE,
+        "sign": SIGN,
+        "config_digest": settings_digest(sample, used, origins, measure, publish),
+        "versions": ", ".join(f"{package} {version(package)}" for package in _PACKAGES),
+    }
+
+
+def _both(offsets: pd.DataFrame, pixels: pd.Index) -> dict[str, pd.DataFrame]:
+    """Rows of 5p stars of map_{frame}.csv for the given pixels, by the endings of Table 1."""
+    stars = offsets[offsets["solution"] == "5p"]
+    kinds = {"corr": "corrected", "noncorr": "raw"}
+    return {kind: stars[stars["parallax"] == name].set_index("hindex").reindex(pixels) for kind, name in kinds.items()}
+
+
+def table1(offsets: pd.DataFrame, *, frame: str, nside: int, ordering: str, more_than: int) -> pd.DataFrame:
+    """The paper's Table 1: the columns TABLE1, sorted by hindex.
+
+    `offsets` is map_{frame}.csv. Pixels with more than `more_than` 5p stars of known raw offset; corrected columns
+    are null where the official zero point is. Numbers are rounded here, so that every format holds the same.
+    """
+    raw = offsets[(offsets["solution"] == "5p") & (offsets["parallax"] == "raw") & (offsets["n"] > more_than)]
+    pixels = pd.Index(np.sort(raw["hindex"].to_numpy(dtype=np.int64)), name="hindex")
+    centre = pixel_centre(pixels.to_numpy(), nside=nside, ordering=ordering)
+    ra, dec = centre if frame == "equatorial" else to_equatorial(*centre)
+    gl, gb = centre if frame == "galactic" else to_galactic(*centre)
+    table = pd.DataFrame({"hindex": pixels, "ra": ra, "dec": dec, "gl": gl, "gb": gb})
+    for kind, rows in _both(offsets, pixels).items():
+        table[f"domega_{kind}"] = rows["gaussian_mean"].to_numpy(dtype=float)
+        table[f"e_domega_{kind}"] = rows["gaussian_mean_error"].to_numpy(dtype=float)
+        if kind == "noncorr":
+            table["n"] = rows["n"].to_numpy().astype(np.int64)
+    return _rounded(table, TABLE1)
+
+
+def _rounded(table: pd.DataFrame, fields: Sequence[Field]) -> pd.DataFrame:
+    decimals = {field.name: field.decimals for field in fields if field.decimals is not None}
+    # The sum turns -0.0 into 0.0, which not every format tells apart.
+    return table[[field.name for field in fields]].round(decimals) + 0
+
+
+def describe_pixels(
+    tracers: pd.DataFrame,
+    offsets: pd.DataFrame,
+    *,
+    frame: str,
+    nside: int,
+    ordering: str,
+    more_than: int,
+    gaussian: dict[str, Any],
+    systematic_uas: float,
+    replicates: int,
+    seed: int,
+) -> pd.DataFrame:
+    """The long version of Table 1: the columns EXTENDED of the same pixels, from the tracers and map_{frame}.csv."""
+    table = table1(offsets, frame=frame, nside=nside, ordering=ordering, more_than=more_than)
+    pixels = pd.Index(table["hindex"])
+    longitude, latitude = (tracers[name].to_numpy(dtype=float) for name in FRAMES[frame])
+    place = pd.Series(pixel_index(longitude, latitude, nside=nside, ordering=ordering), index=tracers.index)
+    inside = place.isin(pixels)
+    stars = tracers[inside & (tracers["solution"] == "5p")]
+    counts = place[inside & (tracers["solution"] == "6p")].value_counts()
+    means = stars[["phot_g_mean_mag", "bp_rp"]].groupby(place[stars.index]).mean().reindex(pixels)
+    table["n_6p"] = counts.reindex(pixels, fill_value=0).to_numpy(dtype=np.int64)
+    table["g_mean"], table["bp_rp_mean"] = means["phot_g_mean_mag"].to_numpy(), means["bp_rp"].to_numpy()
+    columns = {"corr": "offset_corrected", "noncorr": "offset_raw"}
+    for kind, rows in _both(offsets, pixels).items():
+        table[f"median_{kind}"] = rows["median"].to_numpy(dtype=float)
+        table[f"e_median_{kind}"] = rows["median_error"].to_numpy(dtype=float)
+        table[f"sd_{kind}"] = rows["sd"].to_numpy(dtype=float)
+        errors = bootstrap_errors(
+            stars[columns[kind]].to_numpy(), place[stars.index].to_numpy(), gaussian, replicates=replicates, seed=seed
+        )
+        table[f"e_boot_{kind}"] = errors.reindex(pixels).to_numpy()
+        table[f"z_{kind}"] = neighbour_consistency(
+            pixels.to_numpy(),
+            table[f"domega_{kind}"].to_numpy(),
+            table[f"e_domega_{kind}"].to_numpy(),
+            nside=nside,
+            ordering=ordering,
+        )
+    table["e_syst"] = systematic_uas
+    return _rounded(table, EXTENDED)
+
+
+def bootstrap_errors(
+    values: np.ndarray, groups: np.ndarray, gaussian: dict[str, Any], *, replicates: int, seed: int
+) -> pd.Series:
+    """Standard deviation of each group's Gaussian mean over resamplings of its stars with replacement, by group label.
+
+    Each replicate draws all groups at once and fits them together with the estimator of the map. Null for a group
+    of one. Memory: a few times that of `values`.
+    """
+    segments = Segments(values, groups)
+    first, size = segments.spread(segments.starts), segments.spread(segments.counts)
+    random = np.random.default_rng(seed)
+    shift = segments.medians()  # so that the squares below do not cancel
+    total, squares, known = (np.zeros(len(shift)) for _ in range(3))
+    draw = copy.copy(segments)
+    for _ in range(replicates):
+        index = first + (random.random(len(first)) * size).astype(np.int64)
+        index.sort()  # the values ascend within each group, and so must those drawn
+        draw.values = segments.values[index]
+        if gaussian["method"] == "histogram":
+            mean, _ = fit_histogram(draw, bins=gaussian["histogram_bins"])
+        else:
+            mean, _ = fit_density_power(draw, beta=gaussian["beta"], tolerance=1e-3)
+        good = np.isfinite(mean)
+        step = np.where(good, mean - shift, 0.0)
+        total, squares, known = total + step, squares + step**2, known + good
+    with np.errstate(invalid="ignore", divide="ignore"):
+        variance = (squares - total**2 / known) / (known - 1)
+    variance = np.where((known > 1) & (segments.counts > 1), variance, np.nan)
+    return pd.Series(np.sqrt(np.maximum(variance, 0.0)), index=segments.labels)
+
+
+def neighbour_consistency(
+    pixels: np.ndarray, values: np.ndarray, errors: np.ndarray, *, nside: int, ordering: str
+) -> np.ndarray:
+    """(value - mean of the up to 8 neighbours, weighted by 1 / error^2) / error of that difference, each (pixels,).
+
+    `pixels` ascending. Null with fewer than 3 neighbours or without an error. About 1 in scatter where the offset does
+    not change from pixel to pixel and the errors are right.
+    """
+    import healpy as hp
+
+    result = np.full(len(pixels), np.nan)
+    if len(pixels) == 0:
+        return result
+    around = hp.get_all_neighbours(nside, pixels, nest=ordering == "nested")  # (8, pixels); -1 where there is none
+    place = np.minimum(np.searchsorted(pixels, around), len(pixels) - 1)
+    weight = np.where((errors > 0) & np.isfinite(values), 1.0 / np.where(errors > 0, errors, 1.0) ** 2, 0.0)
+    part = np.where(pixels[place] == around, weight[place], 0.0)
+    enough = ((part > 0).sum(axis=0) >= 3) & (weight > 0)
+    total = part.sum(axis=0)[enough]
+    mean = (part * np.where(weight > 0, values, 0.0)[place]).sum(axis=0)[enough] / total
+    result[enough] = (values[enough] - mean) / np.sqrt(errors[enough] ** 2 + 1.0 / total)
+    return result
+
+
+# Formats ---------------------------------------------------------------------------------------------------------
+
+
+def as_astropy(table: pd.DataFrame, fields: Sequence[Field], meta: Mapping[str, Any]) -> Table:
+    """The table with units, formats, descriptions and metadata; nulls are masked."""
+    from astropy.table import Column, MaskedColumn, Table
+
+    columns = []
+    for field in fields:
+        values = table[field.name].to_numpy()
+        about = {"name": field.name, "unit": field.unit or None, "description": field.meaning}
+        if field.decimals is not None:
+            about["format"] = f"%.{field.decimals}f"
+        null = np.isnan(values) if field.decimals is not None else np.zeros(len(values), dtype=bool)
+        columns.append(MaskedColumn(values, mask=null, **about) if null.any() else Column(values, **about))
+    return Table(columns, meta=dict(meta))
+
+
+def write_dataset(table: pd.DataFrame, path: str | Path, fields: Sequence[Field], meta: Mapping[str, Any]) -> None:
+    """Write a table in the format of the file's ending: .ecsv, .fits, .csv, .mrt, .vot or .parquet.
+
+    The same table gives the same bytes: no dates. A CSV file has no room for the metadata.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    described = as_astropy(table, fields, meta)
+    if path.suffix == ".mrt":
+        path.write_text(machine_readable(table, fields, meta), encoding="ascii", errors="replace")
+    elif path.suffix == ".vot":
+        _write_votable(described, path)
+    elif path.suffix == ".fits":
+        _write_fits(described, path)
+    else:
+        described.write(path, format={".ecsv": "ascii.ecsv", ".csv": "ascii.csv", ".parquet": "parquet"}[path.suffix])
+
+
+def healpix_header(meta: Mapping[str, Any]) -> Header:
+    """FITS header of a partial-sky HEALPix table with the metadata."""
+    from astropy.io import fits
+
+    header = fits.Header()
+    header["PIXTYPE"] = ("HEALPIX", "HEALPix pixels")
+    header["INDXSCHM"] = ("EXPLICIT", "the first column is the index of the pixel")
+    header["OBJECT"] = ("PARTIAL", "part of the sky")
+    header["COORDSYS"] = (COORDSYS[meta["frame"]], "C equatorial (ICRS), G Galactic")
+    for key, keyword, meaning in META:
+        value = meta[key].upper() if key == "ordering" else meta[key]
+        header[keyword] = _ascii(value) if isinstance(value, str) else (value, meaning)
+    return header
+
+
+def _ascii(text: str) -> str:
+    return text.encode("ascii", "replace").decode()
+
+
+def _write_fits(described: Table, path: Path) -> None:
+    from astropy.io import fits
+
+    codes = {"i": "K", "f": "D"}
+    columns = []
+    for name in described.colnames:
+        column = described[name]
+        values = column.filled(np.nan) if hasattr(column, "filled") else column
+        unit = None if column.unit is None else column.unit.to_string("fits")
+        columns.append(fits.Column(name, codes[column.dtype.kind], unit=unit, array=np.asarray(values)))
+    hdu = fits.BinTableHDU.from_columns(columns, name="OFFSETS")
+    for number, name in enumerate(described.colnames, start=1):
+        hdu.header[f"TCOMM{number}"] = described[name].description
+    hdu.header.extend(healpix_header(described.meta), update=True)
+    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path)
+
+
+def _write_votable(described: Table, path: Path) -> None:
+    from astropy.io.votable.tree import Info, VOTableFile
+
+    described = described.copy()
+    for name in described.colnames:
+        if described[name].unit == "uas":
+            described[name].unit = "uarcsec"  # VOUnit knows no uas
+    file = VOTableFile.from_table(described)
+    table = file.resources[0].tables[0]
+    table.name, table.description = described.meta["sample"], described.meta["title"]
+    table.infos.extend(Info(name=key, value=str(described.meta[key])) for key, *_ in META)
+    file.to_xml(str(path))
+
+
+def machine_readable(table: pd.DataFrame, fields: Sequence[Field], meta: Mapping[str, Any]) -> str:
+    """A machine-readable table as the AAS journals and the CDS ask for: byte-by-byte description, notes, rows.
+
+    Widths do not fall below what every format needs, so that an empty table has a description, too.
+    """
+    texts, rows, start = [], [], 1
+    for field in fields:
+        values = table[field.name]
+        spec = "d" if field.decimals is None else f".{field.decimals}f"
+        column = ["" if value != value else f"{value:{spec}}" for value in values.tolist()]
+        width = max([len(text) for text in column] + [len(field.name), (field.decimals or 0) + 5])
+        kind = f"I{width}" if field.decimals is None else f"F{width}.{field.decimals}"
+        unit = {"": "---", "uas": "uarcsec"}.get(field.unit, field.unit)
+        null = "? " if values.isna().any() else ""
+        head = f"{start:4d}-{start + width - 1:4d} {kind:<6} {unit:<7} {field.name:<16} "
+        rows.append(textwrap.fill(null + field.meaning, 80, initial_indent=head, subsequent_indent=" " * len(head)))
+        texts.append([f"{text:>{width}}" for text in column])
+        start += width + 1
+    line = "-" * 80
+    notes = [textwrap.fill(f"{key} = {meta[key]}", 80, subsequent_indent="    ") for key, *_ in META]
+    lines = [
+        textwrap.fill(f"Title: {meta['title']}", 80, subsequent_indent="    "),
+        textwrap.fill(f"Authors: {meta['citation']}", 80, subsequent_indent="    "),
+        "Table: Offsets of the parallax in HEALPix pixels",
+        "=" * 80,
+        "Byte-by-byte Description of file: table.dat",
+        line,
+        f"{'Bytes':>9} {'Format':<6} {'Units':<7} {'Label':<16} Explanations",
+        line,
+        *rows,
+        line,
+        *("Notes:", *notes),
+        line,
+        *(" ".join(row) for row in zip(*texts, strict=True)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def read_dataset(path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """A dataset in any of its formats: the table in its units, and the metadata (empty for CSV).
+
+    Raises TableError (one line) for a file that is not such a dataset.
+    """
+    path = Path(path)
+    form = "mrt" if path.suffix == ".mrt" else table_format(path)
+    try:
+        table, meta = _read_any(path, form)
+    except FileNotFoundError:
+        raise TableError(f"{path}: no such file") from None
+    except Exception as error:  # the readers raise dozens of types; the user needs one line
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise TableError(f"{path}: cannot be read as a dataset in {form} ({reason})") from error
+    lacking = [field.name for field in TABLE1 if field.name not in table.colnames]
+    if lacking:
+        raise TableError(f"{path}: no column {lacking[0]!r}; is this a file of results/*/dataset/?")
+    frame = {}
+    for field in (field for field in EXTENDED if field.name in table.colnames):
+        column = table[field.name]
+        values = np.ma.filled(np.ma.asarray(column.data).astype(float), np.nan)
+        if column.unit is not None and field.unit:
+            try:
+                values = values * column.unit.to(field.unit)
+            except ValueError:
+                unit = column.unit
+                raise TableError(f"{path}: column {field.name!r} is in {unit}, not in {field.unit}") from None
+        if field.decimals is not None:
+            values = np.round(values, field.decimals)
+        frame[field.name] = values if field.decimals is not None else values.astype(np.int64)
+    return pd.DataFrame(frame), meta
+
+
+def _read_any(path: Path, form: str) -> tuple[Table, dict[str, Any]]:
+    from astropy.table import Table
+
+    if form == "fits":
+        from astropy.io import fits
+
+        table, header = Table.read(path, format="fits", hdu=1), fits.getheader(path, 1)
+        meta = {key: header[keyword] for key, keyword, _ in META if keyword in header}
+        if "ordering" in meta:
+            meta["ordering"] = meta["ordering"].lower()
+        return table, meta
+    if form == "votable":
+        from astropy.io.votable import parse_single_table
+
+        single = parse_single_table(path)
+        return single.to_table(use_names_over_ids=True), _typed({info.name: info.value for info in single.infos})
+    if form == "mrt":
+        text = path.read_text(encoding="ascii")
+        return Table.read(text, format="ascii.mrt"), _typed(_notes(text))
+    table = Table.read(path, format={"ecsv": "ascii.ecsv", "csv": "ascii.csv", "parquet": "parquet"}[form])
+    return table, dict(table.meta)
+
+
+def _notes(text: str) -> dict[str, str]:
+    """Metadata of a machine-readable table: the lines `key = value` of its notes, each with its continuations."""
+    found: dict[str, str] = {}
+    key = ""
+    for line in text.partition("\nNotes:\n")[2].partition("\n---")[0].splitlines():
+        if line.startswith(" "):
+            found[key] += " " + line.strip()
+        else:
+            key, _, value = line.partition(" = ")
+            found[key] = value
+    return found
+
+
+def _typed(meta: dict[str, str]) -> dict[str, Any]:
+    """Metadata that a format keeps as text, in their own types."""
+    kinds = {"simulated": lambda text: text == "True", "nside": int, "more_than": int, "systematic_uas": float}
+    return {key: kinds.get(key, str)(value) for key, value in meta.items() if key in {name for name, *_ in META}}
+
+
+def write_map(table: pd.DataFrame, path: str | Path, *, parallax: str, meta: Mapping[str, Any]) -> None:
+    """Partial-sky HEALPix map for `raw` or `corrected`: OFFSET and ERROR [uas] and N of the pixels of Table 1."""
+    from astropy.io import fits
+
+    kind = {"raw": "noncorr", "corrected": "corr"}[parallax]
+    table = table[table[f"domega_{kind}"].notna()]
+    unit = "10**-6 arcsec"  # the FITS standard knows no uas
+    columns = [
+        fits.Column("PIXEL", "K", array=table["hindex"].to_numpy()),
+        fits.Column("OFFSET", "D", unit=unit, array=table[f"domega_{kind}"].to_numpy()),
+        fits.Column("ERROR", "D", unit=unit, array=table[f"e_domega_{kind}"].to_numpy()),
+        fits.Column("N", "J", array=table["n"].to_numpy()),
+    ]
+    hdu = fits.BinTableHDU.from_columns(columns, name="OFFSETS")
+    about = ("HEALPix index of the pixel", _OFFSETS[kind], "statistical error of OFFSET", "number of 5p stars")
+    for number, text in enumerate(about, start=1):
+        hdu.header[f"TCOMM{number}"] = text
+    hdu.header.extend(healpix_header(meta), update=True)
+    hdu.header["PARALLAX"] = (parallax, "raw: published; corrected: official zero point")
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path, overwrite=True)
+
+
+def footprint(pixels: np.ndarray, *, frame: str, nside: int, ordering: str) -> MOC:
+    """The sky covered by the pixels, in ICRS as the standard for MOCs has it.
+
+    Exact for equatorial pixels; for Galactic ones the cells four orders finer whose centres lie in the pixels.
+    """
+    import healpy as hp
+    from mocpy import MOC
+
+    order = hp.nside2order(nside)
+    if len(pixels) == 0:
+        return MOC.new_empty(order)
+    cells = pixels if ordering == "nested" else hp.ring2nest(nside, pixels)
+    if frame == "galactic":
+        order = order + 4
+        cells = _cells_inside(np.asarray(pixels), nside=nside, ordering=ordering, order=order)
+    return MOC.from_healpix_cells(cells.astype(np.uint64), np.uint8(order), np.uint8(order))
+
+
+def _cells_inside(pixels: np.ndarray, *, nside: int, ordering: str, order: int) -> np.ndarray:
+    """Equatorial nested cells of an order whose centres lie in the Galactic pixels."""
+    import healpy as hp
+
+    # Candidates: equatorial pixels of the map's own size within three pixel widths of a Galactic one.
+    position = to_equatorial(*pixel_centre(pixels, nside=nside, ordering=ordering))
+    near = np.unique(pixel_index(*position, nside=nside, ordering="nested"))
+    for _ in range(2):
+        ring = hp.get_all_neighbours(nside, near, nest=True)
+        near = np.unique(np.concatenate([near, ring[ring >= 0]]))
+    children = 4 ** (order - hp.nside2order(nside))
+    found = []
+    for part in np.array_split(near, max(1, len(near) * children // 1_000_000)):
+        cells = (part[:, None] * children + np.arange(children)).ravel()
+        centre = to_galactic(*pixel_centre(cells, nside=2**order, ordering="nested"))
+        found.append(cells[np.isin(pixel_index(*centre, nside=nside, ordering=ordering), pixels)])
+    return np.concatenate(found)
+
+
+def write_footprint(pixels: np.ndarray, path: str | Path, meta: Mapping[str, Any]) -> None:
+    """MOC of the pixels of a map as FITS."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    moc = footprint(pixels, frame=meta["frame"], nside=meta["nside"], ordering=meta["ordering"])
+    about = {"TITLE": "title", "SAMPLE": "sample", "SIMULATE": "simulated", "CONFIG": "config_digest"}
+    keywords = {keyword: _ascii(str(meta[key])) for keyword, key in about.items()}
+    moc.save(path, format="fits", overwrite=True, fits_keywords=keywords)
