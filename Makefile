@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: setup toy paper report test lint format bench lock clean
+.PHONY: setup toy paper report test lint format bench docs lock clean
 
 setup: $(READY)
 
@@ -45,6 +45,10 @@ format: $(READY)
 
 bench: $(READY)
 	$(BIN)/python tests/bench.py
+
+# docs/config.md from the schema.
+docs: $(READY)
+	$(BIN)/python docs/make_config_page.py
 
 # Needs uv; writes hashes and no address.
 lock:

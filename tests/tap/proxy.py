@@ -13,7 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 ERROR_DOCUMENT = (
     b'<?xml version="1.0"?><VOTABLE version="1.3" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">'
-    b'<RESOURCE type="results"><INFO name="QUERY_STATUS" value="ERROR">the database has gone away</INFO></RESOURCE></VOTABLE>'
+    b'<RESOURCE type="results"><INFO name="QUERY_STATUS" value="ERROR">the database has gone away</INFO>'
+    b"</RESOURCE></VOTABLE>"
 )
 
 
@@ -119,6 +120,10 @@ class FaultyProxy(ThreadingHTTPServer):
     def abort_next_job(self) -> None:
         """Another hand aborts the next job as soon as it runs."""
         self.after.append(("POST", "/phase", lambda url: post(url, {"PHASE": "ABORT"})))
+
+    def delete_next_job(self) -> None:
+        """Another hand deletes the next job as soon as it runs."""
+        self.after.append(("POST", "/phase", lambda url: fetch("DELETE", url.removesuffix("/phase"))))
 
     def take(self, waiting: list, method: str, path: str) -> Callable | None:
         """The first waiting thing that concerns this request, once."""

@@ -37,7 +37,7 @@ def wanted(sky: dict[str, pd.DataFrame]) -> dict[str, np.ndarray]:
 def ask(client: Archive, wanted: dict[str, np.ndarray]) -> pd.DataFrame:
     """The fifty sources."""
     query, count = adql.crossmatch_query(RELEASE, "source_id"), adql.count_query(RELEASE, "source_id")
-    return client.ask(query, what="chunk 1 of 1", targets=wanted, count=count)
+    return client.ask(query, wanted, count=count, what="chunk 1 of 1")
 
 
 def complete(frame: pd.DataFrame, wanted: dict[str, np.ndarray]) -> bool:
@@ -70,13 +70,11 @@ def test_a_quiet_server(proxy: FaultyProxy, wanted: dict[str, np.ndarray]) -> No
         pytest.param("GET", RESULT, faults.replace(b"<html>moved</html>"), 1, id="HTML with HTTP 200"),
         pytest.param("GET", RESULT, faults.keep_rows(20), 2, id="rows missing in a valid result"),
         pytest.param("POST", "/async", faults.replace(faults.ERROR_DOCUMENT), 1, id="error document instead of a job"),
-        pytest.param("POST", "/phase", faults.replace(b"gone", 404), 2, id="job vanished"),
     ],
 )
 def test_a_fault_that_passes(
     proxy: FaultyProxy,
     wanted: dict[str, np.ndarray],
-    server: TapServer,
     method: str,
     ending: str,
     fault: Any,
@@ -89,11 +87,29 @@ def test_a_fault_that_passes(
     assert proxy.count("POST", "/phase") == jobs
 
 
-def test_an_aborted_job_is_run_again(proxy: FaultyProxy, wanted: dict[str, np.ndarray], capsys: Any) -> None:
-    proxy.abort_next_job()
+@pytest.mark.parametrize(
+    ("hand", "line"),
+    [(FaultyProxy.abort_next_job, "ended as ABORTED"), (FaultyProxy.delete_next_job, "vanished from the archive")],
+)
+def test_a_job_that_another_hand_ends_is_run_again(
+    proxy: FaultyProxy, wanted: dict[str, np.ndarray], capsys: Any, hand: Any, line: str
+) -> None:
+    hand(proxy)
     assert complete(ask(archive(proxy.url), wanted), wanted)
     assert proxy.count("POST", "/phase") == 2
-    assert "ended as ABORTED" in capsys.readouterr().err
+    assert line in capsys.readouterr().err
+
+
+def test_an_interrupted_client_deletes_its_job(
+    proxy: FaultyProxy, wanted: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Archive, "_wait", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        ask(archive(proxy.url), wanted)
+    assert sum(method == "DELETE" for method, _ in proxy.seen) == 1
 
 
 @pytest.mark.parametrize(
@@ -101,7 +117,10 @@ def test_an_aborted_job_is_run_again(proxy: FaultyProxy, wanted: dict[str, np.nd
     [
         pytest.param(faults.overflow, 1, r"cut the result at 50 rows .*raise archive\.chunks", id="overflow"),
         pytest.param(faults.busy(3600), 1, r"come back in 3600 s.*run again later", id="closed for an hour"),
-        pytest.param(faults.replace(faults.ERROR_DOCUMENT), 2, r"database has gone.*try 2 of 2", id="error document"),
+        pytest.param(
+            faults.replace(faults.ERROR_DOCUMENT), 2, r"database has gone away \(2 tries\)", id="error document"
+        ),
+        pytest.param(faults.replace(faults.ERROR_DOCUMENT, 400), 1, "HTTP 400: .*has gone", id="HTTP 400"),
         pytest.param(faults.keep_rows(20), 1, "30 of 50 targets did not come back", id="rows missing"),
         pytest.param(faults.truncate, 1, "no complete VOTable", id="result that ends early"),
     ],
@@ -122,11 +141,11 @@ def test_exactly_as_many_rows_as_a_limit(proxy: FaultyProxy, sky: dict[str, pd.D
     query, count = adql.crossmatch_query(RELEASE, "source_id"), adql.count_query(RELEASE, "source_id")
     more = np.concatenate([ids, np.arange(10) + 5])
     targets = {"target_id": np.arange(2000), "source_id": more}
-    assert len(archive(proxy.url).ask(query, what="chunk", targets=targets, count=count)) == 2000
+    assert len(archive(proxy.url).ask(query, targets, count=count, what="chunk")) == 2000
     assert proxy.count("POST", "/phase") == 2
     with pytest.raises(ArchiveError, match=r"2000 rows of 2500 came back, cut at a limit.*raise archive\.chunks"):
-        client = archive(proxy.url)
-        client.ask(query, what="chunk", targets=targets, count="SELECT COUNT(*) + 500 AS n FROM TAP_UPLOAD.targets")
+        more = "SELECT COUNT(*) + 500 AS n FROM TAP_UPLOAD.targets"
+        archive(proxy.url).ask(query, targets, count=more, what="chunk")
 
 
 def test_maxrec_is_seen(proxy: FaultyProxy, wanted: dict[str, np.ndarray]) -> None:
@@ -139,13 +158,13 @@ def test_a_job_that_takes_too_long(proxy: FaultyProxy) -> None:
     slow = f"SELECT COUNT(*) AS n FROM {pairs} WHERE SQRT(a.ra*b.ra)+a.dec < b.dec"
     started = time.monotonic()
     with pytest.raises(ArchiveError, match=r"slow: still \w+ after 1 s; raise archive.timeout_s"):
-        archive(proxy.url, timeout_s=1).ask(slow, what="slow", targets={"target_id": np.arange(3)})
+        archive(proxy.url, timeout_s=1).ask(slow, {"target_id": np.arange(3)}, count=slow, what="slow")
     assert time.monotonic() - started < 10
 
 
 def test_nobody_there() -> None:
     with pytest.raises(ArchiveError, match=r"Connection refused.*run again later"):
-        archive("http://127.0.0.1:9/tap", attempts=2).ask("SELECT 1 AS n", what="anything")
+        archive("http://127.0.0.1:9/tap", attempts=2).look_up("SELECT 1 AS n", what="anything")
 
 
 def test_wrong_names_are_told_at_once(proxy: FaultyProxy) -> None:

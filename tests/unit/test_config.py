@@ -151,3 +151,12 @@ def test_every_key_of_the_schema_is_described(schema):
     walk(schema, "")
     for name, entry in schema["$defs"].items():
         walk(entry, name)
+
+
+def test_the_config_page_is_in_sync_with_the_schema(schema):
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("make_config_page", ROOT / "docs/make_config_page.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert (ROOT / "docs/config.md").read_text() == module.page(schema), "run `make docs`"

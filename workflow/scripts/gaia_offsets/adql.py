@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from gaia_offsets.columns import DISTANCES, GAIA, TMASS
@@ -15,6 +16,14 @@ TABLES: dict[str, tuple[str, ...]] = {
     "tmass": ("designation", *TMASS),
     "distances": ("source_id", *DISTANCES),
     "dr2_neighbourhood": ("dr2_source_id", "dr3_source_id", "angular_distance"),
+}
+_ALIAS = {
+    "gaia_source": "g",
+    "tmass_best_neighbour": "b",
+    "tmass_join": "j",
+    "tmass": "m",
+    "distances": "d",
+    "dr2_neighbourhood": "n",
 }
 _REGULAR = re.compile(r'[A-Za-z][A-Za-z0-9_]*|"[^"]+"')
 # Degrees from a pole within which the flat-sky test below is not used (there the cone alone decides).
@@ -95,7 +104,7 @@ def count_query(
     return f"SELECT COUNT(*) AS n\n{_joined(release, by, radius_arcsec, years, margin_arcsec)}"
 
 
-def _namer(release: dict[str, Any]) -> Any:
+def _namer(release: dict[str, Any]) -> Callable[[str, str], str]:
     renames = release.get("columns") or {}
 
     def name(role: str, column: str) -> str:
@@ -103,16 +112,6 @@ def _namer(release: dict[str, Any]) -> Any:
         return f"{_ALIAS[role]}.{theirs if _REGULAR.fullmatch(theirs) else delimited(theirs)}"
 
     return name
-
-
-_ALIAS = {
-    "gaia_source": "g",
-    "tmass_best_neighbour": "b",
-    "tmass_join": "j",
-    "tmass": "m",
-    "distances": "d",
-    "dr2_neighbourhood": "n",
-}
 
 
 def _selected(release: dict[str, Any], by: str) -> list[str]:
@@ -153,7 +152,7 @@ def _joined(release: dict[str, Any], by: str, radius_arcsec: float, years: float
     return "\n".join(lines)
 
 
-def _near(name: Any, radius_arcsec: float, years: float, margin_arcsec: float) -> str:
+def _near(name: Callable[[str, str], str], radius_arcsec: float, years: float, margin_arcsec: float) -> str:
     ra, dec, pmra, pmdec = (name("gaia_source", column) for column in ("ra", "dec", "pmra", "pmdec"))
     cone = (radius_arcsec + (margin_arcsec if years else 0.0)) / 3600.0
     inside = f"1 = CONTAINS(POINT('ICRS', {ra}, {dec}), CIRCLE('ICRS', t.ra, t.dec, {cone:.9f}))"

@@ -208,6 +208,13 @@ def check_base(base: str, parallax: str, *, with_official: bool) -> None:
         raise ApplyError(f"the {parallax} map does not go on a parallax of base {base}: use the {wanted} map{also}")
 
 
+def map_for(base: str, *, with_official: bool = False, named: str | None = None) -> str:
+    """The map, raw or corrected, that goes with a base; ApplyError where the one named is another."""
+    wanted = "corrected" if with_official else BASES.get(base, "raw")
+    check_base(base, named or wanted, with_official=with_official)
+    return wanted
+
+
 class Correction:
     """What is done to each chunk of a catalogue: `start` finds columns, `apply` computes, `counts` counts flags."""
 
@@ -487,9 +494,11 @@ def _stream_csv(catalogue: Path, part: Path, correction: Correction, chunk: int)
 
     def lines(columns: Sequence[pa.Array]) -> bytes:
         text = [pc.fill_null(column.cast(pa.large_string()), "") for column in columns]
-        text[-1] = pc.binary_join_element_wise(text[-1], pa.scalar("\n", pa.large_string()), "")
-        joined = pc.binary_join_element_wise(*text, separator)
-        return b"" if len(joined) == 0 else joined.buffers()[2].to_pybytes()
+        newline, between = (pa.scalar(mark, pa.large_string()) for mark in ("\n", separator))
+        text[-1] = pc.binary_join_element_wise(text[-1], newline, pa.scalar("", pa.large_string()))
+        joined = pc.binary_join_element_wise(*text, between)
+        size = pc.sum(pc.binary_length(joined)).as_py() or 0
+        return joined.buffers()[2].slice(0, size).to_pybytes() if size else b""  # the rows lie one after another
 
     with _open(catalogue, "rb", catalogue.name) as source, _open(part, "wb", catalogue.name) as target:
         header = [*names, *(field.name for field in correction.fields)]
@@ -694,11 +703,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command line; 0 when the output is written, else 1 and one line that says why."""
     arguments = _parser().parse_args(argv)
     try:
-        wanted = "corrected" if arguments.with_official else BASES[arguments.base]
-        check_base(arguments.base, arguments.map or wanted, with_official=arguments.with_official)
+        parallax = map_for(arguments.base, with_official=arguments.with_official, named=arguments.map)
         offsets = read_map(
             arguments.dataset,
-            parallax=wanted,
+            parallax=parallax,
             frame=arguments.frame,
             nside=arguments.nside,
             ordering=arguments.ordering,

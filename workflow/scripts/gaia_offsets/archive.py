@@ -77,15 +77,19 @@ class _Session(requests.Session):
             else:
                 if response.status_code not in _BUSY:
                     return response
-                asked = response.headers.get("Retry-After", "")
-                wait = max(wait, float(asked)) if asked.isdigit() else wait
                 response.close()
-                busy = f"{a.url}: the archive is busy (HTTP {response.status_code}"
-                busy += f", asks to come back in {asked} s)" if asked else ")"
+                busy, asked = (
+                    f"the archive is busy (HTTP {response.status_code})",
+                    response.headers.get("Retry-After", ""),
+                )
+                if asked.isdigit():
+                    busy, wait = f"{busy} and asks to come back in {asked} s", max(wait, float(asked))
                 if wait > a.max_wait_s:
-                    raise ArchiveError(f"{busy}, longer than archive.max_wait_s: {a.max_wait_s:g}; run again later")
+                    raise ArchiveError(
+                        f"{a.url}: {busy}, longer than archive.max_wait_s: {a.max_wait_s:g}; run again later"
+                    )
                 if attempt == a.attempts:
-                    raise ArchiveError(f"{busy} after {attempt} tries; run again later or raise archive.attempts")
+                    raise ArchiveError(f"{a.url}: {busy} ({attempt} tries); run again later or raise archive.attempts")
                 _say(f"{busy}; again in {wait:g} s")
             time.sleep(wait)
         raise AssertionError("unreachable")
@@ -112,46 +116,59 @@ class Archive:
         """Seconds to wait after the given try (1, 2, ...): doubled each time, a minute at most."""
         return min(self.poll_s * 2 ** (attempt - 1), max(60.0, self.poll_s))
 
-    def ask(
-        self, query: str, *, what: str, targets: dict[str, np.ndarray] | None = None, count: str | None = None
-    ) -> pd.DataFrame:
-        """Rows of a query, complete or not at all.
+    def ask(self, query: str, targets: dict[str, np.ndarray], *, count: str, what: str) -> pd.DataFrame:
+        """Rows of a query on an upload, complete or not at all.
 
-        `targets` (arrays of one length, among them `target_id`) becomes TAP_UPLOAD.targets; then each target_id must
-        come back, and the query runs as a job; without, it is answered at once. `count` is a query for the number of
-        rows, asked where the result has exactly as many rows as a limit known to cut silently. `what` names the query
-        in messages. Columns come back in lower case, integers as Int64.
+        `targets` (arrays of one length, among them `target_id`) becomes TAP_UPLOAD.targets; each target_id must come
+        back. `count` is a query for the number of rows, asked where the result has exactly as many rows as a limit
+        known to cut silently. `what` names the query in messages. Columns come back in lower case, integers as Int64.
 
         Raises ArchiveError after the last try, at once for an overflow.
         """
-        upload = b"" if targets is None else upload_document(targets)
-        for attempt in range(1, self.attempts + 1):
-            try:
-                if targets is None:
-                    return self._result(f"{self.url}/sync", time.monotonic() + self.timeout_s, what, query)
-                frame = self._job(query, upload, what)
-                check_accounted(frame, targets["target_id"])
-                break
-            except (_Failed, requests.RequestException) as error:
-                reason = f"{what}: {_one_line(error)}"
-                if attempt == self.attempts:
-                    raise ArchiveError(
-                        f"{self.url}: {reason} (try {attempt} of {self.attempts}); run again later, or look into it"
-                    ) from error
-                pause = self.pause(attempt)
-                _say(f"{reason}; try {attempt} of {self.attempts}, the next in {pause:g} s")
-                time.sleep(pause)
-        if count is not None and len(frame) in (self.maxrec, *SILENT_LIMITS):
-            self._confirm(len(frame), count, upload, what)
+        upload = upload_document(targets)
+
+        def rows() -> pd.DataFrame:
+            return check_accounted(self._job(query, upload, what), targets["target_id"])
+
+        frame = self._insist(rows, what)
+        if len(frame) in (self.maxrec, *SILENT_LIMITS):
+            _say(f"{what}: {len(frame)} rows is where archives cut results silently; asking for their number")
+            counted = int(self._insist(lambda: self._job(count, upload, what), f"{what}, count")["n"].iloc[0])
+            if counted != len(frame):
+                raise ArchiveError(
+                    f"{self.url}: {what}: {len(frame)} rows of {counted} came back, cut at a limit; "
+                    "raise archive.chunks"
+                )
         return frame
 
-    def _confirm(self, rows: int, count: str, upload: bytes, what: str) -> None:
-        _say(f"{what}: {rows} rows is where archives cut results silently; asking for the number of rows")
-        counted = int(self._job(count, upload, f"{what}, count")["n"].iloc[0])
-        if counted != rows:
+    def look_up(self, query: str, *, what: str) -> pd.DataFrame:
+        """Rows of a small query that the archive answers at once; raises ArchiveError as `ask` does."""
+        url, end = f"{self.url}/sync", time.monotonic() + self.timeout_s
+        return self._insist(lambda: self._result(url, end, what, self._fields(query)), what)
+
+    def _fields(self, query: str) -> dict[str, str]:
+        return {"REQUEST": "doQuery", "LANG": "ADQL", "MAXREC": str(self.maxrec), "QUERY": query}
+
+    def _insist(self, once: Callable[[], T], what: str) -> T:
+        try:
+            return self._again(once, what)
+        except (_Failed, requests.RequestException) as error:
             raise ArchiveError(
-                f"{self.url}: {what}: {rows} rows of {counted} came back, cut at a limit; raise archive.chunks"
-            )
+                f"{self.url}: {what}: {_one_line(error)} ({self.attempts} tries); run again later, or look into it"
+            ) from error
+
+    def _again(self, once: Callable[[], T], what: str) -> T:
+        """What `once` gives; a few tries if it fails in a way that may pass."""
+        for attempt in range(1, self.attempts + 1):
+            try:
+                return once()
+            except (_Failed, requests.RequestException) as error:
+                if attempt == self.attempts:
+                    raise
+                pause = self.pause(attempt)
+                _say(f"{what}: {_one_line(error)}; try {attempt} of {self.attempts}, the next in {pause:g} s")
+                time.sleep(pause)
+        raise AssertionError("unreachable")
 
     def _job(self, query: str, upload: bytes, what: str) -> pd.DataFrame:
         """One asynchronous job from its creation to its deletion."""
@@ -166,14 +183,14 @@ class Archive:
             # Not pyvo's submit: it follows the redirect, and if that fails the address of the job is lost with it.
             created = self.session.post(f"{self.url}/async", data=fields, files=files, allow_redirects=False)
             if "Location" not in created.headers:
-                read_result(created.content)
-                raise _Failed(f"HTTP {created.status_code} instead of a job")
+                raise _refused(created)
             url = urljoin(f"{self.url}/async", created.headers["Location"])
             job = AsyncTAPJob(url, session=self.session).run()
             self._wait(job, end, what)
-            return self._result(job.result_uri, end, what)
-        except (_Failed, ArchiveError):
-            raise
+            if job.result_uri is None:
+                raise _Failed("the job is completed and has no result")
+            # A connection lost on the way of the result is no reason to run the job a second time.
+            return self._again(lambda: self._result(job.result_uri, end, what), f"{what}: result")
         except DALAccessError as error:
             gone = getattr(error, "code", None) == 404
             raise _Failed("the job vanished from the archive" if gone else _one_line(error)) from error
@@ -200,37 +217,11 @@ class Archive:
             reason = getattr(getattr(job._job.errorsummary, "message", None), "content", "") or "no reason given"
             raise _Failed(f"the job ended as {phase}: {_one_line(reason)}")
 
-    def _result(self, url: str | None, end: float, what: str, query: str | None = None) -> pd.DataFrame:
-        if url is None:
-            raise _Failed("the job is completed and has no result")
-        fields = None if query is None else self._fields(query)
-        try:
-            return self._again(lambda: read_result(self._read(url, end, what, fields)), f"{what}: result")
-        except Overflow as error:
-            raise ArchiveError(
-                f"{self.url}: {what}: {error} (archive.maxrec: {self.maxrec}); raise archive.chunks or archive.maxrec"
-            ) from error
-
-    def _fields(self, query: str) -> dict[str, str]:
-        return {"REQUEST": "doQuery", "LANG": "ADQL", "MAXREC": str(self.maxrec), "QUERY": query}
-
-    def _again(self, read: Callable[[], T], what: str) -> T:
-        """Read from a job, a few times if need be: a lost connection is no reason to run the job a second time."""
-        for attempt in range(1, self.attempts + 1):
-            try:
-                return read()
-            except (_Failed, requests.RequestException) as error:
-                if attempt == self.attempts:
-                    raise
-                pause = self.pause(attempt)
-                _say(f"{what}: {_one_line(error)}; read again in {pause:g} s")
-                time.sleep(pause)
-        raise AssertionError("unreachable")
-
-    def _read(self, url: str, end: float, what: str, fields: dict[str, str] | None) -> bytes:
+    def _result(self, url: str, end: float, what: str, fields: dict[str, str] | None = None) -> pd.DataFrame:
         parts = []
         with self.session.request("POST" if fields else "GET", url, data=fields, stream=True) as response:
-            response.raise_for_status()
+            if response.status_code >= 400:
+                raise _refused(response)
             for part in response.iter_content(1 << 20):
                 parts.append(part)
                 # A connection that drips never trips the time-out of its socket.
@@ -239,7 +230,12 @@ class Archive:
                         f"{self.url}: {what}: result not read after {self.timeout_s:g} s; "
                         "raise archive.timeout_s or archive.chunks"
                     )
-        return b"".join(parts)
+        try:
+            return read_result(b"".join(parts))
+        except Overflow as error:
+            raise ArchiveError(
+                f"{self.url}: {what}: {error} (archive.maxrec: {self.maxrec}); raise archive.chunks or archive.maxrec"
+            ) from error
 
     def _delete(self, url: str) -> None:
         try:
@@ -249,7 +245,7 @@ class Archive:
 
     def check_names(self, needed: dict[str, list[str]], schema_query: str) -> None:
         """Raise ArchiveError, in one line, for all tables and columns that the archive does not have."""
-        known = self.ask(schema_query, what="names of tables and columns")
+        known = self.look_up(schema_query, what="names of tables and columns")
         present: dict[str, set[str]] = {}
         for table, column in zip(known["table_name"], known["column_name"], strict=True):
             present.setdefault(_plain(table), set()).add(_plain(column))
@@ -272,10 +268,21 @@ def _phase(job: Any) -> str:
 
     try:
         return job.phase  # asks the archive
-    except (DALAccessError, ArchiveError):
+    except ArchiveError:
         raise
     except Exception as error:  # whatever the XML parser makes of half a document
+        if isinstance(error, DALAccessError) and getattr(error, "code", None) == 404:
+            raise
         raise _Failed(f"the job's state cannot be read ({_one_line(error)})") from error
+
+
+def _refused(response: requests.Response) -> _Failed:
+    """What the archive says in the place of a job or a result."""
+    try:
+        read_result(response.content)
+    except _Failed as error:
+        return _Failed(f"HTTP {response.status_code}: {error}")
+    return _Failed(f"HTTP {response.status_code} with a table")
 
 
 def _plain(name: str) -> str:
@@ -334,19 +341,32 @@ def read_result(content: bytes) -> pd.DataFrame:
     return pd.DataFrame(frame)
 
 
-def check_accounted(frame: pd.DataFrame, target_ids: np.ndarray) -> None:
-    """Raise _Failed unless every target, and no other, has a row; the outer join gives one without counterpart too."""
+def check_accounted(frame: pd.DataFrame, target_ids: np.ndarray) -> pd.DataFrame:
+    """The rows as they are; raises _Failed unless every target, and no other, has one.
+
+    The outer joins give a target without counterpart a row of nulls: one that has no row was lost.
+    """
     back = frame["target_id"].to_numpy(dtype=np.int64)
     lost, strange = np.setdiff1d(target_ids, back), np.setdiff1d(back, target_ids)
     if len(lost):
         raise _Failed(f"{len(lost)} of {len(target_ids)} targets did not come back, the first target_id {lost[0]}")
     if len(strange):
         raise _Failed(f"{len(strange)} target_ids came back that were not sent, the first {strange[0]}")
+    return frame
 
 
 def key_columns(by: str) -> tuple[str, ...]:
     """Columns of the targets that a cross-match by position, source_id or dr2_source_id needs."""
     return {"source_id": ("source_id",), "dr2_source_id": ("gaia_dr2_source_id",)}.get(by, ("target_ra", "target_dec"))
+
+
+def upload_columns(targets: pd.DataFrame, *, by: str) -> dict[str, np.ndarray]:
+    """Columns to upload: target_id and ra, dec [deg] or source_id (of the release, or of Gaia DR2)."""
+    names = ("ra", "dec") if by == "position" else ("source_id",)
+    columns = {"target_id": targets["target_id"].to_numpy(dtype=np.int64)}
+    for name, key in zip(names, key_columns(by), strict=True):
+        columns[name] = targets[key].to_numpy(dtype=float if by == "position" else np.int64)
+    return columns
 
 
 def preselect(
@@ -478,3 +498,9 @@ def write_whole(frame: pd.DataFrame, path: str | Path) -> None:
     part = path.with_name(f".{path.name}")
     write_table(frame, part)
     os.replace(part, path)
+
+
+def progress_line(folder: str | Path, chunks: int, seconds: float) -> str:
+    """How many chunks of the sample are there, and how long the others take if each takes `seconds`."""
+    done = len(list(Path(folder).glob("chunk_*.parquet")))
+    return f"{done} of {chunks} chunks are there; the rest takes {(chunks - done) * seconds:.0f} s one after another"

@@ -568,3 +568,99 @@ def write_footprint(pixels: np.ndarray, path: str | Path, meta: Mapping[str, Any
     about = {"TITLE": "title", "SAMPLE": "sample", "SIMULATE": "simulated", "CONFIG": "config_digest"}
     keywords = {keyword: _ascii(str(meta[key])) for keyword, key in about.items()}
     moc.save(path, format="fits", overwrite=True, fits_keywords=keywords)
+
+
+def readme(datasets: Mapping[str, tuple[pd.DataFrame, Mapping[str, Any]]]) -> str:
+    """README.md of a sample's results, from the table and metadata of both frames."""
+    meta = datasets["equatorial"][1]
+    simulated, nested, level = meta["simulated"], meta["ordering"] == "nested", int(meta["nside"]).bit_length() - 1
+    kind = "simulated" if simulated else "real"
+    warning = "**The stars are simulated: no number here says anything about the real sky.**\n\n" if simulated else ""
+    sizes = "\n".join(
+        f"- {frame}: {len(table)} pixels with {int(table['n'].sum())} stars, "
+        f"{int(table['domega_corr'].notna().sum())} pixels with a corrected offset"
+        for frame, (table, _) in datasets.items()
+    )
+    columns = "\n".join(f"| {field.name} | {field.unit} | {field.meaning} |" for field in EXTENDED)
+    facts = "\n".join(f"- {key}: {meta[key]}" for key, *_ in META if key not in ("title", "citation", "frame"))
+    return f"""# Parallax offsets of {meta["release"]} from {meta["sample_title"]}
+
+{warning}Gaia release: {meta["release"]}. Sample: {meta["sample_title"]} (`{meta["sample"]}`), {kind} stars.
+Pixels of the map, each with more than {meta["more_than"]} 5p stars:
+
+{sizes}
+
+An {meta["sign"]}.
+
+## Files
+
+| file | what it is |
+|---|---|
+| `dataset/FRAME.*` | Table 1, FRAME `equatorial` or `galactic`: .ecsv .fits .vot .parquet .mrt and .csv (no metadata) |
+| `dataset/FRAME_extended.ecsv`, `.fits`, `.parquet` | its long version |
+| `dataset/FRAME.moc.fits` | footprint as a MOC, in ICRS |
+| `maps/FRAME_raw.fits`, `maps/FRAME_corrected.fits` | HEALPix maps, partial sky: OFFSET, ERROR and N |
+| `tracers.parquet` | one row a star: parallaxes [mas] and offsets [uas] |
+| `tables/*.csv` | cut flow, global offsets, trends, and the offsets of every pixel, few stars or many |
+| `figures/*.png`, `.pdf` | the paper's figures |
+| `corrected/*` | catalogues corrected with the map, if the config names some |
+
+The two frames are two separate binnings of the same stars, not rotations of one another: choose one and stay with it.
+
+## Columns
+
+| column | unit | meaning |
+|---|---|---|
+{columns}
+
+Table 1 ends with `n`; the rest is in the long version.
+
+## Read
+
+Python:
+
+    from astropy.table import Table
+    table = Table.read("dataset/equatorial.ecsv")
+    print(table.meta["ordering"], table["domega_noncorr"].unit)
+
+    import healpy
+    offset, error, n = healpy.read_map("maps/equatorial_raw.fits", field=(0, 1, 2), nest={nested})
+    offset[offset == healpy.UNSEEN] = float("nan")   # outside the footprint
+
+TOPCAT:
+
+    File > Load Table > dataset/equatorial.vot
+    Graphics > Sky Plot > Layers > Add Healpix Control
+    HEALPix index hindex, level {level}, {meta["ordering"]} ordering, value domega_noncorr
+
+R:
+
+    table <- read.csv("dataset/equatorial.csv")
+    # or, with units in the metadata: table <- arrow::read_parquet("dataset/equatorial.parquet")
+    plot(table$ra, table$dec, col = heat.colors(20)[cut(table$domega_noncorr, 20)], pch = 15)
+
+## Correct a catalogue
+
+    python -m gaia_offsets.apply dataset/equatorial.ecsv CATALOGUE OUTPUT
+
+with the published parallax in the column `parallax`, or `--base official` where the official zero point is subtracted
+already; `--help` says the rest.
+
+## Cite
+
+{meta["citation"]}
+
+## Known limits
+
+- Errors are statistical. On top come the systematic floor of {meta["systematic_uas"]:g} uas
+  ({meta["systematic_source"]})
+  and errors that all reference parallaxes share (extinction, distance scale).
+- Only 5p stars make the map; for 6p stars it is an extrapolation.
+- The offset depends on magnitude and colour as well; the map holds for stars like those of the sample.
+- Outside the footprint nothing is known and nothing is extrapolated.
+- Few stars make a corrected offset where the official zero point exists for few: look at its error.
+
+## Made with
+
+{facts}
+"""

@@ -1,0 +1,122 @@
+"""What people take home (Table 1): the dataset and its maps, a catalogue corrected with them, a README."""
+
+
+rule publish_dataset:
+    """Table 1 of one frame in six formats, offsets in uas, and the footprint as a MOC."""
+    input:
+        offsets="<results>/{sample}/tables/map_{frame}.csv",
+    output:
+        ecsv="<results>/{sample}/dataset/{frame}.ecsv",
+        fits="<results>/{sample}/dataset/{frame}.fits",
+        csv="<results>/{sample}/dataset/{frame}.csv",
+        mrt="<results>/{sample}/dataset/{frame}.mrt",
+        vot="<results>/{sample}/dataset/{frame}.vot",
+        parquet="<results>/{sample}/dataset/{frame}.parquet",
+        moc="<results>/{sample}/dataset/{frame}.moc.fits",
+    log:
+        "<logs>/publish_dataset/{sample}.{frame}.log",
+    benchmark:
+        "<benchmarks>/publish_dataset/{sample}.{frame}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        sample=lookup("samples/{sample}", within=config),
+        datasets=lookup("datasets", within=config),
+        surveys=lookup("surveys", within=config),
+        measure=lookup("measure", within=config),
+        publish=lookup("publish", within=config, default={"systematic_uas": 10.3}),
+        code=digest("publish_dataset.py"),
+    script:
+        "../scripts/publish_dataset.py"
+
+
+rule publish_maps:
+    """HEALPix maps of the offset, its error and N, partial sky, uas (Fig. 6)."""
+    input:
+        dataset="<results>/{sample}/dataset/{frame}.ecsv",
+    output:
+        raw="<results>/{sample}/maps/{frame}_raw.fits",
+        corrected="<results>/{sample}/maps/{frame}_corrected.fits",
+    log:
+        "<logs>/publish_maps/{sample}.{frame}.log",
+    benchmark:
+        "<benchmarks>/publish_maps/{sample}.{frame}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=digest("publish_maps.py"),
+    script:
+        "../scripts/publish_maps.py"
+
+
+rule describe_pixels:
+    """Long version of Table 1: median, sd, bootstrap error, systematic floor, neighbours, stars of each pixel."""
+    input:
+        dataset="<results>/{sample}/dataset/{frame}.ecsv",
+        offsets="<results>/{sample}/tables/map_{frame}.csv",
+        tracers="<results>/{sample}/tracers.parquet",
+    output:
+        ecsv="<results>/{sample}/dataset/{frame}_extended.ecsv",
+        fits="<results>/{sample}/dataset/{frame}_extended.fits",
+        parquet="<results>/{sample}/dataset/{frame}_extended.parquet",
+    log:
+        "<logs>/describe_pixels/{sample}.{frame}.log",
+    benchmark:
+        "<benchmarks>/describe_pixels/{sample}.{frame}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        gaussian=lookup("measure/gaussian", within=config),
+        map=lookup("measure/map", within=config),
+        bootstrap=lookup("publish/bootstrap", within=config, default={"replicates": 100, "seed": 20220121}),
+        code=digest("describe_pixels.py"),
+    script:
+        "../scripts/describe_pixels.py"
+
+
+rule correct_catalogue:
+    """A catalogue of the config with corrected parallaxes, errors and flags added."""
+    input:
+        catalogue=lookup("catalogues/{catalogue}/path", within=config),
+        dataset=branch(
+            lookup("catalogues/{catalogue}/frame", within=config),
+            cases={
+                "equatorial": "<results>/{sample}/dataset/equatorial.ecsv",
+                "galactic": "<results>/{sample}/dataset/galactic.ecsv",
+            },
+        ),
+    output:
+        corrected="<results>/{sample}/corrected/{catalogue}.{ending}",
+    log:
+        "<logs>/correct_catalogue/{sample}.{catalogue}.{ending}.log",
+    benchmark:
+        "<benchmarks>/correct_catalogue/{sample}.{catalogue}.{ending}.jsonl"
+    wildcard_constraints:
+        catalogue="[a-z0-9_]+",
+        ending=r"csv|csv\.gz|fits|fits\.gz|vot|ecsv|parquet",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        catalogue=lookup("catalogues/{catalogue}", within=config),
+        code=digest("correct_catalogue.py"),
+    script:
+        "../scripts/correct_catalogue.py"
+
+
+rule write_readme:
+    """README of a sample's results: files, how to read and cite them, known limits."""
+    input:
+        equatorial="<results>/{sample}/dataset/equatorial.ecsv",
+        galactic="<results>/{sample}/dataset/galactic.ecsv",
+    output:
+        readme="<results>/{sample}/README.md",
+    log:
+        "<logs>/write_readme/{sample}.log",
+    benchmark:
+        "<benchmarks>/write_readme/{sample}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=digest("write_readme.py"),
+    script:
+        "../scripts/write_readme.py"
