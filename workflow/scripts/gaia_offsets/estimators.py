@@ -168,7 +168,7 @@ def _least_squares_gaussian(x: np.ndarray, y: np.ndarray, iterations: int) -> np
         better = ((y[active] - trial[:, :1] * model(trial)[1]) ** 2).sum(axis=1) <= (residual**2).sum(axis=1)
         theta[active[better]] = trial[better]
         damping[active] *= np.where(better, 0.3, 5.0)
-        running = (np.abs(step).max(axis=1) > 1e-7) & (damping[active] < 1e8)
+        running = (np.abs(step).max(axis=1) > 1e-5) & (damping[active] < 1e8)
         active = active[running]
         if len(active) == 0:
             break

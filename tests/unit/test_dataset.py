@@ -1,0 +1,377 @@
+"""The published map: Table 1, its formats read by other people's software, maps, footprint, long version."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+import healpy as hp
+import numpy as np
+import pandas as pd
+import pytest
+from astropy import units as u
+from astropy.io import fits
+from astropy.table import Table
+from mocpy import MOC
+
+from gaia_offsets import dataset as d
+from gaia_offsets.estimators import group_statistics, pixel_offsets
+from gaia_offsets.sky import FRAMES, pixel_centre, pixel_index, to_galactic
+from gaia_offsets.tables import TableError
+
+GAUSSIAN = {"method": "density_power", "beta": 0.3, "histogram_bins": 40}
+MAP = {"nside": 32, "ordering": "nested", "more_than": 50}
+FORMATS = ("ecsv", "fits", "csv", "mrt", "vot", "parquet")
+SAMPLE = {
+    "title": "Test giants",
+    "release": "edr3",
+    "official": "lindegren2021",
+    "targets": {"dataset": "stars"},
+    "crossmatch": {"backend": "none"},
+    "reference": {"kind": "distance"},
+}
+
+
+def describe(frame: str = "equatorial", *, dataset: dict | None = None, sample: dict | None = None, **grid) -> dict:
+    return d.describe(
+        "test_giants",
+        frame,
+        sample=SAMPLE | (sample or {}),
+        datasets={"stars": {"file": "stars.csv", "citation": "Someone 2021"} | (dataset or {})},
+        surveys={"toy": {"seed": 1}},
+        measure={"gaussian": GAUSSIAN, "map": MAP | grid},
+        publish={"systematic_uas": 10.3, "bootstrap": {"replicates": 20, "seed": 1}},
+    )
+
+
+@pytest.fixture(scope="module")
+def tracers() -> pd.DataFrame:
+    """Simulated stars over the pole, where pixels are odd and Galactic borders run across them."""
+    random = np.random.default_rng(20220121)
+    n = 45_000
+    ra, dec = random.uniform(0, 360, n), np.degrees(np.arcsin(random.uniform(np.sin(np.radians(66)), 1, n)))
+    longitude, latitude = to_galactic(ra, dec)
+    raw = random.normal(-28, 60, n)
+    return pd.DataFrame(
+        {
+            **{"ra": ra, "dec": dec, "l": longitude, "b": latitude},
+            "solution": np.where(random.random(n) < 0.05, "6p", "5p"),
+            "phot_g_mean_mag": random.uniform(12, 16, n),
+            "bp_rp": np.where(random.random(n) < 0.1, np.nan, 1.1),
+            "offset_raw": raw,
+            "offset_corrected": np.where(ra < 20, np.nan, raw + 30),
+        }
+    )
+
+
+def measured(tracers: pd.DataFrame, frame: str, nside: int = 32, ordering: str = "nested") -> pd.DataFrame:
+    angles = (tracers[name].to_numpy() for name in FRAMES[frame])
+    return pixel_offsets(tracers, pixel_index(*angles, nside=nside, ordering=ordering), gaussian=GAUSSIAN)
+
+
+@pytest.fixture(scope="module", params=["equatorial", "galactic", "empty"])
+def published(request, tracers):
+    """Frame, Table 1 and metadata; `empty` is a sample without a pixel that has enough stars."""
+    frame = "equatorial" if request.param == "empty" else request.param
+    offsets = measured(tracers if request.param != "empty" else tracers[:40], frame)
+    table = d.table1(offsets, frame=frame, **MAP)
+    assert (len(table) == 0) == (request.param == "empty")
+    return frame, table, describe(frame)
+
+
+def test_table1_is_the_papers(tracers):
+    offsets = measured(tracers, "galactic")
+    table = d.table1(offsets, frame="galactic", **MAP)
+    names = "hindex ra dec gl gb domega_corr e_domega_corr domega_noncorr e_domega_noncorr n"
+    assert list(table.columns) == names.split()
+    assert table["hindex"].is_monotonic_increasing
+    raw = offsets[(offsets["solution"] == "5p") & (offsets["parallax"] == "raw")].set_index("hindex")
+    assert set(table["hindex"]) == set(raw.index[raw["n"] > 50])
+    row, same = table.iloc[7], raw.loc[table["hindex"][7]]
+    assert row["domega_noncorr"] == pytest.approx(same["gaussian_mean"], abs=5e-4)
+    assert row["e_domega_noncorr"] == pytest.approx(same["gaussian_sd"] / np.sqrt(same["n"]), abs=5e-4)
+    assert row["n"] == same["n"]
+    found = pixel_index(table["gl"].to_numpy(), table["gb"].to_numpy(), nside=32, ordering="nested")
+    assert (found == table["hindex"]).all()
+    longitude, latitude = to_galactic(table["ra"].to_numpy(), table["dec"].to_numpy())
+    np.testing.assert_allclose(latitude, table["gb"], atol=2e-6)
+    np.testing.assert_allclose(longitude, table["gl"], atol=2e-6)
+
+
+def test_pixels_with_exactly_the_number_are_left_out():
+    rows = [("5p", "raw", 0, 50), ("5p", "raw", 1, 51), ("6p", "raw", 2, 99), ("5p", "corrected", 1, 40)]
+    offsets = pd.DataFrame(rows, columns=["solution", "parallax", "hindex", "n"])
+    offsets = offsets.assign(gaussian_mean=-28.0, gaussian_mean_error=6.0)
+    table = d.table1(offsets, frame="equatorial", **MAP)
+    assert table[["hindex", "n"]].values.tolist() == [[1, 51]]
+
+
+def test_sample_without_official_zero_point_has_null_corrected_columns(tmp_path, tracers):
+    offsets = measured(tracers.assign(offset_corrected=np.nan), "equatorial")
+    table = d.table1(offsets, frame="equatorial", **MAP)
+    assert len(table) > 100 and table[["domega_corr", "e_domega_corr"]].isna().all(axis=None)
+    for form in FORMATS:
+        path = tmp_path / f"none.{form}"
+        d.write_dataset(table, path, d.TABLE1, describe())
+        pd.testing.assert_frame_equal(d.read_dataset(path)[0], table)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_formats_hold_the_same_numbers_twice(published, form, tmp_path):
+    _, table, meta = published
+    path = tmp_path / f"map.{form}"
+    d.write_dataset(table, path, d.TABLE1, meta)
+    first = path.read_bytes()
+    back, facts = d.read_dataset(path)
+    pd.testing.assert_frame_equal(back, table, check_exact=True)
+    assert facts == ({} if form == "csv" else meta)
+    d.write_dataset(table, path, d.TABLE1, meta)
+    assert path.read_bytes() == first
+
+
+@pytest.mark.parametrize("form", ["ecsv", "fits", "mrt", "vot", "parquet"])
+def test_units_and_descriptions_survive(published, form, tmp_path):
+    _, table, meta = published
+    path = tmp_path / f"map.{form}"
+    d.write_dataset(table, path, d.TABLE1, meta)
+    names = {"ecsv": "ascii.ecsv", "mrt": "ascii.mrt", "vot": "votable"}
+    read = Table.read(path, format=names.get(form, form))
+    for field in d.TABLE1:
+        if field.unit:
+            assert (1 * read[field.name].unit).to_value(field.unit) == pytest.approx(1.0), field.name
+        else:
+            assert read[field.name].unit in (None, u.dimensionless_unscaled)
+        if form != "fits":
+            assert " ".join(read[field.name].description.split()).removeprefix("? ") == field.meaning
+
+
+def test_fits_table_is_a_healpix_map(published, tmp_path):
+    frame, table, meta = published
+    path = tmp_path / "map.fits"
+    d.write_dataset(table, path, d.TABLE1, meta)
+    header = fits.getheader(path, 1)
+    keys = ("PIXTYPE", "ORDERING", "NSIDE", "INDXSCHM", "OBJECT", "COORDSYS")
+    coordinates = {"equatorial": "C", "galactic": "G"}[frame]
+    assert [header[key] for key in keys] == ["HEALPIX", "NESTED", 32, "EXPLICIT", "PARTIAL", coordinates]
+    assert header["SIMULATE"] is False and header["MORETHAN"] == 50 and "subtract" in header["SIGN"]
+    values = hp.read_map(path, field=6, nest=True)
+    assert (values[table["hindex"]] == table["domega_noncorr"]).all()
+    fits.open(path).verify("exception")
+
+
+def test_other_file_is_refused_in_one_line(tmp_path):
+    path = tmp_path / "other.csv"
+    path.write_text("hindex,ra\n1,2\n")
+    with pytest.raises(TableError, match="no column 'dec'"):
+        d.read_dataset(path)
+    path.with_suffix(".fits").write_text("not FITS")
+    with pytest.raises(TableError, match="cannot be read as a dataset in fits") as error:
+        d.read_dataset(path.with_suffix(".fits"))
+    assert "\n" not in str(error.value)
+    with pytest.raises(TableError, match="no such file"):
+        d.read_dataset(tmp_path / "none.ecsv")
+
+
+def stilts() -> str:
+    path = shutil.which("stilts")
+    if path is None:
+        if os.environ.get("GAIA_OFFSETS_REQUIRE_TAP") == "1":
+            pytest.fail("stilts is not on the PATH, and GAIA_OFFSETS_REQUIRE_TAP=1 asks for it")
+        pytest.skip("stilts is not on the PATH")
+    return path
+
+
+def run_stilts(*arguments: str) -> str:
+    done = subprocess.run([stilts(), *arguments], capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("form", "name"), [("fits", "fits"), ("vot", "votable"), ("mrt", "mrt"), ("csv", "csv")])
+def test_stilts_reads_the_same_numbers(published, form, name, tmp_path):
+    """Also ecsv and parquet where the installed STILTS has them; Debian's 3.4.7 is built without both."""
+    _, table, meta = published
+    if len(table) == 0 and form in ("mrt", "csv"):
+        pytest.skip("STILTS guesses column types of text tables from their rows, and there are none")
+    path, back = tmp_path / f"map.{form}", tmp_path / "back.csv"
+    d.write_dataset(table, path, d.TABLE1, meta)
+    said = run_stilts("tpipe", f"ifmt={name}", f"in={path}", "ofmt=csv", f"out={back}")
+    assert back.exists(), said
+    read = pd.read_csv(back)
+    assert list(read.columns) == list(table.columns)
+    np.testing.assert_array_equal(read.to_numpy(dtype=float), table.to_numpy(dtype=float))
+
+
+@pytest.mark.parametrize(("form", "name"), [("ecsv", "ecsv"), ("parquet", "parquet")])
+def test_newer_stilts_counts_the_rows(published, form, name, tmp_path):
+    _, table, meta = published
+    path = tmp_path / f"map.{form}"
+    d.write_dataset(table, path, d.TABLE1, meta)
+    said = run_stilts("tpipe", f"ifmt={name}", f"in={path}", "omode=count")
+    if "No table handler available" in said:
+        pytest.skip(f"this STILTS is built without {name}")
+    assert f"rows: {len(table)}" in said
+
+
+def test_votlint_finds_no_error(published, tmp_path):
+    _, table, meta = published
+    path = tmp_path / "map.vot"
+    d.write_dataset(table, path, d.TABLE1, meta)
+    said = run_stilts("votlint", str(path))
+    assert "ERROR" not in said and "WARNING" not in said, said
+
+
+def test_machine_readable_bytes_are_where_the_header_says(published):
+    _, table, meta = published
+    text = d.machine_readable(table, d.TABLE1, meta)
+    header, _, rows = text.rpartition("-" * 80 + "\n")
+    assert text.startswith("Title: ") and max(map(len, header.splitlines())) <= 80
+    assert len(rows.splitlines()) == len(table)
+    line = next(line for line in header.splitlines() if " domega_noncorr " in line)
+    first, last = int(line[:4]), int(line[5:9])
+    assert [float(row[first - 1 : last]) for row in rows.splitlines()] == table["domega_noncorr"].tolist()
+
+
+@pytest.mark.parametrize("ordering", ["nested", "ring"])
+def test_maps_read_by_healpy(published, tracers, ordering, tmp_path):
+    frame, table, _ = published
+    if len(table):
+        grid = MAP | {"ordering": ordering}
+        table = d.table1(measured(tracers, frame, ordering=ordering), frame=frame, **grid)
+    meta = describe(frame, ordering=ordering)
+    for parallax, kind in (("raw", "noncorr"), ("corrected", "corr")):
+        path = tmp_path / f"{parallax}.fits"
+        d.write_map(table, path, parallax=parallax, meta=meta)
+        first = path.read_bytes()
+        d.write_map(table, path, parallax=parallax, meta=meta)
+        assert path.read_bytes() == first
+        offset, error, n = hp.read_map(path, field=(0, 1, 2), nest=ordering == "nested")
+        known = table[table[f"domega_{kind}"].notna()]
+        assert (offset != hp.UNSEEN).sum() == len(known)
+        pixels = known["hindex"].to_numpy()
+        assert (offset[pixels] == known[f"domega_{kind}"]).all() and (n[pixels] == known["n"]).all()
+        assert (error[pixels] == known[f"e_domega_{kind}"]).all()
+        header = fits.getheader(path, 1)
+        assert header["ORDERING"] == ordering.upper() and header["PARALLAX"] == parallax
+        assert u.Unit(header["TUNIT2"], format="fits") == u.uas
+        if parallax == "corrected" and len(table):
+            assert len(known) < len(table)  # nothing stands for an offset that is not known
+
+
+@pytest.mark.parametrize("ordering", ["nested", "ring"])
+def test_footprint_in_mocpy(published, ordering, tmp_path):
+    frame, table, _ = published
+    nested = table["hindex"].to_numpy()
+    pixels = nested if ordering == "nested" else hp.nest2ring(32, nested)
+    d.write_footprint(pixels, tmp_path / "map.moc.fits", describe(frame, ordering=ordering))
+    moc = MOC.from_fits(str(tmp_path / "map.moc.fits"))
+    assert moc.sky_fraction == pytest.approx(len(table) / 12288, rel=1e-12 if frame == "equatorial" else 2e-3)
+    inside = moc.contains_lonlat(table["ra"].to_numpy() * u.deg, table["dec"].to_numpy() * u.deg)
+    assert inside.all()
+    random = np.random.default_rng(5)
+    ra, dec = random.uniform(0, 360, 5000), np.degrees(np.arcsin(random.uniform(0.85, 1, 5000)))
+    angles = (ra, dec) if frame == "equatorial" else to_galactic(ra, dec)
+    truth = np.isin(pixel_index(*angles, nside=32, ordering="nested"), nested)
+    agree = moc.contains_lonlat(ra * u.deg, dec * u.deg) == truth
+    assert agree.mean() > (0.9999 if frame == "equatorial" else 0.97)
+
+
+def test_simulated_sample_says_so_everywhere(tmp_path, tracers):
+    simulated = {"simulated": {"survey": "toy", "table": "targets"}}
+    meta = {frame: describe(frame, dataset=simulated) for frame in ("equatorial", "galactic")}
+    tables = {frame: d.table1(measured(tracers, frame), frame=frame, **MAP) for frame in meta}
+    assert meta["galactic"]["simulated"] is True and "SIMULATED" in meta["galactic"]["title"]
+    d.write_map(tables["galactic"], tmp_path / "map.fits", parallax="raw", meta=meta["galactic"])
+    header = fits.getheader(tmp_path / "map.fits", 1)
+    assert header["SIMULATE"] is True and "SIMULATED" in header["TITLE"]
+    for form in set(FORMATS) - {"csv"}:
+        d.write_dataset(tables["galactic"], tmp_path / f"map.{form}", d.TABLE1, meta["galactic"])
+        assert b"SIMULATED" in (tmp_path / f"map.{form}").read_bytes()
+    text = d.readme({frame: (tables[frame], meta[frame]) for frame in meta})
+    assert "simulated" in text and "Someone 2021" in text
+    assert f"{len(tables['galactic'])} pixels with {tables['galactic']['n'].sum()} stars" in text
+
+
+def test_digest_changes_with_settings_and_not_with_local_paths():
+    digest = describe()["config_digest"]
+    assert describe(dataset={"path": "/somewhere/else.csv"})["config_digest"] == digest
+    assert describe(dataset={"sha256": "0" * 64})["config_digest"] != digest
+    assert describe(sample={"official": "none"})["config_digest"] != digest
+    assert describe(more_than=20)["config_digest"] != digest
+
+
+def test_bootstrap_error_is_that_of_the_mean():
+    random = np.random.default_rng(3)
+    groups = np.repeat(np.arange(60), 400)
+    values = random.normal(-30, 50, len(groups))
+    errors = d.bootstrap_errors(values, groups, GAUSSIAN, replicates=100, seed=1)
+    assert errors.mean() == pytest.approx(50 / np.sqrt(400), rel=0.08)
+    stated = group_statistics(values, groups, GAUSSIAN)["gaussian_mean_error"]
+    assert (errors / stated).between(0.6, 1.5).all()
+    assert d.bootstrap_errors(values, groups, GAUSSIAN, replicates=100, seed=1).equals(errors)
+    histogram = d.bootstrap_errors(values, groups, GAUSSIAN | {"method": "histogram"}, replicates=50, seed=1)
+    assert histogram.mean() == pytest.approx(50 / np.sqrt(400), rel=0.5)
+
+
+def test_bootstrap_of_one_star_and_of_equal_stars():
+    errors = d.bootstrap_errors(np.array([1.0, 5.0, 5.0, 5.0]), np.array([0, 1, 1, 1]), GAUSSIAN, replicates=9, seed=1)
+    assert np.isnan(errors[0]) and errors[1] == 0
+    assert len(d.bootstrap_errors(np.array([]), np.array([], dtype=int), GAUSSIAN, replicates=2, seed=1)) == 0
+
+
+def test_neighbour_consistency_known_answer():
+    centre = 1000
+    ring = hp.get_all_neighbours(32, centre, nest=True)
+    pixels = np.sort(np.r_[centre, ring[:4]])
+    values, errors = np.where(pixels == centre, 20.0, 10.0), np.full(5, 6.0)
+    z = d.neighbour_consistency(pixels, values, errors, nside=32, ordering="nested")
+    assert z[pixels == centre] == pytest.approx(10.0 / np.hypot(6.0, 3.0))
+    lonely = d.neighbour_consistency(pixels[:2], values[:2], errors[:2], nside=32, ordering="nested")
+    assert np.isnan(lonely).all()
+    values[pixels == centre] = np.nan
+    assert np.isnan(d.neighbour_consistency(pixels, values, errors, nside=32, ordering="nested")[pixels == centre])
+
+
+def test_neighbour_consistency_scatters_by_one_on_a_flat_sky():
+    random = np.random.default_rng(8)
+    pixels, errors = np.arange(3072), random.uniform(4, 9, 3072)
+    z = d.neighbour_consistency(pixels, random.normal(0, errors), errors, nside=16, ordering="ring")
+    assert np.isfinite(z).all() and np.std(z) == pytest.approx(1.0, abs=0.06)
+
+
+def test_long_version(tracers, tmp_path):
+    offsets = measured(tracers, "equatorial")
+    table = d.describe_pixels(
+        tracers,
+        offsets,
+        frame="equatorial",
+        **MAP,
+        gaussian=GAUSSIAN,
+        systematic_uas=10.3,
+        replicates=10,
+        seed=1,
+    )
+    short = d.table1(offsets, frame="equatorial", **MAP)
+    pd.testing.assert_frame_equal(table[short.columns], short)
+    pixel = pixel_index(tracers["ra"].to_numpy(), tracers["dec"].to_numpy(), nside=32, ordering="nested")
+    here = tracers[pixel == table["hindex"][3]]
+    stars, row = here[here["solution"] == "5p"], table.iloc[3]
+    assert row["n"] == len(stars) and row["n_6p"] == len(here) - len(stars)
+    assert row["g_mean"] == pytest.approx(stars["phot_g_mean_mag"].mean(), abs=1e-4)
+    assert row["bp_rp_mean"] == pytest.approx(1.1)
+    assert row["median_noncorr"] == pytest.approx(stars["offset_raw"].median(), abs=1e-3)
+    assert row["sd_noncorr"] == pytest.approx(stars["offset_raw"].std(), abs=1e-3)
+    assert (table["e_syst"] == 10.3).all()
+    for form in FORMATS:
+        d.write_dataset(table, tmp_path / f"long.{form}", d.EXTENDED, describe())
+        pd.testing.assert_frame_equal(d.read_dataset(tmp_path / f"long.{form}")[0], table)
+
+
+def test_pixel_centres_of_the_poles():
+    rows = pd.DataFrame({"hindex": [0, 12287], "n": 99, "gaussian_mean": -28.0, "gaussian_mean_error": 6.0})
+    table = d.table1(
+        rows.assign(solution="5p", parallax="raw"), frame="galactic", nside=32, ordering="ring", more_than=50
+    )
+    assert table["gb"].tolist() == pytest.approx([88.538, -88.538], abs=1e-3)
+    assert table["gl"].tolist() == [45.0, 315.0]
+    np.testing.assert_allclose(pixel_centre(np.array([0]), nside=32, ordering="ring")[1], table["gb"][:1], atol=1e-6)
