@@ -30,7 +30,7 @@ report: $(READY)
 	$(BIN)/snakemake --report results/report.html $(if $(CONFIG),--configfile $(CONFIG))
 
 test: lint
-	$(BIN)/python -m pytest -n 2 -q
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -q
 
 lint: $(READY)
 	$(BIN)/ruff check .

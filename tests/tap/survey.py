@@ -51,8 +51,7 @@ def made_up_sky(stars: int = 2500, seed: int = 5) -> dict[str, pd.DataFrame]:
     gaia["source_id"] = gaia["source_id"].astype("Int64")  # as tables.read_table gives it
     gaia["ruwe"] = rng.uniform(0.9, 2, n).astype("float32")
 
-    tmass = pd.DataFrame({"designation": [f"{i:08d}+{i:07d}" for i in range(stars)]})
-    tmass["ra"], tmass["dec"] = ra_2000, dec_2000
+    tmass = pd.DataFrame({"ra": ra_2000, "dec": dec_2000})
     for name in ("j_m", "h_m", "ks_m"):
         tmass[name] = rng.uniform(7, 15, stars).astype("float32")
     tmass["ks_msigcom"] = np.where(rng.random(stars) < 0.05, np.nan, rng.uniform(0.01, 0.05, stars)).astype("float32")
@@ -77,6 +76,7 @@ def made_up_sky(stars: int = 2500, seed: int = 5) -> dict[str, pd.DataFrame]:
 def archive_tables(sky: dict[str, pd.DataFrame], tmass_radius_arcsec: float) -> dict[str, pd.DataFrame]:
     """The same sky as the tables of the ESA archive, with its ready-made 2MASS and DR2 cross-matches."""
     gaia, tmass = sky["gaia_source"], sky["tmass"]
+    tmass = tmass.assign(designation=[f"{place:08d}+{place:07d}" for place in range(len(tmass))])
     then = propagate(*(gaia[name].to_numpy(float) for name in ("ra", "dec", "pmra", "pmdec")), -16.0)
     index, separation, _ = match_nearest(*then, tmass["ra"].to_numpy(), tmass["dec"].to_numpy(), tmass_radius_arcsec)
     hit = index >= 0

@@ -29,7 +29,7 @@ WORKFLOW = Path(__file__).parents[2] / "workflow"
 RULES, SCRIPTS = WORKFLOW / "rules/archive.smk", WORKFLOW / "scripts"
 CUTS = [{"column": "snr", "op": ">=", "value": 50}, {"column": "logg", "op": "<=", "value": 3.8}]
 NEAR = {"epoch": 2000.0, "radius_arcsec": 3.0, "pm_margin_arcsec": 60.0}
-ARCHIVE = {"maxrec": 50_000, "timeout_s": 60, "stall_s": 20, "poll_s": 1, "attempts": 3, "max_wait_s": 5}
+ARCHIVE = {"maxrec": 50_000, "timeout_s": 60, "stall_s": 20, "poll_s": 0.3, "attempts": 3, "max_wait_s": 5}
 
 
 def from_archive(url: str, targets: pd.DataFrame, cuts: list[dict[str, Any]], by: str, chunks: int) -> pd.DataFrame:

@@ -67,7 +67,6 @@ def test_a_quiet_server(proxy: FaultyProxy, wanted: dict[str, np.ndarray]) -> No
         pytest.param("GET", RESULT, faults.truncate, 1, id="result that ends early"),
         pytest.param("GET", RESULT, faults.stall(3), 1, id="silence beyond the time-out"),
         pytest.param("GET", RESULT, faults.replace(faults.ERROR_DOCUMENT), 1, id="error document with HTTP 200"),
-        pytest.param("GET", RESULT, faults.replace(b"<html>moved</html>"), 1, id="HTML with HTTP 200"),
         pytest.param("GET", RESULT, faults.keep_rows(20), 2, id="rows missing in a valid result"),
         pytest.param("POST", "/async", faults.replace(faults.ERROR_DOCUMENT), 1, id="error document instead of a job"),
     ],
@@ -122,7 +121,6 @@ def test_an_interrupted_client_deletes_its_job(
         ),
         pytest.param(faults.replace(faults.ERROR_DOCUMENT, 400), 1, "HTTP 400: .*has gone", id="HTTP 400"),
         pytest.param(faults.keep_rows(20), 1, "30 of 50 targets did not come back", id="rows missing"),
-        pytest.param(faults.truncate, 1, "no complete VOTable", id="result that ends early"),
     ],
 )
 def test_a_fault_that_stays_ends_in_one_line(
@@ -170,7 +168,7 @@ def test_nobody_there() -> None:
 def test_wrong_names_are_told_at_once(proxy: FaultyProxy) -> None:
     wrong = RELEASE | {
         "tmass": "gaiadr1.tmass_valid",
-        "columns": {"gaia_source": {"ruwe": "renorm", "bp_rp": "colour"}, "distances": {"r_med_geo": "r_med"}},
+        "columns": {"ruwe": "renorm", "bp_rp": "colour", "r_med_geo": "r_med"},
     }
     needed = adql.needed_columns(wrong, "position")
     with pytest.raises(ArchiveError) as caught:

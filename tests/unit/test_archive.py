@@ -56,7 +56,7 @@ def test_names_are_quoted_where_they_must_be(name: str, written: str) -> None:
 def test_an_independent_parser_reads_the_queries() -> None:
     from queryparser.adql import ADQLQueryTranslator
 
-    vizier = {"gaia_source": "I/350/gaiaedr3", "columns": {"gaia_source": {"bp_rp": "BP-RP", "source_id": "Source"}}}
+    vizier = {"gaia_source": "I/350/gaiaedr3", "columns": {"bp_rp": "BP-RP", "source_id": "Source"}}
     near = {"radius_arcsec": 3.0, "years": -16.0, "margin_arcsec": 60.0}
     queries = [
         adql.crossmatch_query(RELEASE | vizier, "position", **near),
@@ -66,7 +66,7 @@ def test_an_independent_parser_reads_the_queries() -> None:
     ]
     for query in queries:
         assert ADQLQueryTranslator(query).to_postgresql()
-    assert 'g."BP-RP" AS bp_rp' in queries[0] and "b.source_id = g.Source" in queries[0]
+    assert 'g."BP-RP" AS bp_rp' in queries[0] and "b.Source = g.Source" in queries[0]
 
 
 def test_a_release_without_2mass_and_distances_asks_for_neither() -> None:
@@ -74,6 +74,11 @@ def test_a_release_without_2mass_and_distances_asks_for_neither() -> None:
     query = adql.crossmatch_query(bare, "source_id")
     assert "ks_m" not in query and "r_med_geo" not in query and "2mass" not in query
     assert list(adql.needed_columns(bare, "source_id")) == ["gaiaedr3.gaia_source"]
+
+
+def test_a_release_without_the_dr2_table_cannot_be_asked_by_dr2_identifiers() -> None:
+    with pytest.raises(ValueError, match="names no table dr2_neighbourhood, which crossmatch"):
+        adql.crossmatch_query({"epoch": 2016.0, "gaia_source": "gaiadr4.gaia_source"}, "dr2_source_id")
 
 
 def test_positions_of_the_release_s_own_epoch_need_no_wider_cone() -> None:

@@ -367,6 +367,19 @@ def test_long_version(tracers, tmp_path):
         pd.testing.assert_frame_equal(d.read_dataset(tmp_path / f"long.{form}")[0], table)
 
 
+def test_nothing_measured_gives_empty_tables(tracers, tmp_path):
+    measured(tracers[:0], "galactic").to_csv(tmp_path / "map.csv", index=False)
+    offsets = pd.read_csv(tmp_path / "map.csv")
+    more = {"gaussian": GAUSSIAN, "systematic_uas": 10.3, "replicates": 3, "seed": 1}
+    table = d.describe_pixels(tracers[:0], offsets, frame="galactic", **MAP, **more)
+    assert len(table) == 0
+    for form in FORMATS:
+        d.write_dataset(table, tmp_path / f"long.{form}", d.EXTENDED, describe("galactic"))
+        pd.testing.assert_frame_equal(d.read_dataset(tmp_path / f"long.{form}")[0], table, check_dtype=False)
+    text = d.readme({frame: (table[[f.name for f in d.TABLE1]], describe(frame)) for frame in FRAMES})
+    assert "0 pixels with 0 stars" in text
+
+
 def test_pixel_centres_of_the_poles():
     rows = pd.DataFrame({"hindex": [0, 12287], "n": 99, "gaussian_mean": -28.0, "gaussian_mean_error": 6.0})
     table = d.table1(

@@ -1,22 +1,6 @@
 """Targets get the columns of their Gaia and 2MASS counterparts (Sect. 2.1): from a Gaia archive, by TAP, in chunks."""
 
 
-def catalogue_cuts(wildcards):
-    """The cuts of a sample that may be made before the archive is asked: those on columns that it does not give.
-
-    Only these stand in the params of prepare_targets, so that a new limit in `ruwe` fetches nothing again.
-    """
-    from gaia_offsets.columns import DISTANCES, GAIA, TMASS
-
-    given = {*GAIA, *TMASS, *DISTANCES}
-    return [cut for cut in config["samples"][wildcards.sample]["cuts"] if cut["column"] not in given]
-
-
-def release_block(wildcards):
-    """The release of a sample: epoch and the archive's names of tables and columns."""
-    return config["releases"][config["samples"][wildcards.sample]["release"]]
-
-
 rule prepare_targets:
     """Number the targets and find those that pass the cuts on catalogue columns, alone or with another spectrum of the star."""
     input:
@@ -28,7 +12,7 @@ rule prepare_targets:
     benchmark:
         "<benchmarks>/prepare_targets/{sample}.jsonl"
     conda:
-        "../../envs/analysis.yaml"
+        "../../envs/archive.yaml"
     params:
         columns=lookup("samples/{sample}/targets/columns", within=config, default={}),
         cuts=catalogue_cuts,
@@ -52,16 +36,17 @@ rule query_archive:
     wildcard_constraints:
         chunk=r"\d+",
     conda:
-        "../../envs/analysis.yaml"
+        "../../envs/archive.yaml"
     # Patience with the archive is no param: finished chunks stay valid when it changes. A profile limits `archive`.
+    # Text, because Snakemake rounds fractions.
     resources:
         archive=1,
         archive_maxrec=lookup("archive/maxrec", within=config),
-        archive_timeout_s=lookup("archive/timeout_s", within=config),
-        archive_stall_s=lookup("archive/stall_s", within=config),
-        archive_poll_s=lookup("archive/poll_s", within=config),
+        archive_timeout_s=str(lookup("archive/timeout_s", within=config)),
+        archive_stall_s=str(lookup("archive/stall_s", within=config)),
+        archive_poll_s=str(lookup("archive/poll_s", within=config)),
         archive_attempts=lookup("archive/attempts", within=config),
-        archive_max_wait_s=lookup("archive/max_wait_s", within=config),
+        archive_max_wait_s=str(lookup("archive/max_wait_s", within=config)),
     params:
         url=lookup("archive/url", within=config),
         chunks=lookup("archive/chunks", within=config),
@@ -90,7 +75,7 @@ rule merge_archive:
     benchmark:
         "<benchmarks>/merge_archive/{sample}.jsonl"
     conda:
-        "../../envs/analysis.yaml"
+        "../../envs/archive.yaml"
     params:
         code=digest("merge_archive.py"),
     script:

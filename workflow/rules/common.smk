@@ -9,6 +9,7 @@ SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 sys.path.append(str(SCRIPTS))
 
 from gaia_offsets import config as checks
+from gaia_offsets.columns import DISTANCES, GAIA, TMASS
 from snakemake.exceptions import WorkflowError
 
 try:
@@ -83,3 +84,17 @@ def group_file(wildcards):
     """The table of groups of a sample whose reference is a distance of a group."""
     group = config["samples"][wildcards.sample]["reference"].get("group")
     return dataset_file(group["dataset"]) if group else []
+
+
+def catalogue_cuts(wildcards):
+    """The cuts of a sample that may be made before the archive is asked: those on columns that it does not give.
+
+    Only these stand in the params of prepare_targets, so that a new limit in `ruwe` fetches nothing again.
+    """
+    given = {*GAIA, *TMASS, *DISTANCES}
+    return [cut for cut in config["samples"][wildcards.sample]["cuts"] if cut["column"] not in given]
+
+
+def release_block(wildcards):
+    """The release of a sample: epoch and the archive's names of tables and columns."""
+    return config["releases"][config["samples"][wildcards.sample]["release"]]

@@ -24,7 +24,7 @@ rule publish_dataset:
         datasets=lookup("datasets", within=config),
         surveys=lookup("surveys", within=config),
         measure=lookup("measure", within=config),
-        publish=lookup("publish", within=config, default={"systematic_uas": 10.3}),
+        publish=lookup("publish", within=config),
         code=digest("publish_dataset.py"),
     script:
         "../scripts/publish_dataset.py"
@@ -68,7 +68,7 @@ rule describe_pixels:
     params:
         gaussian=lookup("measure/gaussian", within=config),
         map=lookup("measure/map", within=config),
-        bootstrap=lookup("publish/bootstrap", within=config, default={"replicates": 100, "seed": 20220121}),
+        bootstrap=lookup("publish/bootstrap", within=config),
         code=digest("describe_pixels.py"),
     script:
         "../scripts/describe_pixels.py"

@@ -12,7 +12,7 @@ rule retrieve:
         "<benchmarks>/retrieve/{dataset}/{file}.jsonl"
     retries: 0  # gaia_offsets.download tries again itself, from the byte where it stopped
     conda:
-        "../../envs/analysis.yaml"
+        "../../envs/archive.yaml"
     resources:
         downloads=1,
     params:

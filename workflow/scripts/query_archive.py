@@ -14,7 +14,8 @@ from gaia_offsets.archive import Archive
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-PATIENCE = ("maxrec", "timeout_s", "stall_s", "poll_s", "attempts", "max_wait_s")
+SECONDS = ("timeout_s", "stall_s", "poll_s", "max_wait_s")
+PATIENCE = [("maxrec", int), ("attempts", int)] + [(name, float) for name in SECONDS]
 
 
 def query_archive(
@@ -54,7 +55,9 @@ if __name__ == "__main__":
     started = time.monotonic()
     answer = query_archive(
         archive.read_whole(snakemake.input.targets),
-        Archive(snakemake.params.url, **{name: snakemake.resources[f"archive_{name}"] for name in PATIENCE}),
+        Archive(
+            snakemake.params.url, **{name: kind(snakemake.resources[f"archive_{name}"]) for name, kind in PATIENCE}
+        ),
         chunk=int(snakemake.wildcards.chunk),
         chunks=snakemake.params.chunks,
         release=snakemake.params.release,

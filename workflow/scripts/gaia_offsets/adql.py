@@ -45,7 +45,8 @@ def delimited(name: str) -> str:
 def used_tables(release: dict[str, Any], by: str) -> dict[str, str]:
     """Role and name of the tables that a cross-match `by` position, source_id or dr2_source_id needs.
 
-    Tables that are null in the release block are left out, with the columns they would have given.
+    2MASS or distance tables that are missing in the release block are left out, with the columns they would have
+    given. Raises ValueError where another table is missing.
     """
     chain = ("tmass_best_neighbour", "tmass_join", "tmass")
     roles = ["gaia_source"]
@@ -55,6 +56,9 @@ def used_tables(release: dict[str, Any], by: str) -> dict[str, str]:
         roles.append("distances")
     if by == "dr2_source_id":
         roles.append("dr2_neighbourhood")
+    lacking = [role for role in roles if not release.get(role)]
+    if lacking:
+        raise ValueError(f"releases: the release names no table {lacking[0]}, which crossmatch.by: {by} needs")
     return {role: release[role] for role in roles}
 
 
@@ -63,7 +67,7 @@ def needed_columns(release: dict[str, Any], by: str) -> dict[str, list[str]]:
     renames = release.get("columns") or {}
     needed: dict[str, list[str]] = {}
     for role, table in used_tables(release, by).items():
-        names = [(renames.get(role) or {}).get(column, column) for column in TABLES[role]]
+        names = [renames.get(column, column) for column in TABLES[role]]
         needed.setdefault(table.replace('"', ""), []).extend(name.replace('"', "") for name in names)
     return needed
 
@@ -108,7 +112,7 @@ def _namer(release: dict[str, Any]) -> Callable[[str, str], str]:
     renames = release.get("columns") or {}
 
     def name(role: str, column: str) -> str:
-        theirs = (renames.get(role) or {}).get(column, column)
+        theirs = renames.get(column, column)
         return f"{_ALIAS[role]}.{theirs if _REGULAR.fullmatch(theirs) else delimited(theirs)}"
 
     return name

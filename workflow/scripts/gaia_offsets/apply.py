@@ -9,6 +9,7 @@ import argparse
 import gzip
 import json
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -271,9 +272,10 @@ class Correction:
 
     def apply(self, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The columns to add, from float64 arrays by standard name in the catalogue's units."""
-        values = {name: array * self.factors[name] for name, array in values.items()}
+        # -9999 is many catalogues' way to say nothing; see tables.py.
+        values = {name: np.where(x == -9999.0, np.nan, x) * self.factors[name] for name, x in values.items()}
         contract, parallax = STANDARD["parallax"], values["parallax"]
-        far = int((np.abs(parallax) > contract.high).sum())
+        far = int(((np.abs(parallax) > contract.high) & np.isfinite(parallax)).sum())
         if far:
             raise TableError(
                 f"{self.where}: {far} of {len(parallax)} parallaxes beyond {contract.high:g} mas in column "
@@ -505,7 +507,7 @@ def _stream_csv(catalogue: Path, part: Path, correction: Correction, chunk: int)
         target.write(lines([quoted(pa.array([name])) for name in header]))
         reader = pacsv.open_csv(
             source,
-            read_options=pacsv.ReadOptions(block_size=64 * chunk, column_names=names, skip_rows=1),
+            read_options=pacsv.ReadOptions(block_size=16 * chunk, column_names=names, skip_rows=1),
             parse_options=pacsv.ParseOptions(delimiter=separator),
             convert_options=pacsv.ConvertOptions(column_types=dict.fromkeys(names, pa.string())),
         )
@@ -532,7 +534,8 @@ def _stream_fits(catalogue: Path, part: Path, correction: Correction, chunk: int
     """Rows are copied as bytes and the new columns appended to each: no column of the catalogue is touched."""
     from astropy.io import fits
 
-    with fits.open(catalogue, memmap=False, lazy_load_hdus=True) as hdus:
+    with warnings.catch_warnings(), fits.open(catalogue, memmap=False, lazy_load_hdus=True) as hdus:
+        warnings.simplefilter("ignore")  # a file that is too short is refused below, in one line
         hdu = next((hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)), None)
         if hdu is None:
             raise TableError(f"{catalogue}: no binary table in the file")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -383,7 +385,18 @@ def _write_votable(described: Table, path: Path) -> None:
     table = file.resources[0].tables[0]
     table.name, table.description = described.meta["sample"], described.meta["title"]
     table.infos.extend(Info(name=key, value=str(described.meta[key])) for key, *_ in META)
-    file.to_xml(str(path))
+    text = BytesIO()
+    file.to_xml(text)
+    content = text.getvalue()
+    if len(described) == 0:
+        # astropy leaves DATA out where there are no rows, and then STIL sees no table.
+        content = content.replace(b"<INFO", b"<DATA><TABLEDATA></TABLEDATA></DATA>\n   <INFO", 1)
+    path.write_bytes(content)
+
+
+def _wrap(text: str, **indents: str) -> str:
+    indents = {"subsequent_indent": "    "} | indents
+    return textwrap.fill(text, 80, break_on_hyphens=False, break_long_words=False, **indents)
 
 
 def machine_readable(table: pd.DataFrame, fields: Sequence[Field], meta: Mapping[str, Any]) -> str:
@@ -401,14 +414,15 @@ def machine_readable(table: pd.DataFrame, fields: Sequence[Field], meta: Mapping
         unit = {"": "---", "uas": "uarcsec"}.get(field.unit, field.unit)
         null = "? " if values.isna().any() else ""
         head = f"{start:4d}-{start + width - 1:4d} {kind:<6} {unit:<7} {field.name:<16} "
-        rows.append(textwrap.fill(null + field.meaning, 80, initial_indent=head, subsequent_indent=" " * len(head)))
+        rows.append(_wrap(null + field.meaning, initial_indent=head, subsequent_indent=" " * len(head)))
         texts.append([f"{text:>{width}}" for text in column])
         start += width + 1
     line = "-" * 80
-    notes = [textwrap.fill(f"{key} = {meta[key]}", 80, subsequent_indent="    ") for key, *_ in META]
+    # "Note (1):" and so on, or STILTS takes the lines for rows.
+    notes = [_wrap(f"Note ({number}): {key} = {meta[key]}") for number, (key, *_) in enumerate(META, start=1)]
     lines = [
-        textwrap.fill(f"Title: {meta['title']}", 80, subsequent_indent="    "),
-        textwrap.fill(f"Authors: {meta['citation']}", 80, subsequent_indent="    "),
+        _wrap(f"Title: {meta['title']}"),
+        _wrap(f"Authors: {meta['citation']}"),
         "Table: Offsets of the parallax in HEALPix pixels",
         "=" * 80,
         "Byte-by-byte Description of file: table.dat",
@@ -417,7 +431,7 @@ def machine_readable(table: pd.DataFrame, fields: Sequence[Field], meta: Mapping
         line,
         *rows,
         line,
-        *("Notes:", *notes),
+        *notes,
         line,
         *(" ".join(row) for row in zip(*texts, strict=True)),
     ]
@@ -481,15 +495,17 @@ def _read_any(path: Path, form: str) -> tuple[Table, dict[str, Any]]:
 
 
 def _notes(text: str) -> dict[str, str]:
-    """Metadata of a machine-readable table: the lines `key = value` of its notes, each with its continuations."""
+    """Metadata of a machine-readable table: its notes `Note (1): key = value`, each with its continuations."""
     found: dict[str, str] = {}
     key = ""
-    for line in text.partition("\nNotes:\n")[2].partition("\n---")[0].splitlines():
-        if line.startswith(" "):
+    for line in text.partition("\n---")[2].splitlines():
+        start = re.fullmatch(r"Note \(\d+\): (\w+) = (.*)", line)
+        if start:
+            key, found[start[1]] = start.groups()
+        elif key and line.startswith("    "):
             found[key] += " " + line.strip()
         else:
-            key, _, value = line.partition(" = ")
-            found[key] = value
+            key = ""
     return found
 
 
@@ -590,7 +606,7 @@ Pixels of the map, each with more than {meta["more_than"]} 5p stars:
 
 {sizes}
 
-An {meta["sign"]}.
+Sign: {meta["sign"]}.
 
 ## Files
 

@@ -1,0 +1,462 @@
+"""Correcting a catalogue with a published map: values, flags, refusals, formats, memory, and a round trip."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import healpy as hp
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as csv
+import pytest
+from astropy import units as u
+from astropy.io import fits
+from astropy.table import MaskedColumn, Table
+
+from gaia_offsets import apply, dataset
+from gaia_offsets.estimators import pixel_offsets
+from gaia_offsets.sky import pixel_centre, pixel_index, to_galactic
+from gaia_offsets.tables import TableError
+
+GAUSSIAN = {"method": "density_power", "beta": 0.3, "histogram_bins": 40}
+READ = {"fits": "fits", "vot": "votable", "ecsv": "ascii.ecsv", "csv": "ascii.csv", "parquet": "parquet"}
+ADDED = [field.name for field in apply.OUTPUT]
+
+
+def metadata(frame: str, nside: int, ordering: str, *, simulated: bool = False) -> dict:
+    return {
+        **{key: f"some {key}" for key, *_ in dataset.META},
+        **{"frame": frame, "nside": nside, "ordering": ordering, "simulated": simulated},
+        **{"more_than": 50, "systematic_uas": 10.3},
+    }
+
+
+def offsets_of(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Raw and corrected offset of the test maps, uas; no two pixels are the same."""
+    return -30.0 - 0.25 * pixels, 2.0 + 0.5 * pixels
+
+
+def write_map(folder, *, frame="equatorial", nside=4, ordering="nested", form="ecsv", corrected=True, **more):
+    """A map of the northern part of the frame, as a dataset file."""
+    pixels = np.arange(12 * nside**2)
+    pixels = pixels[pixel_centre(pixels, nside=nside, ordering=ordering)[1] > 0]
+    raw, corr = offsets_of(pixels)
+    rows = pd.DataFrame({"hindex": pixels, "n": 60 + pixels, "gaussian_mean_error": 5.0 + 0.01 * pixels})
+    rows = pd.concat(
+        [rows.assign(parallax="raw", gaussian_mean=raw), rows.assign(parallax="corrected", gaussian_mean=corr)]
+    )
+    rows = rows[(rows["parallax"] == "raw") | corrected].assign(solution="5p")
+    grid = {"frame": frame, "nside": nside, "ordering": ordering}
+    table = dataset.table1(rows, more_than=50, **grid)
+    path = folder / f"map.{form}"
+    dataset.write_dataset(table, path, dataset.TABLE1, metadata(**grid, **more))
+    return path
+
+
+@pytest.fixture(scope="module")
+def stars() -> Table:
+    """A catalogue with every kind of row and of column."""
+    random = np.random.default_rng(4)
+    n = 300
+    table = Table()
+    table["source_id"] = 2**60 + 1 + np.arange(n)
+    table["ra"], table["dec"] = random.uniform(0, 360, n) * u.deg, random.uniform(-89, 89, n) * u.deg
+    parallax = random.normal(1, 0.3, n)
+    parallax[3] = np.nan
+    table["parallax"] = MaskedColumn(parallax, mask=np.isnan(parallax), unit="mas")
+    table["ra"][4], table["dec"][5] = -9999.0, np.nan
+    table["astrometric_params_solved"] = np.where(np.arange(n) == 6, 3, 31).astype(np.int16)
+    table["name"] = [f'star "{i}", x' if i % 7 == 0 else f"s{i}" for i in range(n)]
+    table["count"] = MaskedColumn(np.arange(n), mask=np.arange(n) % 3 == 0)
+    return table
+
+
+def expected(stars: Table, frame: str = "equatorial") -> tuple[np.ndarray, np.ndarray]:
+    """Flag and corrected parallax by the definition, star by star."""
+    flags, values = [], []
+    for row in stars:
+        parallax = np.nan if np.ma.is_masked(row["parallax"]) else row["parallax"]
+        on_sky = 0 <= row["ra"] <= 360 and abs(row["dec"]) <= 90
+        pixel, inside = 0, False
+        if on_sky:
+            place = (row["ra"], row["dec"])
+            place = place if frame == "equatorial" else [float(x) for x in to_galactic(*place)]
+            pixel = hp.ang2pix(4, *place, nest=True, lonlat=True)
+            inside = hp.pix2ang(4, pixel, nest=True, lonlat=True)[1] > 0
+        no_parallax = np.isnan(parallax) or row["astrometric_params_solved"] == 3
+        flags.append(2 if no_parallax else 3 if not on_sky else 0 if inside else 1)
+        values.append(parallax - 1e-3 * offsets_of(pixel)[0] if flags[-1] == 0 else parallax)
+    return np.array(flags), np.array(values)
+
+
+def plain(column) -> np.ndarray:
+    return np.ma.filled(np.ma.asarray(column).astype(float), np.nan)
+
+
+@pytest.mark.parametrize("frame", ["equatorial", "galactic"])
+def test_arrays_by_definition(frame, stars, tmp_path):
+    offsets = apply.read_map(write_map(tmp_path, frame=frame), parallax="raw")
+    result = apply.correct_table(stars, offsets, base="raw")
+    flags, values = expected(stars, frame)
+    assert (result["map_flag"] == flags).all() and set(flags) == {0, 1, 2, 3}
+    np.testing.assert_allclose(result["parallax_map_corrected"], values, rtol=0, atol=1e-12)
+    known = flags == 0
+    assert np.isnan(result["map_offset"][~known]).all() and (result["map_n"][~known] == 0).all()
+    assert (result["map_error_systematic"][known] == 10.3).all()
+    assert (result["map_error_statistical"][known] >= 5).all()
+    assert "parallax_map_corrected" not in stars.colnames
+    frame_result = apply.correct_table(stars.to_pandas(), offsets, base="raw")
+    np.testing.assert_array_equal(frame_result["map_flag"], flags)
+    np.testing.assert_allclose(frame_result["parallax_map_corrected"], values, atol=1e-12)
+
+
+def test_lists_edges_of_the_sky_and_nothing(tmp_path):
+    offsets = apply.read_map(write_map(tmp_path), parallax="corrected")
+    places = [0, 360, 10, 10], [90, 89.999, 50, 91]
+    result = apply.correct_parallax([1.0, 1.0, None, 1.0], *places, offsets, base="official")
+    assert result["map_flag"].tolist() == [0, 0, 2, 3]
+    first = hp.ang2pix(4, 0, 90, nest=True, lonlat=True)
+    assert result["map_offset"][0] == offsets_of(first)[1]
+    assert result["parallax_map_corrected"][0] == pytest.approx(1 - 1e-3 * offsets_of(first)[1])
+    assert all(len(values) == 0 for values in apply.correct_parallax([], [], [], offsets, base="official").values())
+
+
+def test_galactic_columns_are_turned_for_an_equatorial_map_and_back(stars, tmp_path):
+    good = stars[10:].copy()
+    l, b = to_galactic(np.asarray(good["ra"]), np.asarray(good["dec"]))  # noqa: E741
+    offsets = apply.read_map(write_map(tmp_path), parallax="raw")
+    there = apply.correct_parallax(good["parallax"], good["ra"], good["dec"], offsets, base="raw")
+    turned = Table({"plx": np.asarray(good["parallax"]) * 1000, "glon": np.where(l > 180, l - 360, l), "glat": b})
+    columns = {"parallax": {"column": "plx", "unit": "uas"}, "l": "glon", "b": "glat"}
+    back = apply.correct_table(turned, offsets, base="raw", columns=columns)
+    np.testing.assert_allclose(back["map_offset"], there["map_offset"])
+    np.testing.assert_allclose(back["parallax_map_corrected"], there["parallax_map_corrected"])
+
+
+def test_units_of_a_table_are_honoured_or_refused(stars, tmp_path):
+    offsets = apply.read_map(write_map(tmp_path), parallax="raw")
+    there = apply.correct_table(stars, offsets, base="raw")
+    other = stars.copy()
+    other["parallax"], other["ra"] = other["parallax"].to("arcsec"), other["ra"].to("rad")
+    back = apply.correct_table(other, offsets, base="raw")
+    np.testing.assert_allclose(back["parallax_map_corrected"], there["parallax_map_corrected"])
+    other["parallax"].unit = "mag"
+    with pytest.raises(TableError, match=r"'parallax'.*'mag' cannot be converted to 'mas'"):
+        apply.correct_table(other, offsets, base="raw")
+    missing = stars[10:20].copy()
+    missing["parallax"][:2] = [-9999.0, np.inf]
+    assert (apply.correct_table(missing, offsets, base="raw")["map_flag"][:2] == 2).all()
+    wild = stars.copy()
+    wild["parallax"] *= 1e4
+    with pytest.raises(TableError, match="beyond 1000 mas"):
+        apply.correct_table(wild, offsets, base="raw")
+
+
+def test_official_zero_point_computed_on_the_way(tmp_path):
+    """Stars inside the model's range, outside of it, and outside the footprint."""
+    from gaia_offsets.official import zero_point
+
+    offsets = apply.read_map(write_map(tmp_path), parallax="corrected")
+    table = pd.DataFrame(
+        {
+            **{"ra": 10.0, "dec": [50.0, 50.0, -50.0], "parallax": 1.0, "ecl_lat": 0.0, "pseudocolour": np.nan},
+            **{
+                "phot_g_mean_mag": [15.0, 25.0, 15.0],
+                "nu_eff_used_in_astrometry": 1.5,
+                "astrometric_params_solved": 31,
+            },
+        }
+    )
+    result = apply.correct_table(table, offsets, base="raw", with_official=True)
+    official = zero_point([15.0], [1.5], [np.nan], [0.0], [31])[0]
+    offset = result["map_offset"][0]
+    assert official < -0.01 and result["official_zero_point"][0] == official
+    assert result["map_flag"].tolist() == [0, 4, 1]
+    assert result["parallax_map_corrected"].tolist() == pytest.approx([1 - official - 1e-3 * offset, 1.0, 1 - official])
+    with pytest.raises(TableError, match="no column 'phot_g_mean_mag'"):
+        apply.correct_table(table.drop(columns="phot_g_mean_mag"), offsets, base="raw", with_official=True)
+
+
+@pytest.mark.parametrize(
+    ("base", "parallax", "with_official", "words"),
+    [
+        ("raw", "corrected", False, "the corrected map does not go on a parallax of base raw: use the raw map; or"),
+        ("official", "raw", False, "the raw map does not go on a parallax of base official: use the corrected map"),
+        ("raw", "raw", True, "the raw map does not go on"),
+        ("official", "corrected", True, "subtracted already"),
+        ("published", "raw", False, "neither raw"),
+    ],
+)
+def test_map_and_base_that_do_not_go_together(base, parallax, with_official, words, tmp_path):
+    with pytest.raises(apply.ApplyError, match=words) as error:
+        apply.map_for(base, with_official=with_official, named=parallax)
+    assert "\n" not in str(error.value)
+    if not with_official:
+        offsets = apply.read_map(write_map(tmp_path), parallax=parallax)
+        with pytest.raises(apply.ApplyError, match=words):
+            apply.correct_parallax([1.0], [1.0], [50.0], offsets, base=base)
+
+
+@pytest.mark.parametrize("form", ["ecsv", "fits", "vot", "parquet", "mrt", "csv"])
+@pytest.mark.parametrize(("frame", "ordering"), [("equatorial", "nested"), ("galactic", "ring")])
+def test_every_format_of_the_map(form, frame, ordering, tmp_path):
+    path = write_map(tmp_path, frame=frame, ordering=ordering, form=form)
+    given = {"frame": frame, "nside": 4, "ordering": ordering, "systematic_uas": 10.3} if form == "csv" else {}
+    offsets = apply.read_map(path, parallax="corrected", **given)
+    assert (offsets.frame, offsets.nside, offsets.ordering, offsets.systematic_uas) == (frame, 4, ordering, 10.3)
+    assert (offsets.offset == offsets_of(offsets.pixels)[1]).all() and (offsets.n == 60 + offsets.pixels).all()
+
+
+def test_maps_that_are_refused(tmp_path):
+    path = write_map(tmp_path, form="csv")
+    given = {"parallax": "raw", "frame": "equatorial", "nside": 4, "ordering": "nested", "systematic_uas": 10.3}
+    for wrong, words in (
+        ({"frame": None}, "does not state its frame; give --frame"),
+        ({"ordering": None}, "does not state its ordering"),
+        ({"systematic_uas": None}, "does not state its systematic floor"),
+        ({"frame": "ecliptic"}, "unknown frame 'ecliptic'"),
+        ({"ordering": "peano"}, "unknown ordering 'peano'"),
+        ({"nside": 5}, "nside 5 is not a power of two"),
+        ({"ordering": "ring"}, "pixel centres do not lie in their pixel"),
+        ({"frame": "galactic"}, "pixel centres do not lie in their pixel"),
+        ({"nside": 8}, "pixel centres do not lie in their pixel"),
+        ({"parallax": "both"}, "neither raw nor corrected"),
+    ):
+        with pytest.raises(apply.ApplyError, match=words):
+            apply.read_map(path, **given | wrong)
+    with pytest.raises(apply.ApplyError, match="its frame is equatorial, not galactic"):
+        apply.read_map(write_map(tmp_path), parallax="raw", frame="galactic")
+    with pytest.raises(apply.ApplyError, match="no pixel has a corrected offset"):
+        apply.read_map(write_map(tmp_path, corrected=False), parallax="corrected")
+
+
+FORMS = [(a, b) for a in READ for b in READ if a == b or "csv" not in (a, b)]
+
+
+@pytest.mark.parametrize(("before", "after"), [*FORMS, ("csv", "parquet"), ("parquet", "csv")])
+def test_files_in_and_out(before, after, stars, tmp_path):
+    catalogue, output = tmp_path / f"cat.{before}", tmp_path / f"out.{after}"
+    stars.write(catalogue, format=READ[before])
+    content = catalogue.read_bytes()
+    offsets = apply.read_map(write_map(tmp_path), parallax="raw")
+    correction = apply.Correction(offsets, base="raw")
+    counts = apply.correct_file(catalogue, output, correction, chunk=64)
+    flags, values = expected(stars)
+    assert counts.tolist() == np.bincount(flags, minlength=5).tolist()
+    result = Table.read(output, format=READ[after])
+    assert [name for name in result.colnames if name not in stars.colnames] == ADDED
+    assert (np.asarray(result["map_flag"]) == flags).all()
+    np.testing.assert_allclose(plain(result["parallax_map_corrected"]), values, rtol=0, atol=1e-12)
+    assert (np.asarray(result["source_id"]) == np.asarray(stars["source_id"])).all()
+    assert [str(text) for text in result["name"]] == [str(text) for text in stars["name"]]
+    np.testing.assert_array_equal(plain(result["count"])[1::3], plain(stars["count"])[1::3])
+    if "csv" not in (before, after) or after == "ecsv":
+        assert (1 * result["map_offset"].unit).to_value("uas") == pytest.approx(1)
+        assert (1 * result["parallax_map_corrected"].unit).to_value("mas") == pytest.approx(1)
+    assert catalogue.read_bytes() == content and not list(tmp_path.glob("*.part"))
+
+
+def test_fits_keeps_every_byte_of_odd_columns(stars, tmp_path):
+    """Vectors, scaled and unsigned integers, null integers, columns of variable length, an extension in front."""
+    n = len(stars)
+    ragged = np.empty(n, dtype=object)
+    ragged[:] = [np.arange(i % 5) for i in range(n)]
+    columns = [
+        fits.Column("parallax", "D", unit="mas", array=plain(stars["parallax"])),
+        fits.Column("ra", "J", unit="deg", array=np.arange(n) * 1_200_000),
+        fits.Column("dec", "E", unit="deg", array=plain(stars["dec"])),
+        fits.Column("vector", "3D", array=np.arange(3.0 * n).reshape(n, 3)),
+        fits.Column("unsigned", "I", bzero=32768, array=np.arange(n, dtype=np.uint16) + 40000),
+        fits.Column("astrometric_params_solved", "I", null=-1, array=np.where(np.arange(n) % 2, 31, -1)),
+        fits.Column("ragged", "PJ()", array=ragged),
+    ]
+    path, output = tmp_path / "odd.fits", tmp_path / "out.fits"
+    hdu = fits.BinTableHDU.from_columns(columns, name="STARS")
+    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(np.zeros((7, 7))), hdu]).writeto(path, checksum=True)
+    fits.setval(path, "TSCAL2", value=1e-6, ext=2)
+    offsets = apply.read_map(write_map(tmp_path, simulated=True), parallax="raw")
+    apply.correct_file(path, output, apply.Correction(offsets, base="raw"), chunk=37)
+    with fits.open(output) as hdus, fits.open(path) as originals:
+        hdus.verify("exception")
+        assert "simulated: True" in str(hdus[1].header["HISTORY"]) and hdus[1].name == "STARS"
+        for name in originals[2].columns.names:
+            left, right = hdus[1].data[name], originals[2].data[name]
+            if name == "ragged":
+                assert all((a == b).all() for a, b in zip(left, right, strict=True))
+            else:
+                np.testing.assert_array_equal(left, right)
+        pixel = hp.ang2pix(4, hdus[1].data["ra"], np.nan_to_num(hdus[1].data["dec"]), nest=True, lonlat=True)
+        known = hdus[1].data["map_flag"] == 0
+        assert known.sum() > 100
+        np.testing.assert_allclose(hdus[1].data["map_offset"][known], offsets_of(pixel)[0][known])
+
+
+@pytest.mark.parametrize("form", ["csv", "fits"])
+def test_packed_files_stay_packed(form, stars, tmp_path):
+    catalogue, output = tmp_path / f"cat.{form}.gz", tmp_path / f"out.{form}.gz"
+    stars.write(tmp_path / f"cat.{form}", format=READ[form])
+    catalogue.write_bytes(gzip.compress((tmp_path / f"cat.{form}").read_bytes()))
+    offsets = apply.read_map(write_map(tmp_path), parallax="raw")
+    for _ in range(2):
+        apply.correct_file(catalogue, output, apply.Correction(offsets, base="raw"), overwrite=True)
+    first = output.read_bytes()
+    apply.correct_file(catalogue, output, apply.Correction(offsets, base="raw"), overwrite=True)
+    assert output.read_bytes() == first and first[:2] == b"\x1f\x8b"
+    (tmp_path / f"plain.{form}").write_bytes(gzip.decompress(first))
+    result = Table.read(tmp_path / f"plain.{form}", format=READ[form])
+    assert (np.asarray(result["map_flag"]) == expected(stars)[0]).all()
+
+
+def test_text_of_a_csv_passes_untouched(tmp_path):
+    path, output = tmp_path / "cat.csv", tmp_path / "out.csv"
+    path.write_text('id,ra,dec,parallax,note\n0012,1.50,50.0,0.4500,"a, ""b"""\n7, 2.0 ,50,,\n8,nan,50,1e-1,null\n')
+    offsets = apply.read_map(write_map(tmp_path), parallax="raw")
+    apply.correct_file(path, output, apply.Correction(offsets, base="raw"))
+    lines = output.read_text().splitlines()
+    assert lines[0] == "id,ra,dec,parallax,note," + ",".join(ADDED)
+    assert lines[1].startswith('0012,1.50,50.0,0.4500,"a, ""b""",')
+    assert lines[2].startswith("7, 2.0 ,50,,,,,,,0,2") and lines[3].startswith("8,nan,50,1e-1,null,0.1,,,,0,3")
+
+
+def python(*arguments) -> subprocess.CompletedProcess:
+    """A new Python that finds gaia_offsets."""
+    scripts = str(Path(apply.__file__).parents[1])
+    command = [sys.executable, *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": scripts}
+    )
+
+
+def test_command(stars, tmp_path):
+    path, output = tmp_path / "cat.parquet", tmp_path / "out.parquet"
+    renamed = stars.copy()
+    renamed.rename_column("parallax", "plx")
+    renamed.write(path, format="parquet")
+    command = ("-m", "gaia_offsets.apply", write_map(tmp_path, simulated=True), path, output, "--parallax", "plx")
+    done = python(*command)
+    assert done.returncode == 0 and "map_flag 0:" in done.stderr and "SIMULATED" in done.stderr
+    assert (Table.read(output)["map_flag"] == expected(stars)[0]).all()
+    again = python(*command)
+    assert again.returncode == 1 and "exists already" in again.stderr
+
+
+def main(capsys, *arguments) -> str:
+    """What a refused command says; one line."""
+    capsys.readouterr()
+    assert apply.main([str(argument) for argument in arguments]) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "Traceback" not in said
+    return said
+
+
+def test_command_refuses_in_one_line(stars, tmp_path, capsys):
+    offsets, path, output = write_map(tmp_path), tmp_path / "cat.fits", tmp_path / "out.fits"
+    stars.write(path)
+    start = (offsets, path, output)
+    assert "use the raw map" in main(capsys, *start, "--map", "corrected")
+    assert "use the corrected map" in main(capsys, *start, "--base", "official", "--map", "raw")
+    assert "no column 'plx'" in main(capsys, *start, "--parallax", "plx")
+    assert "its ordering is nested, not ring" in main(capsys, *start, "--ordering", "ring")
+    assert "cannot be converted to 'mas'" in main(capsys, *start, "--unit", "parallax=mag")
+    assert "should be NAME=UNIT" in main(capsys, *start, "--unit", "plx")
+    assert "does not hold numbers" in main(capsys, *start, "--parallax", "name")
+    assert "no column 'phot_g_mean_mag'" in main(capsys, *start, "--with-official")
+    assert "exists already" in main(capsys, offsets, path, path, "--overwrite")
+    assert "no such file" in main(capsys, offsets, tmp_path / "none.fits", output)
+    assert "no such file" in main(capsys, tmp_path / "none.ecsv", path, output)
+    assert "unknown kind of table" in main(capsys, offsets, path, tmp_path / "out.txt")
+    assert "does not state its frame" in main(capsys, write_map(tmp_path, form="csv"), path, output)
+    for form in ("csv", "parquet", "fits"):
+        bare = tmp_path / f"bare.{form}"
+        Table({"parallax": [1.0], "ra": [1.0]}).write(bare, format=READ[form])
+        assert "no position" in main(capsys, offsets, bare, tmp_path / f"o.{form}")
+        text = tmp_path / f"text.{form}"
+        Table({"parallax": ["x"], "ra": [1.0], "dec": [1.0]}).write(text, format=READ[form])
+        assert "does not hold numbers" in main(capsys, offsets, text, tmp_path / f"o.{form}")
+    (tmp_path / "short.fits").write_bytes(path.read_bytes()[:12000])
+    assert "short.fits" in main(capsys, offsets, tmp_path / "short.fits", output)
+    assert apply.main([str(offsets), str(path), str(output)]) == 0
+    assert "corrected once" in main(capsys, offsets, output, tmp_path / "twice.fits")
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_empty_catalogue(tmp_path):
+    offsets = apply.read_map(write_map(tmp_path), parallax="raw")
+    for form in READ:
+        path, output = tmp_path / f"none.{form}", tmp_path / f"out.{form}"
+        Table({"parallax": np.zeros(0), "ra": np.zeros(0), "dec": np.zeros(0)}).write(path, format=READ[form])
+        apply.correct_file(path, output, apply.Correction(offsets, base="raw"))
+        result = Table.read(output, format=READ[form])
+        assert len(result) == 0 and result.colnames[3:] == ADDED
+
+
+@pytest.mark.parametrize("form", ["parquet", "fits", "csv"])
+def test_memory_does_not_grow_with_the_catalogue(form, tmp_path):
+    """Two million rows, in Parquet in one row group: the whole is 64 MB as read and 150 MB as written."""
+    if not Path("/proc/self/status").exists():
+        pytest.skip("this system does not tell a process its peak memory")  # getrusage's includes the parent's
+    n = 2_000_000
+    random = np.random.default_rng(2)
+    columns = {"source_id": np.arange(n), "ra": random.integers(0, 360, n), "dec": random.integers(-90, 90, n)}
+    table = pd.DataFrame(columns | {"parallax": random.integers(1, 9, n) / 4}).astype({"ra": float, "dec": float})
+    offsets, peaks = write_map(tmp_path), []
+    code = (
+        "import sys; from gaia_offsets import apply; assert apply.main(sys.argv[1:]) == 0; "
+        "print(*(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
+    )
+    for rows in (n // 4, n):
+        path = tmp_path / f"{rows}.{form}"
+        if form == "parquet":
+            table[:rows].to_parquet(path, row_group_size=n)
+        elif form == "csv":
+            csv.write_csv(pa.Table.from_pandas(table[:rows]), path)
+        else:
+            fits.BinTableHDU(table[:rows].to_records(index=False)).writeto(path)
+        done = python("-c", code, offsets, path, tmp_path / f"out.{form}", "--overwrite")
+        assert done.returncode == 0, done.stderr
+        peaks.append(int(done.stdout) / 1024)
+    assert peaks[1] - peaks[0] < 100, peaks
+
+
+def test_round_trip_on_simulated_stars():
+    """A map from one half of simulated stars corrects the other: no offset stays, and the pattern is gone."""
+    random = np.random.default_rng(20220121)
+    n, nside, sd = 120_000, 32, 60.0
+    ra, dec = random.uniform(100, 135, n), np.degrees(np.arcsin(random.uniform(0.3, 0.75, n)))
+    pattern = 20 * np.sqrt(2) * np.sin(np.radians(12 * ra)) * np.sign(np.cos(np.radians(9 * dec)))  # some 20 uas
+    truth = random.uniform(0.3, 1.2, n)
+    parallax = truth + 1e-3 * (-28 + pattern + random.normal(0, sd, n))
+    pixel = pixel_index(ra, dec, nside=nside, ordering="nested")
+    half = random.random(n) < 0.5
+    tracers = pd.DataFrame({"solution": "5p", "offset_raw": 1e3 * (parallax - truth)})[half]
+    measured = pixel_offsets(tracers.assign(offset_corrected=np.nan), pixel[half], gaussian=GAUSSIAN)
+    table = dataset.table1(measured, frame="equatorial", nside=nside, ordering="nested", more_than=50)
+    assert len(table) > 90
+    columns = (table[name].to_numpy() for name in ("hindex", "domega_noncorr", "e_domega_noncorr", "n"))
+    offsets = apply.OffsetMap("raw", "equatorial", nside, "nested", 10.3, *columns, {})
+    result = apply.correct_parallax(parallax[~half], ra[~half], dec[~half], offsets, base="raw")
+    inside = result["map_flag"] == 0
+    left = 1e3 * (result["parallax_map_corrected"] - truth[~half])[inside]
+    before = 1e3 * (parallax - truth)[~half][inside]
+    here = pixel[~half][inside]
+    # The error of the median of the stars corrected, and that of the map, whose stars are as many.
+    error = np.hypot(1.2533, 1.0) * sd / np.sqrt(len(left))
+    assert abs(np.median(before)) > 20 * error and abs(np.median(left)) < 3 * error
+
+    by_pixel = pd.DataFrame({"before": before, "left": left, "pattern": pattern[~half][inside]}).groupby(here)
+    means, count = by_pixel.mean(), by_pixel["left"].size()
+    noise = sd**2 / count
+    map_noise = table.set_index("hindex")["e_domega_noncorr"][means.index] ** 2
+    injected = means["pattern"].var()
+    assert injected > 15**2
+    assert means["before"].var() == pytest.approx(injected + noise.mean(), rel=0.15)
+    assert means["left"].var() == pytest.approx((noise + map_noise).mean(), rel=0.35)
+    drop = means["before"].var() - means["left"].var()
+    assert drop == pytest.approx(injected - map_noise.mean(), rel=0.15)
+    outside = result["map_flag"] == 1
+    assert (result["parallax_map_corrected"][outside] == parallax[~half][outside]).all()
