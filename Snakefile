@@ -23,6 +23,7 @@ include: "workflow/rules/publish.smk"
 
 
 rule all:
+    """Figures, tables and dataset of every sample in run.samples."""
     default_target: True
     input:
         figures=collect(
@@ -33,5 +34,9 @@ rule all:
             "<results>/{sample}/maps/{frame}_{parallax}.fits", sample=SAMPLES, frame=FRAMES, parallax=PARALLAXES
         ),
         dataset=collect("<results>/{sample}/dataset/{frame}.{kind}", sample=SAMPLES, frame=FRAMES, kind=DATASET_KINDS),
-    """Figures, tables and dataset of every sample in run.samples."""
+        extended=collect(
+            "<results>/{sample}/dataset/{frame}_extended.{kind}", sample=SAMPLES, frame=FRAMES, kind=EXTENDED_KINDS
+        ),
+        readme=collect("<results>/{sample}/README.md", sample=SAMPLES),
+        corrected=CORRECTED,
     localrule: True

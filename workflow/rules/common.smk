@@ -22,7 +22,12 @@ FRAMES = ["equatorial", "galactic"]
 PARALLAXES = ["raw", "corrected"]
 FIGURES = ["fig4_offsets", "fig5_trends", "fig6_maps", "counts", "cutflow"]
 TABLES = ["cutflow", "global_offsets", "histograms", "trends", "map_equatorial", "map_galactic"]
-DATASET_KINDS = ["ecsv", "fits", "csv", "mrt"]
+DATASET_KINDS = ["ecsv", "fits", "csv", "mrt", "vot", "parquet", "moc.fits"]
+EXTENDED_KINDS = ["ecsv", "fits", "parquet"]
+CORRECTED = [
+    f"results/{entry['sample']}/corrected/{name}.{checks.catalogue_ending(entry['path'])}"
+    for name, entry in config["catalogues"].items()
+]
 
 
 wildcard_constraints:

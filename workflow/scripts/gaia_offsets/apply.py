@@ -21,8 +21,8 @@ from gaia_offsets.columns import STANDARD
 from gaia_offsets.dataset import Field, read_dataset
 from gaia_offsets.sky import FRAMES, ecliptic_latitude, pixel_index, to_equatorial, to_galactic
 from gaia_offsets.tables import TableError, column_names, table_format
-from gaia_offsets.tables import _csv_separator as csv_separator
-from gaia_offsets.tables import _unit_factor as unit_factor
+from gaia_offsets.tables import csv_separator as csv_separator
+from gaia_offsets.tables import unit_factor as unit_factor
 
 if TYPE_CHECKING:
     import pandas as pd

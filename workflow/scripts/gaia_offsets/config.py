@@ -85,7 +85,7 @@ def resolve(config: Config, schema: Config) -> Config:
             except ConfigError as error:
                 faults.append(str(error))
     faults += _schema_faults(resolved, schema)
-    for check in (_run_faults, _dataset_faults, _samples_faults, _measure_faults, _figure_faults):
+    for check in (_run_faults, _dataset_faults, _samples_faults, _measure_faults, _catalogue_faults, _figure_faults):
         faults += _as_far_as_possible(check(resolved))
     if faults:
         inherited = _inherited_faults(faults, config)
@@ -190,6 +190,25 @@ def _measure_faults(config: Config) -> Iterator[str]:
     nside = config["measure"]["map"]["nside"]
     if nside & (nside - 1):
         yield f"measure.map.nside: {nside} is not a power of two"
+
+
+def _catalogue_faults(config: Config) -> Iterator[str]:
+    for name, entry in config["catalogues"].items():
+        if entry["sample"] not in config["samples"]:
+            near = _near(entry["sample"], config["samples"])
+            yield f"catalogues.{name}.sample: {entry['sample']!r} is not one of samples{near}"
+        official = entry["base"] == "official" or entry.get("with_official", False)
+        if entry["base"] == "official" and entry.get("with_official"):
+            yield f"catalogues.{name}.with_official: base official has had the official zero point subtracted already"
+        wanted = "corrected" if official else "raw"
+        if entry.get("map", wanted) != wanted:
+            yield f"catalogues.{name}.map: {entry['map']!r} does not go with this base; it takes the {wanted} map"
+
+
+def catalogue_ending(path: str) -> str:
+    """Ending of a catalogue's file name, which its corrected copy shares, e.g. `csv.gz`."""
+    parts = Path(path).name.split(".")
+    return ".".join(parts[-2:]) if parts[-1] == "gz" else parts[-1]
 
 
 def _figure_faults(config: Config) -> Iterator[str]:

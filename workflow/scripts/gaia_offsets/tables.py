@@ -35,11 +35,11 @@ def table_format(path: str | Path) -> str:
     raise TableError(f"{path}: unknown kind of table; its name should end in .csv[.gz], .fits, .vot, .ecsv or .parquet")
 
 
-def _csv_separator(path: Path) -> str:
+def csv_separator(path: Path) -> str:
+    """Separator of a CSV file by its first line: comma or, as LAMOST writes, a bar."""
     opener = gzip.open if path.name.lower().endswith(".gz") else open
     with opener(path, "rt", encoding="utf-8") as stream:
         first = stream.readline()
-    # LAMOST's own CSV files are separated by "|" (FACTS.md C).
     return "|" if first.count("|") > first.count(",") else ","
 
 
@@ -56,7 +56,7 @@ def _read_native(path: Path, wanted: set[str] | None) -> tuple[pd.DataFrame, dic
         return frame, {}
     if fmt == "csv":
         keep = None if wanted is None else (lambda name: name in wanted)
-        frame = pd.read_csv(path, sep=_csv_separator(path), usecols=keep, dtype_backend="numpy_nullable")
+        frame = pd.read_csv(path, sep=csv_separator(path), usecols=keep, dtype_backend="numpy_nullable")
         return frame, {}
     from astropy.table import Table
 
@@ -90,7 +90,7 @@ def column_names(path: str | Path) -> list[str]:
 
         return list(pq.read_schema(path).names)
     if fmt == "csv":
-        return list(pd.read_csv(path, sep=_csv_separator(path), nrows=0).columns)
+        return list(pd.read_csv(path, sep=csv_separator(path), nrows=0).columns)
     if fmt == "fits":
         from astropy.io import fits
 
@@ -165,10 +165,10 @@ def _standardise(values: pd.Series, name: str, unit: str, path: Path, source: st
             values = pd.to_numeric(values).astype("Float64").astype("float64")
         except (ValueError, TypeError):
             raise TableError(f"{where} holds text where numbers of {name!r} are expected") from None
-        values = values * _unit_factor(unit, contract.unit, where)
+        values = values * unit_factor(unit, contract.unit, where)
         values = values.where(np.isfinite(values))
         # LAMOST and others write -9999 for a missing value; no standard column can hold it as a real one.
-        values = values.mask(values == -9999.0 * _unit_factor(unit, contract.unit, where))
+        values = values.mask(values == -9999.0 * unit_factor(unit, contract.unit, where))
     outside = (values < contract.low) | (values > contract.high)
     count = int(outside.sum())
     if count:
@@ -207,7 +207,8 @@ def _as_integers(values: pd.Series, where: str) -> pd.Series:
         raise TableError(f"{where}: not whole numbers of 64 bits") from None
 
 
-def _unit_factor(unit: str, standard: str, where: str) -> float:
+def unit_factor(unit: str, standard: str, where: str) -> float:
+    """Factor from a unit (as astropy writes it, "" for none) to the standard one; TableError where there is none."""
     if not unit or unit == standard:
         return 1.0
     from astropy import units as u
