@@ -11,10 +11,10 @@ import yaml
 ROOT = Path(__file__).parents[1]
 INTRODUCTION = """# Every key of the config
 
-Written by `make docs` from `workflow/schemas/config.schema.yaml`; `config/config.yaml` holds the paper's values. An overlay
-(`--configfile config/toy.yaml`) merges its maps into them; its lists replace and its nulls erase. `--config` comes last and wins.
-A sample or a survey may say `like: NAME` and then only what differs. `NAME` stands for a name of your choice; `(null)` for a key
-that may be empty; a bold key must be there.
+Written by `make docs` from `workflow/schemas/config.schema.yaml`; `config/config.yaml` holds the paper's values.
+An overlay (`--configfile config/toy.yaml`) merges its maps into them; its lists replace and its nulls erase. `--config`
+comes last and wins. A sample or a survey may say `like: NAME` and then only what differs. `NAME` stands for a name of
+your choice; `(null)` for a key that may be empty; a bold key must be there.
 
 | key | type | meaning |
 |---|---|---|

@@ -115,8 +115,9 @@ def fit_histogram(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean and sd of each group by unweighted least squares of a Gaussian on a histogram (Sect. 3, read literally).
 
-    `bins` equal bins within `half_width` robust sigmas of the group's median; amplitude, mean and sd are free.
-    All groups are fitted together by Levenberg-Marquardt steps. Null where fewer than 5 stars or where the fit leaves the histogram.
+    `bins` equal bins within `half_width` robust sigmas of the group's median; amplitude, mean and sd are free. All
+    groups are fitted together by Levenberg-Marquardt steps. Null where fewer than 5 stars or where the fit leaves the
+    histogram.
     """
     centre = segments.medians()
     scale = segments.robust_sigmas(centre)
