@@ -27,7 +27,7 @@ paper: $(READY)
 
 # The report of the run with that config; CONFIG=config/x.yaml for an overlay.
 report: $(READY)
-	$(BIN)/snakemake --report results/report.html $(if $(CONFIG),--configfile $(CONFIG))
+	$(BIN)/snakemake --report results/report.html --report-stylesheet workflow/report/report.css $(if $(CONFIG),--configfile $(CONFIG))
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -q

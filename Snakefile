@@ -19,6 +19,8 @@ include: "workflow/rules/archive.smk"
 include: "workflow/rules/select.smk"
 include: "workflow/rules/measure.smk"
 include: "workflow/rules/draw.smk"
+include: "workflow/rules/compare.smk"
+include: "workflow/rules/claims.smk"
 include: "workflow/rules/publish.smk"
 
 
@@ -29,6 +31,18 @@ rule all:
         figures=collect(
             "<results>/{sample}/figures/{figure}.{kind}", sample=SAMPLES, figure=FIGURES, kind=["png", "pdf"]
         ),
+        comparisons=collect(
+            "<results>/{sample}/figures/{figure}.{kind}",
+            sample=COMPARED,
+            figure=["fig1_magnitudes", "fig2_training"],
+            kind=["png", "pdf"],
+        ),
+        red_clump=collect(
+            "<results>/{sample}/figures/fig3_red_clump.{kind}", sample=WITH_RED_CLUMP, kind=["png", "pdf"]
+        ),
+        budget=collect("<results>/{sample}/budget.html", sample=COMPARED),
+        claims=collect("<results>/{sample}/{page}.html", sample=SAMPLES, page=["claims", "results"]),
+        samples=collect("<results>/figures/{figure}.{kind}", figure=OVERVIEWS, kind=["png", "pdf"]),
         tables=collect("<results>/{sample}/tables/{table}.csv", sample=SAMPLES, table=TABLES),
         maps=collect(
             "<results>/{sample}/maps/{frame}_{parallax}.fits", sample=SAMPLES, frame=FRAMES, parallax=PARALLAXES

@@ -103,3 +103,55 @@ def catalogue_cuts(wildcards):
 def release_block(wildcards):
     """The release of a sample: epoch and the archive's names of tables and columns."""
     return config["releases"][config["samples"][wildcards.sample]["release"]]
+
+
+def matched_file(wildcards):
+    """The observed spectra of a sample with their Gaia and 2MASS counterparts."""
+    backend = config["samples"][wildcards.sample]["crossmatch"]["backend"]
+    return f"<resources>/{wildcards.sample}/crossmatch.{backend}.parquet"
+
+
+def red_clump_file(wildcards):
+    """The red clump catalogue of a sample that has one."""
+    return dataset_file(config["samples"][wildcards.sample]["red_clump"]["dataset"])
+
+
+def compared(name, block="comparison"):
+    """Whether a sample gets Figs. 1 and 2 and the budget (`comparison`), or Fig. 3 (`red_clump`)."""
+    sample = config["samples"][name]
+    magnitude = sample["reference"].get("absolute_magnitude")
+    from_magnitude = sample["reference"]["kind"] == "absolute_magnitude" and isinstance(magnitude, str)
+    return bool(from_magnitude and sample.get("comparison") and sample.get(block))
+
+
+def stars_are(wildcards):
+    """Whose stars a sample's are: simulated, the paper's, or another sample's."""
+    targets = config["samples"][wildcards.sample]["targets"]["dataset"]
+    if config["datasets"][targets].get("simulated"):
+        return "simulated"
+    return "the paper's" if wildcards.sample == "lamost_giants" else "another sample"
+
+
+def sample_titles(wildcards):
+    """Title of each sample of the run and whether its stars are simulated, which the title says in any case."""
+    entries = []
+    for name in SAMPLES:
+        sample = config["samples"][name]
+        simulated = bool(config["datasets"][sample["targets"]["dataset"]].get("simulated"))
+        silent = simulated and "simulated" not in sample["title"].lower()
+        entries.append(
+            {"title": f"{sample['title']} (simulated)" if silent else sample["title"], "simulated": simulated}
+        )
+    return entries
+
+
+def comparison_tables(wildcards):
+    """The tables behind Figs. 1 to 3 that a sample has, by name."""
+    names = ["magnitudes", "training"] if compared(wildcards.sample) else []
+    names += ["red_clump", "red_clump_trend"] if compared(wildcards.sample, "red_clump") else []
+    return {name: f"<results>/{wildcards.sample}/tables/{name}.csv" for name in names}
+
+
+COMPARED = [name for name in SAMPLES if compared(name)]
+WITH_RED_CLUMP = [name for name in SAMPLES if compared(name, "red_clump")]
+OVERVIEWS = ["samples", "samples_trends"] if len(SAMPLES) > 1 else ["samples"]

@@ -1,0 +1,220 @@
+"""Claims: the file holds the paper's numbers, arithmetic agrees anywhere, patterns are found and missed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from gaia_offsets import claims
+from gaia_offsets.claims import Run
+
+ROOT = Path(__file__).resolve().parents[2]
+CLAIMS = claims.read_claims(ROOT / "config/claims.yaml")
+
+
+def trend(values, error=1.0, solution="5p", parallax="raw", variable="phot_g_mean_mag", start=9.0, step=0.25):
+    """trends.csv of one combination from the offsets of its bins."""
+    values = np.asarray(values, dtype=float)
+    x = start + step * (np.arange(len(values)) + 0.5)
+    labels = {"solution": solution, "parallax": parallax, "variable": variable}
+    bins = {"x_mean": x, "n": 150, "gaussian_mean": values, "gaussian_mean_error": error}
+    return pd.DataFrame({**bins, **labels})
+
+
+def sky(raw, corrected=None, error=2.0, latitude=None):
+    """Map table of 5p stars with latitudes."""
+    parts = []
+    for parallax, values in (("raw", raw), ("corrected", raw if corrected is None else corrected)):
+        values = np.asarray(values, dtype=float)
+        place = np.linspace(-80, 80, len(values)) if latitude is None else latitude
+        rows = {"hindex": np.arange(len(values)), "n": 80, "gaussian_mean": values, "gaussian_mean_error": error}
+        parts.append(pd.DataFrame({**rows, "latitude": place, "solution": "5p", "parallax": parallax}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def run(**tables) -> Run:
+    return Run(tables, {"nside": 32, "more_than": 50})
+
+
+NOISE = np.random.default_rng(2).standard_normal(40)
+
+
+def test_the_paper_s_numbers_are_all_there():
+    stated = {claim.get("published") for claim in CLAIMS}
+    numbers = {268003, 5070, -27.9, -26.5, 2.6, 2.9, -17, 0.015, 0.0049, 10.3, 1.0, 1.2, 0.085, 49459, 3.6, 41, -1, 3}
+    assert numbers | {12288, 3.36, 50, -30, 0} <= stated
+    ids = " ".join(claim["id"] for claim in CLAIMS)
+    for pattern in ("hump_10", "hump_12", "flat_g", "colour_kept", "ecliptic", "plane_raw", "map_corrected_within"):
+        assert pattern in ids
+    assert all(re.match(r"(Abstract|Sect\.|Fig\.)", claim["place"]) for claim in CLAIMS)
+
+
+def test_arithmetic_agrees_on_any_stars():
+    arithmetic = [claim for claim in CLAIMS if claim["kind"] == "arithmetic"]
+    table = claims.check_claims(arithmetic, run(), stars_are="simulated")
+    assert len(table) >= 8
+    assert set(table["verdict"]) == {"simulated: agrees"}
+    assert not table["reason"].str.contains("needs the paper's stars").any()
+
+
+def test_without_tables_nothing_else_is_tested_and_every_verdict_says_whose_stars():
+    table = claims.check_claims(CLAIMS, run(), stars_are="simulated")
+    assert table["verdict"].str.startswith("simulated: ").all()
+    rest = table[[claim["kind"] != "arithmetic" and claim.get("measure") != "setting" for claim in CLAIMS]]
+    assert rest["verdict"].str.contains("not testable: ").all() and rest["reason"].str.len().min() > 10
+    assert claims.check_claims(CLAIMS[:1], run(), stars_are="the paper's")["verdict"][0].startswith("not testable")
+    assert list(table.columns) == list(claims.COLUMNS) and len(table) == len(CLAIMS)
+
+
+def check(name: str, **tables) -> pd.Series:
+    claim = next(claim for claim in CLAIMS if claim["id"] == name)
+    return claims.check_claims([claim], run(**tables), stars_are="the paper's").iloc[0]
+
+
+def test_a_number_is_compared_within_its_tolerance():
+    def offsets(median):
+        row = {"solution": "5p", "parallax": "raw", "median": median, "median_error": 0.5}
+        return pd.DataFrame([row])
+
+    good, bad = (check("median_raw_5p", global_offsets=offsets(median)) for median in (-28.4, -24.9))
+    assert (good["verdict"], bad["verdict"]) == ("agrees", "differs")
+    assert bad["difference"] == pytest.approx(3.0) and bad["difference_sigma"] == pytest.approx(6.0)
+    unknown = check("median_raw_5p", global_offsets=offsets(np.nan))
+    assert unknown["verdict"] == "not testable: the run has no value for it" and np.isnan(unknown["reproduced"])
+    other = check("median_raw_6p", global_offsets=offsets(-27.9))
+    assert other["verdict"] == "not testable: no rows of 6p, raw in the table global_offsets"
+
+
+def test_a_hump_is_found_where_it_is():
+    flat = NOISE[:24] - 30
+    g = 9 + 0.25 * (np.arange(24) + 0.5)
+    humped = flat + 15.0 * ((g > 12) & (g < 13))
+    assert check("hump_12_5p", trends=trend(humped))["verdict"] == "agrees"
+    assert check("hump_12_5p", trends=trend(flat))["verdict"] == "differs"
+    assert check("hump_12_5p", trends=trend(flat - 15.0 * ((g > 12) & (g < 13))))["verdict"] == "differs"  # a dip
+    assert "no bin of 5p in G = 13 to 14" in check("hump_12_5p", trends=trend(humped[:14]))["verdict"]
+    value, error = claims.hump(run(trends=trend(humped)), "5p", "raw", inside=[12, 13], outside=[[11, 12], [13, 14]])
+    assert value == pytest.approx(15, abs=3 * error)
+
+
+def test_variation_is_told_from_noise_and_its_reduction_is_measured():
+    wave = 10 * np.sin(np.arange(40))
+    parts = [trend(NOISE + wave), trend(NOISE, parallax="corrected")]
+    assert check("pattern_g_5p", trends=parts[0])["verdict"] == "agrees"
+    assert check("pattern_g_5p", trends=trend(NOISE))["verdict"] == "differs"
+    assert check("flat_g_5p", trends=pd.concat(parts))["verdict"] == "agrees"
+    kept = pd.concat([trend(NOISE + wave), trend(NOISE + 0.8 * wave, parallax="corrected")])
+    row = check("flat_g_5p", trends=kept)
+    assert row["verdict"] == "differs" and row["reproduced"] == pytest.approx(0.8, abs=0.05)
+    nothing = pd.concat([trend(NOISE), trend(NOISE, parallax="corrected")])
+    assert "nothing to reduce" in check("flat_g_5p", trends=nothing)["verdict"]
+
+
+def test_noise_alone_has_no_significance_on_average():
+    rng = np.random.default_rng(6)
+    errors = rng.uniform(1, 5, 40)
+    sigmas = [claims._inconstancy(errors * rng.standard_normal(40), errors)[0] for _ in range(2000)]
+    assert np.mean(sigmas) == pytest.approx(0, abs=0.1) and np.std(sigmas) == pytest.approx(1, abs=0.1)
+
+
+def test_a_slope_is_significant_only_above_the_scatter_of_the_bins():
+    def ecliptic(values):
+        return trend(values, variable="sin_ecl_lat", start=-1.0, step=0.05)
+
+    assert check("ecliptic_raw_5p", trends=ecliptic(NOISE - 30))["verdict"] == "agrees"
+    assert check("ecliptic_raw_5p", trends=ecliptic(NOISE + np.arange(40)))["verdict"] == "differs"
+    # The same slope under a scatter twenty times the errors is no trend.
+    assert check("ecliptic_raw_5p", trends=ecliptic(20 * NOISE + 0.1 * np.arange(40)))["verdict"] == "agrees"
+    value, error = claims.slope(run(trends=ecliptic(2.0 * np.arange(40))), "5p", "raw", "sin_ecl_lat")
+    assert value == pytest.approx(40.0) and error > 0
+
+
+def test_map_shares_medians_and_the_plane():
+    latitude = np.linspace(-80, 80, 200)
+    values = np.tile(2 * NOISE, 5) - 25 - 20 * (np.abs(latitude) < 10)
+    tables = {f"map_{frame}": sky(values, values + 28, latitude=latitude) for frame in ("equatorial", "galactic")}
+    assert check("map_median_raw", **tables)["reproduced"] == pytest.approx(-25, abs=1.5)
+    assert check("map_raw_negative", **tables)["reproduced"] == 1.0
+    assert check("map_corrected_within", **tables)["verdict"] == "agrees"
+    row = check("plane_raw", **tables)
+    assert row["verdict"] == "agrees" and row["difference_sigma"] > 3
+    assert check("map_pattern_kept", **tables)["reproduced"] == pytest.approx(1.0)
+    few = {name: table.assign(n=50) for name, table in tables.items()}
+    assert "fewer than 3 pixels" in check("map_median_raw", **few)["verdict"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"tolerence": 1}, "median.tolerence: not a known key; did you mean tolerance?"),
+        ({"measure": "ofset"}, "median.measure: 'ofset' is not a known one; did you mean offset?"),
+        ({"with": {"solution": "5p", "paralax": "raw"}}, "median.with.paralax: offset takes no such; did you mean parallax?"),  # noqa: E501
+        ({"with": {"solution": "5p"}}, "median.with.parallax: missing; offset needs it"),
+        ({"kind": "nmber"}, "median.kind: 'nmber' is none of number, arithmetic, pattern, quoted"),
+        ({"kind": "pattern"}, "median: a pattern needs one of at_least and at_most"),
+        ({"place": None}, "median.place: missing"),
+    ],
+)  # fmt: skip
+def test_faults_of_the_file_are_one_line_each(tmp_path, change, message):
+    entry = {
+        **{"id": "median", "text": "x", "place": "Sect. 3", "unit": "uas", "kind": "number", "published": 1},
+        **{"tolerance": 1, "measure": "offset", "with": {"solution": "5p", "parallax": "raw", "statistic": "median"}},
+    }
+    entry = {key: value for key, value in {**entry, **change}.items() if value is not None}
+    path = tmp_path / "claims.yaml"
+    path.write_text(yaml.safe_dump([entry]), encoding="utf-8")
+    with pytest.raises(claims.ClaimError) as fault:
+        claims.read_claims(path)
+    assert f"{path}: {message}" in str(fault.value).splitlines()
+
+
+def test_twice_the_same_name_and_other_than_a_list_are_refused(tmp_path):
+    path = tmp_path / "claims.yaml"
+    path.write_text(yaml.safe_dump([CLAIMS[0], CLAIMS[0]]), encoding="utf-8")
+    with pytest.raises(claims.ClaimError, match="spectra: stands more than once"):
+        claims.read_claims(path)
+    path.write_text("a: 1", encoding="utf-8")
+    with pytest.raises(claims.ClaimError, match="should be a list"):
+        claims.read_claims(path)
+
+
+def test_pages_escape_what_they_show_and_hold_no_address():
+    table = pd.DataFrame({"claim": ["a < b & c"], "verdict": ["simulated: differs"], "n": [12288], "x": [-0.12345]})
+    text = claims.page("T <1>", claims.html_table(table), simulated=True)
+    for piece in (
+        "a &lt; b &amp; c",
+        "T &lt;1&gt;",
+        'class="verdict differs"',
+        "12,288",
+        "&minus;0.1235",
+        "are simulated",
+    ):
+        assert piece in text
+    assert "http" not in text and "<script" not in text
+    assert "are simulated" not in claims.page("T", simulated=False)
+
+
+def test_results_page_tells_the_story():
+    steps = {"criterion": ["rows of the targets table", "snr >= 50"], "kept": [1000, 400], "removed": [0, 600]}
+    cutflow = pd.DataFrame({"step": [0, 1], **steps, "kept_5p": [900, 380], "kept_6p": [50, 20]})
+    numbers = {"median": [-30.04, 2.0], "median_error": [0.5, np.nan]}
+    offsets = pd.DataFrame({"solution": "5p", "parallax": ["raw", "corrected"], "n": 380, **numbers})
+    checked = claims.check_claims(CLAIMS, run(), stars_are="another sample")
+    text = claims.results_page(
+        "Results: test", cutflow=cutflow, offsets=offsets, pixels=sky(np.zeros(7)), claims=checked, more_than=50,
+        simulated=False,
+    )  # fmt: skip
+    assert "Of 1,000 rows of the targets table, 400 stars are left" in text
+    assert "\u201csnr &gt;= 50\u201d, with 600" in text
+    assert (
+        "published parallaxes are too small by 30.0 \u00b1 0.5 uas and corrected parallaxes are too large by 2.0 uas"
+        in text
+    )
+    assert "7 pixels with more than 50" in text
+    counts = claims.count_verdicts(checked)
+    assert f"{counts['agrees']} agree with this run" in text and sum(counts.values()) == len(CLAIMS)

@@ -1,0 +1,131 @@
+"""What the paper states against what the run gives, the error budget, and the results page of each sample."""
+
+
+rule compute_budget:
+    """Systematic effects on a typical parallax, with formula, inputs and source [uas] (Sect. 2.2)."""
+    input:
+        unpack(comparison_tables),
+        matched=matched_file,
+        stars="<resources>/{sample}/stars.parquet",
+        offsets="<results>/{sample}/tables/global_offsets.csv",
+    output:
+        budget="<results>/{sample}/budget.csv",
+    log:
+        "<logs>/compute_budget/{sample}.log",
+    benchmark:
+        "<benchmarks>/compute_budget/{sample}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        reference=lookup("samples/{sample}/reference", within=config),
+        one_row_per=lookup("samples/{sample}/one_row_per", within=config),
+        cuts=lookup("samples/{sample}/cuts", within=config),
+        floor_uas=lookup("publish/systematic_uas", within=config),
+        code=digest("compute_budget.py"),
+    script:
+        "../scripts/compute_budget.py"
+
+
+rule check_claims:
+    """Each statement of the paper: published, reproduced, difference, verdict and why."""
+    input:
+        unpack(comparison_tables),
+        claims=workflow.source_path("../../config/claims.yaml"),
+        cutflow="<results>/{sample}/tables/cutflow.csv",
+        global_offsets="<results>/{sample}/tables/global_offsets.csv",
+        trends="<results>/{sample}/tables/trends.csv",
+        map_equatorial="<results>/{sample}/tables/map_equatorial.csv",
+        map_galactic="<results>/{sample}/tables/map_galactic.csv",
+    output:
+        claims="<results>/{sample}/claims.csv",
+    log:
+        "<logs>/check_claims/{sample}.log",
+    benchmark:
+        "<benchmarks>/check_claims/{sample}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        map=lookup("measure/map", within=config),
+        stars_are=stars_are,
+        code=digest("check_claims.py"),
+    script:
+        "../scripts/check_claims.py"
+
+
+rule draw_claims:
+    """The table of claims as a page of the report."""
+    input:
+        claims="<results>/{sample}/claims.csv",
+    output:
+        page=report(
+            "<results>/{sample}/claims.html",
+            caption="../report/claims.rst",
+            category="Claims",
+            labels={"sample": "{sample}"},
+        ),
+    log:
+        "<logs>/draw_claims/{sample}.log",
+    benchmark:
+        "<benchmarks>/draw_claims/{sample}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        title=lookup("samples/{sample}/title", within=config),
+        stars_are=stars_are,
+        code=digest("draw_claims.py"),
+    script:
+        "../scripts/draw_claims.py"
+
+
+rule draw_budget:
+    """The table of systematic effects as a page of the report [uas]."""
+    input:
+        budget="<results>/{sample}/budget.csv",
+    output:
+        page=report(
+            "<results>/{sample}/budget.html",
+            caption="../report/budget.rst",
+            category="Error budget",
+            labels={"sample": "{sample}"},
+        ),
+    log:
+        "<logs>/draw_budget/{sample}.log",
+    benchmark:
+        "<benchmarks>/draw_budget/{sample}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        title=lookup("samples/{sample}/title", within=config),
+        stars_are=stars_are,
+        code=digest("draw_budget.py"),
+    script:
+        "../scripts/draw_budget.py"
+
+
+rule tell_results:
+    """The story of a sample in one page: what was cut, what was found, how it compares."""
+    input:
+        cutflow="<results>/{sample}/tables/cutflow.csv",
+        offsets="<results>/{sample}/tables/global_offsets.csv",
+        pixels="<results>/{sample}/tables/map_equatorial.csv",
+        claims="<results>/{sample}/claims.csv",
+    output:
+        page=report(
+            "<results>/{sample}/results.html",
+            caption="../report/results.rst",
+            category="Results",
+            labels={"sample": "{sample}"},
+        ),
+    log:
+        "<logs>/tell_results/{sample}.log",
+    benchmark:
+        "<benchmarks>/tell_results/{sample}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        title=lookup("samples/{sample}/title", within=config),
+        more_than=lookup("measure/map/more_than", within=config),
+        stars_are=stars_are,
+        code=digest("tell_results.py"),
+    script:
+        "../scripts/tell_results.py"

@@ -1,0 +1,240 @@
+"""The sample against other catalogues (Sect. 2, Figs. 1 to 3) and against other samples; tables first, then figures."""
+
+
+rule compare_magnitudes:
+    """M_Ks from geometric Gaia distances minus that of the catalogue, dwarfs and giants [mag] (Fig. 1)."""
+    input:
+        matched=matched_file,
+    output:
+        fits="<results>/{sample}/tables/magnitudes.csv",
+        histogram="<results>/{sample}/tables/magnitudes_histogram.csv",
+    log:
+        "<logs>/compare_magnitudes/{sample}.log",
+    benchmark:
+        "<benchmarks>/compare_magnitudes/{sample}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        comparison=lookup("samples/{sample}/comparison", within=config),
+        reference=lookup("samples/{sample}/reference", within=config),
+        one_row_per=lookup("samples/{sample}/one_row_per", within=config),
+        gaussian=lookup("measure/gaussian", within=config),
+        code=digest("compare_magnitudes.py"),
+    script:
+        "../scripts/compare_magnitudes.py"
+
+
+rule compare_training:
+    """M_Ks and BP - RP of stars with as little extinction as the training set, and of the giants [mag] (Fig. 2)."""
+    input:
+        matched=matched_file,
+        stars="<resources>/{sample}/stars.parquet",
+    output:
+        histograms="<results>/{sample}/tables/training_histogram.csv",
+        summary="<results>/{sample}/tables/training.csv",
+    log:
+        "<logs>/compare_training/{sample}.log",
+    benchmark:
+        "<benchmarks>/compare_training/{sample}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        comparison=lookup("samples/{sample}/comparison", within=config),
+        reference=lookup("samples/{sample}/reference", within=config),
+        one_row_per=lookup("samples/{sample}/one_row_per", within=config),
+        code=digest("compare_training.py"),
+    script:
+        "../scripts/compare_training.py"
+
+
+rule compare_red_clump:
+    """Reference parallax against that of red clump stars [mas], their difference [uas] and relative difference [%] (Fig. 3)."""
+    input:
+        stars="<resources>/{sample}/stars.parquet",
+        red_clump=red_clump_file,
+    output:
+        pairs="<results>/{sample}/tables/red_clump_pairs.parquet",
+        trend="<results>/{sample}/tables/red_clump_trend.csv",
+        summary="<results>/{sample}/tables/red_clump.csv",
+    log:
+        "<logs>/compare_red_clump/{sample}.log",
+    benchmark:
+        "<benchmarks>/compare_red_clump/{sample}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        comparison=lookup("samples/{sample}/comparison", within=config),
+        columns=lookup("samples/{sample}/red_clump/columns", within=config, default={}),
+        epoch=lookup("samples/{sample}/crossmatch/epoch", within=config, default=2000.0),
+        release=release_block,
+        min_stars=lookup("measure/trends/min_stars", within=config),
+        gaussian=lookup("measure/gaussian", within=config),
+        code=digest("compare_red_clump.py"),
+    script:
+        "../scripts/compare_red_clump.py"
+
+
+rule compare_samples:
+    """Median offsets of all samples of the run beside published ones [uas]."""
+    input:
+        offsets=collect("<results>/{sample}/tables/global_offsets.csv", sample=SAMPLES),
+        literature=workflow.source_path("../../config/literature.yaml"),
+    output:
+        samples="<results>/tables/samples.csv",
+    log:
+        "<logs>/compare_samples/samples.log",
+    benchmark:
+        "<benchmarks>/compare_samples/samples.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        samples=sample_titles,
+        code=digest("compare_samples.py"),
+    script:
+        "../scripts/compare_samples.py"
+
+
+rule draw_magnitudes:
+    """Distributions of the M_Ks differences of dwarfs and giants with Gaussian fits (Fig. 1)."""
+    input:
+        histogram="<results>/{sample}/tables/magnitudes_histogram.csv",
+        fits="<results>/{sample}/tables/magnitudes.csv",
+    output:
+        png=report(
+            "<results>/{sample}/figures/fig1_magnitudes.png",
+            caption="../report/fig1.rst",
+            category="Figures",
+            labels={"sample": "{sample}", "figure": "1: absolute magnitudes"},
+        ),
+        pdf="<results>/{sample}/figures/fig1_magnitudes.pdf",
+    log:
+        "<logs>/draw_magnitudes/{sample}.log",
+    benchmark:
+        "<benchmarks>/draw_magnitudes/{sample}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        title=lookup("samples/{sample}/title", within=config),
+        stars_are=stars_are,
+        dpi=lookup("figures/dpi", within=config),
+        code=digest("draw_magnitudes.py"),
+    script:
+        "../scripts/draw_magnitudes.py"
+
+
+rule draw_training:
+    """M_Ks and BP - RP of training-like stars and of the giants (Fig. 2)."""
+    input:
+        histograms="<results>/{sample}/tables/training_histogram.csv",
+        summary="<results>/{sample}/tables/training.csv",
+    output:
+        png=report(
+            "<results>/{sample}/figures/fig2_training.png",
+            caption="../report/fig2.rst",
+            category="Figures",
+            labels={"sample": "{sample}", "figure": "2: training stars"},
+        ),
+        pdf="<results>/{sample}/figures/fig2_training.pdf",
+    log:
+        "<logs>/draw_training/{sample}.log",
+    benchmark:
+        "<benchmarks>/draw_training/{sample}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        title=lookup("samples/{sample}/title", within=config),
+        comparison=lookup("samples/{sample}/comparison", within=config),
+        stars_are=stars_are,
+        dpi=lookup("figures/dpi", within=config),
+        code=digest("draw_training.py"),
+    script:
+        "../scripts/draw_training.py"
+
+
+rule draw_red_clump:
+    """Our parallax against the red clump's and their relative difference (Fig. 3)."""
+    input:
+        pairs="<results>/{sample}/tables/red_clump_pairs.parquet",
+        trend="<results>/{sample}/tables/red_clump_trend.csv",
+        summary="<results>/{sample}/tables/red_clump.csv",
+    output:
+        png=report(
+            "<results>/{sample}/figures/fig3_red_clump.png",
+            caption="../report/fig3.rst",
+            category="Figures",
+            labels={"sample": "{sample}", "figure": "3: red clump"},
+        ),
+        pdf="<results>/{sample}/figures/fig3_red_clump.pdf",
+    log:
+        "<logs>/draw_red_clump/{sample}.log",
+    benchmark:
+        "<benchmarks>/draw_red_clump/{sample}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        title=lookup("samples/{sample}/title", within=config),
+        abscissa=lookup("samples/{sample}/comparison/abscissa", within=config),
+        min_stars=lookup("measure/trends/min_stars", within=config),
+        stars_are=stars_are,
+        dpi=lookup("figures/dpi", within=config),
+        code=digest("draw_red_clump.py"),
+    script:
+        "../scripts/draw_red_clump.py"
+
+
+rule draw_samples:
+    """Global offsets of the samples of the run and of the literature, one line each, and as a page [uas]."""
+    input:
+        samples="<results>/tables/samples.csv",
+    output:
+        png=report(
+            "<results>/figures/samples.png",
+            caption="../report/samples.rst",
+            category="Samples side by side",
+            labels={"what": "global offsets, figure"},
+        ),
+        page=report(
+            "<results>/tables/samples.html",
+            caption="../report/samples.rst",
+            category="Samples side by side",
+            labels={"what": "global offsets, table"},
+        ),
+        pdf="<results>/figures/samples.pdf",
+    log:
+        "<logs>/draw_samples/samples.log",
+    benchmark:
+        "<benchmarks>/draw_samples/samples.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        dpi=lookup("figures/dpi", within=config),
+        code=digest("draw_samples.py"),
+    script:
+        "../scripts/draw_samples.py"
+
+
+rule draw_sample_trends:
+    """Trends of the samples of the run on top of one another, 5p [uas]; for runs with several samples."""
+    input:
+        trends=collect("<results>/{sample}/tables/trends.csv", sample=SAMPLES),
+    output:
+        png=report(
+            "<results>/figures/samples_trends.png",
+            caption="../report/samples_trends.rst",
+            category="Samples side by side",
+            labels={"what": "trends, figure"},
+        ),
+        pdf="<results>/figures/samples_trends.pdf",
+    log:
+        "<logs>/draw_sample_trends/samples.log",
+    benchmark:
+        "<benchmarks>/draw_sample_trends/samples.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        samples=sample_titles,
+        min_stars=lookup("measure/trends/min_stars", within=config),
+        dpi=lookup("figures/dpi", within=config),
+        code=digest("draw_sample_trends.py"),
+    script:
+        "../scripts/draw_sample_trends.py"

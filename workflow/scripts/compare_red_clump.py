@@ -1,0 +1,47 @@
+"""Fig. 3: reference parallaxes against those of a red clump catalogue."""
+
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from gaia_offsets.comparison import red_clump_pairs, red_clump_summary, red_clump_trend, symmetric_parallax
+from gaia_offsets.tables import read_table, write_table
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+if __name__ == "__main__":
+    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    settings = snakemake.params.comparison
+    stars = pd.read_parquet(snakemake.input.stars)
+    clump = read_table(snakemake.input.red_clump, snakemake.params.columns, required=("ra", "dec", "distance"))
+    pairs = red_clump_pairs(
+        stars,
+        clump,
+        release_epoch=snakemake.params.release["epoch"],
+        epoch=snakemake.params.epoch,
+        radius_arcsec=settings["red_clump_radius_arcsec"],
+    )
+    fraction = float((stars["reference_parallax_error"] / stars["reference_parallax"]).median())
+    if not np.isfinite(fraction):
+        fraction = settings["red_clump_error"]  # no error is known: weigh both alike
+    errors = {"reference_error": fraction, "red_clump_error": settings["red_clump_error"]}
+    abscissae = {
+        "red_clump": pairs["red_clump_parallax"].to_numpy(),
+        "mean": symmetric_parallax(pairs, **errors),
+    }
+    trend = red_clump_trend(
+        pairs,
+        abscissae,
+        width=settings["red_clump_bin_uas"],
+        min_stars=snakemake.params.min_stars,
+        gaussian=snakemake.params.gaussian,
+    )
+    summary = red_clump_summary(pairs, len(clump), snakemake.params.gaussian)
+    print(f"{len(stars)} stars, {len(clump)} red clump stars, {len(pairs)} in common", file=sys.stderr)
+    print(f"fractional errors: {errors}", summary.to_string(index=False), sep="\n", file=sys.stderr)
+    write_table(pairs, snakemake.output.pairs)
+    write_table(trend, snakemake.output.trend)
+    write_table(summary, snakemake.output.summary)

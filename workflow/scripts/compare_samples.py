@@ -1,0 +1,46 @@
+"""Global offsets of the run's samples beside those of the literature."""
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import yaml
+
+from gaia_offsets.tables import TableError, write_table
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+COLUMNS = ["origin", "label", "simulated", "solution", "parallax", "offset", "error", "n", "reference"]
+KEYS = {"paper", "tracers", "solution", "parallax", "offset", "error", "reference"}
+
+
+def from_run(offsets: pd.DataFrame, title: str, *, simulated: bool) -> pd.DataFrame:
+    """The medians of global_offsets.csv of one sample."""
+    table = offsets[["solution", "parallax", "n"]].assign(offset=offsets["median"], error=offsets["median_error"])
+    return table.assign(origin="run", label=title, simulated=simulated, reference="this run, median").reindex(
+        columns=COLUMNS
+    )
+
+
+def from_literature(entries: list[dict[str, Any]], path: str) -> pd.DataFrame:
+    """The published offsets of literature.yaml."""
+    for number, entry in enumerate(entries):
+        if set(entry) != KEYS:
+            raise TableError(f"{path}: entry {number}: the keys should be {', '.join(sorted(KEYS))}")
+    table = pd.DataFrame(entries)
+    label = table["paper"] + ", " + table["tracers"]
+    return table.assign(origin="literature", label=label, simulated=False).reindex(columns=COLUMNS)
+
+
+if __name__ == "__main__":
+    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    tables = [
+        from_run(pd.read_csv(path), sample["title"], simulated=sample["simulated"])
+        for path, sample in zip(snakemake.input.offsets, snakemake.params.samples, strict=True)
+    ]
+    with open(snakemake.input.literature, encoding="utf-8") as stream:
+        tables.append(from_literature(yaml.safe_load(stream), snakemake.input.literature))
+    table = pd.concat(tables, ignore_index=True).astype({"n": "Int64", "offset": "float64", "error": "float64"})
+    print(f"{len(tables) - 1} samples of the run, {len(tables[-1])} published offsets", file=sys.stderr)
+    write_table(table, snakemake.output.samples)
