@@ -1,0 +1,82 @@
+"""Runs the workflow for tests: always in a directory of its own, never in the repository, and without a network."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+TOY = ROOT / "config/toy.yaml"
+
+# Every client that a job could use goes through a proxy that is not there: who asks the network fails.
+NOWHERE = "http://127.0.0.1:9"
+OFFLINE = {name: NOWHERE for word in ("http_proxy", "https_proxy", "all_proxy") for name in (word, word.upper())}
+
+
+def snakemake_command(
+    directory: Path,
+    *arguments: str | Path,
+    targets: Iterable[str | Path] = (),
+    configfiles: Iterable[str | Path] = (),
+    config: dict[str, Any] | None = None,
+    cores: int | None = 2,
+    root: Path = ROOT,
+) -> list[str]:
+    """The command line; `config` is an overlay, written to `directory`, that comes after `configfiles`."""
+    directory.mkdir(parents=True, exist_ok=True)
+    overlays = list(configfiles)
+    if config is not None:
+        overlays.append(directory / "overlay.yaml")
+        overlays[-1].write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    command = [sys.executable, "-m", "snakemake", "--snakefile", root / "Snakefile", "--directory", directory]
+    command += ["--cores", cores] if cores else []
+    command += ["--configfile", *overlays] if overlays else []
+    return [str(word) for word in (*command, *arguments, "--", *targets)]
+
+
+def run_snakemake(directory: Path, *arguments: str | Path, fails: bool = False, **options: Any) -> str:
+    """Run Snakemake to its end and return all it printed; the test fails if it did not end as expected."""
+    done = subprocess.run(
+        snakemake_command(directory, *arguments, **options),
+        cwd=directory,
+        env={**os.environ, **OFFLINE},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=900,
+    )
+    if (done.returncode != 0) != fails:
+        pytest.fail(f"snakemake returned {done.returncode}:\n{done.stdout[-6000:]}", pytrace=False)
+    return done.stdout
+
+
+def jobs_of(dry_run: str) -> dict[str, int]:
+    """Rules and their numbers of jobs in the first table of a dry run; empty where there is nothing to do."""
+    _, _, after = dry_run.partition("Job stats:\n")
+    rows = (line.split() for line in after.partition("\n\n")[0].splitlines()[2:])
+    return {rule: int(count) for rule, count in rows if rule != "total"}
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A directory filled by `make` once a session, by whichever worker of pytest-xdist comes first."""
+    base = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    folder, done = base / name, base / f"{name}.done"
+    with open(base / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            done.touch()
+    return folder
