@@ -86,7 +86,7 @@ def test_shipped_overlays_are_sound(base, schema, name):
         ),
         (
             "samples: {lamost_giants: {crossmatch: {backend: local}}}",
-            "samples.lamost_giants.crossmatch.gaia: missing; the local back end needs a table of Gaia sources",
+            "samples.lamost_giants.crossmatch.gaia: missing; backend local needs it",
         ),
         (
             "datasets: {x: {simulated: {survey: toi, table: targets}}}",
@@ -94,6 +94,43 @@ def test_shipped_overlays_are_sound(base, schema, name):
         ),
         ("samples: {x: {like: lamost}}", "samples.x.like: 'lamost' is not one of samples; did you mean lamost_giants?"),
         ("samples: {x: {like: x}}", "samples.x.like: x -> x leads back to itself"),
+        ("run: {samples: lamost_giants}", "run.samples: 'lamost_giants' is not of type array"),
+        ("run: {samples: [lamost_giants, lamost_giants]}", "run.samples: 'lamost_giants' stands more than once"),
+        ("figures: {dpi: .nan}", "figures.dpi: nan is not a finite number"),
+        (
+            "measure: {trends: {edges: {colour: {start: 1.1, stop: 1.9, step: 0.3}}}}",
+            "measure.trends.edges.colour: 1.1 to 1.9 are 2.66667 steps; it takes 1 to 10000 whole ones",
+        ),
+        (
+            "measure: {histogram_width_uas: 1.0e-7}",
+            "measure.histogram_width_uas: 1e-07 makes more than 10000 bins; take a wider one",
+        ),
+        (
+            "samples: {lamost_giants: {targets: {columns: {distnace: dist}}}}",
+            "samples.lamost_giants.targets.columns.distnace: not a standard column; did you mean distance? "
+            "(else choose another name)",
+        ),
+        (
+            "samples: {lamost_giants: {targets: {columns: {mine: {column: m, unit: pc}}}}}",
+            "samples.lamost_giants.targets.columns.mine.unit: only standard columns are converted",
+        ),
+        (
+            "samples: {lamost_giants: {cuts: [{column: offset_raw, op: <, value: 2}]}}",
+            "samples.lamost_giants.cuts.0.column: 'offset_raw' is computed after the cuts",
+        ),
+        (
+            "samples: {lamost_giants: {crossmatch: {radius_arcsec: null}}}",
+            "samples.lamost_giants.crossmatch.radius_arcsec: missing; backend archive needs it",
+        ),
+        (
+            "{releases: {dr3: {epoch: 2016.0}}, samples: {lamost_giants: {release: dr3}}}",
+            "samples.lamost_giants.release: releases.dr3 names no table gaia_source, which backend archive needs",
+        ),
+        (
+            "datasets: {lamost_dr8_vac: {sha256: abc}}",
+            "datasets.lamost_dr8_vac.sha256: 'abc' is not of the form that is expected here; Digest that the file must "
+            "have.",
+        ),
         ("figures: {colour_range_uas: [5, 5]}", "figures.colour_range_uas: 5 is not above 5"),
         ("samples: null", "samples: None is not of type object"),
     ],
@@ -161,3 +198,17 @@ def test_the_config_page_is_in_sync_with_the_schema(schema):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert (ROOT / "docs/config.md").read_text() == module.page(schema), "run `make docs`"
+
+
+def test_numbers_that_come_as_text_are_numbers(base, schema):
+    # Snakemake hands on `--config 'surveys={toy: {stars: 3000}}'` with '3000'
+    overlay = {"surveys": {"standard": {"stars": "3000", "giant_fraction": "0.5"}}, "measure": {"map": {"nside": "8"}}}
+    resolved = checks.resolve(checks.merge(base, overlay), schema)
+    assert resolved["surveys"]["standard"]["stars"] == 3000 and resolved["surveys"]["standard"]["giant_fraction"] == 0.5
+    assert resolved["measure"]["map"]["nside"] == 8
+    assert faults(base, schema, "figures: {dpi: '2x'}") == ["figures.dpi: '2x' is not of type integer"]
+
+
+def test_a_like_that_leads_nowhere_is_told_alone(base, schema):
+    line = "samples.x.like: 'lamost' is not one of samples; did you mean lamost_giants?"
+    assert faults(base, schema, "samples: {x: {like: lamost}}") == [line]

@@ -212,3 +212,10 @@ def test_no_tracers_at_all():
     assert len(global_offsets(empty, GAUSSIAN)) == 0
     assert len(trends(empty, EDGES, min_stars=2, gaussian=GAUSSIAN)) == 0
     assert len(pixel_offsets(empty, np.zeros(0, dtype=int), gaussian=GAUSSIAN)) == 0
+
+
+def test_the_last_edge_belongs_to_the_last_bin():
+    stars = tracers(200).assign(solution="5p", nu_eff_used_in_astrometry=1.6)
+    table = trends(stars, EDGES, min_stars=2, gaussian=GAUSSIAN)
+    last = table[(table["variable"] == "colour") & (table["parallax"] == "raw")]
+    assert last["n"].tolist() == [200] and last["bin_high"].tolist() == [1.6]

@@ -66,6 +66,13 @@ def test_empty_lists():
     assert index[0] == -1 and np.isnan(separation[0]) and neighbours[0] == 0
 
 
+def test_a_row_without_a_position_is_unmatched_and_harms_no_other():
+    index, separation, neighbours = match_nearest(
+        [1.0, np.nan, 1.0], [2.0, 2.0, np.nan], [np.nan, 1.0], [2.0, 2.0], 3.0
+    )
+    assert index.tolist() == [1, -1, -1] and neighbours.tolist() == [1, 0, 0] and np.isnan(separation[1:]).all()
+
+
 def catalogues():
     targets = pd.DataFrame({"obsid": [1, 2, 3], "target_ra": [10.0, 10.0, 200.0], "target_dec": [20.0, 20.0, 5.0]})
     gaia = pd.DataFrame(
@@ -108,5 +115,7 @@ def test_faulty_tables_are_refused():
     targets, gaia, tmass, distances = catalogues()
     with pytest.raises(TableError, match="2 source_ids stand more than once"):
         match_catalogues(targets, pd.concat([gaia, gaia]), tmass, distances, **SETTINGS)
+    with pytest.raises(TableError, match="distances table: 2 source_ids stand more than once"):
+        match_catalogues(targets, gaia, tmass, pd.concat([distances, distances]), **SETTINGS)
     with pytest.raises(TableError, match="columns ks_m, ra would be overwritten"):
         match_catalogues(targets.assign(ra=1.0, ks_m=2.0), gaia, tmass, distances, **SETTINGS)

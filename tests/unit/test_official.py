@@ -6,6 +6,7 @@ import pytest
 
 from gaia_offsets.columns import TRACERS
 from gaia_offsets.official import with_offsets, zero_point
+from gaia_offsets.tables import TableError
 
 FIVE = [
     *[(10, 1.5, 0, -0.034606), (12, 1.45, 20, -0.024509), (12.5, 1.45, 20, -0.016645), (13, 1.48, 0, -0.034093)],
@@ -93,3 +94,11 @@ def test_outside_the_model_only_the_corrected_offset_is_null():
     assert np.isnan(table["offset_corrected"][2]) and np.isfinite(table["offset_raw"][2])
     none = with_offsets(stars(), official="none")
     assert none["offset_corrected"].isna().all() and none["offset_raw"].notna().all()
+
+
+def test_no_zero_point_at_all_and_wrong_units_are_told():
+    with pytest.raises(TableError, match="none for any of 3 stars; no values in nu_eff_used_in_astrometry"):
+        table = stars().assign(nu_eff_used_in_astrometry=np.nan, pseudocolour=np.nan)
+        with_offsets(table, official="lindegren2021")
+    with pytest.raises(TableError, match=r"the median of 3 stars is .* mas.*check the units"):
+        with_offsets(stars().assign(parallax=stars()["parallax"] * 1000), official="lindegren2021")

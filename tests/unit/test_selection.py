@@ -75,6 +75,8 @@ def matched():
             "ra": [1.0, 1.0, 2.0, 3.0, 4.0, 5.0],
             "dec": 0.0,
             "ruwe": [1.0, 1.0, 1.0, 1.0, 1.0, 2.0],
+            "parallax": 0.5,
+            "reference_parallax": 0.4,
         }
     )
 
@@ -87,9 +89,9 @@ def test_cut_flow_accounts_for_every_row():
         matched(), one_row_per=ONE_ROW, cuts=[{"column": "ruwe", "op": "<=", "value": 1.4}]
     )
     assert stars["source_id"].tolist() == [3, 5] and stars["obsid"].tolist() == [3, 2]
-    assert flow["kept"].tolist() == [6, 5, 4, 3, 2]
-    assert flow["removed"].tolist() == [0, 1, 1, 1, 1]
-    assert flow["kept_5p"].tolist() == [3, 3, 3, 2, 1] and flow["kept_6p"].tolist() == [1, 1, 1, 1, 1]
+    assert flow["kept"].tolist() == [6, 5, 4, 4, 3, 2, 2]
+    assert flow["removed"].tolist() == [0, 1, 1, 0, 1, 1, 0]
+    assert flow["kept_5p"].tolist() == [3, 3, 3, 3, 2, 1, 1] and flow["kept_6p"].tolist() == [1] * 7
     assert not warnings
 
 
@@ -102,7 +104,7 @@ def test_what_the_archive_was_not_asked_is_a_step_of_its_own():
 @given(st.lists(st.tuples(st.floats(0, 3), st.sampled_from([3, 31, 95])), min_size=1, max_size=30))
 def test_kept_and_removed_always_add_up(rows):
     table = pd.DataFrame(rows, columns=["ruwe", "astrometric_params_solved"])
-    table = table.assign(source_id=np.arange(1, len(rows) + 1), ra=0.0, dec=0.0)
+    table = table.assign(source_id=np.arange(1, len(rows) + 1), ra=0.0, dec=0.0, parallax=1.0, reference_parallax=1.0)
     _, flow, _ = select_stars(table, one_row_per=None, cuts=[{"column": "ruwe", "op": "<", "value": 1.4}])
     assert (flow["kept"][1:].to_numpy() + flow["removed"][1:].to_numpy() == flow["kept"][:-1].to_numpy()).all()
     assert (flow["kept_5p"] + flow["kept_6p"] <= flow["kept"]).all()
@@ -111,7 +113,14 @@ def test_kept_and_removed_always_add_up(rows):
 def test_rounded_identifiers_are_noticed():
     ids = (1_360_404_197_786_810_880 + 256 * np.arange(25)).astype(np.int64)
     table = pd.DataFrame(
-        {"source_id": np.repeat(ids, 2), "astrometric_params_solved": 31, "ra": np.arange(50.0), "dec": 0.0}
+        {
+            "source_id": np.repeat(ids, 2),
+            "astrometric_params_solved": 31,
+            "ra": np.arange(50.0),
+            "dec": 0.0,
+            "parallax": 1.0,
+            "reference_parallax": 1.0,
+        }
     )
     _, _, warnings = select_stars(table, one_row_per={"columns": ["source_id"]}, cuts=[])
     assert "passage through float64" in warnings[0] and "25 identifiers stand at two or more" in warnings[1]
@@ -128,4 +137,19 @@ def test_an_empty_table_stays_a_table():
     stars, flow, _ = select_stars(
         matched().iloc[:0], one_row_per=ONE_ROW, cuts=[{"column": "ruwe", "op": "<", "value": 1}]
     )
-    assert len(stars) == 0 and flow["kept"].tolist() == [0, 0, 0, 0, 0]
+    assert len(stars) == 0 and flow["kept"].tolist() == [0] * 7
+
+
+def test_a_star_without_position_or_offset_leaves_a_trace_in_the_cut_flow():
+    table = matched().assign(ra=[1.0, 1.0, np.nan, 3.0, 4.0, 5.0], reference_parallax=[0.4] * 5 + [np.nan])
+    stars, flow, _ = select_stars(table, one_row_per=ONE_ROW, cuts=[])
+    removed = dict(zip(flow["criterion"], flow["removed"], strict=True))
+    assert removed["has a position"] == 1 and removed["has a parallax and a reference parallax"] == 1
+    assert stars["source_id"].tolist() == [5]
+
+
+def test_a_column_that_is_not_there_or_not_numbers_is_named():
+    with pytest.raises(TableError, match="one_row_per: the table has no column 'quality'"):
+        best_rows(FRAME, ["name"], prefer="quality")
+    with pytest.raises(TableError, match="cut on 'name': the column holds str, > 3 compares numbers"):
+        cut_mask(FRAME, {"column": "name", "op": ">", "value": 3})

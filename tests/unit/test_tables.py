@@ -138,3 +138,35 @@ def test_written_bytes_depend_on_the_rows_alone(tmp_path, name):
     assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     back = read_table(tmp_path / "a" / name)
     assert back["source_id"][0] == BIG and back["parallax"][0] == 0.1
+
+
+def test_parquet_units_masks_bytes_and_index_are_those_of_the_table(tmp_path):
+    table = sample_table()
+    table["d"].unit = u.pc
+    table.write(tmp_path / "astropy.parquet", format="parquet")
+    frame = read_table(tmp_path / "astropy.parquet", {"parallax": "plx", "distance": "d", "cluster": "cluster"})
+    assert frame["distance"].tolist() == [1.5, 2.5]
+    assert frame["parallax"][0] == pytest.approx(0.5) and np.isnan(frame["parallax"][1])
+    pandas = pd.DataFrame({"source_id": [BIG, 17, 18], "cluster": [b"M2", b"M92", None]}).set_index("source_id")
+    pandas.to_parquet(tmp_path / "pandas.parquet")
+    frame = read_table(tmp_path / "pandas.parquet", {"cluster": "cluster"})
+    assert frame["source_id"].tolist() == [BIG, 17, 18] and frame["cluster"][:2].tolist() == ["M2", "M92"]
+
+
+def test_units_of_logarithms_are_numbers_and_a_foreign_unit_stops_nobody(tmp_path, capsys):
+    table = Table({"logg": [2.5], "distance": [3.0]})
+    table["logg"].unit, table["distance"].unit = u.dex(u.cm / u.s**2), u.s
+    path = tmp_path / "t.ecsv"
+    table.write(path, format="ascii.ecsv")
+    frame = read_table(path)
+    assert frame["logg"][0] == 2.5 and "distance" not in frame
+    assert "the column is left out" in capsys.readouterr().err
+    assert read_table(path, {"distance": {"column": "distance", "unit": ""}})["distance"][0] == 3.0
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_other_separators_and_printed_nulls(tmp_path, separator):
+    path = tmp_path / "t.csv"
+    path.write_text(f"ra{separator}dec\n1.0{separator}--\nnull{separator}2.0\n")
+    frame = read_table(path)
+    assert frame["ra"][0] == 1.0 and np.isnan(frame["ra"][1]) and np.isnan(frame["dec"][0])

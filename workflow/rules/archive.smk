@@ -17,7 +17,7 @@ rule prepare_targets:
         columns=lookup("samples/{sample}/targets/columns", within=config, default={}),
         cuts=catalogue_cuts,
         by=lookup("samples/{sample}/crossmatch/by", within=config),
-        radius_arcsec=lookup("samples/{sample}/crossmatch/radius_arcsec", within=config),
+        radius_arcsec=lookup("samples/{sample}/crossmatch/radius_arcsec", within=config, default=None),
         code=digest("prepare_targets.py"),
     script:
         "../scripts/prepare_targets.py"
@@ -53,8 +53,8 @@ rule query_archive:
         pm_margin_arcsec=lookup("archive/pm_margin_arcsec", within=config),
         release=release_block,
         by=lookup("samples/{sample}/crossmatch/by", within=config),
-        epoch=lookup("samples/{sample}/crossmatch/epoch", within=config),
-        radius_arcsec=lookup("samples/{sample}/crossmatch/radius_arcsec", within=config),
+        epoch=lookup("samples/{sample}/crossmatch/epoch", within=config, default=None),
+        radius_arcsec=lookup("samples/{sample}/crossmatch/radius_arcsec", within=config, default=None),
         code=digest("query_archive.py"),
     script:
         "../scripts/query_archive.py"

@@ -25,7 +25,9 @@ def crossmatch_tables(paths: Any, sample: dict[str, Any], gaia_epoch: float):
     """One row a target, see match_catalogues; `paths` holds the files by role."""
     match = sample["crossmatch"]
     targets = read_table(paths["targets"], sample["targets"].get("columns"), required=("target_ra", "target_dec"))
-    gaia = read_block(paths, "gaia", match["gaia"], tuple(GAIA), ("source_id", "ra", "dec", "parallax"))
+    gaia = read_block(
+        paths, "gaia", match["gaia"], tuple(GAIA), ("source_id", "ra", "dec", "pmra", "pmdec", "parallax")
+    )
     tmass = read_block(paths, "tmass", match.get("tmass"), ("ra", "dec", *TMASS), ("ra", "dec"))
     distances = read_block(paths, "distances", match.get("distances"), ("source_id", *DISTANCES), ("source_id",))
     matched = match_catalogues(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import difflib
 import itertools
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ import yaml
 from gaia_offsets.columns import STANDARD
 
 Config = dict[str, Any]
-SIMULATED_TABLES = ("targets", "gaia_source", "tmass", "distances", "red_clump", "truth")
+MAX_BINS = 10_000
+# Columns that come only after the cuts, and those that only a cross-match brings.
+AFTER_THE_CUTS = ("zero_point", "parallax_corrected", "offset_raw", "offset_corrected")
 
 
 class ConfigError(ValueError):
@@ -76,21 +79,57 @@ def resolve(config: Config, schema: Config) -> Config:
 
     Raises ConfigError with all faults, each on its line: dotted path, what is wrong, and what was perhaps meant.
     """
-    resolved = copy.deepcopy(config)
-    faults = []
+    resolved = _numbers(copy.deepcopy(config), schema, schema)
+    faults, broken = [], None
     for section in ("samples", "surveys"):
         if isinstance(resolved.get(section), dict):
             try:
                 resolved[section] = inherit(resolved[section], section)
             except ConfigError as error:
                 faults.append(str(error))
-    faults += _schema_faults(resolved, schema)
+                broken = f"{section}.{str(error).split('.')[1]}."
+    faults += [*_schema_faults(resolved, schema), *_not_finite(resolved)]
     for check in (_run_faults, _dataset_faults, _samples_faults, _measure_faults, _catalogue_faults, _figure_faults):
         faults += _as_far_as_possible(check(resolved))
     if faults:
         inherited = _inherited_faults(faults, config)
+        # What an entry lacks because its `like` leads nowhere is no fault of its own.
+        inherited |= {fault for fault in faults if broken and fault.startswith(broken) and ": missing" in fault}
         raise ConfigError("\n".join(fault for fault in faults if fault not in inherited))
     return resolved
+
+
+def _numbers(value: Any, node: Config, schema: Config) -> Any:
+    """The config with texts made numbers where only a number may stand.
+
+    Snakemake hands on what stands inside {...} of --config as text.
+    """
+    node = {**schema["$defs"][node["$ref"].split("/")[-1]], **node} if "$ref" in node else node
+    if isinstance(value, dict):
+        own, other = node.get("properties", {}), node.get("additionalProperties")
+        other = other if isinstance(other, dict) else {}
+        return {key: _numbers(entry, own.get(key, other), schema) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_numbers(entry, node.get("items", {}), schema) for entry in value]
+    kinds = node.get("type", [])
+    kinds = {kinds} if isinstance(kinds, str) else set(kinds)
+    if isinstance(value, str) and kinds and kinds <= {"number", "integer", "null"}:
+        try:
+            return int(value) if "integer" in kinds else float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _not_finite(value: Any, path: str = "") -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, entry in value.items():
+            yield from _not_finite(entry, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list):
+        for number, entry in enumerate(value):
+            yield from _not_finite(entry, f"{path}.{number}")
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield f"{path}: {value} is not a finite number"
 
 
 def _as_far_as_possible(faults: Iterator[str]) -> Iterator[str]:
@@ -144,10 +183,10 @@ def _schema_faults(config: Config, schema: Config) -> Iterator[str]:
             wanted = error.validator_value
             wanted = " or ".join(wanted) if isinstance(wanted, list) else wanted
             yield f"{path}: {error.instance!r} is not of type {wanted}"
-        elif error.validator in ("pattern", "propertyNames"):
-            yield f"{path}: {error.instance!r} should be made of a-z, 0-9 and _" + (
-                "" if error.schema.get("pattern", "") == "^[a-z0-9_]+$" else f" (pattern {error.schema.get('pattern')})"
-            )
+        elif error.validator == "pattern" and "description" not in error.schema:
+            yield f"{path}: {error.instance!r} should be made of a-z, 0-9 and _"
+        elif error.validator == "pattern":
+            yield f"{path}: {error.instance!r} is not of the form that is expected here; {error.schema['description']}"
         else:
             yield f"{path}: {error.message}"
 
@@ -157,8 +196,12 @@ def _description(schema: Config, key: str) -> str:
 
 
 def _run_faults(config: Config) -> Iterator[str]:
+    if not isinstance(config["run"]["samples"], list):
+        return
     if not config["run"]["samples"]:
         yield "run.samples: names no sample"
+    for name in sorted({name for name in config["run"]["samples"] if config["run"]["samples"].count(name) > 1}):
+        yield f"run.samples: {name!r} stands more than once"
     for name in config["run"]["samples"]:
         if name not in config["samples"]:
             yield f"run.samples: {name!r} is not one of samples{_near(name, config['samples'])}"
@@ -183,10 +226,17 @@ def _measure_faults(config: Config) -> Iterator[str]:
     for variable, edges in config["measure"]["trends"]["edges"].items():
         path = f"measure.trends.edges.{variable}"
         if isinstance(edges, dict):
+            bins = (edges["stop"] - edges["start"]) / edges["step"]
             if edges["stop"] <= edges["start"]:
                 yield f"{path}: stop {edges['stop']:g} is not above start {edges['start']:g}"
+            elif abs(bins - round(bins)) > 1e-6 or not 1 <= round(bins) <= MAX_BINS:
+                span = f"{edges['start']:g} to {edges['stop']:g}"
+                yield f"{path}: {span} are {bins:g} steps; it takes 1 to {MAX_BINS} whole ones"
         elif len(edges) < 2 or any(b <= a for a, b in itertools.pairwise(edges)):
             yield f"{path}: edges must increase, two or more"
+    width = config["measure"]["histogram_width_uas"]
+    if 2000 / width > MAX_BINS:
+        yield f"measure.histogram_width_uas: {width:g} makes more than {MAX_BINS} bins; take a wider one"
     nside = config["measure"]["map"]["nside"]
     if nside & (nside - 1):
         yield f"measure.map.nside: {nside} is not a power of two"
@@ -246,8 +296,8 @@ def _sample_faults(path: str, sample: Config, config: Config) -> Iterator[str]:
                 f"{_near(column, known)}"
             )
 
-    if sample["crossmatch"]["backend"] == "local" and not sample["crossmatch"].get("gaia"):
-        yield f"{path}.crossmatch.gaia: missing; the local back end needs a table of Gaia sources"
+    yield from (f"{path}.{fault}" for fault in _crossmatch_faults(sample, config))
+    yield from (f"{path}.{fault}" for fault in _column_faults(sample))
     one_row = sample.get("one_row_per")
     if one_row:
         for column in [*one_row["columns"], one_row.get("prefer"), one_row.get("ties")]:
@@ -256,10 +306,39 @@ def _sample_faults(path: str, sample: Config, config: Config) -> Iterator[str]:
     for number, cut in enumerate(sample["cuts"]):
         where = f"cuts.{number}"
         yield from column_fault(f"{where}.column", cut["column"])
+        if cut["column"] in AFTER_THE_CUTS:
+            yield f"{path}.{where}.column: {cut['column']!r} is computed after the cuts"
         yield from (f"{path}.{where}.{fault}" for fault in _cut_faults(cut))
     for where, column in _reference_columns(sample["reference"]):
         yield from column_fault(where, column)
     yield from (f"{path}.reference.{fault}" for fault in _reference_faults(sample["reference"]))
+
+
+def _crossmatch_faults(sample: Config, config: Config) -> Iterator[str]:
+    match, release = sample["crossmatch"], config["releases"].get(sample["release"], {})
+    backend, by = match["backend"], match.get("by")
+    needed = {"local": ["gaia", "epoch", "radius_arcsec", "tmass_radius_arcsec"], "archive": ["by"]}.get(backend, [])
+    if backend == "archive" and by in ("position", "xmatch"):
+        needed += ["epoch", "radius_arcsec"]
+    for key in needed:
+        if match.get(key) is None:
+            yield f"crossmatch.{key}: missing; backend {backend} needs it"
+    if backend == "archive":
+        tables = ["gaia_source", *(["dr2_neighbourhood"] if by == "dr2_source_id" else [])]
+        for table in tables:
+            if not release.get(table):
+                yield f"release: releases.{sample['release']} names no table {table}, which backend archive needs"
+
+
+def _column_faults(sample: Config) -> Iterator[str]:
+    for where, block in table_blocks(sample).items():
+        for name, entry in (block.get("columns") or {}).items():
+            if name in STANDARD:
+                continue
+            if isinstance(entry, dict) and entry.get("unit"):
+                yield f"{where}.columns.{name}.unit: only standard columns are converted{_near(name, STANDARD)}"
+            elif difflib.get_close_matches(name, STANDARD, n=1, cutoff=0.85):
+                yield f"{where}.columns.{name}: not a standard column{_near(name, STANDARD)} (else choose another name)"
 
 
 def _cut_faults(cut: Config) -> Iterator[str]:

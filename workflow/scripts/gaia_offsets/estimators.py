@@ -250,8 +250,9 @@ def histograms(tracers: pd.DataFrame, *, width: float, reach: float = 1000.0) ->
 def trends(
     tracers: pd.DataFrame, edges: dict[str, np.ndarray], *, min_stars: int, gaussian: dict[str, Any]
 ) -> pd.DataFrame:
-    """trends.csv: statistics of the offsets in bins of one variable at a time (Fig. 5), bins [low, high).
+    """trends.csv: statistics of the offsets in bins of one variable at a time (Fig. 5).
 
+    Bins are [low, high), the last one [low, high].
     `edges` holds increasing bin edges for phot_g_mean_mag [mag], colour (nu_eff of 5p, pseudocolour of 6p)
     [1/um] and sin_ecl_lat. Bins with fewer than `min_stars` are left out. `x_mean` is the mean of the variable over the
     stars whose offset is known.
@@ -266,6 +267,7 @@ def trends(
         for variable, x in variables.items():
             x, bounds = x.to_numpy(dtype=float), np.asarray(edges[variable], dtype=float)
             place = np.searchsorted(bounds, x, side="right") - 1
+            place[x == bounds[-1]] = len(bounds) - 2  # the last bin is closed, as in a histogram
             inside = (place >= 0) & (place < len(bounds) - 1) & np.isfinite(x) & np.isfinite(offset)
             table = group_statistics(offset[inside], place[inside], gaussian)
             x_mean = np.bincount(place[inside], x[inside], minlength=len(bounds))[table.index]

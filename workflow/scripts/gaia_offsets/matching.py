@@ -73,11 +73,14 @@ def match_nearest(
     n = len(ra)
     index, separation = np.full(n, -1, dtype=np.int64), np.full(n, np.nan)
     neighbours = np.zeros(n, dtype=np.int64)
-    if n == 0 or len(other_ra) == 0:
-        return index, separation, neighbours
     ra, dec = np.asarray(ra, dtype=float), np.asarray(dec, dtype=float)
     other_ra, other_dec = np.asarray(other_ra, dtype=float), np.asarray(other_dec, dtype=float)
-    order, other_order = _along_the_sky(ra, dec), _along_the_sky(other_ra, other_dec)
+    # A row without a position has no neighbour; the KD-tree would refuse the whole list.
+    placed, others_placed = np.flatnonzero(np.isfinite(ra + dec)), np.flatnonzero(np.isfinite(other_ra + other_dec))
+    order = placed[_along_the_sky(ra[placed], dec[placed])]
+    other_order = others_placed[_along_the_sky(other_ra[others_placed], other_dec[others_placed])]
+    if len(order) == 0 or len(other_order) == 0:
+        return index, separation, neighbours
     points = unit_vectors(ra[order], dec[order])
     others = unit_vectors(other_ra[other_order], other_dec[other_order])
     tree = cKDTree(others, balanced_tree=False, compact_nodes=False)
@@ -118,10 +121,12 @@ def match_catalogues(
     at J2000. Columns: those of `targets`, `preselected`, GAIA, TMASS, DISTANCES, `match_separation` [arcsec] and
     `match_neighbours`; nulls where there is no counterpart.
 
-    Raises TableError where the Gaia table holds a source twice.
+    Raises TableError where the Gaia or the distances table holds a source twice.
     """
-    if gaia["source_id"].duplicated().any():
-        raise TableError(f"Gaia table: {int(gaia['source_id'].duplicated().sum())} source_ids stand more than once")
+    for table, name in ((gaia, "Gaia"), (distances, "distances")):
+        twice = 0 if table is None else int(table["source_id"].duplicated().sum())
+        if twice:
+            raise TableError(f"{name} table: {twice} source_ids stand more than once")
     motions = [gaia[name].to_numpy(dtype=float) for name in ("ra", "dec", "pmra", "pmdec")]
     then = propagate(*motions, target_epoch - gaia_epoch)
     index, separation, neighbours = match_nearest(

@@ -49,7 +49,11 @@ def cut_mask(frame: pd.DataFrame, cut: dict[str, Any]) -> np.ndarray:
     elif op == "in":
         passed = values.isin(value).to_numpy(dtype=bool) & known
     else:
-        passed = _COMPARE[op](values, value).fillna(False).to_numpy(dtype=bool) & known
+        try:
+            passed = _COMPARE[op](values, value).fillna(False).to_numpy(dtype=bool) & known
+        except TypeError:
+            message = f"cut on {column!r}: the column holds {values.dtype}, {op} {value!r} compares numbers"
+            raise TableError(message) from None
     if cut.get("solution"):
         passed = passed | (frame["solution"] != cut["solution"]).to_numpy(dtype=bool, na_value=True)
     return passed
@@ -77,6 +81,11 @@ def best_rows(
     Kept is the row with the highest `prefer` (null lowest), then the lowest `ties`, then the first. The result does
     not depend on the order of the rows where `prefer` and `ties` settle it.
     """
+    missing = [name for name in (*columns, prefer, ties) if name and name not in frame.columns]
+    if missing:
+        raise TableError(
+            f"one_row_per: the table has no column {missing[0]!r}; it has {', '.join(map(str, frame.columns))}"
+        )
     order = frame.loc[:, list(columns)].copy()
     order["_place"] = np.arange(len(frame))
     by, ascending = list(columns), [True] * len(columns)
@@ -128,9 +137,10 @@ def select_stars(
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """Stars that pass, the cut flow, and warnings (Sect. 2.1).
 
-    `matched` has one row an observed spectrum, with null Gaia columns where there is no counterpart, and may hold
-    `preselected` (false: left out before the archive was asked). Steps: preselection, Gaia counterpart, a 5- or
-    6-parameter solution, one row a star, the cuts in their order. The result is sorted by source_id, then position.
+    `matched` has one row an observed spectrum with ra, dec, parallax and reference_parallax, null where there is
+    no counterpart, and may hold `preselected` (false: left out before the archive was asked). Steps: preselection, Gaia
+    counterpart, a 5- or 6-parameter solution, a position, one row a star, the cuts in their order, a known offset. The
+    result is sorted by source_id, then position.
     """
     matched = matched.assign(solution=solution(matched["astrometric_params_solved"]))
     flow = CutFlow(matched, "rows of the targets table")
@@ -138,6 +148,7 @@ def select_stars(
         flow.keep(flow.frame["preselected"].to_numpy(dtype=bool), "passes the cuts on catalogue columns alone")
     flow.keep(flow.frame["source_id"].notna().to_numpy(), "has a Gaia counterpart")
     flow.keep(flow.frame["solution"].isin(["5p", "6p"]).to_numpy(), "has a 5p or 6p solution")
+    flow.keep(flow.frame[["ra", "dec"]].notna().all(axis=1).to_numpy(dtype=bool), "has a position")
     warnings = _identity_warnings(flow.frame, one_row_per)
     if one_row_per:
         keep = best_rows(flow.frame, one_row_per["columns"], one_row_per.get("prefer"), one_row_per.get("ties"))
@@ -145,6 +156,8 @@ def select_stars(
         flow.keep(keep, f"{text}, highest {one_row_per['prefer']}" if one_row_per.get("prefer") else text)
     for cut in cuts:
         flow.keep(cut_mask(flow.frame, cut), describe_cut(cut))
+    known = flow.frame[["parallax", "reference_parallax"]].notna().all(axis=1)
+    flow.keep(known.to_numpy(dtype=bool), "has a parallax and a reference parallax")
     stars = flow.frame.sort_values(["source_id", "ra", "dec"], kind="stable").reset_index(drop=True)
     return stars, flow.table(), warnings
 

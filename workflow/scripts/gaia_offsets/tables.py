@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import gzip
+import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from gaia_offsets.columns import STANDARD
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 
 class TableError(ValueError):
     """A table that cannot be used; the message is one line: what, where, what to do."""
+
+
+NULLS = ("--", "null")  # besides pandas' own: how astropy and the archives print a missing value
 
 
 def table_format(path: str | Path) -> str:
@@ -36,11 +43,11 @@ def table_format(path: str | Path) -> str:
 
 
 def csv_separator(path: Path) -> str:
-    """Separator of a CSV file by its first line: comma or, as LAMOST writes, a bar."""
+    """Separator of a CSV file by its first line: comma, LAMOST's bar, semicolon or tab."""
     opener = gzip.open if path.name.lower().endswith(".gz") else open
     with opener(path, "rt", encoding="utf-8") as stream:
         first = stream.readline()
-    return "|" if first.count("|") > first.count(",") else ","
+    return max(",|;\t", key=first.count)
 
 
 def _read_native(path: Path, wanted: set[str] | None) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -49,14 +56,24 @@ def _read_native(path: Path, wanted: set[str] | None) -> tuple[pd.DataFrame, dic
     if fmt == "parquet":
         import pyarrow.parquet as pq
 
-        names = pq.read_schema(path).names
-        columns = [name for name in names if wanted is None or name in wanted]
-        # Nullable integers: a missing identifier must not turn the others into float64.
-        frame = pq.read_table(path, columns=columns).to_pandas(types_mapper=_nullable_integers())
-        return frame, {}
+        schema = pq.read_schema(path)
+        columns = [name for name in schema.names if wanted is None or name in wanted]
+        masks = {name: f"{name}.mask" for name in columns if f"{name}.mask" in schema.names}
+        table = pq.read_table(path, columns=[*columns, *masks.values()])
+        # Nullable integers: a missing identifier must not turn the others into float64. Without pandas' own metadata,
+        # which would make an index of a column.
+        frame = table.replace_schema_metadata(None).to_pandas(types_mapper=_nullable_integers())
+        for name, mask in masks.items():  # astropy writes a masked column as two
+            frame[name] = frame[name].mask(frame.pop(mask).astype("bool"))
+        for name in columns:
+            if str(schema.field(name).type) in ("binary", "large_binary"):
+                frame[name] = frame[name].str.decode("utf-8")
+        return frame, parquet_units(schema)
     if fmt == "csv":
         keep = None if wanted is None else (lambda name: name in wanted)
-        frame = pd.read_csv(path, sep=csv_separator(path), usecols=keep, dtype_backend="numpy_nullable")
+        frame = pd.read_csv(
+            path, sep=csv_separator(path), usecols=keep, na_values=NULLS, dtype_backend="numpy_nullable"
+        )
         return frame, {}
     from astropy.table import Table
 
@@ -72,6 +89,18 @@ def _read_native(path: Path, wanted: set[str] | None) -> tuple[pd.DataFrame, dic
     table = table[flat]
     units = {name: str(table[name].unit) for name in flat if table[name].unit is not None}
     return table.to_pandas(use_nullable_int=True), units
+
+
+def parquet_units(schema: pa.Schema) -> dict[str, str]:
+    """Units by column of a Parquet file, from the fields' metadata (ours) or from the file's (astropy's)."""
+    units = {field.name: (field.metadata or {}).get(b"unit", b"").decode() for field in schema}
+    theirs = (schema.metadata or {}).get(b"table_meta_yaml")
+    if theirs:
+        from astropy.table.meta import get_header_from_yaml
+
+        header = get_header_from_yaml(theirs.decode().split("\n"))
+        units |= {entry["name"]: str(entry["unit"]) for entry in header["datatype"] if entry.get("unit")}
+    return {name: unit for name, unit in units.items() if unit}
 
 
 def _nullable_integers() -> Any:
@@ -130,16 +159,24 @@ def read_table(
     missing = [source for source in sources if source not in native.columns]
     if missing:
         present = ", ".join(column_names(path)[:40])
+        vector = " (columns of vectors or comment lines at the top cannot be read)" if missing[0] in present else ""
         raise TableError(
-            f"{path}: no column {missing[0]!r} (wanted as {sources[missing[0]]!r}); the file has: {present}"
+            f"{path}: no column {missing[0]!r} (wanted as {sources[missing[0]]!r}); the file has: {present}{vector}"
         )
     frame: dict[str, pd.Series] = {}
     for name, entry in spec.items():
         source = entry["column"]
-        frame[name] = _standardise(native[source], name, entry.get("unit") or units.get(source, ""), path, source)
+        unit = entry["unit"] if entry.get("unit") is not None else units.get(source, "")
+        frame[name] = _standardise(native[source], name, unit, path, source)
     for name in native.columns:
         # A file column already used under another name is not read a second time under its own.
         if name in STANDARD and name not in frame and name not in sources:
+            try:
+                unit_factor(units.get(name, ""), STANDARD[name].unit, f"{path}: column {name!r}")
+            except TableError as error:
+                # Nobody asked for this column by name: another table's unit must not stop the run.
+                print(f"{error}; the column is left out", file=sys.stderr)
+                continue
             frame[name] = _standardise(native[name], name, units.get(name, ""), path, name)
     lacking = [name for name in required if name not in frame]
     if lacking:
@@ -210,6 +247,9 @@ def _as_integers(values: pd.Series, where: str) -> pd.Series:
 def unit_factor(unit: str, standard: str, where: str) -> float:
     """Factor from a unit (as astropy writes it, "" for none) to the standard one; TableError where there is none."""
     if not unit or unit == standard:
+        return 1.0
+    # Logarithms and magnitudes of a system, e.g. log(cm.s**-2), dex or mag(Vega), are numbers in the standard unit.
+    if (not standard and unit.startswith(("dex", "log", "["))) or (standard == "mag" and unit.startswith("mag(")):
         return 1.0
     from astropy import units as u
 
