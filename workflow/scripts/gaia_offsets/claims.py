@@ -359,7 +359,9 @@ def check_claims(claims: Sequence[Mapping[str, Any]], run: Run, *, stars_are: st
             if claim["kind"] == "quoted":
                 raise NotTestable(claim["reason"])
             row |= _verdict(claim, MEASURES[claim["measure"]](run, **(claim.get("with") or {})))
-            if prefix and claim["kind"] != "arithmetic":
+            if claim["kind"] == "arithmetic":
+                row["reason"] += "; arithmetic on the paper's own numbers, whatever the stars"
+            elif prefix:
                 row["reason"] += "; needs the paper's stars"
         except NotTestable as reason:
             row |= {"verdict": f"not testable: {reason}", "reason": str(reason)}
