@@ -44,6 +44,7 @@ STARS: dict[str, dict[str, Any]] = {
     "red": {"bp_rp": 1.65},
     "no colour": {"bp_rp": np.nan},
     "too bright": {"g": 5.5, "ecl_lat": np.nan, "parallax": 0.77, "kpc": 1.25},
+    "no distance": {},
     "on the edges": {
         **{"snr": 50.0, "logg": 3.8, "ruwe": 1.4, "nu_eff": 1.9, "parallax": 1.499, "kpc": 0.8},
         **{"g": 15.0, "ecl_lat": 0.0},
@@ -59,23 +60,25 @@ SPECTRA: list[tuple[str, dict[str, Any]]] = [
     ("repeated", {"snr": 40.0, **WRONG}),
     ("repeated", {"snr": 120.0}),  # the one to keep: highest snr, lowest obsid of the two
     ("repeated", {"snr": 120.0, **WRONG}),
-    *((name, {}) for name in NAMES[1:]),
+    *((name, {"mks": -9999.0} if name == "no distance" else {}) for name in NAMES[1:]),  # LAMOST's missing value
 ]
 
 CUTFLOW = [  # step, kept, removed, kept_5p, kept_6p; who is removed
-    (0, 22, 0, 18, 2),
-    (1, 21, 1, 18, 2),  # no counterpart
-    (2, 20, 1, 18, 2),  # 2p
-    (3, 18, 2, 16, 2),  # two spectra of "repeated"
-    (4, 17, 1, 15, 2),  # snr
-    (5, 16, 1, 14, 2),  # parallax
-    (6, 15, 1, 13, 2),  # logg
-    (7, 12, 3, 10, 2),  # ks_msigcom, upper limit, no 2MASS
-    (8, 11, 1, 9, 2),  # ruwe
-    (9, 10, 1, 8, 2),  # nu_eff
-    (10, 9, 1, 8, 1),  # pseudocolour
-    (11, 7, 2, 6, 1),  # blue, no colour
-    (12, 6, 1, 5, 1),  # red
+    (0, 23, 0, 19, 2),
+    (1, 22, 1, 19, 2),  # no counterpart
+    (2, 21, 1, 19, 2),  # 2p
+    (3, 21, 0, 19, 2),  # all have positions
+    (4, 19, 2, 17, 2),  # two spectra of "repeated"
+    (5, 18, 1, 16, 2),  # snr
+    (6, 17, 1, 15, 2),  # parallax
+    (7, 16, 1, 14, 2),  # logg
+    (8, 13, 3, 11, 2),  # ks_msigcom, upper limit, no 2MASS
+    (9, 12, 1, 10, 2),  # ruwe
+    (10, 11, 1, 9, 2),  # nu_eff
+    (11, 10, 1, 9, 1),  # pseudocolour
+    (12, 8, 2, 7, 1),  # blue, no colour
+    (13, 7, 1, 6, 1),  # red
+    (14, 6, 1, 5, 1),  # no distance
 ]
 
 TRACERS = {  # name: reference parallax = 1 / kpc, zero point [mas], offsets raw and corrected [uas]
@@ -128,7 +131,9 @@ def write_survey(folder: Path) -> None:
     gaia = gaia_sources()
     names = {"phot_g_mean_mag": "g", "nu_eff_used_in_astrometry": "nu_eff", "astrometric_params_solved": "solved"}
     same = ["source_id", "ra", "dec", "pmra", "pmdec", "pseudocolour", "ruwe", "bp_rp", "ecl_lat"]
-    fits = Table({**{name: gaia[name].to_numpy() for name in same}, **{n: gaia[o].to_numpy() for n, o in names.items()}})
+    fits = Table(
+        {**{name: gaia[name].to_numpy() for name in same}, **{n: gaia[o].to_numpy() for n, o in names.items()}}
+    )
     fits["parallax"] = 1000 * gaia["parallax"].to_numpy()
     fits["parallax"].unit = "uas"  # the file says so; the config does not
     fits["parallax_error"] = np.full(len(gaia), 0.02)
@@ -149,7 +154,11 @@ def write_cluster(folder: Path) -> None:
         {
             "source_id": [640, 128, 384, 256],
             **{"l": [100.0, 101.0, 102.0, 103.0], "b": [-10.0, 0.0, 45.0, 89.0]},
-            **{"parallax": [0.07, 0.21, 0.19, 0.12], "parallax_error": 0.02, "astrometric_params_solved": [31, 31, 95, 31]},
+            **{
+                "parallax": [0.07, 0.21, 0.19, 0.12],
+                "parallax_error": 0.02,
+                "astrometric_params_solved": [31, 31, 95, 31],
+            },
             "cluster": ["far", "near", "near", "far"],
         }
     )

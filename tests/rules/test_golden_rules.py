@@ -94,7 +94,7 @@ def test_simulate(run: Path) -> None:
 def test_crossmatch_tables(run: Path) -> None:
     matched = pd.read_parquet(run / "resources/golden/crossmatch.local.parquet", dtype_backend="numpy_nullable")
     names = [name for name, _ in golden.SPECTRA]
-    assert matched["obsid"].tolist() == list(range(1001, 1023))
+    assert matched["obsid"].tolist() == list(range(1001, 1024))
     expected = [pd.NA if name == "no counterpart" else golden.SOURCE_ID[name] for name in names]
     assert matched["source_id"].astype("Int64").equals(pd.Series(expected, dtype="Int64"))
     by_name = matched.assign(name=names).drop_duplicates("name").set_index("name")
@@ -117,7 +117,7 @@ def test_adopt_targets(run: Path) -> None:
 
 def test_prepare_targets(run: Path) -> None:
     targets = pd.read_parquet(run / "resources/golden_archive/archive/targets.parquet")
-    assert targets["target_id"].tolist() == list(range(22))
+    assert targets["target_id"].tolist() == list(range(23))
     # Cuts on the catalogue's own columns remove two stars; the poor first spectrum stays, for another of its star passes.
     left_out = {name for (name, _), asked in zip(golden.SPECTRA, targets["preselected"], strict=True) if not asked}
     assert left_out == {"snr", "logg"}
@@ -141,15 +141,17 @@ def test_merge_archive(run: Path) -> None:
     config = golden.config(run / "given", sha256)
     tracers = "results/golden_archive/tracers.parquet"
     run_snakemake(run, config=config, targets=[tracers])
-    merged = pd.read_parquet(run / "resources/golden_archive/crossmatch.archive.parquet", dtype_backend="numpy_nullable")
+    merged = pd.read_parquet(
+        run / "resources/golden_archive/crossmatch.archive.parquet", dtype_backend="numpy_nullable"
+    )
     asked = merged["preselected"].astype(bool)
-    assert merged["obsid"].tolist() == list(range(1001, 1023))
+    assert merged["obsid"].tolist() == list(range(1001, 1024))
     assert merged["source_id"][asked].astype("Int64").equals(local["source_id"][asked].astype("Int64"))
     assert merged["source_id"][~asked].isna().all()
     # Both ways to the same stars, and the flow says who was not asked for.
     assert (run / tracers).read_bytes() == (run / "results/golden/tracers.parquet").read_bytes()
     flow = pd.read_csv(run / "results/golden_archive/tables/cutflow.csv")
-    assert flow.loc[1, ["kept", "removed"]].tolist() == [20, 2]
+    assert flow.loc[1, ["kept", "removed"]].tolist() == [21, 2]
     assert flow["kept"].iloc[-1] == 6
 
 
@@ -193,7 +195,9 @@ def test_correct_parallaxes(run: Path) -> None:
         star = tracers.loc[golden.SOURCE_ID[name]]
         assert star["reference_parallax"] == pytest.approx(reference, rel=1e-12), name
         assert star["reference_parallax_error"] == pytest.approx(0.085 * reference, rel=1e-12), name
-        assert star["zero_point"] == pytest.approx(zero_point, abs=2e-6, nan_ok=True), name  # the package rounds to 1e-6
+        assert star["zero_point"] == pytest.approx(zero_point, abs=2e-6, nan_ok=True), (
+            name
+        )  # the package rounds to 1e-6
         assert star["offset_raw"] == pytest.approx(raw, abs=1e-9), name
         assert star["offset_corrected"] == pytest.approx(corrected, abs=2e-3, nan_ok=True), name
     places = SkyCoord(tracers["ra"], tracers["dec"], unit="deg")

@@ -100,5 +100,8 @@ def test_no_zero_point_at_all_and_wrong_units_are_told():
     with pytest.raises(TableError, match="none for any of 3 stars; no values in nu_eff_used_in_astrometry"):
         table = stars().assign(nu_eff_used_in_astrometry=np.nan, pseudocolour=np.nan)
         with_offsets(table, official="lindegren2021")
-    with pytest.raises(TableError, match=r"the median of 3 stars is .* mas.*check the units"):
-        with_offsets(stars().assign(parallax=stars()["parallax"] * 1000), official="lindegren2021")
+    many = pd.concat([stars().iloc[:2]] * 20, ignore_index=True)
+    with pytest.raises(TableError, match=r"the median of 40 stars is .* mas.*check the units"):
+        with_offsets(many.assign(parallax=many["parallax"] * 1000), official="lindegren2021")
+    few = stars().assign(parallax=[1.5, 1.4, 1.3])
+    assert with_offsets(few, official="lindegren2021")["offset_raw"].median() > 900

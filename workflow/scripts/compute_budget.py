@@ -25,9 +25,9 @@ def selection_effect(
     if limit is None:
         return float("nan")
     others = [cut for cut in cuts if cut["column"] not in ON_PARALLAX]
+    matched = matched.assign(reference_parallax=reference_parallax(matched, reference)[0])
     stars, _, _ = select_stars(matched, one_row_per=one_row_per, cuts=others)
-    gaia = stars["parallax"].to_numpy(dtype=float, na_value=np.nan)
-    own, _ = reference_parallax(stars, reference)
+    gaia, own = (stars[name].to_numpy(dtype=float, na_value=np.nan) for name in ON_PARALLAX)
     return selection_shift(1000.0 * (gaia - own), gaia, own, limit)
 
 

@@ -52,13 +52,15 @@ def inherit(entries: Config, path: str) -> Config:
             return done[name]
         entry = entries[name]
         base = entry.get("like") if isinstance(entry, dict) else None
-        if base is None:
-            return entry
+        if not isinstance(base, str):
+            return entry  # no inheritance, or a value that the schema refuses
         if base not in entries:
             raise ConfigError(f"{path}.{name}.like: {base!r} is not one of {path}{_near(base, entries)}")
         if base in chain:
             raise ConfigError(f"{path}.{name}.like: {' -> '.join([*chain, base])} leads back to itself")
-        return merge(resolve(base, (*chain, base)), {k: v for k, v in entry.items() if k != "like"})
+        own = {key: value for key, value in entry.items() if key != "like"}
+        below = resolve(base, (*chain, base))
+        return merge(below, own) if isinstance(below, dict) else own
 
     for name in entries:
         done[name] = resolve(name, (name,))
@@ -136,7 +138,7 @@ def _as_far_as_possible(faults: Iterator[str]) -> Iterator[str]:
     """The faults up to the first value of a wrong type or a missing key: those the schema has reported already."""
     try:
         yield from faults
-    except (KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError, ValueError):
         return
 
 
@@ -144,7 +146,8 @@ def _inherited_faults(faults: list[str], config: Config) -> set[str]:
     """Faults that a sample only repeats from the one it is like."""
     repeated = set()
     for section in ("samples", "surveys"):
-        for name, entry in (config.get(section) or {}).items():
+        entries = config.get(section)
+        for name, entry in (entries.items() if isinstance(entries, dict) else ()):
             base = entry.get("like") if isinstance(entry, dict) else None
             for fault in faults:
                 original = fault.replace(f"{section}.{name}.", f"{section}.{base}.", 1)

@@ -1,0 +1,151 @@
+"""The house in order: lint, anatomy of the rules, pinned environments, no addresses of machines, docs in step."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from snakemake_run import ROOT, run_snakemake
+
+OURS = {".git", ".venv", ".snakemake", "resources", "results", "logs", "benchmarks", "__pycache__"}
+CACHES = {".pytest_cache", ".ruff_cache", ".hypothesis"}
+PICTURES = {".png", ".pdf", ".fits", ".gz", ".parquet"}
+
+
+def rules() -> Iterator[tuple[str, str]]:
+    """Name and text of every rule."""
+    for path in sorted([ROOT / "Snakefile", *(ROOT / "workflow/rules").glob("*.smk")]):
+        blocks = re.split(r"^rule (\w+):\n", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+        yield from zip(blocks[::2], blocks[1::2], strict=True)
+
+
+RULES = dict(rules())
+SCRIPTED = {name: text for name, text in RULES.items() if "    script:\n" in text}
+
+
+def files() -> Iterator[Path]:
+    """Every text file of the project itself."""
+    for top in ROOT.iterdir():
+        if top.name in OURS | CACHES:
+            continue
+        for path in [top] if top.is_file() else top.rglob("*"):
+            if path.is_file() and path.suffix not in PICTURES and not OURS & set(path.parts[len(ROOT.parts) :]):
+                yield path
+
+
+def test_lint(tmp_path: Path) -> None:
+    assert "good condition" in run_snakemake(tmp_path, "--lint", cores=None)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_rule_says_what_it_makes(name: str) -> None:
+    assert re.match(r'    """[A-Z][^"]{15,}[.\])]"""\n', RULES[name])
+
+
+@pytest.mark.parametrize("name", SCRIPTED)
+def test_a_rule_with_a_script_has_its_parts(name: str) -> None:
+    text = SCRIPTED[name]
+    script = re.search(r'script:\n        "\.\./scripts/(\w+\.py)"', text)[1]
+    assert script == f"{name}.py" and (ROOT / "workflow/scripts" / script).is_file()
+    assert f'code=digest("{script}"),' in text
+    assert re.search(rf'log:\n        "<logs>/{name}/', text)
+    assert re.search(rf'benchmark:\n        "<benchmarks>/{name}/.*\.jsonl"', text)
+    env = re.search(r'conda:\n        "\.\./\.\./(envs/\w+\.yaml)"', text)
+    assert (ROOT / env[1]).is_file()
+    assert "run:" not in text and "lambda" not in text
+
+
+def test_every_script_belongs_to_a_rule() -> None:
+    assert {path.stem for path in (ROOT / "workflow/scripts").glob("*.py")} == set(SCRIPTED)
+
+
+def test_captions_of_the_report_exist() -> None:
+    named = {name for text in RULES.values() for name in re.findall(r'caption="\.\./report/([\w.]+)"', text)}
+    assert named | {"workflow.rst"} == {path.name for path in (ROOT / "workflow/report").glob("*.rst")}
+
+
+# ---------------------------------------------------------------- environments
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "envs").glob("*.yaml")), ids=lambda path: path.stem)
+def test_environments_pin_exact_versions(path: Path) -> None:
+    env = yaml.safe_load(path.read_text())
+    assert env["channels"] == ["conda-forge"]
+    conda = [entry for entry in env["dependencies"] if isinstance(entry, str)]
+    pip = [entry for part in env["dependencies"] if isinstance(part, dict) for entry in part["pip"]]
+    assert [entry for entry in conda if not re.fullmatch(r"[a-z0-9_.-]+=\d+(\.\d+)+", entry)] == []
+    assert [entry for entry in pip if not re.fullmatch(r"[A-Za-z0-9_.-]+==\d+(\.\d+)+", entry)] == []
+
+
+def test_the_lock_has_a_hash_for_everything_and_holds_what_is_asked_for() -> None:
+    lock = (ROOT / "envs/requirements.lock").read_text()
+    entries = re.split(r"\n(?=[a-z0-9])", re.sub(r"^#.*\n", "", lock, flags=re.MULTILINE).strip())
+    assert [e.split()[0] for e in entries if not re.match(r"[a-z0-9_.-]+==\S+( ; .*)? \\\n.*--hash=sha256:", e)] == []
+    locked = {re.split("==", entry)[0] for entry in entries}
+    asked = re.findall(r"^([A-Za-z0-9_.-]+)", (ROOT / "envs/requirements.in").read_text(), re.MULTILINE)
+    assert {re.sub(r"[-_.]+", "-", name.lower()) for name in asked} - locked == set()
+    assert "://" not in lock
+
+
+# ---------------------------------------------------------------- addresses and docs
+
+
+def test_no_machine_and_no_registry_is_named() -> None:
+    # Put together here, so that this file does not name them either.
+    folders = [f"/{name}/" for name in ("work", "root", "home", "Users")] + [f"{ROOT}/", f"{Path.home()}/"]
+    hosts = ["pypi" + ".org", "python" + "hosted", "anaconda" + ".org", "--extra-" + "index", "--index" + "-url"]
+    named = re.compile("|".join(rf"(?<![\w.*}}]){re.escape(part)}" for part in folders if len(part) > 2))
+    hosted = re.compile("|".join(map(re.escape, hosts)))
+    found = []
+    for path in files():
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+            if named.search(line) or hosted.search(line):
+                found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()}")
+    assert found == []
+
+
+def schema() -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"))
+
+
+def test_the_config_page_is_that_of_the_schema() -> None:
+    page = runpy.run_path(str(ROOT / "docs/make_config_page.py"))["page"](schema())
+    assert (ROOT / "docs/config.md").read_text(encoding="utf-8") == page
+
+
+def known(node: dict[str, Any], parts: list[str], whole: dict[str, Any]) -> bool:
+    """Whether a dotted key leads somewhere in the schema; names of the user's choice match anything."""
+    if "$ref" in node:
+        node = {**whole["$defs"][node["$ref"].split("/")[-1]], **node}
+    if not parts:
+        return True
+    options = [node, *node.get("anyOf", []), *node.get("oneOf", [])]
+    inner = [option["properties"][parts[0]] for option in options if parts[0] in option.get("properties", {})]
+    inner = inner or [o["additionalProperties"] for o in options if isinstance(o.get("additionalProperties"), dict)]
+    return any(known(entry, parts[1:], whole) for entry in inner)
+
+
+PAGES = ["README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_keys_that_the_docs_name_exist(page: str) -> None:
+    whole = schema()
+    top = "|".join(whole["properties"])
+    keys = re.findall(rf"`((?:{top})(?:\.\w+)+)(?=[:`\[ ])", (ROOT / page).read_text(encoding="utf-8"))
+    keys = [key for key in keys if not key.endswith((".py", ".md", ".yaml", ".smk", ".csv", ".parquet"))]
+    assert [key for key in keys if not known(whole, key.split("."), whole)] == []
+    assert not known(whole, ["measure", "map", "nsides"], whole)  # or this test would find nothing
+
+
+def test_files_that_the_readme_names_exist() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = {*re.findall(r"\]\(([^)#:]+)\)", text), *re.findall(r"`((?:config|docs|envs|workflow)/[\w./]+\w)`", text)}
+    assert {name for name in named if "X.yaml" not in name and not (ROOT / name).exists()} == set()
+    for target in re.findall(r"`make (\w+)", text):
+        assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), target

@@ -1,0 +1,56 @@
+"""The same inputs give the same bytes: with one core and with two, and after a run was killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from snakemake_run import OFFLINE, TOY, run_snakemake, snakemake_command
+
+pytestmark = pytest.mark.xdist_group("again")
+SMALL = {"surveys": {"toy": {"stars": 3000, "plates": 4}}, "measure": {"map": {"more_than": 10}}}
+TARGETS = [
+    "results/simulated_giants/tables/global_offsets.csv",
+    "results/simulated_giants/tables/trends.csv",
+    "results/simulated_giants/maps/equatorial_corrected.fits",
+]
+
+
+def contents(run: Path, *folders: str) -> dict[str, bytes]:
+    files = (path for folder in folders for path in (run / folder).rglob("*") if path.is_file())
+    return {str(path.relative_to(run)): path.read_bytes() for path in files if path.name != "report.html"}
+
+
+def differences(first: Path, second: Path, *folders: str) -> list[str]:
+    one, two = contents(first, *folders), contents(second, *folders)
+    assert one, "nothing to compare"
+    return sorted(name for name in one.keys() | two.keys() if one.get(name) != two.get(name))
+
+
+def test_one_core_and_two_give_the_same_bytes(toy_with_one_core: Path, toy: Path) -> None:
+    assert differences(toy_with_one_core, toy, "results", "resources") == []
+
+
+def test_a_killed_run_started_again_gives_the_same_bytes(tmp_path: Path) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    run_snakemake(whole, configfiles=[TOY], config=SMALL, targets=TARGETS)
+    command = snakemake_command(killed, configfiles=[TOY], config=SMALL, targets=TARGETS)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, cwd=killed, env={**os.environ, **OFFLINE}, start_new_session=True, **quiet)
+    # A script opens its log first: from then on the job is at work.
+    started, end = killed / "logs/select_stars/simulated_giants.log", time.monotonic() + 120
+    while not started.exists():
+        assert process.poll() is None and time.monotonic() < end, "the run ended before it could be killed"
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (killed / TARGETS[-1]).exists()
+    assert any((killed / ".snakemake/incomplete").iterdir())
+    assert "--unlock" in run_snakemake(killed, configfiles=[TOY], config=SMALL, targets=TARGETS, fails=True)
+    run_snakemake(killed, "--unlock", configfiles=[TOY], config=SMALL)
+    run_snakemake(killed, configfiles=[TOY], config=SMALL, targets=TARGETS)
+    assert differences(killed, whole, "results", "resources") == []
