@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -67,7 +66,10 @@ def jobs_of(dry_run: str) -> dict[str, int]:
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
-    """A directory filled by `make` once a session, by whichever worker of pytest-xdist comes first."""
+    """A directory filled by `make` once a session, by whichever worker of pytest-xdist comes first; the others wait.
+
+    A lock, because marks that should keep tests on one worker are not always obeyed (pytest-xdist issue 1386).
+    """
     base = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         base = base.parent
@@ -75,8 +77,13 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
     with open(base / f"{name}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not done.exists():
-            shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
-            make(folder)
+            try:
+                make(folder)
+            except BaseException as error:
+                done.write_text(str(error) or repr(error), encoding="utf-8")
+                raise
             done.touch()
+        if failure := done.read_text(encoding="utf-8"):
+            pytest.fail(failure, pytrace=False)
     return folder

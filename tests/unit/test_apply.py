@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as csv
+import pyarrow.parquet
 import pytest
 from astropy import units as u
 from astropy.io import fits
@@ -460,3 +461,22 @@ def test_round_trip_on_simulated_stars():
     assert drop == pytest.approx(injected - map_noise.mean(), rel=0.15)
     outside = result["map_flag"] == 1
     assert (result["parallax_map_corrected"][outside] == parallax[~half][outside]).all()
+
+
+def test_an_image_before_the_table_does_not_spoil_the_output(stars, tmp_path):
+    table = fits.table_to_hdu(stars["ra", "dec", "parallax"])
+    fits.HDUList([fits.PrimaryHDU(np.arange(1e4).reshape(100, 100)), table]).writeto(tmp_path / "image.fits")
+    words = (write_map(tmp_path), tmp_path / "image.fits", tmp_path / "out.fits", "--base", "raw")
+    assert apply.main([str(word) for word in words]) == 0
+    out = Table.read(tmp_path / "out.fits")
+    assert len(out) == len(stars) and (plain(out["ra"]) == plain(stars["ra"])).all()
+    assert (plain(out["map_flag"]) == 0).any()
+
+
+def test_masks_of_astropys_parquet_are_nulls(tmp_path):
+    table = Table({"ra": [10.0, 10.0], "dec": [40.0, 40.0], "parallax": MaskedColumn([1.0, 0.5], mask=[True, False])})
+    table.write(tmp_path / "masked.parquet", format="parquet")
+    words = (write_map(tmp_path), tmp_path / "masked.parquet", tmp_path / "out.parquet", "--base", "raw")
+    assert apply.main([str(word) for word in words]) == 0
+    out = pa.parquet.read_table(tmp_path / "out.parquet").to_pydict()
+    assert out["map_flag"] == [2, 0]

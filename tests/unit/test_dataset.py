@@ -388,3 +388,11 @@ def test_pixel_centres_of_the_poles():
     assert table["gb"].tolist() == pytest.approx([88.538, -88.538], abs=1e-3)
     assert table["gl"].tolist() == [45.0, 315.0]
     np.testing.assert_allclose(pixel_centre(np.array([0]), nside=32, ordering="ring")[1], table["gb"][:1], atol=1e-6)
+
+
+def test_a_corrected_value_needs_as_many_stars_as_the_raw_one():
+    rows = pd.DataFrame({"hindex": [5, 5], "parallax": ["raw", "corrected"], "n": [60, 3], "solution": "5p"})
+    rows = rows.assign(gaussian_mean=[-30.0, 2.0], gaussian_mean_error=[5.0, 4.0])
+    table = d.table1(rows, frame="equatorial", **MAP)
+    assert table["n"].tolist() == [60] and table["domega_noncorr"].tolist() == [-30.0]
+    assert table[["domega_corr", "e_domega_corr"]].isna().all(axis=None)

@@ -20,9 +20,7 @@ import numpy as np
 from gaia_offsets.columns import STANDARD
 from gaia_offsets.dataset import Field, read_dataset
 from gaia_offsets.sky import FRAMES, ecliptic_latitude, pixel_index, to_equatorial, to_galactic
-from gaia_offsets.tables import TableError, column_names, table_format
-from gaia_offsets.tables import csv_separator as csv_separator
-from gaia_offsets.tables import unit_factor as unit_factor
+from gaia_offsets.tables import TableError, column_names, csv_separator, parquet_units, table_format, unit_factor
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -421,17 +419,14 @@ def _stream_parquet(catalogue: Path, part: Path, correction: Correction, chunk: 
     # Pages as they come: buffering ahead would read whole row groups, and there may be only one.
     with pq.ParquetFile(catalogue, pre_buffer=False, buffer_size=1 << 20) as file:
         schema = file.schema_arrow
-        correction.start(schema.names, _parquet_units(schema), catalogue)
+        correction.start(schema.names, parquet_units(schema), catalogue)
         for field in correction.fields:
             about = {"unit": field.unit, "description": field.meaning}
             schema = schema.append(pa.field(field.name, kinds.get(field.name, pa.float64()), metadata=about))
         schema = schema.with_metadata(_parquet_metadata(schema, correction))
         with pq.ParquetWriter(part, schema, compression="zstd") as writer:
             for batch in file.iter_batches(batch_size=chunk):
-                values = {
-                    name: _arrow_floats(batch.column(source), catalogue, source)
-                    for name, source in correction.sources.items()
-                }
+                values = {name: _masked_floats(batch, source, catalogue) for name, source in correction.sources.items()}
                 writer.write_batch(_with_added(batch, correction.apply(values), schema))
 
 
@@ -441,6 +436,15 @@ def _with_added(batch: pa.RecordBatch, added: Mapping[str, np.ndarray], schema: 
     new = [pa.array(added[name], type=schema.field(name).type, from_pandas=True) for name in added]
     names = schema.names[: batch.num_columns] + list(added)
     return pa.RecordBatch.from_arrays([*batch.columns, *new], names=names).cast(schema)
+
+
+def _masked_floats(batch: pa.RecordBatch, source: str, where: Path) -> np.ndarray:
+    """A column as floats; astropy writes a masked one as two, the second named `.mask`."""
+    values = _arrow_floats(batch.column(source), where, source)
+    mask = f"{source}.mask"
+    if mask not in batch.schema.names:
+        return values
+    return np.where(batch.column(mask).to_numpy(zero_copy_only=False).astype(bool), np.nan, values)
 
 
 def _arrow_floats(column: pa.Array, where: Path, source: str) -> np.ndarray:
@@ -453,17 +457,6 @@ def _arrow_floats(column: pa.Array, where: Path, source: str) -> np.ndarray:
 
 
 _ASTROPY = b"table_meta_yaml"  # where astropy keeps the units of a Parquet file
-
-
-def _parquet_units(schema: pa.Schema) -> dict[str, str]:
-    """Units by column, from the fields' metadata (ours) or from the file's (astropy's)."""
-    units = {field.name: (field.metadata or {}).get(b"unit", b"").decode() for field in schema}
-    if _ASTROPY in (schema.metadata or {}):
-        from astropy.table.meta import get_header_from_yaml
-
-        header = get_header_from_yaml(schema.metadata[_ASTROPY].decode().split("\n"))
-        units |= {entry["name"]: str(entry["unit"]) for entry in header["datatype"] if entry.get("unit")}
-    return {name: unit for name, unit in units.items() if unit}
 
 
 def _parquet_metadata(schema: pa.Schema, correction: Correction) -> dict[bytes, bytes]:
@@ -540,7 +533,8 @@ def _stream_fits(catalogue: Path, part: Path, correction: Correction, chunk: int
         if hdu is None:
             raise TableError(f"{catalogue}: no binary table in the file")
         columns, header, start = hdu.columns, hdu.header.copy(), hdu.fileinfo()["datLoc"]
-        primary = hdus[0].header.copy()
+        # The bytes of an image in the primary HDU are not copied, so its header must not announce them.
+        primary = fits.PrimaryHDU().header if hdus[0].header["NAXIS"] else hdus[0].header.copy()
     for keyword in ("CHECKSUM", "DATASUM"):
         header.remove(keyword, ignore_missing=True)
     units = {column.name: column.unit for column in columns if column.unit}

@@ -57,7 +57,7 @@ TABLE1: tuple[Field, ...] = (
     ),
     Field("domega_noncorr", "uas", 3, f"{_OFFSETS['noncorr']}: mean of its Gaussian fit"),
     Field("e_domega_noncorr", "uas", 3, "statistical error of domega_noncorr: sd of the fit over the root of n"),
-    Field("n", "", None, "number of 5p stars in the pixel"),
+    Field("n", "", None, "number of 5p stars with a known raw offset in the pixel"),
 )
 _MORE = (  # for each of the two offsets: {0} is the ending of its columns, {1} the offset in words
     ("median_{0}", "uas", "median of the {1}"),
@@ -105,6 +105,7 @@ SIGN = (
     "offset = Gaia minus reference: subtract it from a parallax; domega_noncorr from the published parallax, or "
     "domega_corr from the parallax that has the official zero point subtracted already; never both"
 )
+SYSTEMATIC_UAS = 10.3
 SYSTEMATIC_SOURCE = "small-scale covariance of Gaia EDR3 parallaxes, Maiz Apellaniz et al. 2021, A&A 649, A13"
 _PACKAGES = ("numpy", "pandas", "astropy", "healpy", "gaiadr3-zeropoint")
 
@@ -162,7 +163,9 @@ def describe(
         "estimator": f"{estimator}; its error is sd / sqrt(n)",
         "more_than": measure["map"]["more_than"],
         "systematic_uas": float(publish["systematic_uas"]),
-        "systematic_source": SYSTEMATIC_SOURCE,
+        "systematic_source": SYSTEMATIC_SOURCE
+        if publish["systematic_uas"] == SYSTEMATIC_UAS
+        else "publish.systematic_uas of the config",
         "sign": SIGN,
         "config_digest": settings_digest(sample, used, origins, measure, publish),
         "versions": ", ".join(f"{package} {version(package)}" for package in _PACKAGES),
@@ -180,7 +183,8 @@ def table1(offsets: pd.DataFrame, *, frame: str, nside: int, ordering: str, more
     """The paper's Table 1: the columns TABLE1, sorted by hindex.
 
     `offsets` is map_{frame}.csv. Pixels with more than `more_than` 5p stars of known raw offset; corrected columns
-    are null where the official zero point is. Numbers are rounded here, so that every format holds the same.
+    are null where not more than `more_than` stars have an official zero point. Numbers are rounded here, so that every
+    format holds the same.
     """
     raw = offsets[(offsets["solution"] == "5p") & (offsets["parallax"] == "raw") & (offsets["n"] > more_than)]
     pixels = pd.Index(np.sort(raw["hindex"].to_numpy(dtype=np.int64)), name="hindex")
@@ -189,6 +193,7 @@ def table1(offsets: pd.DataFrame, *, frame: str, nside: int, ordering: str, more
     gl, gb = centre if frame == "galactic" else to_galactic(*centre)
     table = pd.DataFrame({"hindex": pixels, "ra": ra, "dec": dec, "gl": gl, "gb": gb})
     for kind, rows in _both(offsets, pixels).items():
+        rows = rows.where(rows["n"] > more_than)  # a pixel may hold fewer stars with an official zero point
         table[f"domega_{kind}"] = rows["gaussian_mean"].to_numpy(dtype=float)
         table[f"e_domega_{kind}"] = rows["gaussian_mean_error"].to_numpy(dtype=float)
         if kind == "noncorr":
@@ -617,7 +622,7 @@ Sign: {meta["sign"]}.
 | `dataset/FRAME.moc.fits` | footprint as a MOC, in ICRS |
 | `maps/FRAME_raw.fits`, `maps/FRAME_corrected.fits` | HEALPix maps, partial sky: OFFSET, ERROR and N |
 | `tracers.parquet` | one row a star: parallaxes [mas] and offsets [uas] |
-| `tables/*.csv` | cut flow, global offsets, trends, and the offsets of every pixel, few stars or many |
+| `tables/*.csv` | cut flow, global offsets, trends, and the offsets of every pixel with two stars or more |
 | `figures/*.png`, `.pdf` | the paper's figures |
 | `corrected/*` | catalogues corrected with the map, if the config names some |
 

@@ -96,7 +96,7 @@ def with_offsets(stars: pd.DataFrame, *, official: str) -> pd.DataFrame:
     # A handful of faint stars may lie that far off by chance; a sample whose own scatter excludes it has a wrong unit.
     if len(table) >= ENOUGH_STARS and abs(typical) > max(IMPLAUSIBLE_UAS, 5 * spread):
         raise TableError(
-            f"offsets: the median of {len(table)} stars is {typical / 1000:+.3f} mas, far beyond any zero point of Gaia; "
+            f"offsets: the median of {len(table)} stars is {typical / 1000:+.3f} mas, beyond any zero point of Gaia; "
             "check the units of the parallax and of the reference (mas, kpc) in `columns:` of the sample"
         )
     return table[list(TRACERS)]
