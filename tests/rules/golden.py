@@ -105,7 +105,7 @@ def stars() -> pd.DataFrame:
 
 
 def gaia_sources() -> pd.DataFrame:
-    """Gaia's table at J2016, with a fainter neighbour 2 arcsec from one target and a decoy where the moving star was."""
+    """Gaia's table at J2016, a fainter neighbour 2 arcsec from one target and a decoy where the moving star was."""
     table = stars()
     table["dec"] += table["north"] * ARCSEC
     neighbour, decoy = table.loc[["close neighbour"]], table.loc[["moving"]]

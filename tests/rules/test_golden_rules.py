@@ -46,8 +46,10 @@ def test_retrieve_says_in_one_line_what_is_wrong(tmp_path: Path) -> None:
         tmp_path / "run", "--keep-going", config={"datasets": datasets}, targets=files.values(), fails=True
     )
     expected = {
-        "bad": f"datasets.bad: bad.csv: not fetched: {source.as_uri()}: wrong sha256: expected {wrong}, got {right} (8 bytes)",
-        "nowhere": "datasets.nowhere: no address is known; fetch n.csv (A table) from https://example.org/tables yourself, "
+        "bad": f"datasets.bad: bad.csv: not fetched: {source.as_uri()}: wrong sha256: "
+        f"expected {wrong}, got {right} (8 bytes)",
+        "nowhere": "datasets.nowhere: no address is known; fetch n.csv (A table) from https://example.org/tables "
+        "yourself, "
         "put it at any place and set datasets.nowhere.path to it in the config, or put it at "
         "resources/raw/nowhere/n.csv; then run again",
     }
@@ -118,7 +120,7 @@ def test_adopt_targets(run: Path) -> None:
 def test_prepare_targets(run: Path) -> None:
     targets = pd.read_parquet(run / "resources/golden_archive/archive/targets.parquet")
     assert targets["target_id"].tolist() == list(range(23))
-    # Cuts on the catalogue's own columns remove two stars; the poor first spectrum stays, for another of its star passes.
+    # Cuts on the catalogue's own columns remove two stars; the poor spectrum stays, for another of its star passes.
     left_out = {name for (name, _), asked in zip(golden.SPECTRA, targets["preselected"], strict=True) if not asked}
     assert left_out == {"snr", "logg"}
     assert targets["target_ra"].to_numpy() == pytest.approx(15 * _spectra(run)["hours"].to_numpy(), rel=1e-14)

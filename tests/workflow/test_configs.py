@@ -14,7 +14,7 @@ from gaia_offsets import config as checks
 
 
 def is_overlay(path: Path) -> bool:
-    """Whether a file of config/ is made to be run: config.yaml and its overlays say which samples, other tables do not."""
+    """Whether a file of config/ is made to be run: config.yaml and its overlays say which samples, others do not."""
     return "run" in yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
@@ -35,7 +35,8 @@ def test_the_papers_run_says_which_file_to_place_where(tmp_path: Path) -> None:
     printed = run_snakemake(tmp_path, cores=1, fails=True)
     line = (
         "datasets.lamost_dr8_vac: no address is known; fetch lamost_dr8_vac.fits (Value-added catalogue of LAMOST DR8 "
-        "low-resolution spectra, 7.1 million spectra of 5.17 million stars) from http://www.lamost.org/dr8/v1.0/doc/vac "
+        "low-resolution spectra, 7.1 million spectra of 5.17 million stars) from "
+        "http://www.lamost.org/dr8/v1.0/doc/vac "
         "yourself, put it at any place and set datasets.lamost_dr8_vac.path to it in the config, or put it at "
         "resources/raw/lamost_dr8_vac/lamost_dr8_vac.fits; then run again"
     )
@@ -66,10 +67,12 @@ LINES = [
     "run.samples: 'simulated_giant' is not one of samples; did you mean simulated_giants?",
     "surveys.toy.stars: -5 is less than the minimum of 1",
     "datasets.toy_gaia.simulated.survey: 'toi' is not one of surveys; did you mean toy?",
-    "datasets.toy_gaia.simulated.table: 'gaia_sorce' is none of targets, gaia_source, tmass, distances, red_clump, truth; "
+    "datasets.toy_gaia.simulated.table: 'gaia_sorce' is none of targets, gaia_source, tmass, distances, red_clump, "
+    "truth; "
     "did you mean gaia_source?",
     "samples.lamost_giants.releases: not a known key; did you mean release?",
-    "samples.lamost_giants.reference.kind: 'distanse' is none of distance, distance_modulus, absolute_magnitude, parallax, "
+    "samples.lamost_giants.reference.kind: 'distanse' is none of distance, distance_modulus, absolute_magnitude, "
+    "parallax, "
     "group_distance, constant; did you mean distance?",
     "samples.lamost_giants.cuts.0.column: 'rewe' is neither a standard column nor named in the sample's columns; "
     "did you mean ruwe?",

@@ -147,7 +147,7 @@ def _inherited_faults(faults: list[str], config: Config) -> set[str]:
     repeated = set()
     for section in ("samples", "surveys"):
         entries = config.get(section)
-        for name, entry in (entries.items() if isinstance(entries, dict) else ()):
+        for name, entry in entries.items() if isinstance(entries, dict) else ():
             base = entry.get("like") if isinstance(entry, dict) else None
             for fault in faults:
                 original = fault.replace(f"{section}.{name}.", f"{section}.{base}.", 1)
