@@ -22,7 +22,7 @@ TARGETS = [
 
 def contents(run: Path, *folders: str) -> dict[str, bytes]:
     files = (path for folder in folders for path in (run / folder).rglob("*") if path.is_file())
-    return {str(path.relative_to(run)): path.read_bytes() for path in files if path.name != "report.html"}
+    return {str(path.relative_to(run)): path.read_bytes() for path in files}
 
 
 def differences(first: Path, second: Path, *folders: str) -> list[str]:

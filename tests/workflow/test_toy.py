@@ -221,9 +221,9 @@ def test_simulated_stars_are_called_so_wherever_their_numbers_are(toy: Path) -> 
     assert "imulated" in title  # it stands above every figure
 
 
-def test_the_report_holds_every_figure_and_caption(toy: Path) -> None:
-    printed = run_snakemake(toy, "--report", "results/report.html", configfiles=[TOY], cores=None)
-    page = (toy / "results/report.html").read_text(encoding="utf-8")
+def test_the_report_holds_every_figure_and_caption(toy: Path, tmp_path: Path) -> None:
+    printed = run_snakemake(toy, "--report", tmp_path / "report.html", configfiles=[TOY], cores=None)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Traceback" not in printed and "rror" not in printed.replace("show-failed-logs", "")
     figures = {path.name for path in (toy / SAMPLE / "figures").glob("*.png")}
     assert {name for name in figures if name not in page} == set()
@@ -233,4 +233,3 @@ def test_the_report_holds_every_figure_and_caption(toy: Path) -> None:
     assert page.count("The stars are simulated:") >= len(figures)
     assert "toggle" in page  # labels with two values
     assert not re.search(r"<(script|link|img)[^>]+(src|href)=\"https?:", page)  # opens without a network
-    (toy / "results/report.html").unlink()
