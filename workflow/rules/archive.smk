@@ -16,7 +16,7 @@ rule prepare_targets:
     params:
         columns=lookup("samples/{sample}/targets/columns", within=config, default={}),
         cuts=catalogue_cuts,
-        by=lookup("samples/{sample}/crossmatch/by", within=config),
+        by=target_key,
         radius_arcsec=lookup("samples/{sample}/crossmatch/radius_arcsec", within=config, default=None),
         code=digest("prepare_targets.py"),
     script:
@@ -26,7 +26,7 @@ rule prepare_targets:
 rule query_archive:
     """Nearest Gaia source of each target of one chunk, with 2MASS and geometric distance, joined in the archive."""
     input:
-        targets="<resources>/{sample}/archive/targets.parquet",
+        targets=asked_targets,
     output:
         chunk="<resources>/{sample}/archive/chunk_{chunk}.parquet",
     log:
@@ -52,7 +52,7 @@ rule query_archive:
         chunks=lookup("archive/chunks", within=config),
         pm_margin_arcsec=lookup("archive/pm_margin_arcsec", within=config),
         release=release_block,
-        by=lookup("samples/{sample}/crossmatch/by", within=config),
+        by=archive_key,
         epoch=lookup("samples/{sample}/crossmatch/epoch", within=config, default=None),
         radius_arcsec=lookup("samples/{sample}/crossmatch/radius_arcsec", within=config, default=None),
         code=digest("query_archive.py"),
@@ -63,7 +63,7 @@ rule query_archive:
 rule merge_archive:
     """All targets with the answers of all chunks; nulls where there is no counterpart or the archive was not asked."""
     input:
-        targets="<resources>/{sample}/archive/targets.parquet",
+        targets=asked_targets,
         chunks=collect(
             "<resources>/{{sample}}/archive/chunk_{chunk}.parquet",
             chunk=range(lookup("archive/chunks", within=config)),

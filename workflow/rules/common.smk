@@ -18,6 +18,7 @@ except checks.ConfigError as faults:
     raise WorkflowError(f"The config has faults (keys are explained in docs/config.md):\n{faults}") from None
 
 SAMPLES = config["run"]["samples"]
+QUERIED = [name for name, entry in config["datasets"].items() if entry.get("query")]
 FRAMES = ["equatorial", "galactic"]
 PARALLAXES = ["raw", "corrected"]
 FIGURES = ["fig4_offsets", "fig5_trends", "fig6_maps", "counts", "cutflow"]
@@ -98,6 +99,31 @@ def catalogue_cuts(wildcards):
     """
     given = {*GAIA, *TMASS, *DISTANCES}
     return [cut for cut in config["samples"][wildcards.sample]["cuts"] if cut["column"] not in given]
+
+
+def query_parts(wildcards):
+    """The parts in which a dataset is asked for."""
+    partition = config["datasets"][wildcards.dataset]["query"].get("partition") or {}
+    folder = f"<resources>/raw/{wildcards.dataset}/parts"
+    return [f"{folder}/{part}.parquet" for part in range(partition.get("parts", 1))]
+
+
+def target_key(wildcards):
+    """What the targets need for their cross-match: X-Match takes positions."""
+    by = config["samples"][wildcards.sample]["crossmatch"]["by"]
+    return "position" if by == "xmatch" else by
+
+
+def archive_key(wildcards):
+    """What the archive is asked by: after X-Match, by the identifiers that it found."""
+    by = config["samples"][wildcards.sample]["crossmatch"]["by"]
+    return "source_id" if by == "xmatch" else by
+
+
+def asked_targets(wildcards):
+    """The targets that the archive is asked for: as prepared, or with the identifiers that X-Match found."""
+    folder = "xmatch" if config["samples"][wildcards.sample]["crossmatch"]["by"] == "xmatch" else "archive"
+    return f"<resources>/{wildcards.sample}/{folder}/targets.parquet"
 
 
 def release_block(wildcards):

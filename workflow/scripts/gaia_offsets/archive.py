@@ -141,6 +141,28 @@ class Archive:
                 )
         return frame
 
+    def select(self, query: str, *, count: str, what: str, narrower: str) -> pd.DataFrame:
+        """Rows of a query without an upload, complete or not at all.
+
+        `count` is a query for their number `n`, asked first; `narrower` says in messages what makes the answer smaller.
+        Raises ArchiveError as `ask` does, and where more rows are there than `maxrec`.
+        """
+        counted = self.count(count, what=what)
+        if counted >= self.maxrec:
+            raise ArchiveError(f"{self.url}: {what}: {counted} rows, archive.maxrec is {self.maxrec}; {narrower}")
+
+        def rows() -> pd.DataFrame:
+            frame = self._job(query, None, what)
+            if len(frame) != counted:
+                raise _Failed(f"{len(frame)} rows came back, COUNT(*) said {counted}")
+            return frame
+
+        return self._insist(rows, what)
+
+    def count(self, query: str, *, what: str) -> int:
+        """The number `n` that a COUNT(*) query gives; raises ArchiveError as `ask` does."""
+        return int(self._insist(lambda: self._job(query, None, f"{what}, count"), f"{what}, count")["n"].iloc[0])
+
     def look_up(self, query: str, *, what: str) -> pd.DataFrame:
         """Rows of a small query that the archive answers at once; raises ArchiveError as `ask` does."""
         url, end = f"{self.url}/sync", time.monotonic() + self.timeout_s
@@ -170,14 +192,16 @@ class Archive:
                 time.sleep(pause)
         raise AssertionError("unreachable")
 
-    def _job(self, query: str, upload: bytes, what: str) -> pd.DataFrame:
+    def _job(self, query: str, upload: bytes | None, what: str) -> pd.DataFrame:
         """One asynchronous job from its creation to its deletion."""
         from pyvo.dal import AsyncTAPJob
         from pyvo.dal.exceptions import DALAccessError
 
         end = time.monotonic() + self.timeout_s
-        fields = self._fields(query) | {"UPLOAD": "targets,param:targets"}
-        files = {"targets": ("targets.vot", upload, "application/x-votable+xml")}
+        fields, files = self._fields(query), None
+        if upload is not None:
+            fields["UPLOAD"] = "targets,param:targets"
+            files = {"targets": ("targets.vot", upload, "application/x-votable+xml")}
         url = None
         try:
             # Not pyvo's submit: it follows the redirect, and if that fails the address of the job is lost with it.
@@ -243,8 +267,11 @@ class Archive:
         except (requests.RequestException, ArchiveError) as error:
             _say(f"{url}: job not deleted ({_one_line(error)}); the archive will remove it in some days")
 
-    def check_names(self, needed: dict[str, list[str]], schema_query: str) -> None:
-        """Raise ArchiveError, in one line, for all tables and columns that the archive does not have."""
+    def check_names(self, needed: dict[str, list[str]], schema_query: str, place: str = "releases") -> None:
+        """Raise ArchiveError, in one line, for all tables and columns that the archive does not have.
+
+        `place` is where in the config the names stand.
+        """
         known = self.look_up(schema_query, what="names of tables and columns")
         present: dict[str, set[str]] = {}
         for table, column in zip(known["table_name"], known["column_name"], strict=True):
@@ -259,7 +286,7 @@ class Archive:
         if lacking:
             raise ArchiveError(
                 f"{self.url}: the archive does not have {'; '.join(lacking)}; "
-                "correct the names in the config's `releases`"
+                f"correct the names in the config's `{place}`"
             )
 
 
@@ -413,12 +440,13 @@ def preselect(
 
 
 def chunk_rows(targets: pd.DataFrame, chunk: int, chunks: int, *, by: str) -> np.ndarray:
-    """Places of the preselected rows in chunk 0..chunks-1: equal slices of their order along the sky.
+    """Places of the preselected rows with a key in chunk 0..chunks-1: equal slices of their order along the sky.
 
     The order is that of HEALPix (nested, nside 4096) or of the identifier, which begins with the HEALPix number, then
     target_id; so each chunk is a compact part of the sky and of the archive's index.
     """
-    rows = np.flatnonzero(targets["preselected"].to_numpy(dtype=bool))
+    known = targets[list(key_columns(by))].notna().all(axis=1)
+    rows = np.flatnonzero((targets["preselected"] & known).to_numpy(dtype=bool))
     if by == "position":
         import healpy as hp
 
@@ -471,7 +499,10 @@ def merge_chunks(targets: pd.DataFrame, chunks: Sequence[pd.DataFrame]) -> pd.Da
     Raises TableError where a preselected target is missing in the chunks, stands in two, or does not belong.
     """
     answers = pd.concat(chunks, ignore_index=True)
-    wanted = targets.loc[targets["preselected"], "target_id"].to_numpy(dtype=np.int64)
+    asked = targets["preselected"]
+    if "source_id" in targets.columns:  # those for which X-Match found none are not asked for
+        asked = asked & targets["source_id"].notna()
+    wanted = targets.loc[asked, "target_id"].to_numpy(dtype=np.int64)
     twice = int(answers["target_id"].duplicated().sum())
     lost = np.setdiff1d(wanted, answers["target_id"])
     strange = np.setdiff1d(answers["target_id"], wanted)
@@ -482,6 +513,8 @@ def merge_chunks(targets: pd.DataFrame, chunks: Sequence[pd.DataFrame]) -> pd.Da
         )
     # By source_id the targets' own identifier gives way to the archive's: null where the archive does not know it.
     kept = targets.drop(columns=[name for name in targets.columns if name in PROVIDED])
+    # Separations and neighbours that X-Match found stay.
+    answers = answers.drop(columns=[name for name in answers.columns if name in kept.columns and name in MATCH])
     merged = kept.merge(answers, on="target_id", how="left").sort_values("target_id", kind="stable", ignore_index=True)
     merged["match_neighbours"] = merged["match_neighbours"].fillna(0)
     return merged

@@ -218,6 +218,35 @@ def _dataset_faults(config: Config) -> Iterator[str]:
             yield f"datasets.{name}.simulated.survey: {simulated['survey']!r} is not one of surveys{near}"
         if not simulated and not entry.get("file"):
             yield f"datasets.{name}.file: missing; name under resources/raw/ for the file"
+        if entry.get("query"):
+            yield from _as_far_as_possible(_query_faults(f"datasets.{name}", entry))
+
+
+def _query_faults(path: str, entry: Config) -> Iterator[str]:
+    query = entry["query"]
+    known = list(query["columns"])
+    if not entry["file"].endswith(".parquet"):
+        yield f"{path}.file: {entry['file']!r} should end in .parquet; that is what a query is kept as"
+    for key in ("simulated", "path", "url"):
+        if entry.get(key):
+            yield f"{path}: query and {key} exclude one another"
+    for number, cut in enumerate(query.get("where") or []):
+        if cut["column"] not in known:
+            near = _near(cut["column"], known)
+            yield f"{path}.query.where.{number}.column: {cut['column']!r} is not one of query.columns{near}"
+        yield from (f"{path}.query.where.{number}.{fault}" for fault in _cut_faults(cut))
+    partition = query.get("partition")
+    if partition:
+        where = f"{path}.query.partition"
+        if partition["column"] not in known:
+            near = _near(partition["column"], known)
+            yield f"{where}.column: {partition['column']!r} is not one of query.columns{near}"
+        if ("low" in partition) != ("high" in partition):
+            yield f"{where}: low and high come together"
+        elif "low" in partition and partition["high"] <= partition["low"]:
+            yield f"{where}.high: {partition['high']:g} is not above low {partition['low']:g}"
+        elif "low" not in partition and partition["column"] != "source_id":
+            yield f"{where}.low: missing; only source_id has a range that is known without low and high"
 
 
 def _samples_faults(config: Config) -> Iterator[str]:
@@ -327,7 +356,10 @@ def _crossmatch_faults(sample: Config, config: Config) -> Iterator[str]:
         if match.get(key) is None:
             yield f"crossmatch.{key}: missing; backend {backend} needs it"
     if backend == "archive":
-        tables = ["gaia_source", *(["dr2_neighbourhood"] if by == "dr2_source_id" else [])]
+        if by == "xmatch" and match.get("epoch") not in (None, 2000):
+            yield f"crossmatch.epoch: {match['epoch']:g}; X-Match matches at 2000.0, carry the positions there"
+        extra = {"dr2_source_id": ["dr2_neighbourhood"], "xmatch": ["xmatch_table", "xmatch_source_id"]}
+        tables = ["gaia_source", *extra.get(by, [])]
         for table in tables:
             if not release.get(table):
                 yield f"release: releases.{sample['release']} names no table {table}, which backend archive needs"

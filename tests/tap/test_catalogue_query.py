@@ -1,0 +1,198 @@
+"""Datasets that come from a query, and X-Match followed by TAP, against a real TAP server that misbehaves."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from merge_catalogue import merge_catalogue
+from prepare_targets import prepare_targets
+from query_archive import query_archive
+from query_catalogue import query_catalogue
+from tap import proxy as faults
+from tap.proxy import FaultyProxy
+from tap.release import RELEASE
+from unit.cds_peer import CdsPeer
+from xmatch_cds import xmatch_cds
+
+from gaia_offsets.archive import Archive, ArchiveError, merge_chunks, read_whole
+from gaia_offsets.matching import match_catalogues, propagate
+from gaia_offsets.xmatch import XMatch
+
+pytestmark = pytest.mark.xdist_group("tap")
+ROOT = Path(__file__).parents[2]
+RESULT = "/results/result"
+PATIENCE = {"maxrec": 50_000, "timeout_s": 60, "stall_s": 20, "poll_s": 0.1, "attempts": 3, "max_wait_s": 5}
+
+
+def query(url: str, **changes: Any) -> dict[str, Any]:
+    """Simulated sources that have a distance, some columns under other names, from a part of the sky."""
+    block = {"url": url, "table": "gaiaedr3.gaia_source", "join": {"table": RELEASE["distances"], "by": "source_id"}}
+    # Our `distance` is a word of ADQL.
+    block["columns"] = {"source_id": "source_id", "parallax": "parallax", "distance": "ruwe", "target_dec": "dec"}
+    block["where"] = [{"column": "parallax", "op": ">", "value": 0.2}]
+    block["where"].append({"column": "target_dec", "op": "between", "value": [-40, 30]})
+    block["partition"] = {"column": "source_id", "parts": 3}
+    return block | changes
+
+
+@pytest.fixture(scope="module")
+def wanted(sky: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """What the query should give."""
+    gaia = sky["gaia_source"]
+    there = gaia["source_id"].isin(sky["distances"]["source_id"]) & (gaia["parallax"] > 0.2)
+    gaia = gaia[there & gaia["dec"].between(-40, 30)].rename(columns={"ruwe": "distance", "dec": "target_dec"})
+    columns = ["source_id", "parallax", "distance", "target_dec"]
+    return gaia[columns].sort_values("source_id", ignore_index=True)
+
+
+def one_part(url: str, part: int = 0, **changes: Any) -> pd.DataFrame:
+    return query_catalogue(Archive(url, **PATIENCE | changes), query(url), dataset="stars", part=part)
+
+
+def test_the_parts_are_the_whole(proxy: FaultyProxy, wanted: pd.DataFrame) -> None:
+    parts = [one_part(proxy.url, part) for part in range(3)]
+    table = merge_catalogue(parts, Archive(proxy.url, **PATIENCE), query(proxy.url), dataset="stars")
+    pd.testing.assert_frame_equal(table, wanted, check_dtype=False, check_exact=True)
+    # The made-up identifiers end where the third part begins: a part may be empty.
+    assert min(map(len, parts[:2])) > 100 and len(parts[2]) == 0 and table["source_id"].max() > 2**61
+    # COUNT(*) and rows of each part, COUNT(*) of all; each job deleted (the fixture looks).
+    assert proxy.count("POST", "/async") == 7
+
+
+@pytest.mark.parametrize("fault", [faults.keep_rows(90), faults.drop, faults.truncate], ids=["rows", "drop", "half"])
+def test_a_result_that_is_not_whole(proxy: FaultyProxy, fault: faults.Fault) -> None:
+    whole = one_part(proxy.url)
+    proxy.plan("GET", RESULT, lambda answer: None, fault)
+    pd.testing.assert_frame_equal(one_part(proxy.url), whole)
+    assert not proxy.faults
+
+
+def test_rows_that_stay_away(proxy: FaultyProxy) -> None:
+    for _ in range(2):
+        proxy.plan("GET", RESULT, *([] if proxy.faults else [lambda answer: None]), faults.keep_rows(90))
+    with pytest.raises(ArchiveError, match=r"part 1 of 3: 90 rows came back, COUNT\(\*\) said \d+ \(2 tries\)"):
+        one_part(proxy.url, attempts=2)
+
+
+def test_overflow(proxy: FaultyProxy) -> None:
+    proxy.plan("GET", RESULT, lambda answer: None, faults.overflow)
+    with pytest.raises(ArchiveError, match="the archive cut the result"):
+        one_part(proxy.url)
+
+
+def test_more_rows_than_may_come(proxy: FaultyProxy) -> None:
+    with pytest.raises(ArchiveError, match=r"part 1 of 3: \d+ rows, archive.maxrec is 100; raise datasets.stars.query"):
+        one_part(proxy.url, maxrec=100)
+    assert proxy.count("POST", "/async") == 1
+
+
+def test_a_wrong_name(proxy: FaultyProxy) -> None:
+    block = query(proxy.url, columns={"source_id": "source_id", "parallax": "paralax"}, where=None)
+    with pytest.raises(ArchiveError, match=r"gaiaedr3.gaia_source: paralax; correct .* `datasets.stars.query`"):
+        query_catalogue(Archive(proxy.url, **PATIENCE), block, dataset="stars", part=0)
+    assert proxy.count("POST", "/async") == 0
+
+
+def test_nulls_in_the_column_of_the_partition(proxy: FaultyProxy) -> None:
+    """Rows without a parallax belong to no range of parallaxes; the last count finds them missing."""
+    partition = {"column": "parallax", "parts": 2, "low": 0.0, "high": 1.0}
+    block = query(proxy.url, join=None, where=None, partition=partition)
+    archive = Archive(proxy.url, **PATIENCE)
+    parts = [query_catalogue(archive, block, dataset="stars", part=part) for part in range(2)]
+    with pytest.raises(ArchiveError, match=r"the parts have \d+ rows, COUNT\(\*\) over all says \d+:.* nulls"):
+        merge_catalogue(parts, archive, block, dataset="stars")
+
+
+def snakemake(folder: Path, overlay: dict[str, Any], target: str) -> str:
+    """A run of the workflow with an overlay; its output."""
+    (folder / "overlay.yaml").write_text(yaml.safe_dump(overlay, sort_keys=False))
+    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder]
+    command += ["--cores", "2", "--configfile", folder / "overlay.yaml", "--", target]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout + done.stderr
+
+
+def test_the_rules_write_file_and_manifest(proxy: FaultyProxy, wanted: pd.DataFrame, tmp_path: Path) -> None:
+    entry = {"file": "stars.parquet", "query": query(proxy.url), "citation": "nobody"}
+    overlay = {"datasets": {"stars": entry}, "archive": {"poll_s": 0.1}}
+    raw = Path("resources/raw/stars/stars.parquet")
+    snakemake(tmp_path, overlay, str(raw))
+    content = (tmp_path / raw).read_bytes()
+    table = pd.read_parquet(tmp_path / raw)
+    pd.testing.assert_frame_equal(table, wanted, check_dtype=False, check_exact=True)
+    manifest = json.loads((tmp_path / f"{raw}.manifest.json").read_text())
+    assert manifest["sha256"] == hashlib.sha256(content).hexdigest() and manifest["rows"] == len(wanted)
+    assert manifest["url"] == proxy.url and manifest["query"].startswith("SELECT") and manifest["parts"] == 3
+    assert "as many as COUNT(*) says" in (tmp_path / "logs/merge_catalogue/stars/stars.parquet.log").read_text()
+    # Where all is there, nobody is asked.
+    jobs = proxy.count("POST", "/async")
+    assert "Nothing to be done" in snakemake(tmp_path, overlay, str(raw)) and proxy.count("POST", "/async") == jobs
+
+
+@pytest.fixture
+def peer(sky: dict[str, pd.DataFrame]) -> CdsPeer:
+    """X-Match with the server's sources where they were in 2000."""
+    gaia = sky["gaia_source"]
+    ra, dec = propagate(*(gaia[name].to_numpy(float) for name in ("ra", "dec", "pmra", "pmdec")), -16.0)
+    return CdsPeer(pd.DataFrame({"source_id": gaia["source_id"].to_numpy(np.int64), "ra": ra, "dec": dec}))
+
+
+def test_xmatch_then_tap_gives_the_local_match(proxy: FaultyProxy, peer: CdsPeer, sky: dict[str, pd.DataFrame]) -> None:
+    cuts, near = [{"column": "snr", "op": ">=", "value": 50}], {"radius_arcsec": 3.0}
+    prepared, _ = prepare_targets(sky["targets"], cuts=cuts, by="position", **near)
+    with peer:
+        service = XMatch(peer.url, "vizier:I/350/gaiaedr3", "source_id", 1000, 2_000_000, 20, 0.1, 3)
+        found = [xmatch_cds(prepared, service, chunk=chunk, chunks=2, **near) for chunk in range(2)]
+    targets = merge_chunks(prepared, found)
+    archive, asked_by = Archive(proxy.url, **PATIENCE), {"release": RELEASE, "by": "source_id", "epoch": 2000.0}
+    chunks = [
+        query_archive(targets, archive, chunk=chunk, chunks=2, pm_margin_arcsec=30.0, **asked_by, **near)
+        for chunk in range(2)
+    ]
+    got = merge_chunks(targets, chunks)
+    local = match_catalogues(*sky.values(), target_epoch=2000.0, gaia_epoch=2016.0, tmass_radius_arcsec=1.5, **near)
+    asked = got["preselected"].to_numpy()
+    columns = [name for name in local.columns if name not in ("preselected", "match_separation")]
+    pd.testing.assert_frame_equal(
+        got.loc[asked, columns], local.loc[asked, columns], check_dtype=False, check_exact=True
+    )
+    separation = got["match_separation"] - local["match_separation"]
+    assert separation[asked].abs().max() < 2e-6 and separation[asked].notna().sum() > 1500
+    assert local.loc[asked, "source_id"].isna().sum() > 30 and (got["match_neighbours"] > 1).sum() > 30
+
+
+def test_the_rules_of_xmatch(proxy: FaultyProxy, peer: CdsPeer, sky: dict[str, pd.DataFrame], tmp_path: Path) -> None:
+    sky["targets"].head(400).to_parquet(tmp_path / "spectra.parquet")
+    match = {"backend": "archive", "by": "xmatch", "epoch": 2000.0, "radius_arcsec": 3.0}
+    sample = {"title": "Mine", "release": "edr3", "official": "none", "targets": {"dataset": "spectra"}}
+    sample |= {"crossmatch": match, "one_row_per": None, "reference": {"kind": "constant", "value_mas": 0.0}}
+    sample["cuts"] = [{"column": "snr", "op": ">=", "value": 50}]
+    overlay = {
+        "datasets": {"spectra": {"file": "spectra.parquet", "path": str(tmp_path / "spectra.parquet")}},
+        "samples": {"mine": sample},
+        "releases": {"edr3": RELEASE},
+        "archive": {"url": proxy.url, "chunks": 2, "poll_s": 0.1},
+    }
+    with peer:
+        overlay["xmatch"] = {"url": peer.url}
+        snakemake(tmp_path, overlay, "resources/mine/crossmatch.archive.parquet")
+    assert peer.most == 1
+    got = read_whole(tmp_path / "resources/mine/crossmatch.archive.parquet")
+    local = match_catalogues(
+        sky["targets"].head(400), *list(sky.values())[1:], target_epoch=2000.0, gaia_epoch=2016.0,
+        radius_arcsec=3.0, tmass_radius_arcsec=1.5,
+    )  # fmt: skip
+    asked = got["preselected"].to_numpy()
+    assert 100 < asked.sum() < 400
+    assert got.loc[asked, "source_id"].fillna(0).tolist() == local.loc[asked, "source_id"].fillna(0).tolist()
+    assert "block 1 of 1" in (tmp_path / "logs/xmatch_cds/mine.0.log").read_text()

@@ -1,0 +1,183 @@
+"""ADQL of datasets that come from a query: written, parsed by another, cut into parts; dry runs ask nobody."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+from gaia_offsets import config as checks
+from gaia_offsets.catalogue_query import (
+    SOURCE_ID_END,
+    QueryError,
+    complete_rows,
+    condition,
+    count_query,
+    literal,
+    needed_columns,
+    part_cuts,
+    parts,
+    select_query,
+)
+from gaia_offsets.selection import cut_mask
+
+ROOT = Path(__file__).parents[2]
+OVERLAYS = {"quasars": "quasars", "lamost_red_clump": "lamost_dr7_giants"}
+VIZIER = {
+    "url": "https://tap.example",
+    "table": "V/156/dr7slrs",
+    "columns": {"obsid": "ObsID", "feh": "[Fe/H]", "distance": '"date"', "class": "SubClass"},
+    "where": [
+        {"column": "feh", "op": "between", "value": [-0.6, 0.4]},
+        {"column": "class", "op": "==", "value": "K'1"},
+    ],
+}
+
+
+def overlay(name: str) -> dict[str, Any]:
+    return yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
+
+
+def test_names_of_vizier() -> None:
+    assert select_query(VIZIER) == (
+        'SELECT t."ObsID" AS "obsid", t."[Fe/H]" AS "feh", t."date" AS "distance", t."SubClass" AS "class"\n'
+        'FROM "V/156/dr7slrs" AS t\n'
+        """WHERE t."[Fe/H]" BETWEEN -0.6 AND 0.4\n AND t."SubClass" = 'K''1'"""
+    )
+    assert count_query(VIZIER).startswith('SELECT COUNT(*) AS n\nFROM "V/156/dr7slrs" AS t\nWHERE t."[Fe/H]"')
+    assert needed_columns(VIZIER) == {"V/156/dr7slrs": ["ObsID", "[Fe/H]", "date", "SubClass"]}
+
+
+def test_a_join_takes_columns_and_cuts_from_the_first_table() -> None:
+    query = overlay("quasars")["datasets"]["quasars"]["query"]
+    text = select_query(query, 0)
+    assert text.startswith('SELECT t.source_id AS "source_id", t.ra AS "ra",')
+    assert "FROM gaiaedr3.gaia_source AS t\nJOIN gaiaedr3.agn_cross_id AS j ON j.source_id = t.source_id\n" in text
+    assert "WHERE t.astrometric_params_solved IN (31, 95)\n AND t.source_id < 288230376151711744" in text
+    assert needed_columns(query)["gaiaedr3.agn_cross_id"] == ["source_id"]
+
+
+@pytest.mark.parametrize(
+    ("cut", "written"),
+    [
+        ({"op": "==", "value": 3}, "t.x = 3"),
+        ({"op": "!=", "value": "a"}, "t.x <> 'a'"),
+        ({"op": ">=", "value": -1e-7}, "t.x >= -1e-07"),
+        ({"op": "in", "value": ["G'", 2.5]}, "t.x IN ('G''', 2.5)"),
+        ({"op": "not_null"}, "t.x IS NOT NULL"),
+    ],
+)
+def test_conditions(cut: dict[str, Any], written: str) -> None:
+    assert condition("t.x", {"column": "x", **cut}) == written
+
+
+@pytest.mark.parametrize("value", [True, None, float("nan"), float("inf"), [1], {"a": 1}])
+def test_what_is_no_literal(value: Any) -> None:
+    with pytest.raises(QueryError, match="neither text nor a number"):
+        literal(value)
+
+
+def test_an_empty_list() -> None:
+    with pytest.raises(QueryError, match="cut on x: the list of op in is empty"):
+        condition("t.x", {"column": "x", "op": "in", "value": []})
+
+
+@pytest.mark.parametrize(
+    "partition",
+    [
+        {"column": "x", "parts": 7},
+        {"column": "x", "parts": 3, "low": -10.0, "high": 70.0},
+        {"column": "x", "parts": 4, "low": 0, "high": 3},
+        {"column": "x", "parts": 1},
+    ],
+)
+def test_every_value_is_in_one_part(partition: dict[str, Any]) -> None:
+    query = {**VIZIER, "partition": partition}
+    low, high = partition.get("low", 0), partition.get("high", SOURCE_ID_END)
+    edges = [cut["value"] for part in range(parts(query)) for cut in part_cuts(query, part)]
+    values = [low - 1, low, high, high + 1, *edges, *(edge - 1 for edge in edges)]
+    frame = pd.DataFrame({"x": values}, dtype="Int64" if all(isinstance(v, int) for v in values) else "float64")
+    hits = 0
+    for part in range(parts(query)):
+        inside = pd.Series(True, index=frame.index)
+        for cut in part_cuts(query, part):
+            inside &= cut_mask(frame, cut)
+        hits = hits + inside.astype(int)
+        assert inside.any()
+    assert (hits == 1).all()
+
+
+def test_equal_parts_of_the_sky() -> None:
+    """Part k of 12 is base pixel k of HEALPix: no digit of an identifier is lost."""
+    query = {"partition": {"column": "source_id", "parts": 12}}
+    assert [part_cuts(query, part)[0]["value"] for part in range(1, 12)] == [part * 2**59 for part in range(1, 12)]
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_an_independent_parser_reads_the_queries_of(name: str) -> None:
+    from queryparser.adql import ADQLQueryTranslator
+
+    query = overlay(name)["datasets"][OVERLAYS[name]]["query"]
+    for text in (select_query(query), select_query(query, 0), select_query(query, 1), count_query(query, 1)):
+        translated = ADQLQueryTranslator(text).to_postgresql()
+        assert query["table"] in translated.replace('"', "")
+
+
+def test_rows_in_any_order_become_the_same_table() -> None:
+    query = {"url": "u", "table": "t", "columns": ["b", "a"]}
+    frame = pd.DataFrame({"a": [2.0, 1.0, None], "b": [1, 1, 0], "more": 0})
+    wanted = pd.DataFrame({"b": [0, 1, 1], "a": [None, 1.0, 2.0]})
+    for rows in (frame, frame.iloc[::-1]):
+        pd.testing.assert_frame_equal(complete_rows(rows, query), wanted)
+    with pytest.raises(QueryError, match="t: column a did not come back; there are b"):
+        complete_rows(frame[["b"]], query)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"file": "x.fits"}, "datasets.quasars.file: 'x.fits' should end in .parquet"),
+        ({"url": "http://a"}, "datasets.quasars: query and url exclude one another"),
+        ({"query": {"where": [{"column": "ruw", "op": "<", "value": 1}]}}, "query.where.0.column: 'ruw'.*mean ruwe?"),
+        ({"query": {"where": [{"column": "ruwe", "op": "<"}]}}, r"query\.where\.0\.value: None should be one number"),
+        ({"query": {"partition": {"column": "ra", "parts": 2}}}, "query.partition.low: missing; only source_id"),
+        ({"query": {"partition": {"low": 5.0, "high": 5.0}}}, "query.partition.high: 5 is not above low 5"),
+        ({"query": {"adql": "SELECT 1"}}, "query.adql: not a known key"),
+    ],
+)
+def test_faults_of_a_query_in_the_config(change: dict[str, Any], fault: str) -> None:
+    schema = checks.load_schema(ROOT / "workflow/schemas/config.schema.yaml")
+    config = checks.merge(yaml.safe_load((ROOT / "config/config.yaml").read_text()), overlay("quasars"))
+    assert checks.resolve(config, schema)
+    with pytest.raises(checks.ConfigError, match=fault) as caught:
+        checks.resolve(checks.merge(config, {"datasets": {"quasars": change}}), schema)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_a_dry_run_asks_nobody(name: str, tmp_path: Path) -> None:
+    """In a Python without network: every connection is refused by raising."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import socket\n"
+        "def refuse(self, address):\n"
+        "    raise RuntimeError(f'the dry run connects to {address}')\n"
+        "socket.socket.connect = socket.socket.connect_ex = refuse\n"
+        "def unknown(*args, **kwargs):\n"
+        "    raise RuntimeError(f'the dry run looks up {args[0]}')\n"
+        "socket.getaddrinfo = unknown\n"
+    )
+    command = [sys.executable, "-m", "snakemake", "-n", "--snakefile", str(ROOT / "Snakefile")]
+    command += ["--directory", str(tmp_path), "--configfile", str(ROOT / f"config/{name}.yaml")]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    check = "import socket; socket.create_connection(('127.0.0.1', 9))"
+    refused = subprocess.run([sys.executable, "-c", check], env=environment, capture_output=True, text=True)
+    assert "RuntimeError: the dry run" in refused.stderr
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "query_catalogue" in done.stdout and f"resources/raw/{OVERLAYS[name]}" in done.stdout

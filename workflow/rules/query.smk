@@ -1,0 +1,64 @@
+"""Raw tables that come from a TAP query (a dataset with `query`): asked for in parts, counted, merged, with a manifest."""
+
+
+# retrieve could make the same file.
+ruleorder: merge_catalogue > retrieve
+
+
+rule query_catalogue:
+    """One part of a queried dataset: the rows of one range of its partition's column, as many as COUNT(*) says."""
+    output:
+        part="<resources>/raw/{dataset}/parts/{part}.parquet",
+    log:
+        "<logs>/query_catalogue/{dataset}.{part}.log",
+    benchmark:
+        "<benchmarks>/query_catalogue/{dataset}.{part}.jsonl"
+    wildcard_constraints:
+        dataset="|".join(QUERIED) or "-",
+        part=r"\d+",
+    conda:
+        "../../envs/archive.yaml"
+    # As for query_archive: patience is no param.
+    resources:
+        archive=1,
+        archive_maxrec=lookup("archive/maxrec", within=config),
+        archive_timeout_s=str(lookup("archive/timeout_s", within=config)),
+        archive_stall_s=str(lookup("archive/stall_s", within=config)),
+        archive_poll_s=str(lookup("archive/poll_s", within=config)),
+        archive_attempts=lookup("archive/attempts", within=config),
+        archive_max_wait_s=str(lookup("archive/max_wait_s", within=config)),
+    params:
+        query=lookup("datasets/{dataset}/query", within=config),
+        code=digest("query_catalogue.py"),
+    script:
+        "../scripts/query_catalogue.py"
+
+
+rule merge_catalogue:
+    """All parts of a queried dataset in one raw file, counted against the service once more, with a manifest."""
+    input:
+        parts=query_parts,
+    output:
+        file="<resources>/raw/{dataset}/{file}",
+        manifest="<resources>/raw/{dataset}/{file}.manifest.json",
+    log:
+        "<logs>/merge_catalogue/{dataset}/{file}.log",
+    benchmark:
+        "<benchmarks>/merge_catalogue/{dataset}/{file}.jsonl"
+    wildcard_constraints:
+        dataset="|".join(QUERIED) or "-",
+    conda:
+        "../../envs/archive.yaml"
+    resources:
+        archive=1,
+        archive_maxrec=lookup("archive/maxrec", within=config),
+        archive_timeout_s=str(lookup("archive/timeout_s", within=config)),
+        archive_stall_s=str(lookup("archive/stall_s", within=config)),
+        archive_poll_s=str(lookup("archive/poll_s", within=config)),
+        archive_attempts=lookup("archive/attempts", within=config),
+        archive_max_wait_s=str(lookup("archive/max_wait_s", within=config)),
+    params:
+        entry=lookup("datasets/{dataset}", within=config),
+        code=digest("merge_catalogue.py"),
+    script:
+        "../scripts/merge_catalogue.py"

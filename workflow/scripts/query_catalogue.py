@@ -1,0 +1,40 @@
+"""Ask a TAP service for one part of a dataset that comes from a query."""
+
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from gaia_offsets import adql, catalogue_query
+from gaia_offsets.archive import Archive, write_whole
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+SECONDS = ("timeout_s", "stall_s", "poll_s", "max_wait_s")
+PATIENCE = [("maxrec", int), ("attempts", int)] + [(name, float) for name in SECONDS]
+
+
+def query_catalogue(service: Archive, query: dict[str, Any], *, dataset: str, part: int) -> pd.DataFrame:
+    """The rows of one part under our column names, as many as the service counts, sorted."""
+    place, what = f"datasets.{dataset}.query", f"part {part + 1} of {catalogue_query.parts(query)}"
+    needed = catalogue_query.needed_columns(query)
+    service.check_names(needed, adql.schema_query(list(needed)), place)
+    rows = service.select(
+        catalogue_query.select_query(query, part),
+        count=catalogue_query.count_query(query, part),
+        what=what,
+        narrower=f"raise {place}.partition.parts or archive.maxrec",
+    )
+    print(f"{what}: {len(rows)} rows, as many as COUNT(*) says", file=sys.stderr)
+    return catalogue_query.complete_rows(rows, query)
+
+
+if __name__ == "__main__":
+    sys.stderr = open(snakemake.log[0], "w", buffering=1)  # left open: the traceback must reach it
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a cancelled run deletes its job in the archive
+    query = snakemake.params.query
+    service = Archive(query["url"], **{name: kind(snakemake.resources[f"archive_{name}"]) for name, kind in PATIENCE})
+    dataset, part = snakemake.wildcards.dataset, int(snakemake.wildcards.part)
+    write_whole(query_catalogue(service, query, dataset=dataset, part=part), snakemake.output.part)
