@@ -130,6 +130,11 @@ sys.path.append({scripts!r})
 configfile: "config.yaml"
 def digest(script): return "test"
 def targets_file(wildcards): return "targets.parquet"
+def asked_targets(wildcards): return "resources/stars/archive/targets.parquet"
+def target_key(wildcards): return "position"
+def archive_key(wildcards): return "position"
+def release_block(wildcards): return config["releases"]["edr3"]
+def catalogue_cuts(wildcards): return config["samples"]["stars"]["cuts"]
 wildcard_constraints: sample="stars"
 rule all:
     default_target: True
