@@ -52,7 +52,7 @@ def targets(sky: dict[str, pd.DataFrame]) -> pd.DataFrame:
 def service(peer: CdsPeer, **changes: Any) -> XMatch:
     """An impatient client."""
     settings = {"url": peer.url, "table": "vizier:I/350/gaiaedr3", "source_id": "source_id", "rows": 300}
-    settings |= {"maxrec": 2_000_000, "stall_s": 2, "pause_s": 0.05, "attempts": 3}
+    settings |= {"maxrec": 2_000_000, "stall_s": 8, "pause_s": 0.05, "attempts": 3}
     return XMatch(**settings | changes)
 
 
