@@ -5,7 +5,7 @@ import hashlib
 import sys
 from pathlib import Path
 
-SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
+SCRIPTS = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)) / "../scripts"
 sys.path.append(str(SCRIPTS))
 
 from gaia_offsets import config as checks
@@ -13,7 +13,7 @@ from gaia_offsets.columns import DISTANCES, GAIA, TMASS
 from snakemake.exceptions import WorkflowError
 
 try:
-    config = checks.resolve(config, checks.load_schema(Path(workflow.basedir) / "workflow/schemas/config.schema.yaml"))
+    config = checks.resolve(config, checks.load_schema(SCRIPTS / "../schemas/config.schema.yaml"))
 except checks.ConfigError as faults:
     raise WorkflowError(f"The config has faults (keys are explained in docs/config.md):\n{faults}") from None
 
