@@ -15,6 +15,7 @@ from astropy.io import fits
 from astropy.table import Table
 from mocpy import MOC
 
+from gaia_offsets import about
 from gaia_offsets import dataset as d
 from gaia_offsets.estimators import group_statistics, pixel_offsets
 from gaia_offsets.sky import FRAMES, pixel_centre, pixel_index, to_galactic
@@ -34,15 +35,18 @@ SAMPLE = {
 
 
 def describe(frame: str = "equatorial", *, dataset: dict | None = None, sample: dict | None = None, **grid) -> dict:
-    return d.describe(
-        "test_giants",
-        frame,
-        sample=SAMPLE | (sample or {}),
-        datasets={"stars": {"file": "stars.csv", "citation": "Someone 2021"} | (dataset or {})},
-        surveys={"toy": {"seed": 1}},
-        measure={"gaussian": GAUSSIAN, "map": MAP | grid},
-        publish={"systematic_uas": 10.3, "bootstrap": {"replicates": 20, "seed": 1}},
-    )
+    grid = MAP | grid
+    config = {
+        "samples": {
+            "test_giants": SAMPLE
+            | {"simulated": "simulated" in (dataset or {}), "measure": {"gaussian": GAUSSIAN, "map": grid}}
+            | (sample or {})
+        },
+        "datasets": {"stars": {"file": "stars.csv", "citation": "Someone 2021"} | (dataset or {})},
+        "surveys": {"toy": {"seed": 1}},
+        "publish": {"authors": "Surname A.", "systematic_uas": 10.3, "bootstrap": {"replicates": 20, "seed": 1}},
+    }
+    return d.map_meta(about.describe(config, "test_giants"), frame, grid)
 
 
 @pytest.fixture(scope="module")

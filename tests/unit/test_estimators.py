@@ -175,7 +175,7 @@ def test_global_offsets_have_a_row_each_solution_and_parallax():
 
 
 def test_trends_leave_out_thin_bins_and_keep_within_their_edges():
-    table = trends(tracers(), EDGES, min_stars=100, gaussian=GAUSSIAN)
+    table, _ = trends(tracers(), EDGES, min_stars=100, join=1, gaussian=GAUSSIAN)
     assert (table["n"] >= 100).all()
     assert ((table["x_mean"] >= table["bin_low"]) & (table["x_mean"] < table["bin_high"])).all()
     colour = table[table["variable"] == "colour"]
@@ -210,12 +210,12 @@ def test_histogram_table_counts_every_star_near_zero():
 def test_no_tracers_at_all():
     empty = tracers().iloc[:0]
     assert len(global_offsets(empty, GAUSSIAN)) == 0
-    assert len(trends(empty, EDGES, min_stars=2, gaussian=GAUSSIAN)) == 0
+    assert len(trends(empty, EDGES, min_stars=2, join="auto", gaussian=GAUSSIAN)[0]) == 0
     assert len(pixel_offsets(empty, np.zeros(0, dtype=int), gaussian=GAUSSIAN)) == 0
 
 
 def test_the_last_edge_belongs_to_the_last_bin():
     stars = tracers(200).assign(solution="5p", nu_eff_used_in_astrometry=1.6)
-    table = trends(stars, EDGES, min_stars=2, gaussian=GAUSSIAN)
+    table, _ = trends(stars, EDGES, min_stars=2, join=1, gaussian=GAUSSIAN)
     last = table[(table["variable"] == "colour") & (table["parallax"] == "raw")]
     assert last["n"].tolist() == [200] and last["bin_high"].tolist() == [1.6]

@@ -16,7 +16,12 @@ from gaia_offsets import figures
 
 TITLE = "Simulated giants (toy survey)"
 UAS = r"$\mu$as"
-MAP = {"title": TITLE, "nside": 32, "ordering": "nested", "more_than": 50}
+MAP = {"title": TITLE, "nside": 32, "ordering": "nested", "more_than": 50, "chosen_by": "config"}
+TRENDS = {
+    "title": TITLE,
+    "min_stars": 100,
+    "joined": {s: dict.fromkeys(["phot_g_mean_mag", "colour", "sin_ecl_lat"], 1) for s in ("5p", "6p")},
+}
 FIT = ["gaussian_mean", "gaussian_mean_error", "gaussian_sd"]
 
 
@@ -120,11 +125,11 @@ CASES = {
     "fig4 empty": lambda: figures.draw_offsets(without(GLOBAL[0]), without(GLOBAL[1]), title=TITLE),
     "fig4 nulls": lambda: figures.draw_offsets(GLOBAL[0], with_nulls(GLOBAL[1]), title=TITLE),
     "fig4 many": lambda: figures.draw_offsets(*map(many, GLOBAL), title=TITLE),
-    "fig5": lambda: figures.draw_trends(trends_table(), title=TITLE, min_stars=100),
-    "fig5 no 6p": lambda: figures.draw_trends(trends_table(("5p",)), title=TITLE, min_stars=100),
-    "fig5 empty": lambda: figures.draw_trends(without(trends_table()), title=TITLE, min_stars=100),
-    "fig5 nulls": lambda: figures.draw_trends(with_nulls(trends_table()), title=TITLE, min_stars=100),
-    "fig5 one bin": lambda: figures.draw_trends(trends_table().iloc[:1], title=TITLE, min_stars=100),
+    "fig5": lambda: figures.draw_trends(trends_table(), **TRENDS),
+    "fig5 no 6p": lambda: figures.draw_trends(trends_table(("5p",)), **TRENDS),
+    "fig5 empty": lambda: figures.draw_trends(without(trends_table()), **TRENDS),
+    "fig5 nulls": lambda: figures.draw_trends(with_nulls(trends_table()), **TRENDS),
+    "fig5 one bin": lambda: figures.draw_trends(trends_table().iloc[:1], **TRENDS),
     "fig6 sky": lambda: draw_maps(maps(northern())),
     "fig6 patch": lambda: draw_maps(maps(patch(150, 30, 12))),
     "fig6 pole": lambda: draw_maps(maps(patch(0, 89, 12))),
@@ -218,7 +223,7 @@ def test_trends_have_units_reference_lines_and_one_scale_a_row():
 def test_a_wild_bin_does_not_flatten_the_others_and_is_marked():
     trends = trends_table()
     trends.loc[0, "gaussian_mean"] = 5000.0
-    ax = figures.draw_trends(trends, title=TITLE, min_stars=100).axes[0]
+    ax = figures.draw_trends(trends, **TRENDS).axes[0]
     assert ax.get_ylim()[1] < 150
     (mark,) = [line for line in ax.lines if line.get_marker() == "^"]
     assert 0 < mark.get_ydata()[0] < ax.get_ylim()[1]
@@ -243,7 +248,7 @@ def test_map_shows_the_pixel_where_it_lies_on_one_scale():
     ]  # fmt: skip
     assert [pixel_colour(figure, panel, 4000) for panel in range(4)] == pytest.approx([-28.0, -28.0, 2.6, 2.6])
     assert {ax.images[0].get_clim() for ax in figure.axes[:4]} == {(-60.0, 60.0)}
-    assert figure.axes[4].get_xlabel() == f"mean offset, Gaia minus reference parallax, 5p [{UAS}]"
+    assert figure.axes[4].get_xlabel() == f"mean offset, Gaia minus reference parallax, 5p [{UAS}]; nside 32"
 
 
 def test_map_leaves_out_pixels_at_the_threshold():

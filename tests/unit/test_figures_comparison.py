@@ -70,9 +70,9 @@ CASES = {
     "samples": lambda: figures.draw_samples(SAMPLES, title=TITLE),
     "samples one": lambda: figures.draw_samples(SAMPLES[:1], title=TITLE),
     "samples without literature": lambda: figures.draw_samples(SAMPLES[:2], title=TITLE),
-    "trends": lambda: figures.draw_sample_trends(dict.fromkeys("ab", trends_table()), title=TITLE, min_stars=100),
-    "trends many": lambda: figures.draw_sample_trends(MANY, title=TITLE, min_stars=100),
-    "trends empty": lambda: figures.draw_sample_trends({"a": without(trends_table())}, title=TITLE, min_stars=100),
+    "trends": lambda: figures.draw_sample_trends(dict.fromkeys("ab", trends_table()), title=TITLE),
+    "trends many": lambda: figures.draw_sample_trends(MANY, title=TITLE),
+    "trends empty": lambda: figures.draw_sample_trends({"a": without(trends_table())}, title=TITLE),
 }  # fmt: skip
 
 

@@ -13,6 +13,9 @@ rule prepare_targets:
         "<benchmarks>/prepare_targets/{sample}.jsonl"
     conda:
         "../../envs/archive.yaml"
+    resources:
+        mem_mb=by_input(400, 8),
+        runtime=by_input(5, 0.02),
     params:
         columns=lookup("samples/{sample}/targets/columns", within=config, default={}),
         cuts=catalogue_cuts,
@@ -40,6 +43,8 @@ rule query_archive:
     # Patience with the archive is no param: finished chunks stay valid when it changes. A profile limits `archive`.
     # Text, because Snakemake rounds fractions.
     resources:
+        mem_mb=by_input(400, 8),
+        runtime=WAITING,
         archive=1,
         archive_maxrec=lookup("archive/maxrec", within=config),
         archive_timeout_s=str(lookup("archive/timeout_s", within=config)),
@@ -51,7 +56,7 @@ rule query_archive:
         url=lookup("archive/url", within=config),
         chunks=lookup("archive/chunks", within=config),
         pm_margin_arcsec=lookup("archive/pm_margin_arcsec", within=config),
-        release=release_block,
+        release=archive_release,
         by=archive_key,
         epoch=lookup("samples/{sample}/crossmatch/epoch", within=config, default=None),
         radius_arcsec=lookup("samples/{sample}/crossmatch/radius_arcsec", within=config, default=None),
@@ -76,6 +81,9 @@ rule merge_archive:
         "<benchmarks>/merge_archive/{sample}.jsonl"
     conda:
         "../../envs/archive.yaml"
+    resources:
+        mem_mb=by_input(400, 10),
+        runtime=by_input(5, 0.02),
     params:
         code=digest("merge_archive.py"),
     script:

@@ -1,4 +1,4 @@
-"""What the paper states against what the run gives, the error budget, and the results page of each sample."""
+"""What the paper states against what a sample gives (those with `claims`), the error budget, and the results page."""
 
 
 rule compute_budget:
@@ -16,6 +16,9 @@ rule compute_budget:
         "<benchmarks>/compute_budget/{sample}.jsonl"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 10),
+        runtime=by_input(5, 0.02),
     params:
         reference=lookup("samples/{sample}/reference", within=config),
         one_row_per=lookup("samples/{sample}/one_row_per", within=config),
@@ -30,12 +33,13 @@ rule check_claims:
     """Each statement of the paper: published, reproduced, difference, verdict and why."""
     input:
         unpack(comparison_tables),
-        claims=workflow.source_path("../../config/claims.yaml"),
+        claims=claims_file,
         cutflow="<results>/{sample}/tables/cutflow.csv",
         global_offsets="<results>/{sample}/tables/global_offsets.csv",
         trends="<results>/{sample}/tables/trends.csv",
         map_equatorial="<results>/{sample}/tables/map_equatorial.csv",
         map_galactic="<results>/{sample}/tables/map_galactic.csv",
+        settings="<results>/{sample}/tables/map_equatorial.json",
     output:
         claims="<results>/{sample}/claims.csv",
     log:
@@ -44,9 +48,11 @@ rule check_claims:
         "<benchmarks>/check_claims/{sample}.jsonl"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 10),
+        runtime=by_input(5, 0.02),
     params:
-        map=lookup("measure/map", within=config),
-        stars_are=stars_are,
+        simulated=lookup("samples/{sample}/simulated", within=config),
         code=digest("check_claims.py"),
     script:
         "../scripts/check_claims.py"
@@ -69,9 +75,12 @@ rule draw_claims:
         "<benchmarks>/draw_claims/{sample}.jsonl"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 10),
+        runtime=by_input(5, 0.02),
     params:
         title=lookup("samples/{sample}/title", within=config),
-        stars_are=stars_are,
+        simulated=lookup("samples/{sample}/simulated", within=config),
         code=digest("draw_claims.py"),
     script:
         "../scripts/draw_claims.py"
@@ -94,9 +103,12 @@ rule draw_budget:
         "<benchmarks>/draw_budget/{sample}.jsonl"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 10),
+        runtime=by_input(5, 0.02),
     params:
         title=lookup("samples/{sample}/title", within=config),
-        stars_are=stars_are,
+        simulated=lookup("samples/{sample}/simulated", within=config),
         code=digest("draw_budget.py"),
     script:
         "../scripts/draw_budget.py"
@@ -108,7 +120,8 @@ rule tell_results:
         cutflow="<results>/{sample}/tables/cutflow.csv",
         offsets="<results>/{sample}/tables/global_offsets.csv",
         pixels="<results>/{sample}/tables/map_equatorial.csv",
-        claims="<results>/{sample}/claims.csv",
+        settings="<results>/{sample}/tables/map_equatorial.json",
+        claims=claims_table,
     output:
         page=report(
             "<results>/{sample}/results.html",
@@ -122,10 +135,12 @@ rule tell_results:
         "<benchmarks>/tell_results/{sample}.jsonl"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 10),
+        runtime=by_input(5, 0.02),
     params:
         title=lookup("samples/{sample}/title", within=config),
-        more_than=lookup("measure/map/more_than", within=config),
-        stars_are=stars_are,
+        simulated=lookup("samples/{sample}/simulated", within=config),
         code=digest("tell_results.py"),
     script:
         "../scripts/tell_results.py"

@@ -1,23 +1,31 @@
 """Checked config, wildcards and the few functions that rules use."""
 
-import ast
-import hashlib
+import re
 import sys
 from pathlib import Path
 
-SCRIPTS = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)) / "../scripts"
-sys.path.append(str(SCRIPTS))
+# The folder of the file that is parsed, not of the main Snakefile: these rules may be a module of another workflow.
+HERE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
+sys.path.append(str(HERE / "../scripts"))
 
 from gaia_offsets import config as checks
+from gaia_offsets.about import describe
 from gaia_offsets.columns import DISTANCES, GAIA, TMASS
+from gaia_offsets.fingerprint import fingerprint
 from snakemake.exceptions import WorkflowError
 
 try:
-    config = checks.resolve(config, checks.load_schema(SCRIPTS / "../schemas/config.schema.yaml"))
+    config = checks.resolve(config, checks.load_schema(HERE / "../schemas/config.schema.yaml"))
 except checks.ConfigError as faults:
     raise WorkflowError(f"The config has faults (keys are explained in docs/config.md):\n{faults}") from None
 
 SAMPLES = config["run"]["samples"]
+OVERLAYS = [Path(path).stem for path in workflow.overwrite_configfiles if Path(path).stem != "config"]
+RUN = config["run"]["name"] or (OVERLAYS[-1] if OVERLAYS else "paper")
+# Longest time [min] of a job that waits for a TAP service.
+WAITING = int(config["archive"]["attempts"] * (config["archive"]["timeout_s"] + config["archive"]["max_wait_s"]) / 60)
+NONE = "-"  # a name that no dataset has
+RETRIEVED = [name for name, entry in config["datasets"].items() if not (entry.get("query") or entry.get("simulated"))]
 QUERIED = [name for name, entry in config["datasets"].items() if entry.get("query")]
 FRAMES = ["equatorial", "galactic"]
 PARALLAXES = ["raw", "corrected"]
@@ -26,37 +34,52 @@ TABLES = ["cutflow", "global_offsets", "histograms", "trends", "map_equatorial",
 DATASET_KINDS = ["ecsv", "fits", "csv", "mrt", "vot", "parquet", "moc.fits"]
 EXTENDED_KINDS = ["ecsv", "fits", "parquet"]
 CORRECTED = [
-    f"results/{entry['sample']}/corrected/{name}.{checks.catalogue_ending(entry['path'])}"
+    f"<results>/{entry['sample']}/corrected/{name}.{checks.catalogue_ending(entry['path'])}"
     for name, entry in config["catalogues"].items()
 ]
+# Files of this workflow's own config/; the paths are asked for while this file is parsed, which tells where it is.
+SHIPPED = {
+    name: workflow.source_path(f"../../config/data/{entry['shipped']}")
+    for name, entry in config["datasets"].items()
+    if entry.get("shipped")
+}
+CLAIMS = {
+    name: (
+        sample["claims"]
+        if Path(sample["claims"]).is_file()
+        else workflow.source_path(f"../../config/{sample['claims']}")
+    )
+    for name, sample in config["samples"].items()
+    if sample["claims"]
+}
 
 
 wildcard_constraints:
     sample="|".join(config["samples"]),
     dataset="|".join(config["datasets"]),
-    survey="|".join(config["surveys"]) or "-",
+    run=re.escape(RUN),
+    survey="|".join(config["surveys"]) or NONE,
     frame="|".join(FRAMES),
     parallax="|".join(PARALLAXES),
     file=r"[A-Za-z0-9_.+-]+?(?<!\.manifest\.json)",
 
 
 def digest(script):
-    """Hash of the modules of gaia_offsets that a script uses, so that an edit of one re-runs what depends on it."""
-    seen, queue = {}, [SCRIPTS / script]
-    while queue:
-        path = queue.pop()
-        source = path.read_bytes()
-        seen[path.name] = hashlib.sha256(source).hexdigest()
-        for node in ast.walk(ast.parse(source)):
-            names = []
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("gaia_offsets"):
-                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-            elif isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names if alias.name.startswith("gaia_offsets")]
-            found = (SCRIPTS.joinpath(*name.split(".")).with_suffix(".py") for name in names)
-            queue += [module for module in found if module.is_file() and module.name not in seen]
-    # The script itself is Snakemake's to watch.
-    return hashlib.sha256("".join(sorted(seen.values())).encode()).hexdigest()[:16]
+    """Hash of a script and of the modules of gaia_offsets behind it: an edit of one re-runs what depends on it."""
+    return fingerprint(HERE / "../scripts", script)
+
+
+def by_input(base, per_mb):
+    """Memory [MiB] or longest time [min] of a job, by the size of its input; a second attempt gets twice as much.
+
+    Memory is the largest seen with 7.1 million simulated spectra and a fifth more, time is several times what it took
+    there on two cores (docs/method.md, "What a run costs").
+    """
+
+    def resource(wildcards, input, attempt):
+        return int(attempt * (base + per_mb * input.size_mb))
+
+    return resource
 
 
 def dataset_file(name):
@@ -64,13 +87,20 @@ def dataset_file(name):
     entry = config["datasets"][name]
     if entry.get("simulated"):
         table, ending = entry["simulated"]["table"], {"targets": "fits", "red_clump": "fits"}
-        return f"resources/simulated/{entry['simulated']['survey']}/{table}.{ending.get(table, 'parquet')}"
-    return f"resources/raw/{name}/{entry['file']}"
+        return f"<resources>/simulated/{entry['simulated']['survey']}/{table}.{ending.get(table, 'parquet')}"
+    return f"<resources>/raw/{name}/{entry['file']}"
 
 
 def local_source(wildcards):
-    """The local file of a dataset that has one."""
-    return config["datasets"][wildcards.dataset].get("path") or []
+    """The local file of a dataset that has one, the user's before ours."""
+    return config["datasets"][wildcards.dataset].get("path") or SHIPPED.get(wildcards.dataset, [])
+
+
+def dataset_facts(wildcards):
+    """What retrieve needs to know of a dataset and its manifest tells; a change of anything else fetches nothing again."""
+    entry = config["datasets"][wildcards.dataset]
+    kept = ("path", "shipped", "url", "mirrors", "page", "sha256", "bytes", "description", "licence", "doi", "citation")
+    return {key: entry[key] for key in kept if entry.get(key) is not None}
 
 
 def sample_tables(wildcards):
@@ -127,8 +157,33 @@ def asked_targets(wildcards):
 
 
 def release_block(wildcards):
-    """The release of a sample: epoch and the archive's names of tables and columns."""
+    """The release of a sample: epoch and the service's names of tables and columns."""
     return config["releases"][config["samples"][wildcards.sample]["release"]]
+
+
+def release_epoch(wildcards):
+    """Julian year of the positions of a sample's release."""
+    return release_block(wildcards)["epoch"]
+
+
+def archive_release(wildcards):
+    """The release as the archive is asked for it, without the names that X-Match uses."""
+    return {key: value for key, value in release_block(wildcards).items() if not key.startswith("xmatch_")}
+
+
+def local_columns(wildcards):
+    """The column maps of the tables of a cross-match with local tables, by role."""
+    sample = config["samples"][wildcards.sample]
+    blocks = {
+        "targets": sample["targets"],
+        **{role: sample["crossmatch"].get(role) for role in ("gaia", "tmass", "distances")},
+    }
+    return {role: block.get("columns") or {} for role, block in blocks.items() if block}
+
+
+def map_facts(wildcards):
+    """What the published map says about its sample."""
+    return describe(config, wildcards.sample)
 
 
 def matched_file(wildcards):
@@ -150,25 +205,19 @@ def compared(name, block="comparison"):
     return bool(from_magnitude and sample.get("comparison") and sample.get(block))
 
 
-def stars_are(wildcards):
-    """Whose stars a sample's are: simulated, the paper's, or another sample's."""
-    targets = config["samples"][wildcards.sample]["targets"]["dataset"]
-    if config["datasets"][targets].get("simulated"):
-        return "simulated"
-    return "the paper's" if wildcards.sample == "lamost_giants" else "another sample"
+def claims_file(wildcards):
+    """The published statements that a sample is tested against."""
+    return CLAIMS[wildcards.sample]
+
+
+def claims_table(wildcards):
+    """What became of them, for the results page of a sample that has some."""
+    return f"<results>/{wildcards.sample}/claims.csv" if wildcards.sample in CLAIMS else []
 
 
 def sample_titles(wildcards):
-    """Title of each sample of the run and whether its stars are simulated, which the title says in any case."""
-    entries = []
-    for name in SAMPLES:
-        sample = config["samples"][name]
-        simulated = bool(config["datasets"][sample["targets"]["dataset"]].get("simulated"))
-        silent = simulated and "simulated" not in sample["title"].lower()
-        entries.append(
-            {"title": f"{sample['title']} (simulated)" if silent else sample["title"], "simulated": simulated}
-        )
-    return entries
+    """Title of each sample of the run and whether its stars are simulated."""
+    return [{key: config["samples"][name][key] for key in ("title", "simulated")} for name in SAMPLES]
 
 
 def comparison_tables(wildcards):
@@ -178,6 +227,7 @@ def comparison_tables(wildcards):
     return {name: f"<results>/{wildcards.sample}/tables/{name}.csv" for name in names}
 
 
+CLAIMED = [name for name in SAMPLES if name in CLAIMS]
 COMPARED = [name for name in SAMPLES if compared(name)]
 WITH_RED_CLUMP = [name for name in SAMPLES if compared(name, "red_clump")]
 OVERVIEWS = ["samples", "samples_trends"] if len(SAMPLES) > 1 else ["samples"]

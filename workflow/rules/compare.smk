@@ -14,11 +14,15 @@ rule compare_magnitudes:
         "<benchmarks>/compare_magnitudes/{sample}.jsonl"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 10),
+        runtime=by_input(5, 0.02),
     params:
-        comparison=lookup("samples/{sample}/comparison", within=config),
+        min_snr=lookup("samples/{sample}/comparison/min_snr", within=config),
+        max_logg=lookup("samples/{sample}/comparison/max_logg", within=config),
         reference=lookup("samples/{sample}/reference", within=config),
         one_row_per=lookup("samples/{sample}/one_row_per", within=config),
-        gaussian=lookup("measure/gaussian", within=config),
+        gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
         code=digest("compare_magnitudes.py"),
     script:
         "../scripts/compare_magnitudes.py"
@@ -38,9 +42,13 @@ rule compare_training:
         "<benchmarks>/compare_training/{sample}.jsonl"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 10),
+        runtime=by_input(5, 0.02),
     params:
-        comparison=lookup("samples/{sample}/comparison", within=config),
-        reference=lookup("samples/{sample}/reference", within=config),
+        min_snr=lookup("samples/{sample}/comparison/min_snr", within=config),
+        max_ebv=lookup("samples/{sample}/comparison/max_ebv_training", within=config),
+        absolute_magnitude=lookup("samples/{sample}/reference/absolute_magnitude", within=config),
         one_row_per=lookup("samples/{sample}/one_row_per", within=config),
         code=digest("compare_training.py"),
     script:
@@ -62,13 +70,18 @@ rule compare_red_clump:
         "<benchmarks>/compare_red_clump/{sample}.jsonl"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 10),
+        runtime=by_input(5, 0.02),
     params:
-        comparison=lookup("samples/{sample}/comparison", within=config),
+        radius_arcsec=lookup("samples/{sample}/comparison/red_clump_radius_arcsec", within=config),
+        red_clump_error=lookup("samples/{sample}/comparison/red_clump_error", within=config),
+        bin_uas=lookup("samples/{sample}/comparison/red_clump_bin_uas", within=config),
         columns=lookup("samples/{sample}/red_clump/columns", within=config, default={}),
         epoch=lookup("samples/{sample}/crossmatch/epoch", within=config, default=2000.0),
-        release=release_block,
-        min_stars=lookup("measure/trends/min_stars", within=config),
-        gaussian=lookup("measure/gaussian", within=config),
+        release_epoch=release_epoch,
+        min_stars=lookup("samples/{sample}/measure/trends/min_stars", within=config),
+        gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
         code=digest("compare_red_clump.py"),
     script:
         "../scripts/compare_red_clump.py"
@@ -80,13 +93,16 @@ rule compare_samples:
         offsets=collect("<results>/{sample}/tables/global_offsets.csv", sample=SAMPLES),
         literature=workflow.source_path("../../config/literature.yaml"),
     output:
-        samples="<results>/tables/samples.csv",
+        samples="<results>/runs/{run}/samples.csv",
     log:
-        "<logs>/compare_samples/samples.log",
+        "<logs>/compare_samples/{run}.log",
     benchmark:
-        "<benchmarks>/compare_samples/samples.jsonl"
+        "<benchmarks>/compare_samples/{run}.jsonl"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 10),
+        runtime=by_input(5, 0.02),
     params:
         samples=sample_titles,
         code=digest("compare_samples.py"),
@@ -113,9 +129,12 @@ rule draw_magnitudes:
         "<benchmarks>/draw_magnitudes/{sample}.jsonl"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 10),
+        runtime=by_input(5, 0.02),
     params:
         title=lookup("samples/{sample}/title", within=config),
-        stars_are=stars_are,
+        simulated=lookup("samples/{sample}/simulated", within=config),
         dpi=lookup("figures/dpi", within=config),
         code=digest("draw_magnitudes.py"),
     script:
@@ -141,10 +160,13 @@ rule draw_training:
         "<benchmarks>/draw_training/{sample}.jsonl"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 10),
+        runtime=by_input(5, 0.02),
     params:
         title=lookup("samples/{sample}/title", within=config),
-        comparison=lookup("samples/{sample}/comparison", within=config),
-        stars_are=stars_are,
+        max_ebv=lookup("samples/{sample}/comparison/max_ebv_training", within=config),
+        simulated=lookup("samples/{sample}/simulated", within=config),
         dpi=lookup("figures/dpi", within=config),
         code=digest("draw_training.py"),
     script:
@@ -171,11 +193,14 @@ rule draw_red_clump:
         "<benchmarks>/draw_red_clump/{sample}.jsonl"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 10),
+        runtime=by_input(5, 0.02),
     params:
         title=lookup("samples/{sample}/title", within=config),
         abscissa=lookup("samples/{sample}/comparison/abscissa", within=config),
-        min_stars=lookup("measure/trends/min_stars", within=config),
-        stars_are=stars_are,
+        min_stars=lookup("samples/{sample}/measure/trends/min_stars", within=config),
+        simulated=lookup("samples/{sample}/simulated", within=config),
         dpi=lookup("figures/dpi", within=config),
         code=digest("draw_red_clump.py"),
     script:
@@ -185,27 +210,30 @@ rule draw_red_clump:
 rule draw_samples:
     """Global offsets of the samples of the run and of the literature, one line each, and as a page [uas]."""
     input:
-        samples="<results>/tables/samples.csv",
+        samples="<results>/runs/{run}/samples.csv",
     output:
         png=report(
-            "<results>/figures/samples.png",
+            "<results>/runs/{run}/samples.png",
             caption="../report/samples.rst",
             category="Samples side by side",
             labels={"what": "global offsets, figure"},
         ),
         page=report(
-            "<results>/tables/samples.html",
+            "<results>/runs/{run}/samples.html",
             caption="../report/samples.rst",
             category="Samples side by side",
             labels={"what": "global offsets, table"},
         ),
-        pdf="<results>/figures/samples.pdf",
+        pdf="<results>/runs/{run}/samples.pdf",
     log:
-        "<logs>/draw_samples/samples.log",
+        "<logs>/draw_samples/{run}.log",
     benchmark:
-        "<benchmarks>/draw_samples/samples.jsonl"
+        "<benchmarks>/draw_samples/{run}.jsonl"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 10),
+        runtime=by_input(5, 0.02),
     params:
         dpi=lookup("figures/dpi", within=config),
         code=digest("draw_samples.py"),
@@ -219,21 +247,23 @@ rule draw_sample_trends:
         trends=collect("<results>/{sample}/tables/trends.csv", sample=SAMPLES),
     output:
         png=report(
-            "<results>/figures/samples_trends.png",
+            "<results>/runs/{run}/samples_trends.png",
             caption="../report/samples_trends.rst",
             category="Samples side by side",
             labels={"what": "trends, figure"},
         ),
-        pdf="<results>/figures/samples_trends.pdf",
+        pdf="<results>/runs/{run}/samples_trends.pdf",
     log:
-        "<logs>/draw_sample_trends/samples.log",
+        "<logs>/draw_sample_trends/{run}.log",
     benchmark:
-        "<benchmarks>/draw_sample_trends/samples.jsonl"
+        "<benchmarks>/draw_sample_trends/{run}.jsonl"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 10),
+        runtime=by_input(5, 0.02),
     params:
         samples=sample_titles,
-        min_stars=lookup("measure/trends/min_stars", within=config),
         dpi=lookup("figures/dpi", within=config),
         code=digest("draw_sample_trends.py"),
     script:

@@ -13,10 +13,16 @@ rule crossmatch_tables:
         "<benchmarks>/crossmatch_tables/{sample}.jsonl"
     conda:
         "../../envs/analysis.yaml"
-    threads: 2
+    threads: 4
+    resources:
+        mem_mb=by_input(400, 6),
+        runtime=by_input(5, 0.02),
     params:
-        sample=lookup("samples/{sample}", within=config),
-        releases=lookup("releases", within=config),
+        columns=local_columns,
+        target_epoch=lookup("samples/{sample}/crossmatch/epoch", within=config),
+        gaia_epoch=release_epoch,
+        radius_arcsec=lookup("samples/{sample}/crossmatch/radius_arcsec", within=config),
+        tmass_radius_arcsec=lookup("samples/{sample}/crossmatch/tmass_radius_arcsec", within=config),
         code=digest("crossmatch_tables.py"),
     script:
         "../scripts/crossmatch_tables.py"
@@ -34,6 +40,9 @@ rule adopt_targets:
         "<benchmarks>/adopt_targets/{sample}.jsonl"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 10),
+        runtime=by_input(5, 0.02),
     params:
         columns=lookup("samples/{sample}/targets/columns", within=config, default={}),
         code=digest("adopt_targets.py"),

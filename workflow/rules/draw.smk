@@ -20,8 +20,12 @@ rule draw_offsets:
         "<benchmarks>/draw_offsets/{sample}.jsonl"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 10),
+        runtime=by_input(5, 0.02),
     params:
         title=lookup("samples/{sample}/title", within=config),
+        simulated=lookup("samples/{sample}/simulated", within=config),
         dpi=lookup("figures/dpi", within=config),
         code=digest("draw_offsets.py"),
     script:
@@ -32,6 +36,7 @@ rule draw_trends:
     """Mean offset, uas, against G, colour and sin(ecliptic latitude) (Fig. 5)."""
     input:
         trends="<results>/{sample}/tables/trends.csv",
+        settings="<results>/{sample}/tables/trends.json",
     output:
         png=report(
             "<results>/{sample}/figures/fig5_trends.png",
@@ -46,9 +51,13 @@ rule draw_trends:
         "<benchmarks>/draw_trends/{sample}.jsonl"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 10),
+        runtime=by_input(5, 0.02),
     params:
         title=lookup("samples/{sample}/title", within=config),
-        min_stars=lookup("measure/trends/min_stars", within=config),
+        simulated=lookup("samples/{sample}/simulated", within=config),
+        min_stars=lookup("samples/{sample}/measure/trends/min_stars", within=config),
         dpi=lookup("figures/dpi", within=config),
         code=digest("draw_trends.py"),
     script:
@@ -60,6 +69,7 @@ rule draw_maps:
     input:
         equatorial="<results>/{sample}/tables/map_equatorial.csv",
         galactic="<results>/{sample}/tables/map_galactic.csv",
+        settings="<results>/{sample}/tables/map_equatorial.json",
     output:
         png=report(
             "<results>/{sample}/figures/fig6_maps.png",
@@ -86,11 +96,12 @@ rule draw_maps:
         "<benchmarks>/draw_maps/{sample}.jsonl"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 10),
+        runtime=by_input(5, 0.02),
     params:
         title=lookup("samples/{sample}/title", within=config),
-        nside=lookup("measure/map/nside", within=config),
-        ordering=lookup("measure/map/ordering", within=config),
-        more_than=lookup("measure/map/more_than", within=config),
+        simulated=lookup("samples/{sample}/simulated", within=config),
         colour_range=lookup("figures/colour_range_uas", within=config),
         dpi=lookup("figures/dpi", within=config),
         code=digest("draw_maps.py"),
@@ -103,6 +114,7 @@ rule draw_counts:
     input:
         equatorial="<results>/{sample}/tables/map_equatorial.csv",
         galactic="<results>/{sample}/tables/map_galactic.csv",
+        settings="<results>/{sample}/tables/map_equatorial.json",
     output:
         png=report(
             "<results>/{sample}/figures/counts.png",
@@ -117,11 +129,12 @@ rule draw_counts:
         "<benchmarks>/draw_counts/{sample}.jsonl"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 10),
+        runtime=by_input(5, 0.02),
     params:
         title=lookup("samples/{sample}/title", within=config),
-        nside=lookup("measure/map/nside", within=config),
-        ordering=lookup("measure/map/ordering", within=config),
-        more_than=lookup("measure/map/more_than", within=config),
+        simulated=lookup("samples/{sample}/simulated", within=config),
         dpi=lookup("figures/dpi", within=config),
         code=digest("draw_counts.py"),
     script:
@@ -146,8 +159,12 @@ rule draw_cutflow:
         "<benchmarks>/draw_cutflow/{sample}.jsonl"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 10),
+        runtime=by_input(5, 0.02),
     params:
         title=lookup("samples/{sample}/title", within=config),
+        simulated=lookup("samples/{sample}/simulated", within=config),
         dpi=lookup("figures/dpi", within=config),
         code=digest("draw_cutflow.py"),
     script:

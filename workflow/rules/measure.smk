@@ -14,9 +14,12 @@ rule measure_global:
         "<benchmarks>/measure_global/{sample}.jsonl"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 10),
+        runtime=by_input(5, 0.02),
     params:
-        gaussian=lookup("measure/gaussian", within=config),
-        width=lookup("measure/histogram_width_uas", within=config),
+        gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
+        width=lookup("samples/{sample}/measure/histogram_width_uas", within=config),
         code=digest("measure_global.py"),
     script:
         "../scripts/measure_global.py"
@@ -28,15 +31,19 @@ rule measure_trends:
         tracers="<results>/{sample}/tracers.parquet",
     output:
         trends="<results>/{sample}/tables/trends.csv",
+        settings="<results>/{sample}/tables/trends.json",
     log:
         "<logs>/measure_trends/{sample}.log",
     benchmark:
         "<benchmarks>/measure_trends/{sample}.jsonl"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 10),
+        runtime=by_input(5, 0.02),
     params:
-        gaussian=lookup("measure/gaussian", within=config),
-        trends=lookup("measure/trends", within=config),
+        gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
+        trends=lookup("samples/{sample}/measure/trends", within=config),
         code=digest("measure_trends.py"),
     script:
         "../scripts/measure_trends.py"
@@ -48,16 +55,19 @@ rule measure_map:
         tracers="<results>/{sample}/tracers.parquet",
     output:
         offsets="<results>/{sample}/tables/map_{frame}.csv",
+        settings="<results>/{sample}/tables/map_{frame}.json",
     log:
         "<logs>/measure_map/{sample}.{frame}.log",
     benchmark:
         "<benchmarks>/measure_map/{sample}.{frame}.jsonl"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 12),
+        runtime=by_input(5, 0.1),
     params:
-        gaussian=lookup("measure/gaussian", within=config),
-        nside=lookup("measure/map/nside", within=config),
-        ordering=lookup("measure/map/ordering", within=config),
+        gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
+        map=lookup("samples/{sample}/measure/map", within=config),
         code=digest("measure_map.py"),
     script:
         "../scripts/measure_map.py"

@@ -5,6 +5,7 @@ rule publish_dataset:
     """Table 1 of one frame in six formats, offsets in uas, and the footprint as a MOC."""
     input:
         offsets="<results>/{sample}/tables/map_{frame}.csv",
+        settings="<results>/{sample}/tables/map_{frame}.json",
     output:
         ecsv="<results>/{sample}/dataset/{frame}.ecsv",
         fits="<results>/{sample}/dataset/{frame}.fits",
@@ -19,12 +20,11 @@ rule publish_dataset:
         "<benchmarks>/publish_dataset/{sample}.{frame}.jsonl"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 10),
+        runtime=by_input(5, 0.02),
     params:
-        sample=lookup("samples/{sample}", within=config),
-        datasets=lookup("datasets", within=config),
-        surveys=lookup("surveys", within=config),
-        measure=lookup("measure", within=config),
-        publish=lookup("publish", within=config),
+        facts=map_facts,
         code=digest("publish_dataset.py"),
     script:
         "../scripts/publish_dataset.py"
@@ -43,6 +43,9 @@ rule publish_maps:
         "<benchmarks>/publish_maps/{sample}.{frame}.jsonl"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 10),
+        runtime=by_input(5, 0.02),
     params:
         code=digest("publish_maps.py"),
     script:
@@ -65,9 +68,11 @@ rule describe_pixels:
         "<benchmarks>/describe_pixels/{sample}.{frame}.jsonl"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 12),
+        runtime=by_input(5, 0.2),
     params:
-        gaussian=lookup("measure/gaussian", within=config),
-        map=lookup("measure/map", within=config),
+        gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
         bootstrap=lookup("publish/bootstrap", within=config),
         code=digest("describe_pixels.py"),
     script:
@@ -96,6 +101,9 @@ rule correct_catalogue:
         ending=r"csv|csv\.gz|fits|fits\.gz|vot|ecsv|parquet",
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 10),
+        runtime=by_input(5, 0.02),
     params:
         catalogue=lookup("catalogues/{catalogue}", within=config),
         code=digest("correct_catalogue.py"),
@@ -116,6 +124,9 @@ rule write_readme:
         "<benchmarks>/write_readme/{sample}.jsonl"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 10),
+        runtime=by_input(5, 0.02),
     params:
         code=digest("write_readme.py"),
     script:

@@ -1,10 +1,6 @@
 """Raw tables that come from a TAP query (a dataset with `query`): asked for in parts, counted, merged, with a manifest."""
 
 
-# retrieve could make the same file.
-ruleorder: merge_catalogue > retrieve
-
-
 rule query_catalogue:
     """One part of a queried dataset: the rows of one range of its partition's column, as many as COUNT(*) says."""
     output:
@@ -14,12 +10,14 @@ rule query_catalogue:
     benchmark:
         "<benchmarks>/query_catalogue/{dataset}.{part}.jsonl"
     wildcard_constraints:
-        dataset="|".join(QUERIED) or "-",
+        dataset="|".join(QUERIED) or NONE,
         part=r"\d+",
     conda:
         "../../envs/archive.yaml"
     # As for query_archive: patience is no param.
     resources:
+        mem_mb=2000,
+        runtime=WAITING,
         archive=1,
         archive_maxrec=lookup("archive/maxrec", within=config),
         archive_timeout_s=str(lookup("archive/timeout_s", within=config)),
@@ -46,10 +44,12 @@ rule merge_catalogue:
     benchmark:
         "<benchmarks>/merge_catalogue/{dataset}/{file}.jsonl"
     wildcard_constraints:
-        dataset="|".join(QUERIED) or "-",
+        dataset="|".join(QUERIED) or NONE,
     conda:
         "../../envs/archive.yaml"
     resources:
+        mem_mb=by_input(400, 10),
+        runtime=WAITING,
         archive=1,
         archive_maxrec=lookup("archive/maxrec", within=config),
         archive_timeout_s=str(lookup("archive/timeout_s", within=config)),

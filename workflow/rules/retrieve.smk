@@ -10,13 +10,17 @@ rule retrieve:
         "<logs>/retrieve/{dataset}/{file}.log",
     benchmark:
         "<benchmarks>/retrieve/{dataset}/{file}.jsonl"
+    wildcard_constraints:
+        dataset="|".join(RETRIEVED) or NONE,
     retries: 0  # gaia_offsets.download tries again itself, from the byte where it stopped
     conda:
         "../../envs/archive.yaml"
     resources:
+        mem_mb=500,
+        runtime=1440,
         downloads=1,
     params:
-        entry=lookup("datasets/{dataset}", within=config),
+        entry=dataset_facts,
         code=digest("retrieve.py"),
     script:
         "../scripts/retrieve.py"

@@ -22,6 +22,9 @@ rule select_stars:
         "<benchmarks>/select_stars/{sample}.jsonl"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 10),
+        runtime=by_input(5, 0.02),
     params:
         reference=lookup("samples/{sample}/reference", within=config),
         one_row_per=lookup("samples/{sample}/one_row_per", within=config),
@@ -43,6 +46,9 @@ rule correct_parallaxes:
         "<benchmarks>/correct_parallaxes/{sample}.jsonl"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 10),
+        runtime=by_input(5, 0.02),
     params:
         official=lookup("samples/{sample}/official", within=config),
         code=digest("correct_parallaxes.py"),

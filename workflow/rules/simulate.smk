@@ -17,6 +17,9 @@ rule simulate:
         "<benchmarks>/simulate/{survey}.jsonl"
     conda:
         "../../envs/analysis.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=60,
     params:
         survey=lookup("surveys/{survey}", within=config),
         code=digest("simulate.py"),

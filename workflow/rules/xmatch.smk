@@ -17,6 +17,8 @@ rule xmatch_cds:
         "../../envs/archive.yaml"
     # CDS bans addresses that send jobs in parallel: a profile keeps `cds` at 1. The rest is no param, as in query_archive.
     resources:
+        mem_mb=by_input(400, 8),
+        runtime=1440,
         cds=1,
         xmatch_rows=lookup("xmatch/rows", within=config),
         xmatch_maxrec=lookup("xmatch/maxrec", within=config),
@@ -49,6 +51,9 @@ rule xmatch_targets:
         "<benchmarks>/xmatch_targets/{sample}.jsonl"
     conda:
         "../../envs/archive.yaml"
+    resources:
+        mem_mb=by_input(400, 10),
+        runtime=by_input(5, 0.02),
     params:
         code=digest("xmatch_targets.py"),
     script:

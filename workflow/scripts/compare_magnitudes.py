@@ -13,10 +13,9 @@ if TYPE_CHECKING:
 
 if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)
-    settings = snakemake.params.comparison
     matched = pd.read_parquet(snakemake.input.matched, dtype_backend="numpy_nullable")
-    stars = observed_stars(matched, snakemake.params.one_row_per, min_snr=settings["min_snr"])
-    differences = magnitude_differences(stars, snakemake.params.reference, max_logg=settings["max_logg"])
+    stars = observed_stars(matched, snakemake.params.one_row_per, min_snr=snakemake.params.min_snr)
+    differences = magnitude_differences(stars, snakemake.params.reference, max_logg=snakemake.params.max_logg)
     fits = magnitude_fits(differences, snakemake.params.gaussian)
     print(f"{len(differences)} of {len(stars)} stars have both magnitudes", file=sys.stderr)
     print(fits.to_string(index=False), file=sys.stderr)

@@ -14,20 +14,19 @@ if TYPE_CHECKING:
 
 if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)
-    settings = snakemake.params.comparison
     stars = pd.read_parquet(snakemake.input.stars)
     clump = read_table(snakemake.input.red_clump, snakemake.params.columns, required=("ra", "dec", "distance"))
     pairs = red_clump_pairs(
         stars,
         clump,
-        release_epoch=snakemake.params.release["epoch"],
+        release_epoch=snakemake.params.release_epoch,
         epoch=snakemake.params.epoch,
-        radius_arcsec=settings["red_clump_radius_arcsec"],
+        radius_arcsec=snakemake.params.radius_arcsec,
     )
     fraction = float((stars["reference_parallax_error"] / stars["reference_parallax"]).median())
     if not np.isfinite(fraction):
-        fraction = settings["red_clump_error"]  # no error is known: weigh both alike
-    errors = {"reference_error": fraction, "red_clump_error": settings["red_clump_error"]}
+        fraction = snakemake.params.red_clump_error  # no error is known: weigh both alike
+    errors = {"reference_error": fraction, "red_clump_error": snakemake.params.red_clump_error}
     abscissae = {
         "red_clump": pairs["red_clump_parallax"].to_numpy(),
         "mean": symmetric_parallax(pairs, **errors),
@@ -35,7 +34,7 @@ if __name__ == "__main__":
     trend = red_clump_trend(
         pairs,
         abscissae,
-        width=settings["red_clump_bin_uas"],
+        width=snakemake.params.bin_uas,
         min_stars=snakemake.params.min_stars,
         gaussian=snakemake.params.gaussian,
     )

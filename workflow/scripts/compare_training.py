@@ -13,14 +13,13 @@ if TYPE_CHECKING:
 
 if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)
-    settings = snakemake.params.comparison
     matched = pd.read_parquet(snakemake.input.matched, dtype_backend="numpy_nullable")
-    observed = observed_stars(matched, snakemake.params.one_row_per, min_snr=settings["min_snr"])
+    observed = observed_stars(matched, snakemake.params.one_row_per, min_snr=snakemake.params.min_snr)
     groups = training_groups(
         observed,
         pd.read_parquet(snakemake.input.stars),
-        snakemake.params.reference["absolute_magnitude"],
-        max_ebv=settings["max_ebv_training"],
+        snakemake.params.absolute_magnitude,
+        max_ebv=snakemake.params.max_ebv,
     )
     histograms = training_histograms(groups)
     summary = training_summary(groups, histograms)

@@ -19,7 +19,7 @@ if __name__ == "__main__":
         pd.read_parquet(snakemake.input.tracers),
         pd.read_csv(snakemake.input.offsets),
         frame=snakemake.wildcards.frame,
-        **snakemake.params.map,
+        **{key: meta[key] for key in ("nside", "ordering", "more_than")},
         gaussian=snakemake.params.gaussian,
         systematic_uas=meta["systematic_uas"],
         **snakemake.params.bootstrap,

@@ -22,5 +22,5 @@ if __name__ == "__main__":
     table = html_table(budget[order], {"paper_uas": ".2f", "run_uas": ".2f"})
     with open(snakemake.output.page, "w", encoding="utf-8", newline="\n") as stream:
         title = f"Systematic effects: {snakemake.params.title}"
-        stream.write(page(title, paragraph(TEXT), table, simulated=snakemake.params.stars_are == "simulated"))
+        stream.write(page(title, paragraph(TEXT), table, simulated=snakemake.params.simulated))
     print(f"{len(budget)} effects", file=sys.stderr)

@@ -26,5 +26,5 @@ if __name__ == "__main__":
     with open(snakemake.output.page, "w", encoding="utf-8", newline="\n") as stream:
         parts = paragraph(text), html_table(shown, digits)
         title = f"What the paper states, tested on: {snakemake.params.title}"
-        stream.write(page(title, *parts, simulated=snakemake.params.stars_are == "simulated"))
+        stream.write(page(title, *parts, simulated=snakemake.params.simulated))
     print(text, file=sys.stderr)

@@ -1,6 +1,8 @@
 """Fig. 6: maps of the mean offset, together and one figure for each parallax."""
 
+import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -13,11 +15,10 @@ if TYPE_CHECKING:
 if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)
     maps = {frame: pd.read_csv(snakemake.input[frame]) for frame in ("equatorial", "galactic")}
+    made = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
     settings = {
         "title": snakemake.params.title,
-        "nside": snakemake.params.nside,
-        "ordering": snakemake.params.ordering,
-        "more_than": snakemake.params.more_than,
+        **{key: made[key] for key in ("nside", "ordering", "more_than", "chosen_by")},
         "colour_range": snakemake.params.colour_range,
     }
     figure = figures.draw_maps(maps, **settings)

@@ -1,22 +1,55 @@
 """Offsets in the HEALPix pixels of one frame (Fig. 6, Table 1)."""
 
+import json
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from gaia_offsets.estimators import pixel_offsets
-from gaia_offsets.sky import FRAMES, pixel_index
+from gaia_offsets.sky import FRAMES, finest_nside, pixel_index
 from gaia_offsets.tables import write_table
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
+
+def choose_nside(tracers: pd.DataFrame, settings: dict[str, Any]) -> int:
+    """The nside of the config, or the finest that the 5p stars fill; by their equatorial pixels in either frame."""
+    if settings["nside"] != "auto":
+        return settings["nside"]
+    known = (tracers["solution"] == "5p") & np.isfinite(tracers["offset_raw"])
+    ra, dec = (tracers.loc[known, name].to_numpy() for name in FRAMES["equatorial"])
+    return finest_nside(ra, dec, more_than=settings["more_than"])
+
+
+def measure_map(
+    tracers: pd.DataFrame, frame: str, settings: dict[str, Any], gaussian: dict[str, Any]
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """map_{frame}.csv and map_{frame}.json: what it was made with, who chose nside, how many pixels are published."""
+    nside = choose_nside(tracers, settings)
+    angles = (tracers[name].to_numpy() for name in FRAMES[frame])
+    table = pixel_offsets(tracers, pixel_index(*angles, nside=nside, ordering=settings["ordering"]), gaussian=gaussian)
+    shown = (table["solution"] == "5p") & (table["parallax"] == "raw") & (table["n"] > settings["more_than"])
+    chosen_by = "sample" if settings["nside"] == "auto" else "config"
+    return table, {**settings, "nside": nside, "chosen_by": chosen_by, "published": int(shown.sum())}
+
+
 if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)
     tracers = pd.read_parquet(snakemake.input.tracers)
-    angles = (tracers[name].to_numpy() for name in FRAMES[snakemake.wildcards.frame])
-    pixel = pixel_index(*angles, nside=snakemake.params.nside, ordering=snakemake.params.ordering)
-    table = pixel_offsets(tracers, pixel, gaussian=snakemake.params.gaussian)
+    table, made = measure_map(tracers, snakemake.wildcards.frame, snakemake.params.map, snakemake.params.gaussian)
     print(f"{len(table)} rows for {table['hindex'].nunique()} pixels with two stars or more", file=sys.stderr)
+    print(
+        "nside {nside}, chosen by the {chosen_by}: {published} pixels above {more_than} stars".format(**made),
+        file=sys.stderr,
+    )
+    if made["published"] == 0:
+        change = (
+            "lower measure.map.more_than" if made["nside"] == 1 else "set measure.map.nside to auto or lower more_than"
+        )
+        print(f"WARNING: Table 1 of {snakemake.wildcards.sample} will be empty; {change}", file=sys.stderr)
     write_table(table, snakemake.output.offsets)
+    Path(snakemake.output.settings).write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")

@@ -1,6 +1,8 @@
 """Offsets in bins of G, colour and ecliptic latitude (Fig. 5)."""
 
+import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -15,11 +17,15 @@ if TYPE_CHECKING:
 if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)
     bins = snakemake.params.trends
-    table = trends(
+    table, joined = trends(
         pd.read_parquet(snakemake.input.tracers),
         {variable: expand_edges(edges) for variable, edges in bins["edges"].items()},
         min_stars=bins["min_stars"],
+        join=bins["join"],
         gaussian=snakemake.params.gaussian,
     )
-    print(f"{len(table)} bins with at least {bins['min_stars']} stars", file=sys.stderr)
+    print(f"{len(table)} bins with at least {bins['min_stars']} stars; bins joined: {joined}", file=sys.stderr)
+    if len(table) == 0:
+        print(f"WARNING: no bin has {bins['min_stars']} stars; lower measure.trends.min_stars", file=sys.stderr)
     write_table(table, snakemake.output.trends)
+    Path(snakemake.output.settings).write_text(json.dumps(joined, indent=2) + "\n", encoding="utf-8")

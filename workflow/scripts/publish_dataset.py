@@ -1,11 +1,13 @@
 """The paper's Table 1 of one frame in every format, and the footprint (Table 1)."""
 
+import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from gaia_offsets.dataset import TABLE1, describe, table1, write_dataset, write_footprint
+from gaia_offsets.dataset import TABLE1, map_meta, table1, write_dataset, write_footprint
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -14,17 +16,11 @@ FORMATS = ("ecsv", "fits", "csv", "mrt", "vot", "parquet")
 
 if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)
-    wildcards, params = snakemake.wildcards, snakemake.params
-    table = table1(pd.read_csv(snakemake.input.offsets), frame=wildcards.frame, **params.measure["map"])
-    meta = describe(
-        wildcards.sample,
-        wildcards.frame,
-        sample=params.sample,
-        datasets=params.datasets,
-        surveys=params.surveys,
-        measure=params.measure,
-        publish=params.publish,
-    )
+    frame = snakemake.wildcards.frame
+    made = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
+    settings = {key: made[key] for key in ("nside", "ordering", "more_than")}
+    table = table1(pd.read_csv(snakemake.input.offsets), frame=frame, **settings)
+    meta = map_meta(snakemake.params.facts, frame, settings)
     for form in FORMATS:
         write_dataset(table, snakemake.output[form], TABLE1, meta)
     write_footprint(table["hindex"].to_numpy(), snakemake.output.moc, meta)

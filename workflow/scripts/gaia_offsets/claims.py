@@ -341,15 +341,14 @@ def _near(word: Any, words: Iterable[str]) -> str:
 # ---------------------------------------------------------------- verdicts
 
 
-def check_claims(claims: Sequence[Mapping[str, Any]], run: Run, *, stars_are: str) -> pd.DataFrame:
+def check_claims(claims: Sequence[Mapping[str, Any]], run: Run, *, simulated: bool) -> pd.DataFrame:
     """claims.csv: the columns COLUMNS, one row a claim, in their order.
 
     A number agrees where it is within its tolerance. A pattern agrees where its significance (or, for shares and
-    ratios, its value) is at least or at most what the claim says. `stars_are` is `the paper's`, `simulated` or
-    `another sample`; where they are not the paper's, each verdict begins with it, and the reasons of all but
-    arithmetic say that they need the paper's.
+    ratios, its value) is at least or at most what the claim says. On simulated stars only arithmetic has a verdict:
+    what the paper says of the sky is `not tested here`, with the run's value beside it; each verdict says simulated.
     """
-    prefix = "" if stars_are == "the paper's" else f"{stars_are}: "
+    prefix = "simulated: " if simulated else ""
     rows = []
     for claim in claims:
         row = dict.fromkeys(COLUMNS)
@@ -361,8 +360,8 @@ def check_claims(claims: Sequence[Mapping[str, Any]], run: Run, *, stars_are: st
             row |= _verdict(claim, MEASURES[claim["measure"]](run, **(claim.get("with") or {})))
             if claim["kind"] == "arithmetic":
                 row["reason"] += "; arithmetic on the paper's own numbers, whatever the stars"
-            elif prefix:
-                row["reason"] += "; needs the paper's stars"
+            elif simulated:
+                row |= {"verdict": "not tested here", "reason": "a statement on real stars"}
         except NotTestable as reason:
             row |= {"verdict": f"not testable: {reason}", "reason": str(reason)}
         row["verdict"] = prefix + row["verdict"]
@@ -463,13 +462,14 @@ def results_page(
     cutflow: pd.DataFrame,
     offsets: pd.DataFrame,
     pixels: pd.DataFrame,
-    claims: pd.DataFrame,
     more_than: int,
     simulated: bool,
+    claims: pd.DataFrame | None = None,
 ) -> str:
     """The story of a sample in one page: what was cut, what was found, how it compares.
 
-    `pixels` is the map table of the equatorial frame, the others are cutflow.csv, global_offsets.csv and claims.csv.
+    `pixels` is the map table of the equatorial frame, the others are cutflow.csv, global_offsets.csv and, for a sample
+    that is tested against published statements, claims.csv.
     """
     first, last = cutflow.iloc[0], cutflow.iloc[-1]
     hardest = cutflow.loc[cutflow["removed"].idxmax()]
@@ -482,14 +482,6 @@ def results_page(
     shown = pixels[(pixels["solution"] == "5p") & (pixels["parallax"] == "raw")]
     above = int((shown["n"] > more_than).sum())
     found.append(f"The map has {above:,} pixels with more than {more_than} five-parameter stars.")
-    counts = count_verdicts(claims)
-    compared = (
-        f"Of {len(claims)} statements of the paper, {counts['agrees']} agree with this run, {counts['differs']} "
-        f"differ and {counts['untested']} cannot be tested with it. Those that differ:"
-    )
-    differing = claims[claims["verdict"].str.endswith("differs")][
-        ["claim", "place", "unit", "published", "reproduced", "difference", "difference_sigma", "reason"]
-    ]
     places = {name: ".1f" for name in offsets.columns if offsets[name].dtype.kind == "f"}
     return page(
         title,
@@ -500,11 +492,23 @@ def results_page(
         *map(paragraph, found),
         paragraph("Offsets are Gaia minus reference parallax, in microarcseconds:"),
         html_table(offsets, places),
-        "<h2>How it compares</h2>",
-        paragraph(compared),
-        html_table(differing),
+        *([] if claims is None else _comparison(claims)),
         simulated=simulated,
     )
+
+
+def _comparison(claims: pd.DataFrame) -> list[str]:
+    """The part of the results page on published statements."""
+    counts = count_verdicts(claims)
+    text = (
+        f"Of {len(claims)} statements of the paper, {counts['agrees']} agree with this run, {counts['differs']} "
+        f"differ and {counts['untested']} cannot be tested with it."
+    )
+    differing = claims[claims["verdict"].str.endswith("differs")][
+        ["claim", "place", "unit", "published", "reproduced", "difference", "difference_sigma", "reason"]
+    ]
+    listed = [paragraph("Those that differ:"), html_table(differing)] if len(differing) else []
+    return ["<h2>How it compares</h2>", paragraph(text), *listed]
 
 
 def _finding(solution: str, rows: pd.DataFrame) -> str:

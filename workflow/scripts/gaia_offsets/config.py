@@ -6,6 +6,7 @@ import copy
 import difflib
 import itertools
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from gaia_offsets.columns import STANDARD
 
 Config = dict[str, Any]
 MAX_BINS = 10_000
+AUTO = "^auto$"  # the schema's pattern of a number that may be left to the workflow
 # Columns that come only after the cuts, and those that only a cross-match brings.
 AFTER_THE_CUTS = ("zero_point", "parallax_corrected", "offset_raw", "offset_corrected")
 
@@ -90,6 +92,7 @@ def resolve(config: Config, schema: Config) -> Config:
             except ConfigError as error:
                 faults.append(str(error))
                 broken = f"{section}.{str(error).split('.')[1]}."
+    _add_measure(resolved)
     faults += [*_schema_faults(resolved, schema), *_not_finite(resolved)]
     for check in (_run_faults, _dataset_faults, _samples_faults, _measure_faults, _catalogue_faults, _figure_faults):
         faults += _as_far_as_possible(check(resolved))
@@ -98,7 +101,26 @@ def resolve(config: Config, schema: Config) -> Config:
         # What an entry lacks because its `like` leads nowhere is no fault of its own.
         inherited |= {fault for fault in faults if broken and fault.startswith(broken) and ": missing" in fault}
         raise ConfigError("\n".join(fault for fault in faults if fault not in inherited))
+    for sample in resolved["samples"].values():
+        _label(sample, resolved["datasets"])
     return resolved
+
+
+def _add_measure(config: Config) -> None:
+    """Every sample gets the whole of `measure`, with what it does otherwise."""
+    samples, common = config.get("samples"), config.get("measure")
+    for sample in samples.values() if isinstance(samples, dict) and isinstance(common, dict) else ():
+        if isinstance(sample, dict) and isinstance(sample.get("measure", {}), dict):
+            sample["measure"] = merge(common, sample.get("measure", {}))
+
+
+def _label(sample: Config, datasets: Config) -> None:
+    """The one place that tells whether a sample is simulated: where any table of it is; its title then says so."""
+    tables = (datasets[block["dataset"]] for block in table_blocks(sample).values())
+    sample["simulated"] = any(entry.get("simulated") for entry in tables)
+    if sample["simulated"] and "simulated" not in sample["title"].lower():
+        sample["title"] += " (simulated)"
+    sample.setdefault("claims", None)
 
 
 def _numbers(value: Any, node: Config, schema: Config) -> Any:
@@ -115,6 +137,10 @@ def _numbers(value: Any, node: Config, schema: Config) -> Any:
         return [_numbers(entry, node.get("items", {}), schema) for entry in value]
     kinds = node.get("type", [])
     kinds = {kinds} if isinstance(kinds, str) else set(kinds)
+    # Text with a pattern (auto) may stand beside a number; what has another form is one.
+    kinds -= (
+        {"string"} if "pattern" in node and isinstance(value, str) and not re.search(node["pattern"], value) else set()
+    )
     if isinstance(value, str) and kinds and kinds <= {"number", "integer", "null"}:
         try:
             return int(value) if "integer" in kinds else float(value)
@@ -143,8 +169,9 @@ def _as_far_as_possible(faults: Iterator[str]) -> Iterator[str]:
 
 
 def _inherited_faults(faults: list[str], config: Config) -> set[str]:
-    """Faults that a sample only repeats from the one it is like."""
-    repeated = set()
+    """Faults that a sample only repeats from the one it is like, or from `measure`."""
+    own_measure = re.compile(r"^samples\.\w+\.(?=measure\.)")
+    repeated = {fault for fault in faults if own_measure.match(fault) and own_measure.sub("", fault) in faults}
     for section in ("samples", "surveys"):
         entries = config.get(section)
         for name, entry in entries.items() if isinstance(entries, dict) else ():
@@ -186,6 +213,8 @@ def _schema_faults(config: Config, schema: Config) -> Iterator[str]:
             wanted = error.validator_value
             wanted = " or ".join(wanted) if isinstance(wanted, list) else wanted
             yield f"{path}: {error.instance!r} is not of type {wanted}"
+        elif error.validator == "pattern" and error.validator_value == AUTO:
+            yield f"{path}: {error.instance!r} is neither a whole number nor auto"
         elif error.validator == "pattern" and "description" not in error.schema:
             yield f"{path}: {error.instance!r} should be made of a-z, 0-9 and _"
         elif error.validator == "pattern":
@@ -208,6 +237,8 @@ def _run_faults(config: Config) -> Iterator[str]:
     for name in config["run"]["samples"]:
         if name not in config["samples"]:
             yield f"run.samples: {name!r} is not one of samples{_near(name, config['samples'])}"
+    if "runs" in config["samples"]:
+        yield "samples.runs: results/runs/ is the folder of the runs; choose another name"
 
 
 def _dataset_faults(config: Config) -> Iterator[str]:
@@ -255,8 +286,15 @@ def _samples_faults(config: Config) -> Iterator[str]:
 
 
 def _measure_faults(config: Config) -> Iterator[str]:
-    for variable, edges in config["measure"]["trends"]["edges"].items():
-        path = f"measure.trends.edges.{variable}"
+    blocks = {"measure": config["measure"]}
+    blocks |= {f"samples.{name}.measure": sample["measure"] for name, sample in config["samples"].items()}
+    for path, block in blocks.items():
+        yield from (f"{path}.{fault}" for fault in _as_far_as_possible(_block_faults(block)))
+
+
+def _block_faults(measure: Config) -> Iterator[str]:
+    for variable, edges in measure["trends"]["edges"].items():
+        path = f"trends.edges.{variable}"
         if isinstance(edges, dict):
             bins = (edges["stop"] - edges["start"]) / edges["step"]
             if edges["stop"] <= edges["start"]:
@@ -266,12 +304,12 @@ def _measure_faults(config: Config) -> Iterator[str]:
                 yield f"{path}: {span} are {bins:g} steps; it takes 1 to {MAX_BINS} whole ones"
         elif len(edges) < 2 or any(b <= a for a, b in itertools.pairwise(edges)):
             yield f"{path}: edges must increase, two or more"
-    width = config["measure"]["histogram_width_uas"]
+    width = measure["histogram_width_uas"]
     if 2000 / width > MAX_BINS:
-        yield f"measure.histogram_width_uas: {width:g} makes more than {MAX_BINS} bins; take a wider one"
-    nside = config["measure"]["map"]["nside"]
-    if nside & (nside - 1):
-        yield f"measure.map.nside: {nside} is not a power of two"
+        yield f"histogram_width_uas: {width:g} makes more than {MAX_BINS} bins; take a wider one"
+    nside = measure["map"]["nside"]
+    if nside != "auto" and nside & (nside - 1):
+        yield f"map.nside: {nside} is not a power of two"
 
 
 def _catalogue_faults(config: Config) -> Iterator[str]:

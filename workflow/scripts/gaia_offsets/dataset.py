@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -17,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.config import table_blocks
 from gaia_offsets.estimators import Segments, fit_density_power, fit_histogram
 from gaia_offsets.sky import COORDSYS, FRAMES, pixel_centre, pixel_index, to_equatorial, to_galactic
 from gaia_offsets.tables import TableError, table_format
@@ -82,6 +79,8 @@ EXTENDED: tuple[Field, ...] = (
 # Metadata: key, FITS keyword, meaning. The order is that of the files.
 META: tuple[tuple[str, str, str], ...] = (
     ("title", "TITLE", "what this is"),
+    ("authors", "AUTHORS", "authors of the dataset"),
+    ("method", "METHOD", "paper whose method made it"),
     ("citation", "CITATION", "what to cite"),
     ("sample", "SAMPLE", "name of the sample of tracers"),
     ("sample_title", "SAMPTTL", "the sample in words"),
@@ -100,76 +99,17 @@ META: tuple[tuple[str, str, str], ...] = (
     ("config_digest", "CONFIG", "digest of the settings behind the map"),
     ("versions", "VERSIONS", "software"),
 )
-PAPER = "Wang, Yuan & Huang 2022, AJ 163, 149"
-SIGN = (
-    "offset = Gaia minus reference: subtract it from a parallax; domega_noncorr from the published parallax, or "
-    "domega_corr from the parallax that has the official zero point subtracted already; never both"
-)
-SYSTEMATIC_UAS = 10.3
-SYSTEMATIC_SOURCE = "small-scale covariance of Gaia EDR3 parallaxes, Maiz Apellaniz et al. 2021, A&A 649, A13"
 _PACKAGES = ("numpy", "pandas", "astropy", "healpy", "gaiadr3-zeropoint")
 
 
-def settings_digest(*settings: Any) -> str:
-    """Sixteen hexadecimal digits that change with the settings; local paths of files do not count."""
+def map_meta(facts: Mapping[str, Any], frame: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Metadata of a map: the keys of META.
 
-    def plain(value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return {key: plain(entry) for key, entry in value.items() if key != "path"}
-        return [plain(entry) for entry in value] if isinstance(value, list | tuple) else value
-
-    text = json.dumps([plain(entry) for entry in settings], sort_keys=True, ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def describe(
-    name: str,
-    frame: str,
-    *,
-    sample: Mapping[str, Any],
-    datasets: Mapping[str, Any],
-    surveys: Mapping[str, Any],
-    measure: Mapping[str, Any],
-    publish: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Metadata of a sample's map: the keys of META. All arguments but `frame` are sections of the checked config."""
-    used = {block["dataset"]: datasets[block["dataset"]] for block in table_blocks(dict(sample)).values()}
-    origins = {
-        entry["simulated"]["survey"]: surveys[entry["simulated"]["survey"]]
-        for entry in used.values()
-        if entry.get("simulated")
-    }
-    simulated = bool(origins)
-    gaussian = measure["gaussian"]
-    estimator = {
-        "density_power": f"mean of the Gaussian core by minimum density power divergence, beta {gaussian['beta']}",
-        "histogram": f"mean of a Gaussian fitted by least squares to a histogram of {gaussian['histogram_bins']} bins",
-    }[gaussian["method"]]
-    release = f"Gaia {sample['release'].upper()}"
-    citations = dict.fromkeys([PAPER, *(entry["citation"] for entry in used.values() if entry.get("citation"))])
-    warning = "SIMULATED stars, not for use on real ones: " if simulated else ""
-    return {
-        "title": f"{warning}Parallax offsets of {release} from {sample['title']}, {frame} frame",
-        "citation": "; ".join(citations),
-        "sample": name,
-        "sample_title": sample["title"],
-        "simulated": simulated,
-        "release": release,
-        "official": sample["official"],
-        "solution": "5p",
-        "frame": frame,
-        "nside": measure["map"]["nside"],
-        "ordering": measure["map"]["ordering"],
-        "estimator": f"{estimator}; its error is sd / sqrt(n)",
-        "more_than": measure["map"]["more_than"],
-        "systematic_uas": float(publish["systematic_uas"]),
-        "systematic_source": SYSTEMATIC_SOURCE
-        if publish["systematic_uas"] == SYSTEMATIC_UAS
-        else "publish.systematic_uas of the config",
-        "sign": SIGN,
-        "config_digest": settings_digest(sample, used, origins, measure, publish),
-        "versions": ", ".join(f"{package} {version(package)}" for package in _PACKAGES),
-    }
+    `facts` are those of about.describe; `settings` (nside, ordering, more_than) stand in tables/map_{frame}.json.
+    """
+    meta = {**facts, **settings, "title": f"{facts['title']}, {frame} frame", "frame": frame}
+    meta["versions"] = ", ".join(f"{package} {version(package)}" for package in _PACKAGES)
+    return {key: meta[key] for key, *_ in META}
 
 
 def _both(offsets: pd.DataFrame, pixels: pd.Index) -> dict[str, pd.DataFrame]:
@@ -427,7 +367,7 @@ def machine_readable(table: pd.DataFrame, fields: Sequence[Field], meta: Mapping
     notes = [_wrap(f"Note ({number}): {key} = {meta[key]}") for number, (key, *_) in enumerate(META, start=1)]
     lines = [
         _wrap(f"Title: {meta['title']}"),
-        _wrap(f"Authors: {meta['citation']}"),
+        _wrap(f"Authors: {meta['authors']}"),
         "Table: Offsets of the parallax in HEALPix pixels",
         "=" * 80,
         "Byte-by-byte Description of file: table.dat",

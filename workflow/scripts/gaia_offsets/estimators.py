@@ -204,6 +204,7 @@ def group_statistics(values: np.ndarray, groups: np.ndarray, gaussian: dict[str,
 
 
 PARALLAXES = {"raw": "offset_raw", "corrected": "offset_corrected"}
+PARALLAX_OF_BINS = "raw"  # whose stars decide on the bins; the first of PARALLAXES
 SOLUTIONS = ("5p", "6p")
 
 
@@ -248,16 +249,22 @@ def histograms(tracers: pd.DataFrame, *, width: float, reach: float = 1000.0) ->
 
 
 def trends(
-    tracers: pd.DataFrame, edges: dict[str, np.ndarray], *, min_stars: int, gaussian: dict[str, Any]
-) -> pd.DataFrame:
-    """trends.csv: statistics of the offsets in bins of one variable at a time (Fig. 5).
+    tracers: pd.DataFrame,
+    edges: dict[str, np.ndarray],
+    *,
+    min_stars: int,
+    join: int | str,
+    gaussian: dict[str, Any],
+) -> tuple[pd.DataFrame, dict[str, dict[str, int]]]:
+    """trends.csv: statistics of the offsets in bins of one variable at a time (Fig. 5), and how many bins were joined.
 
     Bins are [low, high), the last one [low, high].
     `edges` holds increasing bin edges for phot_g_mean_mag [mag], colour (nu_eff of 5p, pseudocolour of 6p)
-    [1/um] and sin_ecl_lat. Bins with fewer than `min_stars` are left out. `x_mean` is the mean of the variable over the
-    stars whose offset is known.
+    [1/um] and sin_ecl_lat. `join` neighbouring bins are joined into one; `auto` joins 1, 2, 4, ..., as many as it takes
+    until half of a solution's stars lie in bins with `min_stars`. Bins with fewer are left out. `x_mean` is the mean of
+    the variable over the stars whose offset is known. The second result has the number joined by solution and variable.
     """
-    tables = []
+    tables, joined = [], {solution: {} for solution in SOLUTIONS}
     for solution, parallax, stars, offset in _by_solution(tracers):
         variables = {
             "phot_g_mean_mag": stars["phot_g_mean_mag"],
@@ -269,6 +276,10 @@ def trends(
             place = np.searchsorted(bounds, x, side="right") - 1
             place[x == bounds[-1]] = len(bounds) - 2  # the last bin is closed, as in a histogram
             inside = (place >= 0) & (place < len(bounds) - 1) & np.isfinite(x) & np.isfinite(offset)
+            if parallax == PARALLAX_OF_BINS:  # the same bins for both parallaxes
+                joined[solution][variable] = _bins_to_join(place[inside], len(bounds) - 1, join, min_stars)
+            together = joined[solution][variable]
+            place, bounds = place // together, np.append(bounds[:-1:together], bounds[-1])
             table = group_statistics(offset[inside], place[inside], gaussian)
             x_mean = np.bincount(place[inside], x[inside], minlength=len(bounds))[table.index]
             table.insert(0, "x_mean", x_mean / table["n"])
@@ -277,7 +288,21 @@ def trends(
             tables.append(
                 table[table["n"] >= min_stars].assign(solution=solution, parallax=parallax, variable=variable)
             )
-    return _stack(tables, ["solution", "parallax", "variable", "bin_low", "bin_high", "x_mean"])
+    table = _stack(tables, ["solution", "parallax", "variable", "bin_low", "bin_high", "x_mean"])
+    return table, joined
+
+
+def _bins_to_join(place: np.ndarray, bins: int, join: int | str, min_stars: int) -> int:
+    """How many neighbouring bins become one; `place` (N,) is the bin of each star."""
+    if join != "auto":
+        return int(join)
+    together = 1
+    while together < bins:
+        counts = np.bincount(place // together)
+        if 2 * counts[counts >= min_stars].sum() >= len(place):
+            break
+        together *= 2
+    return together
 
 
 def pixel_offsets(tracers: pd.DataFrame, pixel: np.ndarray, *, gaussian: dict[str, Any]) -> pd.DataFrame:

@@ -190,11 +190,12 @@ _MARKERS = {"raw": "o", "corrected": "s"}
 
 
 @_styled
-def draw_trends(trends: pd.DataFrame, *, title: str, min_stars: int) -> Figure:
+def draw_trends(trends: pd.DataFrame, *, title: str, min_stars: int, joined: Mapping[str, Mapping[str, int]]) -> Figure:
     """Fig. 5: mean offset (Gaussian fit) in bins of G, colour and sin(ecliptic latitude), 5p left and 6p right.
 
     `trends` is trends.csv: solution, parallax, variable, bin_low, bin_high, x_mean and the statistics [uas]. A row of
     panels has one scale, chosen so that a wild bin does not flatten the others: it is drawn as a triangle at the edge.
+    `joined` says how many bins of the config became one, by solution and variable; a panel says so where it is not 1.
     """
     figure = _canvas(TWO_COLUMNS, 7.3, title)
     axes = figure.subplots(3, 2, sharey="row")
@@ -213,6 +214,9 @@ def draw_trends(trends: pd.DataFrame, *, title: str, min_stars: int) -> Figure:
                 ax.axhline(level, color="black", linestyle="--", linewidth=0.7, zorder=0)
             for parallax in PARALLAXES:
                 _trend_points(ax, _rows(part, parallax=parallax), parallax, low, high)
+            if joined[solution][variable] > 1:
+                text = f"{joined[solution][variable]} bins joined, the sample is thin"
+                ax.text(0.02, 0.04, text, transform=ax.transAxes, size=6.5, color="0.35", va="bottom")
             if len(part):
                 ax.set_xlim(shared or _padded(part["x_mean"].to_numpy(float)))
             else:
@@ -350,13 +354,14 @@ def draw_maps(
     nside: int,
     ordering: str,
     more_than: int,
+    chosen_by: str,
     colour_range: Sequence[float],
     parallaxes: Sequence[str] = PARALLAXES,
 ) -> Figure:
     """Fig. 6: mean offset (Gaussian fit) by sky pixel, 5p; a row a parallax, a column a frame, one colour scale.
 
     `maps` has map_{frame}.csv by frame: solution, parallax, hindex, n and the statistics [uas]. Shown are pixels with
-    more than `more_than` stars; the rest of the sky is grey.
+    more than `more_than` stars; the rest of the sky is grey. `chosen_by` says who chose nside: config or sample.
     """
     shape = len(parallaxes), len(maps)
     sky = {frame: _Sky(table, frame, nside, ordering) for frame, table in maps.items()}
@@ -373,13 +378,15 @@ def draw_maps(
             if not np.isfinite(pixels["gaussian_mean"].to_numpy(float)).any():
                 _sky_note(ax, f"no pixel with more than {more_than} 5p stars")
     bar = figure.colorbar(ScalarMappable(norm, cmap), **_bar(axes), extend="both")
-    bar.set_label(f"mean offset, Gaia minus reference parallax, 5p [{UAS}]")
+    bar.set_label(f"mean offset, Gaia minus reference parallax, 5p [{UAS}]; {_resolution(nside, chosen_by)}")
     _line_legend(figure, lines)
     return figure
 
 
 @_styled
-def draw_counts(maps: Mapping[str, pd.DataFrame], *, title: str, nside: int, ordering: str, more_than: int) -> Figure:
+def draw_counts(
+    maps: Mapping[str, pd.DataFrame], *, title: str, nside: int, ordering: str, more_than: int, chosen_by: str
+) -> Figure:
     """Number of 5p stars by sky pixel in each frame (pixels with 2 stars or more), on a logarithmic scale.
 
     A line on the colour bar marks `more_than`: the published map has the pixels above it.
@@ -401,9 +408,13 @@ def draw_counts(maps: Mapping[str, pd.DataFrame], *, title: str, nside: int, ord
     bar.ax.axvline(more_than, color="white", linewidth=2.4)
     bar.ax.axvline(more_than, color="black", linewidth=1.0)
     bar.ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    bar.set_label(f"5p stars in a pixel; the mark is {more_than}, above which a pixel is published")
+    bar.set_label(f"5p stars in a pixel, {_resolution(nside, chosen_by)}; published above the mark at {more_than}")
     _line_legend(figure, lines)
     return figure
+
+
+def _resolution(nside: int, chosen_by: str) -> str:
+    return f"nside {nside}" + (", the finest that the sample fills" if chosen_by == "sample" else "")
 
 
 def _bar(axes: np.ndarray) -> dict[str, object]:

@@ -202,7 +202,7 @@ def draw_samples(samples: pd.DataFrame, *, title: str) -> Figure:
 
 
 @_styled
-def draw_sample_trends(trends: Mapping[str, pd.DataFrame], *, title: str, min_stars: int) -> Figure:
+def draw_sample_trends(trends: Mapping[str, pd.DataFrame], *, title: str) -> Figure:
     """Mean offset of the 5p stars of several samples against G, colour and sin(ecliptic latitude), raw and corrected.
 
     `trends` has trends.csv by the sample's title. A row of panels has one scale.
@@ -221,7 +221,7 @@ def draw_sample_trends(trends: Mapping[str, pd.DataFrame], *, title: str, min_st
             for number, part in enumerate(parts.values()):
                 _sample_points(ax, _rows(part, parallax=parallax), number)
             if len(_rows(every, parallax=parallax)) == 0:
-                _note(ax, f"no 5p bin with {min_stars} stars")
+                _note(ax, "no 5p bin with enough stars")
         limits = _padded(every["x_mean"].to_numpy(float))
         if limits:
             row[0].set_xlim(limits)

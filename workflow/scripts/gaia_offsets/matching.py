@@ -61,12 +61,18 @@ def _along_the_sky(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
 
 
 def match_nearest(
-    ra: np.ndarray, dec: np.ndarray, other_ra: np.ndarray, other_dec: np.ndarray, radius_arcsec: float
+    ra: np.ndarray,
+    dec: np.ndarray,
+    other_ra: np.ndarray,
+    other_dec: np.ndarray,
+    radius_arcsec: float,
+    *,
+    workers: int = 1,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Nearest point of the other list within a radius.
 
     All positions in degrees, at one epoch. Returns for each of the N points: the index of the nearest of the others (-1
-    where none), its separation [arcsec] (NaN where none), and how many lie within the radius.
+    where none), its separation [arcsec] (NaN where none), and how many lie within the radius. `workers` threads search.
     """
     from scipy.spatial import cKDTree
 
@@ -85,13 +91,13 @@ def match_nearest(
     others = unit_vectors(other_ra[other_order], other_dec[other_order])
     tree = cKDTree(others, balanced_tree=False, compact_nodes=False)
     chord = _chord(radius_arcsec)
-    distance, found = tree.query(points, k=2, distance_upper_bound=np.nextafter(chord, 1.0), workers=-1)
+    distance, found = tree.query(points, k=2, distance_upper_bound=np.nextafter(chord, 1.0), workers=workers)
     hit, several = np.isfinite(distance).T
     index[order[hit]] = other_order[found[hit, 0]]
     separation[order[hit]] = separation_arcsec(points[hit], others[found[hit, 0]])
     neighbours[order] = hit
     # Few points have a second neighbour, so only those are counted out.
-    neighbours[order[several]] = tree.query_ball_point(points[several], chord, return_length=True, workers=-1)
+    neighbours[order[several]] = tree.query_ball_point(points[several], chord, return_length=True, workers=workers)
     return index, separation, neighbours
 
 
@@ -114,6 +120,7 @@ def match_catalogues(
     gaia_epoch: float,
     radius_arcsec: float,
     tmass_radius_arcsec: float,
+    workers: int = 1,
 ) -> pd.DataFrame:
     """Targets with the columns of their Gaia counterpart, its 2MASS counterpart and its geometric distance.
 
@@ -130,7 +137,7 @@ def match_catalogues(
     motions = [gaia[name].to_numpy(dtype=float) for name in ("ra", "dec", "pmra", "pmdec")]
     then = propagate(*motions, target_epoch - gaia_epoch)
     index, separation, neighbours = match_nearest(
-        targets["target_ra"].to_numpy(), targets["target_dec"].to_numpy(), *then, radius_arcsec
+        targets["target_ra"].to_numpy(), targets["target_dec"].to_numpy(), *then, radius_arcsec, workers=workers
     )
     clash = sorted(set(targets.columns) & {*GAIA, *MATCH, *(TMASS if tmass is not None else {})})
     if clash:
@@ -143,9 +150,8 @@ def match_catalogues(
     if tmass is not None:
         at_2000 = propagate(*motions, 2000.0 - gaia_epoch)
         used = np.unique(index[index >= 0])
-        near, _, _ = match_nearest(
-            at_2000[0][used], at_2000[1][used], tmass["ra"].to_numpy(), tmass["dec"].to_numpy(), tmass_radius_arcsec
-        )
+        their = tmass["ra"].to_numpy(), tmass["dec"].to_numpy()
+        near, _, _ = match_nearest(at_2000[0][used], at_2000[1][used], *their, tmass_radius_arcsec, workers=workers)
         to_tmass = np.full(len(gaia), -1, dtype=np.int64)
         to_tmass[used] = near
         parts.append(

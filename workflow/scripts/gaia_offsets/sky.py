@@ -7,9 +7,10 @@ import pandas as pd
 
 from gaia_offsets.tables import TableError
 
-# Columns of the angles of each frame; two separate binnings, not rotations of one another (DESIGN.md, "Words").
+# Columns of the angles of each frame; the maps of the two are separate binnings, not rotations of one another.
 FRAMES = {"equatorial": ("ra", "dec"), "galactic": ("l", "b")}
 COORDSYS = {"equatorial": "C", "galactic": "G"}
+FINEST_NSIDE = 256  # of those chosen by finest_nside; pixels of 0.05 deg2
 
 
 def pixel_index(longitude: np.ndarray, latitude: np.ndarray, *, nside: int, ordering: str) -> np.ndarray:
@@ -24,6 +25,20 @@ def pixel_centre(index: np.ndarray, *, nside: int, ordering: str) -> tuple[np.nd
     import healpy as hp
 
     return hp.pix2ang(nside, np.asarray(index), nest=ordering == "nested", lonlat=True)
+
+
+def finest_nside(longitude: np.ndarray, latitude: np.ndarray, *, more_than: int) -> int:
+    """Finest nside at which half of the positions (degrees) lie in pixels with more than `more_than` of them.
+
+    FINEST_NSIDE at most, 1 at least: there, too, a small sample may fill no pixel.
+    """
+    pixel, nside = pixel_index(longitude, latitude, nside=FINEST_NSIDE, ordering="nested"), FINEST_NSIDE
+    while nside > 1:
+        _, counts = np.unique(pixel, return_counts=True)
+        if 2 * counts[counts > more_than].sum() >= len(pixel) > 0:
+            break
+        pixel, nside = pixel >> 2, nside // 2  # a nested pixel has four children
+    return nside
 
 
 def to_galactic(ra: np.ndarray, dec: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

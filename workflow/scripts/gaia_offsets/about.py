@@ -1,0 +1,66 @@
+"""What a published map says about its sample: from the checked config to the metadata that do not depend on a star."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from gaia_offsets.config import table_blocks
+
+METHOD = "Wang, Yuan & Huang 2022, AJ 163, 149"
+SIGN = (
+    "offset = Gaia minus reference: subtract it from a parallax; domega_noncorr from the published parallax, or "
+    "domega_corr from the parallax that has the official zero point subtracted already; never both"
+)
+NOBODY = "not named; publish.authors of the config names them"
+SYSTEMATIC_UAS = 10.3
+SYSTEMATIC_SOURCE = "small-scale covariance of Gaia EDR3 parallaxes, Maiz Apellaniz et al. 2021, A&A 649, A13"
+BESIDE_THE_MAP = ("claims", "comparison", "red_clump")  # blocks of a sample that no offset depends on
+
+
+def describe(config: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Facts of a sample for the metadata of its maps, from the checked config."""
+    sample = {key: value for key, value in config["samples"][name].items() if key not in BESIDE_THE_MAP}
+    publish, gaussian = config["publish"], sample["measure"]["gaussian"]
+    used = {block["dataset"]: config["datasets"][block["dataset"]] for block in table_blocks(sample).values()}
+    surveys = [entry["simulated"]["survey"] for entry in used.values() if entry.get("simulated")]
+    origins = {survey: config["surveys"][survey] for survey in surveys}
+    estimator = {
+        "density_power": f"mean of the Gaussian core by minimum density power divergence, beta {gaussian['beta']}",
+        "histogram": f"mean of a Gaussian fitted by least squares to a histogram of {gaussian['histogram_bins']} bins",
+    }[gaussian["method"]]
+    release = f"Gaia {sample['release'].upper()}"
+    citations = dict.fromkeys([METHOD, *(entry["citation"] for entry in used.values() if entry.get("citation"))])
+    warning = "SIMULATED stars, not for use on real ones: " if sample["simulated"] else ""
+    known = publish["systematic_uas"] == SYSTEMATIC_UAS
+    return {
+        "title": f"{warning}Parallax offsets of {release} from {sample['title']}",
+        "authors": publish.get("authors") or NOBODY,
+        "method": METHOD,
+        "citation": "; ".join(citations),
+        "sample": name,
+        "sample_title": sample["title"],
+        "simulated": sample["simulated"],
+        "release": release,
+        "official": sample["official"],
+        "solution": "5p",
+        "estimator": f"{estimator}; its error is sd / sqrt(n)",
+        "systematic_uas": float(publish["systematic_uas"]),
+        "systematic_source": SYSTEMATIC_SOURCE if known else "publish.systematic_uas of the config",
+        "sign": SIGN,
+        "config_digest": settings_digest(sample, used, origins, publish),
+    }
+
+
+def settings_digest(*settings: Any) -> str:
+    """Sixteen hexadecimal digits that change with the settings; local paths of files do not count."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: plain(entry) for key, entry in value.items() if key != "path"}
+        return [plain(entry) for entry in value] if isinstance(value, list | tuple) else value
+
+    text = json.dumps([plain(entry) for entry in settings], sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
