@@ -77,7 +77,8 @@ def by_input(base, per_mb):
     """
 
     def resource(wildcards, input, attempt):
-        return int(attempt * (base + per_mb * input.size_mb))
+        # Not input.size_mb: while the input is not there yet it leaves a coroutine behind that Python complains about.
+        return int(attempt * (base + per_mb * sum(Path(file).stat().st_size for file in input) / 1e6))
 
     return resource
 
