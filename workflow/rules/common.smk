@@ -1,12 +1,7 @@
 """Checked config, wildcards and the few functions that rules use."""
 
 import re
-import sys
 from pathlib import Path
-
-# The folder of the file that is parsed, not of the main Snakefile: these rules may be a module of another workflow.
-HERE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
-sys.path.append(str(HERE / "../scripts"))
 
 from gaia_offsets import config as checks
 from gaia_offsets.about import describe
@@ -15,7 +10,7 @@ from gaia_offsets.fingerprint import fingerprint
 from snakemake.exceptions import WorkflowError
 
 try:
-    config = checks.resolve(config, checks.load_schema(HERE / "../schemas/config.schema.yaml"))
+    config = checks.resolve(config, checks.load_schema(SCRIPTS / "../schemas/config.schema.yaml"))
 except checks.ConfigError as faults:
     raise WorkflowError(f"The config has faults (keys are explained in docs/config.md):\n{faults}") from None
 
@@ -66,7 +61,7 @@ wildcard_constraints:
 
 def digest(script):
     """Hash of a script and of the modules of gaia_offsets behind it: an edit of one re-runs what depends on it."""
-    return fingerprint(HERE / "../scripts", script)
+    return fingerprint(SCRIPTS, script)
 
 
 def by_input(base, per_mb):
@@ -216,9 +211,9 @@ def claims_table(wildcards):
     return f"<results>/{wildcards.sample}/claims.csv" if wildcards.sample in CLAIMS else []
 
 
-def sample_titles(wildcards):
-    """Title of each sample of the run and whether its stars are simulated."""
-    return [{key: config["samples"][name][key] for key in ("title", "simulated")} for name in SAMPLES]
+def sample_titles(wildcards=None):
+    """Name and title of each sample of the run, and whether its stars are simulated."""
+    return [{"name": name, **{key: config["samples"][name][key] for key in ("title", "simulated")}} for name in SAMPLES]
 
 
 def comparison_tables(wildcards):

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)
     trends = pd.read_csv(snakemake.input.trends)
-    joined = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
+    made = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
     figure = figures.draw_trends(
-        trends, title=snakemake.params.title, min_stars=snakemake.params.min_stars, joined=joined
+        trends, title=snakemake.params.title, min_stars=snakemake.params.min_stars, joined=made["joined"]
     )
     figures.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)
     for (solution, parallax, variable), bins in trends.groupby(["solution", "parallax", "variable"]):

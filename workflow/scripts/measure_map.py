@@ -32,9 +32,14 @@ def measure_map(
     nside = choose_nside(tracers, settings)
     angles = (tracers[name].to_numpy() for name in FRAMES[frame])
     table = pixel_offsets(tracers, pixel_index(*angles, nside=nside, ordering=settings["ordering"]), gaussian=gaussian)
-    shown = (table["solution"] == "5p") & (table["parallax"] == "raw") & (table["n"] > settings["more_than"])
     chosen_by = "sample" if settings["nside"] == "auto" else "config"
-    return table, {**settings, "nside": nside, "chosen_by": chosen_by, "published": int(shown.sum())}
+    shown = (table["solution"] == "5p") & (table["parallax"] == "raw") & (table["n"] > settings["more_than"])
+    made = {**settings, "nside": nside, "chosen_by": chosen_by, "published": int(shown.sum()), "warning": None}
+    if made["published"] == 0:
+        change = "set map.nside to auto" if chosen_by == "config" and nside > 1 else "lower map.more_than"
+        few = f"no pixel of nside {nside} has more than {settings['more_than']} 5p stars"
+        made["warning"] = f"Table 1 is empty, {few}: {change} in the sample's `measure`"
+    return table, made
 
 
 if __name__ == "__main__":
@@ -46,10 +51,7 @@ if __name__ == "__main__":
         "nside {nside}, chosen by the {chosen_by}: {published} pixels above {more_than} stars".format(**made),
         file=sys.stderr,
     )
-    if made["published"] == 0:
-        change = (
-            "lower measure.map.more_than" if made["nside"] == 1 else "set measure.map.nside to auto or lower more_than"
-        )
-        print(f"WARNING: Table 1 of {snakemake.wildcards.sample} will be empty; {change}", file=sys.stderr)
+    if made["warning"]:
+        print(f"WARNING: {made['warning']}", file=sys.stderr)
     write_table(table, snakemake.output.offsets)
     Path(snakemake.output.settings).write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,308 @@
+"""The story of a run: a line a stage, a line a failure, the offsets at the end."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from snakemake_run import ROOT
+
+from gaia_offsets import story
+
+ERROR, INFO, WARNING = logging.ERROR, logging.INFO, logging.WARNING
+
+
+class Stream(list):
+    """A stream that keeps what is written."""
+
+    write = list.append
+
+
+@pytest.fixture
+def told() -> story.Story:
+    """A story on a handler of its own, with three jobs planned, of which jobid 9 will be tried again."""
+    jobs = [SimpleNamespace(jobid=each, wildcards_dict={"sample": "giants"}) for each in (1, 2, 9)]
+    for job in jobs:
+        job.restart_times, job.attempt = (2, 1) if job.jobid == 9 else (0, 1)
+    dag = SimpleNamespace(jobs=jobs, needrun_jobs=lambda: iter(jobs))
+    handler = SimpleNamespace(formatter=logging.Formatter(), stream=Stream(), flush=lambda: None, nocolor=False)
+    return story.Story(SimpleNamespace(dag=dag, touch=False), handler)
+
+
+def record(message: str | None = None, level: int = INFO, event: str | None = None, **extra: Any) -> logging.LogRecord:
+    made = logging.LogRecord("snakemake.logging", level, __file__, 1, message, None, None)
+    made.__dict__.update(extra)
+    if event:
+        made.event = event
+    return made
+
+
+def begin(told: story.Story, total: int = 3) -> str:
+    told.format(record("Workflow has started!", event="workflow_started"))
+    return told.format(record("Job stats", event="run_info", stats={"total": total}))
+
+
+def job(told: story.Story, jobid: int, rule: str, **wildcards: str) -> str:
+    return told.format(record(event="job_info", jobid=jobid, rule_name=rule, wildcards=wildcards))
+
+
+def failed(told: story.Story, jobid: int, rule: str, *logs: Path, page: str = "status 1.", message: Any = None) -> str:
+    text = f"RuleException:\nCalledProcessError in file x, line 1\n{page}"
+    assert told.format(record(text, ERROR, event="error", exception="RuleException")) == ""
+    logs = [str(log) for log in logs]
+    return told.format(record("Error", ERROR, "job_error", jobid=jobid, rule_name=rule, log=logs, rule_msg=message))
+
+
+def test_every_rule_has_words():
+    for path in (ROOT / "workflow/rules").glob("*.smk"):
+        for rule in re.findall(r"^rule (\w+):", path.read_text(), flags=re.MULTILINE):
+            assert rule in story.STAGES or rule.partition("_")[0] in story.STAGES, rule
+
+
+def test_a_stage_is_told_once_for_each_sample(told):
+    assert begin(told, total=109) == "109 jobs for 1 sample: giants"
+    assert job(told, 5, "simulate", survey="toy") == "[  1 of 109] toy: simulating a survey"
+    assert job(told, 1, "measure_map", sample="giants", frame="galactic") == (
+        "[  2 of 109] giants: measuring offsets (global, trends, map)"
+    )
+    assert job(told, 2, "measure_global", sample="giants") == ""
+    assert job(told, 3, "measure_global", sample="dwarfs").startswith("[  4 of 109] dwarfs: measuring")
+    assert job(told, 4, "compare_samples").startswith("[  5 of 109] all samples: comparing")
+    assert job(told, 0, "all") == ""
+
+
+def test_chatter_is_dropped_and_what_matters_passes(told):
+    for line in ("Building DAG of jobs...", "Using shell: /bin/bash", "Conda environments: ignored"):
+        assert told.format(record(line)) == ""
+    nothing = "Nothing to be done (all requested files are present and up to date)."
+    assert told.format(record(nothing)) == nothing
+    assert told.format(record("Creating conda environment x...")) == "Creating conda environment x..."
+    begin(told)
+    for line in ("Select jobs to execute...", "Complete log(s): x", "Elapsed time: 0:00:01"):
+        assert told.format(record(line)) == ""
+    for line in (
+        "Exiting because a job execution failed. Look above",
+        "At least one job did not complete successfully.",
+    ):
+        assert told.format(record(f"WorkflowError:\n{line}", ERROR)) == ""
+    assert told.format(record("disk is slow", WARNING)) == "disk is slow"
+    fault = "WorkflowError:\nMissing input files"
+    assert told.format(record(fault, ERROR, "error", exception="WorkflowError")) == fault
+    odd = "RuleException:\nNameError in file Snakefile"
+    assert told.format(record(odd, ERROR, "error", exception="RuleException")) == odd
+
+
+def test_before_a_run_and_for_touch_snakemake_speaks_itself(told):
+    assert job(told, 1, "measure_map", sample="giants") == "None"  # a plain formatter's words for no message
+    told.workflow.touch = True
+    told.format(record(event="workflow_started"))
+    assert told.format(record("Job stats", event="run_info", stats={"total": 3})) == "Job stats"
+
+
+def test_records_of_another_snakemake_do_not_stop_it(told):
+    begin(told)
+    assert told.format(record("Job 1 begins", event="job_info")) == "Job 1 begins"
+
+
+def test_progress_is_transient_on_a_terminal_and_nothing_elsewhere(told):
+    begin(told)
+    assert told.format(record(event="progress", done=1, total=3)) == "" and told.handler.stream == []
+    told.live = True
+    assert told.format(record(event="progress", done=2, total=3)) == ""
+    assert told.handler.stream == ["\r\x1b[K2 of 3 done"]
+    assert job(told, 1, "select_stars", sample="giants").startswith("\r\x1b[K[1 of 3] giants")
+    assert job(told, 2, "draw_maps", sample="giants").startswith("[2 of 3] giants")
+
+
+TRACE = 'Traceback (most recent call last):\n  File "x.py", line 1, in <module>\n    f()\n    ^^^\n'
+LOGS = {
+    "one line of ours": (
+        f"12 rows\n{TRACE}gaia_offsets.tables.TableError: x.csv: no column 'ra'\n",
+        ["x.csv: no column 'ra'"],
+    ),
+    "others": (f"{TRACE}ValueError: wrong\n", ["ValueError: wrong"]),
+    "nested": (f"{TRACE}KeyError: 'a'\n\nDuring handling:\n\n{TRACE}ValueError: b\n", ["ValueError: b"]),
+    "lines": (f"{TRACE}gaia_offsets.config.ConfigError: a: 1\n\nb: 2\n  see c\n", ["a: 1", "b: 2", "  see c"]),
+    "sys.exit": ("fetching\nx.fits: not fetched: 404\n\n", ["x.fits: not fetched: 404"]),
+    "no message": (f"{TRACE}AssertionError\n", ["AssertionError"]),
+    "killed in a trace": (TRACE, ["    ^^^"]),
+}
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_the_lines_that_matter(name, tmp_path):
+    text, expected = LOGS[name]
+    (tmp_path / "a.log").write_text(text)
+    assert story.error_lines([str(tmp_path / "a.log")]) == (str(tmp_path / "a.log"), expected)
+
+
+def test_long_messages_are_cut(tmp_path):
+    (tmp_path / "a.log").write_text(TRACE + "ValueError: 0\n" + "".join(f"line {n}\n" for n in range(40)))
+    _, lines = story.error_lines([str(tmp_path / "a.log")])
+    assert len(lines) == story.LINES + 1 and lines[-1] == "(29 more lines in the log)"
+
+
+def test_a_failure_is_one_line_and_its_log(told, tmp_path):
+    begin(told)
+    job(told, 1, "measure_map", sample="giants", frame="galactic")
+    log = tmp_path / "a.log"
+    assert failed(told, 1, "measure_map", log) == (
+        f"FAILED measure_map (giants, galactic): the job left no log\n  log: {log}"
+    )
+    log.touch()
+    assert "the job's log is empty\n" in failed(told, 1, "measure_map", log)
+    assert failed(told, 1, "all") == "FAILED all (giants, galactic): the job has no log"
+    assert "OUT_OF_MEMORY" in failed(told, 1, "measure_map", log, message="SLURM status: OUT_OF_MEMORY")
+    log.write_text("12 rows\n")
+    assert "killed by SIGKILL, perhaps" in failed(told, 1, "measure_map", log, page="died with <Signals.SIGKILL: 9>.")
+    assert "killed by SIGKILL, perhaps" in failed(told, 1, "measure_map", log, page="non-zero exit status 137.")
+    log.write_text(f"{TRACE}gaia_offsets.config.ConfigError: a: 1\nb: 2\n")
+    assert failed(told, 1, "measure_map", log).splitlines()[:3] == [
+        "FAILED measure_map (giants, galactic):",
+        "a: 1",
+        "b: 2",
+    ]
+    log.write_text("datasets.x: " + "long " * 40)
+    assert failed(told, 1, "measure_map", log).splitlines()[1].startswith("datasets.x: long")
+
+
+def test_a_job_that_is_tried_again_has_not_failed(told, tmp_path):
+    begin(told)
+    job(told, 9, "query_archive", sample="giants")
+    text = failed(told, 9, "query_archive", tmp_path / "a.log")
+    assert text.startswith("Trying again after a failure: query_archive (giants): ") and "FAILED" not in text
+    told.workflow.dag.jobs[2].attempt = 3
+    assert failed(told, 9, "query_archive", tmp_path / "a.log").startswith("FAILED query_archive (giants)")
+
+
+def test_a_stopped_run_has_no_failures(told, tmp_path, caplog):
+    begin(told)
+    (tmp_path / "a.log").write_text(f"{TRACE}KeyboardInterrupt\n")
+    assert failed(told, 1, "measure_map", tmp_path / "a.log") == ""
+    line = "Terminating processes on user request, this might take some time."
+    assert told.format(record(line)) == line
+    (tmp_path / "a.log").write_text("12 rows\n")
+    assert failed(told, 1, "measure_map", tmp_path / "a.log") == ""
+    with caplog.at_level(INFO, "snakemake.logging"):
+        told.failed(["x.log"])
+    assert told.format(caplog.records[0]) == (
+        "Stopped: 0 of 3 jobs finished.\nStart the same command again; finished work is kept.\n"
+        "Snakemake's full log: x.log"
+    )
+
+
+# ---------------------------------------------------------------- installation
+
+
+def workflow(main: bool = True, ours: bool = True, **settings: Any) -> SimpleNamespace:
+    usual = {"dryrun": False, "verbose": False, "debug_dag": False, "quiet": None, "log_handler_settings": {}}
+    modifier = SimpleNamespace(is_main_snakefile=lambda: ours)
+    return SimpleNamespace(
+        output_settings=SimpleNamespace(**{**usual, **settings}), is_main_process=main, modifier=modifier
+    )
+
+
+@pytest.fixture
+def handler():
+    made = logging.StreamHandler(sys.stderr)
+    made.name = "DefaultStreamHandler"
+    made.setFormatter(logging.Formatter())
+    story.LOGGER.addHandler(made)
+    yield made
+    story.LOGGER.removeHandler(made)
+
+
+def test_it_is_installed_for_a_run(handler):
+    story.install(workflow())
+    assert isinstance(handler.formatter, story.Story)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"dryrun": True},
+        {"verbose": True},
+        {"quiet": {"all"}},
+        {"debug_dag": True},
+        {"log_handler_settings": {"rich": 1}},
+        {"main": False},
+        {"ours": False},
+    ],
+    ids=str,
+)
+def test_it_is_not_installed_otherwise(changes, handler):
+    told = story.install(workflow(**changes))
+    assert not isinstance(handler.formatter, story.Story)
+    told.failed([])
+
+
+def test_another_snakemake_keeps_its_output():
+    assert story.install(workflow()).handler is None
+    assert story.install(SimpleNamespace()).handler is None
+
+
+# ---------------------------------------------------------------- summary
+
+HEAD = "solution,parallax,n,median,median_error\n"
+
+
+def write(results: Path, name: str, text: str) -> None:
+    (results / name / "tables").mkdir(parents=True)
+    (results / name / "tables/global_offsets.csv").write_text(HEAD + text)
+
+
+def test_summary(tmp_path):
+    write(tmp_path, "giants", "5p,raw,9026,-32.4732,0.556\n5p,corrected,9026,1.604,0.5417\n6p,raw,12,-33.1,\n")
+    write(tmp_path, "sky", "5p,raw,3,-20,1\n")
+    (tmp_path / "giants/figures").mkdir()
+    samples = [
+        {"name": "giants", "title": "Red giants", "simulated": False},
+        {"name": "absent", "title": "Not yet", "simulated": True},
+        {"name": "sky", "title": "", "simulated": True},
+    ]
+    lines = story.summary(str(tmp_path), samples, "toy", 3725.4, warnings=["mind the gap"]).splitlines()
+    assert lines == [
+        "",
+        "Done in 62 min 5 s.",
+        "",
+        "offsets [uas]      stars            raw    corrected",
+        "Red giants     5p   9026  -32.47 ± 0.56  1.60 ± 0.54",
+        "Red giants     6p     12              -            -",
+        "sky            5p      3  -20.00 ± 1.00            -",
+        "(simulated stars in sky: no number here says anything about Gaia)",
+        "",
+        "mind the gap",
+        "",
+        f"figures  {tmp_path}/{{giants,sky}}/figures/",
+        "report   to make it: make report, or snakemake --report FILE",
+    ]
+
+
+def test_summary_of_one_simulated_sample_with_its_report(tmp_path):
+    write(tmp_path, "toy", "5p,raw,3,-20,1\n")
+    for folder in ("toy/figures", "toy/dataset", "runs/toy"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "runs/toy/report.html").touch()
+    text = story.summary(str(tmp_path), [{"name": "toy", "title": "Toy", "simulated": True}], "toy", 9)
+    assert "\n(simulated stars: no number here says anything about Gaia)\n" in text
+    assert text.endswith(
+        f"figures  {tmp_path}/toy/figures/\nTable 1  {tmp_path}/toy/dataset/\nreport   {tmp_path}/runs/toy/report.html"
+    )
+
+
+def test_summary_of_nothing(tmp_path):
+    text = story.summary(str(tmp_path), [{"name": "toy"}], "toy", 1)
+    assert "offsets" not in text and "figures" not in text
+
+
+def test_a_broken_table_does_not_fail_the_run(tmp_path, caplog):
+    write(tmp_path, "toy", "")
+    (tmp_path / "toy/tables/global_offsets.csv").write_text("a,b\n1,2\n")
+    with caplog.at_level(INFO, "snakemake.logging"):
+        story.Story().succeeded(str(tmp_path), [{"name": "toy"}], "toy")
+    assert "could not be made: KeyError('solution')" in caplog.text

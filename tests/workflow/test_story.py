@@ -1,0 +1,77 @@
+"""What a run prints, at its end and when it fails."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+from snakemake_run import TOY, run_snakemake
+
+SMALL = {"surveys": {"toy": {"stars": 3000, "plates": 4}}}
+TABLE = "results/simulated_giants/tables/global_offsets.csv"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Directory and output of a small run up to one table."""
+    folder = tmp_path_factory.mktemp("story")
+    return folder, run_snakemake(folder, configfiles=[TOY], config=SMALL, targets=[TABLE])
+
+
+def test_a_run_tells_sample_stages_and_offsets(run: tuple[Path, str]) -> None:
+    folder, printed = run
+    assert len(printed.splitlines()) < 40
+    assert "\r" not in printed and "\x1b" not in printed
+    assert "simulated_giants: measuring offsets (global, trends, map)" in printed
+    assert "Simulated giants (toy survey)" in printed
+    assert printed.count("no number here says anything about Gaia") == 1
+    with open(folder / TABLE, newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["solution"] for row in rows} == {"5p", "6p"}
+    for row in rows:
+        assert f"{float(row['median']):.2f} ± {float(row['median_error']):.2f}" in printed
+
+
+def test_snakemakes_own_lines_are_in_its_log(run: tuple[Path, str]) -> None:
+    folder, printed = run
+    log = "".join(path.read_text() for path in (folder / ".snakemake/log").glob("*.log"))
+    for line in ("Building DAG of jobs...", "rule measure_global:", "Finished jobid:", "Elapsed time:"):
+        assert line in log and line not in printed
+    assert "no number here says anything about Gaia" in log
+
+
+def test_a_run_with_nothing_to_do_says_so(run: tuple[Path, str]) -> None:
+    folder, _ = run
+    printed = run_snakemake(folder, configfiles=[TOY], config=SMALL, targets=[TABLE])
+    assert printed.splitlines()[-1].startswith("Nothing to be done")
+    assert len(printed.splitlines()) < 5
+
+
+def test_verbose_and_quiet_are_snakemakes(run: tuple[Path, str]) -> None:
+    folder, _ = run
+    arguments = {"configfiles": [TOY], "config": SMALL, "targets": [TABLE]}
+    again = ("--forcerun", "measure_global")
+    assert "rule measure_global:" in run_snakemake(folder, "--verbose", *again, **arguments)
+    assert "offsets" not in run_snakemake(folder, "--quiet", "all", *again, **arguments)
+
+
+def test_a_failure_is_told_once_without_the_page_around_it(tmp_path: Path) -> None:
+    (tmp_path / "given.csv").write_text("a,b\n1,2\n")
+    dataset = {"simulated": None, "path": str(tmp_path / "given.csv"), "file": "given.csv"}
+    printed = run_snakemake(
+        tmp_path / "run",
+        configfiles=[TOY],
+        config={**SMALL, "datasets": {"toy_targets": dataset}},
+        targets=[TABLE],
+        fails=True,
+    )
+    message = "resources/raw/toy_targets/given.csv: no column 'obsid' (wanted as 'obsid'); the file has: a, b"
+    assert printed.count(message) == 1
+    assert f"FAILED crossmatch_tables (simulated_giants): {message}\n" in printed
+    for word in ("Traceback", "TableError", "RuleException", "Exiting because", "At least one job"):
+        assert word not in printed
+    end = printed[printed.index("Failed: 2 of ") :].splitlines()
+    assert end[1] == "Start the same command again; finished work is kept."
+    log = Path(end[2].removeprefix("Snakemake's full log: ")).read_text()
+    assert len(end) == 3 and "Traceback" in log and message in log

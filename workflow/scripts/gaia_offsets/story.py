@@ -1,0 +1,269 @@
+"""What a run says on the terminal: sample and stage, failures in a line, the offsets at the end.
+
+Snakemake's stream handler gets another formatter here. Its log file keeps every line that Snakemake writes.
+Imported when the workflow is parsed: standard library only.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import os
+import re
+import signal
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+LOGGER = logging.getLogger("snakemake.logging")
+STAGES = {  # a rule's name or its verb: what the user reads; the name goes first
+    "simulate": "simulating a survey",
+    "retrieve": "fetching data",
+    "query": "fetching data",
+    "merge_catalogue": "fetching data",
+    "query_archive": "asking the Gaia archive",
+    **dict.fromkeys(("crossmatch", "adopt", "prepare", "xmatch", "merge"), "matching with Gaia"),
+    "select": "selecting stars",
+    "correct": "subtracting the official zero point",
+    "correct_catalogue": "correcting a catalogue",
+    "measure": "measuring offsets (global, trends, map)",
+    "compare": "comparing",
+    "compute": "computing the error budget",
+    "draw": "drawing figures",
+    **dict.fromkeys(("check", "tell"), "checking the paper's claims"),
+    **dict.fromkeys(("publish", "describe", "write"), "writing dataset and maps"),
+}
+# Lines about nothing that the user chose or can change; what else comes before the first job (conda, locks) passes.
+CHATTER = re.compile(r"Config file .* command line|Assuming|Building DAG|Using shell|(Conda|Singularity|Group) .*: i")
+STOPPING = ("Terminating processes", "Will exit after")
+REPEATED = ("Exiting because a job execution failed", "At least one job did not complete successfully")
+WIDTH, LINES = 160, 12  # longer messages get lines of their own; more lines stay in the log
+
+
+class Story(logging.Formatter):
+    """Formatter that leaves out what is not the run's story; an empty text is not printed by the handler.
+
+    Until a run begins (for --lint, --report, --summary and so on it never does), Snakemake's own formatter goes on.
+    """
+
+    def __init__(self, workflow: Any = None, handler: Any = None) -> None:
+        super().__init__()
+        self.workflow, self.handler = workflow, handler
+        self.plain = getattr(handler, "formatter", None)
+        self.nocolor = getattr(handler, "nocolor", True)
+        self.live = bool(getattr(handler, "is_tty", False)) and os.environ.get("TERM") != "dumb"
+        self.phase, self.stopped, self.transient = "parsing", False, False
+        self.done, self.total, self.began = 0, 0, time.monotonic()
+        self.jobs: dict[int, tuple[str, ...]] = {}
+        self.stages: set[tuple[str, str]] = set()
+        self.pages: dict[int | None, str] = {}
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The text for the terminal, or an empty one."""
+        try:
+            text = self.text(record)
+        except Exception:  # another Snakemake's records
+            text = self.plain.format(record)
+        # The handler looks at both attributes: a blank line before a job, and colour, which only faults get here.
+        self.handler.last_msg_was_job_info = True
+        self.handler.nocolor = self.nocolor or (record.levelno < logging.WARNING and self.phase != "parsing")
+        if text and self.transient:
+            text, self.transient = f"\r\x1b[K{text}", False
+        return text
+
+    def text(self, record: logging.LogRecord) -> str:
+        """The text for the terminal before anything transient is cleared."""
+        event = str(getattr(record, "event", "") or "").lower().rpartition(".")[2]
+        message = str(record.msg or "")
+        if event == "workflow_started":
+            self.phase = "planning"
+        elif event == "run_info" and self.workflow.touch:
+            self.phase = "parsing"  # --touch does nothing that could be told
+        elif event == "run_info":
+            self.phase, self.total = "running", record.stats["total"]
+            return self.plan()
+        if getattr(record, "story", False):
+            return message
+        if event == "" and record.levelno < logging.WARNING:
+            hidden = CHATTER.match(message) if self.phase != "running" else not message.startswith(STOPPING)
+            self.stopped |= self.phase == "running" and message.startswith(STOPPING)
+            return "" if hidden else self.plain.format(record)
+        if self.phase == "parsing":
+            return self.plain.format(record)
+        if event == "job_info":
+            return self.stage(record)
+        if event == "job_error":
+            return self.failure(record)
+        if event == "progress":
+            self.done, self.total = record.done, record.total
+            if self.live:
+                self.transient = True
+                self.handler.stream.write(f"\r\x1b[K{self.done} of {self.total} done")
+                self.handler.flush()
+            return ""
+        if "CalledProcessError" in message and getattr(record, "exception", "") == "RuleException":
+            self.pages[record.thread] = message  # the failed job follows in the same thread
+            return ""
+        told = record.levelno < logging.WARNING or event == "group_error" or any(line in message for line in REPEATED)
+        return "" if told else self.plain.format(record)
+
+    def plan(self) -> str:
+        """How many jobs there are and for which samples."""
+        jobs = self.workflow.dag.needrun_jobs()
+        samples = sorted({job.wildcards_dict["sample"] for job in jobs if "sample" in job.wildcards_dict})
+        named = f" for {_count(len(samples), 'sample')}: {', '.join(samples)}" if samples else ""
+        return _count(self.total, "job") + named
+
+    def stage(self, record: logging.LogRecord) -> str:
+        """A line when the first job of a stage of a sample begins."""
+        wildcards = {key: str(value) for key, value in (record.wildcards or {}).items()}
+        self.jobs.setdefault(record.jobid, tuple(wildcards.values()))
+        rule = record.rule_name
+        words = STAGES.get(rule) or STAGES.get(rule.partition("_")[0])
+        who = next((wildcards[key] for key in ("sample", "dataset", "survey") if key in wildcards), "all samples")
+        if words is None or (who, words) in self.stages:
+            return ""
+        self.stages.add((who, words))
+        return f"[{len(self.jobs):>{len(str(self.total))}} of {self.total}] {who}: {words}"
+
+    def failure(self, record: logging.LogRecord) -> str:
+        """The one line that matters of a failed job, and where its log is."""
+        page = self.pages.pop(record.thread, "")
+        path, lines = error_lines(record.log or [])
+        if died := re.search(r"died with <Signals\.(\w+)|exit status (1[3-9]\d)\b", page):
+            name = died[1] or signal.Signals(int(died[2]) - 128).name
+            lines = [f"killed by {name}{', perhaps for want of memory' if name == 'SIGKILL' else ''}"]
+        elif not path and getattr(record, "rule_msg", None):
+            lines = [str(record.rule_msg), *lines]  # what a cluster says
+        if self.stopped or lines[-1] == "KeyboardInterrupt" or "SIGINT" in lines[0]:
+            self.stopped = True
+            return ""
+        who = f" ({', '.join(self.jobs[record.jobid])})" if self.jobs.get(record.jobid) else ""
+        head = f"{'Trying again after a failure:' if self.again(record.jobid) else 'FAILED'} {record.rule_name}{who}"
+        one = f"{head}: {lines[0]}"
+        told = [one] if len(lines) == 1 and len(one) <= WIDTH else [f"{head}:", *lines]
+        return "\n".join([*told, *(f"  log: {log}" for log in record.log or [])])
+
+    def again(self, jobid: int) -> bool:
+        """Whether Snakemake will try this job again."""
+        jobs = (job for job in self.workflow.dag.jobs if job.jobid == jobid)
+        return any(job.restart_times >= job.attempt for job in jobs)
+
+    def succeeded(self, results: str, samples: Sequence[Mapping[str, Any]], run: str) -> None:
+        """Print the closing summary; a fault in it is no fault of the run."""
+        try:
+            text = summary(results, samples, run, time.monotonic() - self.began)
+        except Exception as error:
+            text = f"The run is done; its summary could not be made: {error!r}"
+        LOGGER.info(text, extra={"story": True})
+
+    def failed(self, logs: str | Iterable[str]) -> None:
+        """Print how far the run came and what to do next; without a story Snakemake has said it."""
+        if self.handler:
+            state = "Stopped" if self.stopped else "Failed"
+            lines = [
+                f"{state}: {self.done} of {_count(self.total, 'job')} finished.",
+                "Start the same command again; finished work is kept.",
+                *(f"Snakemake's full log: {path}" for path in ([logs] if isinstance(logs, str) else logs)),
+            ]
+            LOGGER.info("\n".join(lines), extra={"story": True})
+
+
+def install(workflow: Any) -> Story:
+    """The story of the run, put on Snakemake's stream handler where it is a real run whose output nobody chose."""
+    try:
+        settings = workflow.output_settings
+        chosen = settings.dryrun or settings.verbose or settings.debug_dag or settings.quiet
+        ours = workflow.is_main_process and workflow.modifier.is_main_snakefile()
+        handlers = [each for each in LOGGER.handlers if each.get_name() == "DefaultStreamHandler"]
+        if ours and not chosen and not settings.log_handler_settings and handlers:
+            story = Story(workflow, handlers[0])
+            handlers[0].setFormatter(story)
+            return story
+    except Exception as error:  # another Snakemake: its own output stays
+        LOGGER.debug(f"no story: {error!r}")
+    return Story()
+
+
+def error_lines(logs: Iterable[str]) -> tuple[str | None, list[str]]:
+    """The log that says why a job failed and its message: what follows a last traceback, or else its last line."""
+    why = "the job has no log"
+    for path in logs:
+        if not Path(path).is_file():
+            why = "the job left no log"
+            continue
+        lines = [line.rstrip() for line in Path(path).read_text(encoding="utf-8", errors="replace").splitlines()]
+        lines = [line for line in lines if line]
+        if not lines:
+            why = "the job's log is empty"
+            continue
+        traces = [number for number, line in enumerate(lines) if "Traceback (most recent call last)" in line]
+        after = lines[traces[-1] + 1 :] if traces else []
+        start = next((number for number, line in enumerate(after) if not line[0].isspace()), None)
+        message = lines[-1:] if start is None else after[start:]
+        message[0] = re.sub(r"^gaia_offsets\.[\w.]*Error: ", "", message[0])
+        left = len(message) - LINES
+        return path, message if left <= 0 else [*message[:LINES], f"({left} more lines in the log)"]
+    return None, [why]
+
+
+def summary(results: str, samples: Sequence[Mapping[str, Any]], run: str, seconds: float) -> str:
+    """The closing text: measured offsets of each sample that has them, warnings, and where everything lies."""
+    warnings = [
+        f"WARNING {sample['name']}: {text}" for sample in samples for text in _warnings(Path(results, sample["name"]))
+    ]
+    rows, measured = [["median offset [uas]", "", "stars", "raw", "corrected"]], []
+    for sample in samples:
+        path = Path(results, sample["name"], "tables/global_offsets.csv")
+        if not path.is_file():
+            continue
+        measured.append(sample)
+        with path.open(newline="", encoding="utf-8") as file:
+            table = {(row["solution"], row["parallax"]): row for row in csv.DictReader(file)}
+        for solution in dict.fromkeys(solution for solution, _ in table):
+            raw, corrected = (table.get((solution, parallax), {}) for parallax in ("raw", "corrected"))
+            stars = f"{int((raw or corrected)['n']):,}"
+            rows.append([sample.get("title") or sample["name"], solution, stars, _offset(raw), _offset(corrected)])
+    minutes, rest = divmod(round(seconds), 60)
+    lines = ["", f"Done in {f'{minutes} min ' if minutes else ''}{rest} s."]
+    if measured:
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        cells = [
+            [row[0].ljust(widths[0]), row[1].ljust(widths[1]), *map(str.rjust, row[2:], widths[2:])] for row in rows
+        ]
+        lines += ["", *("  ".join(row).rstrip() for row in cells)]
+        simulated = [sample["name"] for sample in measured if sample.get("simulated")]
+        where = "" if len(simulated) == len(measured) else f" in {', '.join(simulated)}"
+        lines += [f"(simulated stars{where}: no number here says anything about Gaia)"] if simulated else []
+    lines += ["", *warnings] if warnings else []
+    names = [sample["name"] for sample in measured]
+    folder = f"{results}/{names[0] if len(names) == 1 else '{' + ','.join(names) + '}'}"
+    kinds = {"figures": "figures", "Table 1": "dataset"}
+    # A run of some targets only may have made neither.
+    made = {kind: sub for kind, sub in kinds.items() if any(Path(results, name, sub).is_dir() for name in names)}
+    lines += ["", *(f"{kind:7}  {folder}/{sub}/" for kind, sub in made.items())]
+    report = Path(results, "runs", run, "report.html")
+    lines.append(
+        f"report   {report}" + ("" if report.is_file() else f" (to make it: the same command with --report {report})")
+    )
+    return "\n".join(lines)
+
+
+def _warnings(folder: Path) -> list[str]:
+    """What the rules that measured a sample warned of."""
+    made = [folder / "tables" / name for name in ("trends.json", "map_equatorial.json")]
+    found = [json.loads(path.read_text(encoding="utf-8")).get("warning") for path in made if path.is_file()]
+    return [text for text in found if text]
+
+
+def _offset(row: Mapping[str, str]) -> str:
+    try:
+        return f"{float(row['median']):+.1f} ± {float(row['median_error']):.1f}".replace("nan", "-")
+    except (KeyError, ValueError):
+        return "-"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
