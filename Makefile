@@ -3,9 +3,12 @@ PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || echo 2)
 BIN := .venv/bin
 READY := .venv/.ready
+DEMO := config/kepler_giants.yaml config/globular_clusters.yaml config/demo.yaml
+# As the workflow names a run that gives itself no name: after the last config.
+REPORT = results/runs/$(or $(basename $(notdir $(lastword $(CONFIG)))),paper)/report.html
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: setup toy paper report test lint format bench docs lock clean
+.PHONY: setup demo toy paper report test lint format bench docs lock clean
 
 setup: $(READY)
 
@@ -17,17 +20,23 @@ $(READY): envs/requirements.lock
 	$(BIN)/python -c 'import sysconfig, pathlib; pathlib.Path(sysconfig.get_path("purelib"), "gaia_offsets.pth").write_text(str(pathlib.Path("workflow/scripts").resolve()) + "\n")'
 	touch $@
 
+# Real stars, shipped with the workflow; no network.
+demo: $(READY)
+	@$(SNAKEMAKE) --configfile $(DEMO)
+	@$(MAKE) --no-print-directory report CONFIG="$(DEMO)"
+
+# A small simulated survey; no network.
 toy: $(READY)
-	$(SNAKEMAKE) --configfile config/toy.yaml
-	$(MAKE) --no-print-directory report CONFIG=config/toy.yaml
-	@echo "The toy run is done (simulated stars): open results/report.html; figures are in results/simulated_giants/figures/"
+	@$(SNAKEMAKE) --configfile config/toy.yaml
+	@$(MAKE) --no-print-directory report CONFIG=config/toy.yaml
 
 paper: $(READY)
 	$(SNAKEMAKE)
 
-# The report of the run with that config; CONFIG=config/x.yaml for an overlay.
+# The report of a finished run; CONFIG=config/x.yaml for an overlay (several, in their order, make one run: the last names it).
 report: $(READY)
-	$(BIN)/snakemake --report results/report.html --report-stylesheet workflow/report/report.css $(if $(CONFIG),--configfile $(CONFIG))
+	@$(BIN)/snakemake --quiet all --report $(REPORT) --report-stylesheet workflow/report/report.css $(if $(CONFIG),--configfile $(CONFIG))
+	@echo "report   $(REPORT)"
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -q
@@ -35,13 +44,13 @@ test: lint
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/snakefmt Snakefile workflow/rules
+	$(BIN)/snakefmt Snakefile workflow
 
 bench: $(READY)
 	$(BIN)/python tests/bench.py
@@ -55,4 +64,5 @@ lock:
 	uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --no-annotate --no-header --no-emit-index-url envs/requirements.in -o envs/requirements.lock
 
 clean:
-	rm -rf results/* resources logs benchmarks .snakemake
+	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
+	rm -rf resources logs benchmarks .snakemake

@@ -302,7 +302,7 @@ def _bins_to_join(place: np.ndarray, bins: int, join: int | str, min_stars: int)
         if 2 * counts[counts >= min_stars].sum() >= len(place):
             break
         together *= 2
-    return together
+    return min(together, bins)
 
 
 def pixel_offsets(tracers: pd.DataFrame, pixel: np.ndarray, *, gaussian: dict[str, Any]) -> pd.DataFrame:

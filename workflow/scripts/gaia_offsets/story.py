@@ -32,7 +32,8 @@ STAGES = {  # a rule's name or its verb: what the user reads; the name goes firs
     "compare": "comparing",
     "compute": "computing the error budget",
     "draw": "drawing figures",
-    **dict.fromkeys(("check", "tell"), "checking the paper's claims"),
+    "check": "checking published statements",
+    "tell": "writing the results page",
     **dict.fromkeys(("publish", "describe", "write"), "writing dataset and maps"),
 }
 # Lines about nothing that the user chose or can change; what else comes before the first job (conda, locks) passes.
@@ -239,11 +240,11 @@ def summary(results: str, samples: Sequence[Mapping[str, Any]], run: str, second
         lines += [f"(simulated stars{where}: no number here says anything about Gaia)"] if simulated else []
     lines += ["", *warnings] if warnings else []
     names = [sample["name"] for sample in measured]
-    folder = f"{results}/{names[0] if len(names) == 1 else '{' + ','.join(names) + '}'}"
     kinds = {"figures": "figures", "Table 1": "dataset"}
     # A run of some targets only may have made neither.
     made = {kind: sub for kind, sub in kinds.items() if any(Path(results, name, sub).is_dir() for name in names)}
-    lines += ["", *(f"{kind:7}  {folder}/{sub}/" for kind, sub in made.items())]
+    others = f" (and so for {', '.join(names[1:])})" if len(names) > 1 else ""
+    lines += ["", *(f"{kind:7}  {results}/{names[0]}/{sub}/{others}" for kind, sub in made.items())]
     report = Path(results, "runs", run, "report.html")
     lines.append(
         f"report   {report}" + ("" if report.is_file() else f" (to make it: the same command with --report {report})")
