@@ -35,7 +35,9 @@ paper: $(READY)
 
 # The report of a finished run; CONFIG=config/x.yaml for an overlay (several, in their order, make one run: the last names it).
 report: $(READY)
-	@$(BIN)/snakemake --quiet all --report $(REPORT) --report-stylesheet workflow/report/report.css $(if $(CONFIG),--configfile $(CONFIG))
+	@mkdir -p logs
+	@$(BIN)/snakemake --report $(REPORT) --report-stylesheet workflow/report/report.css $(if $(CONFIG),--configfile $(CONFIG)) \
+	  > logs/report.log 2>&1 || { tail -n 5 logs/report.log; exit 1; }
 	@echo "report   $(REPORT)"
 
 test: lint

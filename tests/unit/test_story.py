@@ -260,26 +260,29 @@ def test_summary(tmp_path):
     write(tmp_path, "giants", "5p,raw,9026,-32.4732,0.556\n5p,corrected,9026,1.604,0.5417\n6p,raw,12,-33.1,\n")
     write(tmp_path, "sky", "5p,raw,3,-20,1\n")
     (tmp_path / "giants/figures").mkdir()
+    (tmp_path / "sky/tables/trends.json").write_text('{"warning": null}')
+    (tmp_path / "sky/tables/map_equatorial.json").write_text('{"warning": "Table 1 is empty"}')
     samples = [
         {"name": "giants", "title": "Red giants", "simulated": False},
         {"name": "absent", "title": "Not yet", "simulated": True},
         {"name": "sky", "title": "", "simulated": True},
     ]
-    lines = story.summary(str(tmp_path), samples, "toy", 3725.4, warnings=["mind the gap"]).splitlines()
+    report = tmp_path / "runs/toy/report.html"
+    lines = story.summary(str(tmp_path), samples, "toy", 3725.4).splitlines()
     assert lines == [
         "",
         "Done in 62 min 5 s.",
         "",
-        "offsets [uas]      stars            raw    corrected",
-        "Red giants     5p   9026  -32.47 ± 0.56  1.60 ± 0.54",
-        "Red giants     6p     12              -            -",
-        "sky            5p      3  -20.00 ± 1.00            -",
+        "median offset [uas]      stars          raw   corrected",
+        "Red giants           5p  9,026  -32.5 ± 0.6  +1.6 ± 0.5",
+        "Red giants           6p     12        -33.1           -",
+        "sky                  5p      3  -20.0 ± 1.0           -",
         "(simulated stars in sky: no number here says anything about Gaia)",
         "",
-        "mind the gap",
+        "WARNING sky: Table 1 is empty",
         "",
-        f"figures  {tmp_path}/{{giants,sky}}/figures/",
-        "report   to make it: make report, or snakemake --report FILE",
+        f"figures  {tmp_path}/giants/figures/ (and so for sky)",
+        f"report   {report} (to make it: the same command with --report {report})",
     ]
 
 

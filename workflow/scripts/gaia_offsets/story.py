@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import logging
+import math
 import os
 import re
 import signal
@@ -260,10 +261,12 @@ def _warnings(folder: Path) -> list[str]:
 
 
 def _offset(row: Mapping[str, str]) -> str:
-    try:
-        return f"{float(row['median']):+.1f} ± {float(row['median_error']):.1f}".replace("nan", "-")
-    except (KeyError, ValueError):
-        return "-"
+    """Median and its error, a dash for what is not there; a single star has no error."""
+    numbers = [float(row.get(name) or "nan") for name in ("median", "median_error")]
+    texts = [
+        f"{value:{spec}}" if math.isfinite(value) else "-" for value, spec in zip(numbers, ("+.1f", ".1f"), strict=True)
+    ]
+    return texts[0] if texts[1] == "-" else " ± ".join(texts)
 
 
 def _count(number: int, what: str) -> str:
