@@ -182,7 +182,7 @@ def test_select_stars_with_distances_of_groups(run: Path) -> None:
 
 
 def test_a_star_without_reference_parallax_is_no_tracer(run: Path) -> None:
-    """Offsets of tracers are finite, and who is removed is in the cut flow (DESIGN.md)."""
+    """Offsets of tracers are finite, and who is removed is in the cut flow (docs/method.md)."""
     tracers = pd.read_parquet(run / "results/unknown/tracers.parquet")
     flow = pd.read_csv(run / "results/unknown/tables/cutflow.csv")
     assert np.isfinite(tracers["offset_raw"]).all()

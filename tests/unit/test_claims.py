@@ -76,6 +76,14 @@ def check(name: str, **tables) -> pd.Series:
     return claims.check_claims([claim], run(**tables), simulated=False).iloc[0]
 
 
+def test_simulated_stars_neither_agree_nor_differ_with_a_statement_on_the_sky():
+    offsets = pd.DataFrame([{"solution": "5p", "parallax": "raw", "median": -3.0, "median_error": 0.5}])
+    claim = next(claim for claim in CLAIMS if claim["id"] == "median_raw_5p")
+    row = claims.check_claims([claim], run(global_offsets=offsets), simulated=True).iloc[0]
+    assert row["verdict"] == "simulated: not tested here" and row["reproduced"] == -3.0
+    assert claims.count_verdicts(pd.DataFrame([row])) == {"agrees": 0, "differs": 0, "untested": 1}
+
+
 def test_a_number_is_compared_within_its_tolerance():
     def offsets(median):
         row = {"solution": "5p", "parallax": "raw", "median": median, "median_error": 0.5}

@@ -211,6 +211,50 @@ def test_numbers_that_come_as_text_are_numbers(base, schema):
     assert faults(base, schema, "figures: {dpi: '2x'}") == ["figures.dpi: '2x' is not of type integer"]
 
 
+def test_text_that_may_be_auto_is_a_number_where_it_is_one(base, schema):
+    measure = {"measure": {"map": {"nside": "16"}, "trends": {"join": "auto"}}}
+    resolved = checks.resolve(checks.merge(base, measure), schema)
+    assert (resolved["measure"]["map"]["nside"], resolved["measure"]["trends"]["join"]) == (16, "auto")
+
+
+def test_a_sample_measures_as_all_do_but_for_what_it_says(base, schema):
+    overlay = """
+    measure: {map: {more_than: 20}, trends: {min_stars: 30}}
+    samples:
+      twin: {like: lamost_giants, title: Twin}
+      other: {like: lamost_giants, title: Other, measure: {map: {nside: 8}, trends: {min_stars: 40}}}
+    """
+    samples = checks.resolve(checks.merge(base, yaml.safe_load(overlay)), schema)["samples"]
+    maps = {
+        name: (sample["measure"]["map"]["nside"], sample["measure"]["map"]["more_than"])
+        for name, sample in samples.items()
+    }
+    assert maps == {"lamost_giants": (32, 20), "twin": (32, 20), "other": (8, 20)}
+    assert [samples[name]["measure"]["trends"]["min_stars"] for name in ("twin", "other")] == [30, 40]
+    wrong = faults(
+        base,
+        schema,
+        "{measure: {map: {nside: 33, more: 1}}, samples: {lamost_giants: {measure: {map: {ordering: rng}}}}}",
+    )
+    assert sorted(wrong) == [
+        "measure.map.more: not a known key; did you mean more_than?",
+        "measure.map.nside: 33 is not a power of two",
+        "samples.lamost_giants.measure.map.ordering: 'rng' is none of nested, ring; did you mean ring?",
+    ]
+
+
+@pytest.mark.parametrize("simulated", ["targets", "gaia", "distances"])
+def test_one_simulated_table_makes_a_sample_simulated(base, schema, simulated):
+    datasets = {name: {"file": f"{name}.csv"} for name in ("targets", "gaia", "distances")}
+    datasets[simulated] = {"simulated": {"survey": "standard", "table": "targets"}}
+    match = {"backend": "local", "gaia": {"dataset": "gaia"}, "distances": {"dataset": "distances"}}
+    sample = {"like": "lamost_giants", "title": "My stars", "targets": {"dataset": "targets"}, "crossmatch": match}
+    resolved = checks.resolve(checks.merge(base, {"datasets": datasets, "samples": {"mine": sample}}), schema)
+    assert resolved["samples"]["mine"]["simulated"] is True
+    assert resolved["samples"]["mine"]["title"] == "My stars (simulated)"
+    assert resolved["samples"]["lamost_giants"]["simulated"] is False
+
+
 def test_a_like_that_leads_nowhere_is_told_alone(base, schema):
     line = "samples.x.like: 'lamost' is not one of samples; did you mean lamost_giants?"
     assert faults(base, schema, "samples: {x: {like: lamost}}") == [line]

@@ -214,6 +214,23 @@ def test_no_tracers_at_all():
     assert len(pixel_offsets(empty, np.zeros(0, dtype=int), gaussian=GAUSSIAN)) == 0
 
 
+def test_bins_are_joined_until_half_of_the_stars_are_in_full_ones():
+    edges = EDGES | {"phot_g_mean_mag": np.arange(10.0, 14.01, 0.25)}
+    stars = tracers(400).assign(solution="5p", phot_g_mean_mag=np.linspace(10, 14, 400, endpoint=False))  # 25 a bin
+    for min_stars, together in ((25, 1), (26, 2), (50, 2), (51, 4), (400, 16), (401, 16)):
+        table, joined = trends(stars, edges, min_stars=min_stars, join="auto", gaussian=GAUSSIAN)
+        part = table[(table["variable"] == "phot_g_mean_mag") & (table["parallax"] == "raw")]
+        assert joined["5p"]["phot_g_mean_mag"] == together
+        assert part["n"].sum() == (400 if min_stars <= 400 else 0)
+        assert np.allclose(part["bin_high"] - part["bin_low"], 0.25 * together)
+    alone, _ = trends(stars, edges, min_stars=26, join=1, gaussian=GAUSSIAN)
+    assert (alone["variable"] != "phot_g_mean_mag").all()
+    # 16 bins by threes: the last one is what is left.
+    table, _ = trends(stars, edges, min_stars=2, join=3, gaussian=GAUSSIAN)
+    part = table[(table["variable"] == "phot_g_mean_mag") & (table["parallax"] == "raw")]
+    assert part["n"].tolist() == [75] * 5 + [25] and part["bin_high"].iloc[-1] == 14.0
+
+
 def test_the_last_edge_belongs_to_the_last_bin():
     stars = tracers(200).assign(solution="5p", nu_eff_used_in_astrometry=1.6)
     table, _ = trends(stars, EDGES, min_stars=2, join=1, gaussian=GAUSSIAN)

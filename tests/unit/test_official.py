@@ -1,4 +1,4 @@
-"""The wrapped official zero point against reference values (FACTS.md D, from the package's own tables)."""
+"""The wrapped official zero point against reference values (from the package's own tables)."""
 
 import numpy as np
 import pandas as pd
@@ -28,7 +28,7 @@ def test_reference_values_in_one_call():
 
 
 def test_hand_check():
-    # q00, q01, q02 between the nodes 17.5 and 19.0 of z5 (FACTS.md D)
+    # q00, q01, q02 between the nodes 17.5 and 19.0 of z5 (the file z5_200720.txt of the package)
     q = (-29.18 + 10.78 / 3, -0.09 + 6.07 / 3, 2.41 - 8.87 / 3)
     assert zero_point([18.0], [1.48], [None], [90.0], [31]) == pytest.approx(
         (q[0] + q[1] + q[2] * 2 / 3) / 1000, abs=2e-6

@@ -10,7 +10,7 @@ from gaia_offsets.tables import TableError
 
 @pytest.mark.parametrize(
     ("parallax", "magnitude", "shift"),
-    [(450.0, 0.0049, 1.015), (1500.0, 0.015, 10.36), (450.0, 0.006, 1.243)],  # Sect. 2.1 and 2.2, FACTS.md section 0
+    [(450.0, 0.0049, 1.015), (1500.0, 0.015, 10.36), (450.0, 0.006, 1.243)],  # Sect. 2.1 and 2.2
 )
 def test_magnitude_error_becomes_parallax_error(parallax, magnitude, shift):
     assert parallax_shift(parallax, magnitude) == pytest.approx(shift, rel=1e-3)

@@ -4,7 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gaia_offsets.sky import complete_angles, ecliptic_latitude, pixel_centre, pixel_index, to_equatorial, to_galactic
+from gaia_offsets.sky import (
+    FINEST_NSIDE,
+    complete_angles,
+    ecliptic_latitude,
+    finest_nside,
+    pixel_centre,
+    pixel_index,
+    to_equatorial,
+    to_galactic,
+)
 from gaia_offsets.tables import TableError
 
 
@@ -19,8 +28,29 @@ def test_centres_fall_into_their_pixels(ordering):
     assert (pixel_index(*pixel_centre(index, nside=32, ordering=ordering), nside=32, ordering=ordering) == index).all()
 
 
+@pytest.mark.parametrize("nside", [1, 4, 32, FINEST_NSIDE])
+def test_the_finest_nside_is_the_one_whose_pixels_are_full(nside):
+    # Eleven stars at the centre of each pixel: full at this nside, and as full in the one finer pixel that holds them.
+    centre = pixel_centre(np.arange(min(12 * nside**2, 3000)), nside=nside, ordering="nested")
+    apart = centre[0][:, None] + np.linspace(-0.3, 0.3, 11) * 58.6 / nside, np.repeat(centre[1][:, None], 11, axis=1)
+    ra, dec = (angle.ravel() for angle in apart)
+    expected = finest_nside(ra % 360, dec, more_than=10)
+    counts = {n: np.bincount(pixel_index(ra % 360, dec, nside=n, ordering="nested")) for n in (expected, 2 * expected)}
+    full = {n: c[c > 10].sum() / len(ra) for n, c in counts.items()}
+    assert full[expected] >= 0.5 and (expected == FINEST_NSIDE or full[2 * expected] < 0.5)
+
+
+def test_the_finest_nside_at_its_limits():
+    same = np.full(100, 10.0)
+    assert finest_nside(same, same, more_than=99) == FINEST_NSIDE
+    assert finest_nside(same, same, more_than=100) == 1  # no pixel at all is full
+    assert finest_nside(np.zeros(0), np.zeros(0), more_than=1) == 1
+    half = np.concatenate([np.full(50, 10.0), np.linspace(0, 359, 50)])
+    assert finest_nside(half, np.full(100, 20.0), more_than=49) == FINEST_NSIDE
+
+
 def test_source_id_holds_the_nested_pixel():
-    # Barnard's star and 61 Cyg A (FACTS.md A5)
+    # Barnard's star and 61 Cyg A (identifiers and positions of Gaia EDR3)
     ids = np.array([4472832130942575872, 1872046609345556480])
     ra, dec = [269.448503, 316.748480], [4.739420, 38.763862]
     assert (pixel_index(ra, dec, nside=32, ordering="nested") == ids >> 49).all()

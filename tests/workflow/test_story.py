@@ -30,7 +30,7 @@ def test_a_run_tells_sample_stages_and_offsets(run: tuple[Path, str]) -> None:
         rows = list(csv.DictReader(file))
     assert {row["solution"] for row in rows} == {"5p", "6p"}
     for row in rows:
-        assert f"{float(row['median']):.2f} ± {float(row['median_error']):.2f}" in printed
+        assert f"{float(row['median']):+.1f} ± {float(row['median_error']):.1f}" in printed
 
 
 def test_snakemakes_own_lines_are_in_its_log(run: tuple[Path, str]) -> None:

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.xdist_group("toy")
 SAMPLE = Path("results/simulated_giants")
 FRAMES = {"equatorial": ("ra", "dec"), "galactic": ("l", "b")}
 
-# DESIGN.md, "Contract of the results".
+# What a user may rely on: columns of tracers.parquet in their order.
 CONTRACT = {
     **{"source_id": "int64", "ra": "double", "dec": "double", "l": "double", "b": "double", "ecl_lat": "double"},
     **{"phot_g_mean_mag": "double", "bp_rp": "double", "nu_eff_used_in_astrometry": "double", "pseudocolour": "double"},
@@ -151,7 +151,7 @@ def test_the_global_offset_is_the_injected_one(toy: Path, solution: str, paralla
     truth = stars.loc[stars["solution"] == solution, f"true_{parallax}"].dropna()
     table = pd.read_csv(toy / SAMPLE / "tables/global_offsets.csv").set_index(["solution", "parallax"])
     row = table.loc[(solution, parallax)]
-    # The median: distance errors are skewed and pull the Gaussian mean by -0.4 uas (FACTS.md, F).
+    # The median: distance errors are skewed and pull the Gaussian mean by -0.4 uas.
     assert abs(row["median"] - truth.mean()) < 3 * row["median_error"]
     assert abs(row["gaussian_mean"] - truth.mean()) < 3 * row["gaussian_mean_error"] + 0.4
     # The error is what it should be: that of a median, 1.25 sigma / sqrt(n), to the accuracy of an order statistic.

@@ -32,18 +32,23 @@ CORRECTED = [
     f"<results>/{entry['sample']}/corrected/{name}.{checks.catalogue_ending(entry['path'])}"
     for name, entry in config["catalogues"].items()
 ]
-# Files of this workflow's own config/; the paths are asked for while this file is parsed, which tells where it is.
+
+
+def own_file(key, path):
+    """A file of this workflow's config/; asked for while this page is parsed, which tells where it is."""
+    try:
+        return workflow.source_path(f"../../config/{path}")
+    except FileNotFoundError:
+        raise WorkflowError(f"The config has faults:\n{key}: {path} is no file of the workflow's config/") from None
+
+
 SHIPPED = {
-    name: workflow.source_path(f"../../config/data/{entry['shipped']}")
+    name: own_file(f"datasets.{name}.shipped", f"data/{entry['shipped']}")
     for name, entry in config["datasets"].items()
     if entry.get("shipped")
 }
-CLAIMS = {
-    name: (
-        sample["claims"]
-        if Path(sample["claims"]).is_file()
-        else workflow.source_path(f"../../config/{sample['claims']}")
-    )
+CLAIMS = {  # the user's file before ours
+    name: sample["claims"] if Path(sample["claims"]).is_file() else own_file(f"samples.{name}.claims", sample["claims"])
     for name, sample in config["samples"].items()
     if sample["claims"]
 }
@@ -165,6 +170,11 @@ def release_epoch(wildcards):
 def archive_release(wildcards):
     """The release as the archive is asked for it, without the names that X-Match uses."""
     return {key: value for key, value in release_block(wildcards).items() if not key.startswith("xmatch_")}
+
+
+def xmatch_release(wildcards):
+    """The release as X-Match is asked for it."""
+    return {key: release_block(wildcards)[key] for key in ("xmatch_table", "xmatch_source_id")}
 
 
 def local_columns(wildcards):

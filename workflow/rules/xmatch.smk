@@ -28,7 +28,7 @@ rule xmatch_cds:
     params:
         url=lookup("xmatch/url", within=config),
         chunks=lookup("archive/chunks", within=config),
-        release=release_block,
+        release=xmatch_release,
         radius_arcsec=lookup("samples/{sample}/crossmatch/radius_arcsec", within=config),
         code=digest("xmatch_cds.py"),
     script:

@@ -24,6 +24,8 @@ def describe(config: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Facts of a sample for the metadata of its maps, from the checked config."""
     sample = {key: value for key, value in config["samples"][name].items() if key not in BESIDE_THE_MAP}
     publish, gaussian = config["publish"], sample["measure"]["gaussian"]
+    # Bins of figures are not behind the map.
+    sample["measure"] = {key: sample["measure"][key] for key in ("gaussian", "map")}
     used = {block["dataset"]: config["datasets"][block["dataset"]] for block in table_blocks(sample).values()}
     surveys = [entry["simulated"]["survey"] for entry in used.values() if entry.get("simulated")]
     origins = {survey: config["surveys"][survey] for survey in surveys}
@@ -50,7 +52,7 @@ def describe(config: Mapping[str, Any], name: str) -> dict[str, Any]:
         "systematic_uas": float(publish["systematic_uas"]),
         "systematic_source": SYSTEMATIC_SOURCE if known else "publish.systematic_uas of the config",
         "sign": SIGN,
-        "config_digest": settings_digest(sample, used, origins, publish),
+        "config_digest": settings_digest(sample, used, origins, publish["systematic_uas"]),
     }
 
 

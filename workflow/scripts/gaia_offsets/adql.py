@@ -8,7 +8,7 @@ from typing import Any
 
 from gaia_offsets.columns import DISTANCES, GAIA, TMASS
 
-# Tables of a release block and the columns that the queries take from each (FACTS.md A1).
+# Tables of a release block and the columns that the queries take from each (the data model of Gaia EDR3, ESA).
 TABLES: dict[str, tuple[str, ...]] = {
     "gaia_source": tuple(GAIA),
     "tmass_best_neighbour": ("source_id", "clean_tmass_psc_xsc_oid"),

@@ -27,7 +27,7 @@ from gaia_offsets.matching import match_nearest, propagate, separation_arcsec, u
 from gaia_offsets.selection import cut_mask
 from gaia_offsets.tables import TableError, check_table, column_names, read_table, write_table
 
-# Limits at which archives are known to cut results, some without a word: ESA's 2,000 and 3,000,000 (FACTS.md A3).
+# Limits at which archives are known to cut results, some without a word: ESA's, sync and async, by its own pages.
 SILENT_LIMITS = (2000, 3_000_000)
 # Columns that a cross-match adds to the targets.
 PROVIDED = {**GAIA, **TMASS, **DISTANCES}

@@ -15,7 +15,7 @@ import pandas as pd
 
 from gaia_offsets.adql import delimited
 
-# Gaia's source_id begins with a HEALPix number: equal ranges of it are equal areas of the sky (FACTS.md A5).
+# Gaia's source_id begins with a HEALPix number (its data model): equal ranges of it are equal areas of the sky.
 SOURCE_ID_END = 12 * 2**59
 _PLAIN = re.compile(r'[a-z][a-z0-9_]*|"[^"]+"')
 _OPERATORS = {"<": "<", "<=": "<=", ">": ">", ">=": ">=", "==": "=", "!=": "<>"}

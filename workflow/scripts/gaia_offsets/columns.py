@@ -20,7 +20,7 @@ def _c(kind: str, unit: str, low: float, high: float, meaning: str) -> Column:
     return Column(kind, unit, low, high, meaning)
 
 
-# Gaia columns keep the archive's own names (FACTS.md A1); the rest are the words of DESIGN.md.
+# Gaia columns keep the archive's own names; the others are those of docs/method.md.
 GAIA: dict[str, Column] = {
     "source_id": _c("int", "", 1, 2**63 - 1, "Gaia source identifier of the sample's release"),
     "ra": _c("float", "deg", 0, 360, "right ascension, ICRS, at the release's epoch"),
@@ -82,7 +82,7 @@ OFFSETS: dict[str, Column] = {
 }
 STANDARD: dict[str, Column] = {**GAIA, **TMASS, **DISTANCES, **TARGETS, **MATCH, **OFFSETS}
 
-# Order of the columns of tracers.parquet (DESIGN.md, "Contract of the results").
+# Order of the columns of tracers.parquet.
 TRACERS: tuple[str, ...] = (
     *("source_id", "ra", "dec", "l", "b", "ecl_lat", "phot_g_mean_mag", "bp_rp"),
     *("nu_eff_used_in_astrometry", "pseudocolour", "astrometric_params_solved", "solution", "ruwe"),

@@ -1,7 +1,7 @@
 """Positions matched by the CDS X-Match service, a block at a time; believes nothing that is incomplete.
 
-The service matches at J2000: it has carried the Gaia positions there by their proper motions (FACTS.md B). astroquery
-speaks the protocol; what it lets pass is checked here: pages of HTML, answers that end early or were cut at a limit.
+The service matches at J2000: it has carried the Gaia positions there by their proper motions (its help pages).
+astroquery speaks the protocol; what it lets pass is checked here: pages of HTML, answers that end early or were cut at a limit.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import requests
 
-# The service returns no more rows than this, and says nothing when it cuts (FACTS.md B).
+# The service returns no more rows than this, and says nothing when it cuts (its page of API calls).
 HARD_LIMIT = 2_000_000
 # angDist comes rounded.
 _ROUNDING = 0.001

@@ -1,0 +1,181 @@
+"""Which rules use which key of the config: a changed value re-runs those and what depends on them, nothing else."""
+
+from __future__ import annotations
+
+import copy
+import fnmatch
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import parsed_workflow as parsed
+import pytest
+import yaml
+from snakemake_run import ROOT, TOY
+
+from gaia_offsets import config as checks
+
+FIGURES = {"draw_offsets", "draw_trends", "draw_maps", "draw_counts", "draw_cutflow"}
+FIGURES_1_TO_3 = {"draw_magnitudes", "draw_training", "draw_red_clump"}
+OVERVIEW = {"draw_samples", "draw_sample_trends"}
+PAGES = {"draw_budget", "draw_claims", "tell_results"}
+# What takes the names of the targets' columns: the three back ends, of which a sample has one.
+TARGETS = {"adopt_targets", "crossmatch_tables", "prepare_targets"}
+REFERENCE = {"select_stars", "compute_budget", "compare_magnitudes"}
+ONE_ROW = {"select_stars", "compute_budget", "compare_magnitudes", "compare_training"}
+GAUSSIAN = {
+    "measure_global",
+    "measure_trends",
+    "measure_map",
+    "describe_pixels",
+    "compare_magnitudes",
+    "compare_red_clump",
+}
+# The published metadata hold a digest of everything behind the map.
+MAP = {"publish_dataset"}
+TITLED = FIGURES | FIGURES_1_TO_3 | PAGES | MAP | {"compare_samples", "draw_sample_trends"}
+MATCHED = {"crossmatch_tables", "prepare_targets", "query_archive", "xmatch_cds"}
+S = "samples.simulated_giants"
+CUTS = [{"column": "ruwe", "op": "<", "value": 2}]
+FLAT = {"start": 0.5, "stop": 5.5, "step": 1.0}
+
+# Key (with wildcards), another value that is right, and the rules whose params change.
+TABLE: list[tuple[str, Any, set[str]]] = [
+    ("run.name", "another", set()),
+    ("datasets.plain.url", "https://example.org/other.csv", {"retrieve"}),
+    ("datasets.plain.description", "Another file", {"retrieve"}),
+    ("datasets.asked.query.url", "https://example.org/other", {"query_catalogue", "merge_catalogue"}),
+    ("datasets.asked.query.table", "other", {"query_catalogue", "merge_catalogue"}),
+    ("datasets.asked.query.columns", ["a", "b"], {"query_catalogue", "merge_catalogue"}),
+    (
+        f"{S}.title",
+        "Simulated others",
+        FIGURES | FIGURES_1_TO_3 | PAGES | MAP | {"compare_samples", "draw_sample_trends"},
+    ),
+    (f"{S}.official", "none", {"correct_parallaxes"} | MAP),
+    (f"{S}.targets.columns.*.unit", "rad", TARGETS | MAP),
+    (f"{S}.targets.columns.*", "other", TARGETS | MAP),
+    (f"{S}.crossmatch.epoch", 2001.0, {"crossmatch_tables", "query_archive", "compare_red_clump"} | MAP),
+    (
+        f"{S}.crossmatch.radius_arcsec",
+        2.0,
+        {"crossmatch_tables", "prepare_targets", "query_archive", "xmatch_cds"} | MAP,
+    ),
+    (f"{S}.crossmatch.tmass_radius_arcsec", 2.0, {"crossmatch_tables"} | MAP),
+    (f"{S}.one_row_per.columns", ["source_id", "obsid"], ONE_ROW | MAP),
+    (f"{S}.one_row_per.prefer", "teff", ONE_ROW | MAP),
+    (f"{S}.one_row_per.ties", "source_id", ONE_ROW | MAP),
+    (f"{S}.reference.absolute_magnitude", "h_m", REFERENCE | MAP | {"compare_training"}),
+    (f"{S}.reference.apparent_magnitude", "h_m", REFERENCE | MAP),
+    (f"{S}.reference.extinction.column", "snr", REFERENCE | MAP),
+    (f"{S}.reference.extinction.coefficient", 0.31, REFERENCE | MAP),
+    (f"{S}.reference.fractional_error", 0.09, REFERENCE | MAP),
+    (
+        f"{S}.cuts",
+        [{"column": "ruwe", "op": "<", "value": 2}],
+        {"select_stars", "compute_budget", "prepare_targets"} | MAP,
+    ),
+    (f"{S}.comparison.min_snr", 60, {"compare_magnitudes", "compare_training"}),
+    (f"{S}.comparison.max_logg", 3.0, {"compare_magnitudes"}),
+    (f"{S}.comparison.max_ebv_training", 0.03, {"compare_training", "draw_training"}),
+    (f"{S}.comparison.red_clump_*", 0.5, {"compare_red_clump"}),
+    (f"{S}.comparison.abscissa", "mean", {"draw_red_clump"}),
+    (f"{S}.red_clump.columns.distance.column", "d", {"compare_red_clump"}),
+    (f"{S}.red_clump.columns.distance.unit", "pc", {"compare_red_clump"}),
+    (f"{S}.measure.trends.join", 2, {"measure_trends"}),
+    (f"{S}.measure.map.nside", 16, {"measure_map"} | MAP),
+    ("releases.edr3.epoch", 2015.5, {"crossmatch_tables", "query_archive", "compare_red_clump"}),
+    ("releases.edr3.xmatch_*", "other", {"xmatch_cds"}),
+    ("releases.edr3.columns", {"ruwe": "RUWE"}, {"query_archive"}),
+    ("releases.edr3.*", "other.table", {"query_archive"}),
+    ("archive.url", "https://example.org/tap", {"query_archive"}),
+    ("archive.chunks", 30, {"query_archive", "xmatch_cds"}),
+    ("archive.pm_margin_arcsec", 20.0, {"query_archive"}),
+    ("archive.*", 7, set()),  # patience with the service: what has been fetched stays valid
+    ("xmatch.url", "https://example.org/sync", {"xmatch_cds"}),
+    ("xmatch.*", 7, set()),
+    ("surveys.toy.*", 0.07, {"simulate"} | MAP),
+    ("measure.gaussian.method", "histogram", GAUSSIAN | MAP),
+    ("measure.gaussian.beta", 0.5, GAUSSIAN | MAP),
+    ("measure.gaussian.histogram_bins", 12, GAUSSIAN | MAP),
+    ("measure.histogram_width_uas", 20, {"measure_global"}),
+    ("measure.trends.min_stars", 50, {"measure_trends", "draw_trends", "compare_red_clump", "draw_red_clump"}),
+    ("measure.trends.join", 4, set()),  # the sample insists on its own
+    ("measure.trends.edges.*", FLAT, {"measure_trends"}),
+    ("measure.map.nside", 8, set()),
+    ("measure.map.ordering", "ring", {"measure_map"} | MAP),
+    ("measure.map.more_than", 20, {"measure_map"} | MAP),
+    ("publish.authors", "Surname A.", MAP),
+    ("publish.systematic_uas", 9.0, MAP | {"compute_budget"}),
+    ("publish.bootstrap.*", 50, {"describe_pixels"}),
+    ("figures.colour_range_uas", [-50, 50], {"draw_maps"}),
+    ("figures.dpi", 150, FIGURES | FIGURES_1_TO_3 | OVERVIEW),
+    ("catalogues.mine.base", "official", {"correct_catalogue"}),
+]
+# Keys that say which files there are: Snakemake sees them in the inputs and outputs of rules.
+FILES = (
+    *("run.samples", "*.dataset", "*.file", "*.simulated.*", "*.path", "*.backend", "*.by", "*.claims", "*.release"),
+    *("*.kind", "catalogues.mine.frame", "catalogues.mine.sample", "datasets.lamost*", "datasets.red_clump*"),
+)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    logging.getLogger("snakemake.logging").setLevel(logging.ERROR)
+    return parsed.parse(tmp_path_factory.mktemp("base"))
+
+
+def leaves(value: Any, path: str = "") -> Iterator[str]:
+    """Dotted paths of all values below maps."""
+    if isinstance(value, dict) and value:
+        for key, entry in value.items():
+            yield from leaves(entry, f"{path}.{key}" if path else key)
+    else:
+        yield path
+
+
+def every_key() -> list[str]:
+    """All keys of the paper's config, the toy's and those that the toy lacks, of the toy's own sample and survey."""
+    config: dict[str, Any] = {}
+    for part in (ROOT / "config/config.yaml", TOY):
+        config = checks.merge(config, yaml.safe_load(part.read_text(encoding="utf-8")))
+    config = checks.merge(config, parsed.MORE)
+    for section, name in (("samples", "simulated_giants"), ("surveys", "toy")):
+        config[section] = {name: checks.inherit(config[section], section)[name]}
+    return list(leaves(config))
+
+
+def overlay(key: str, value: Any) -> dict[str, Any]:
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    return value
+
+
+KEYS = every_key()
+CASES = []
+for key in KEYS:
+    row = next((row for row in TABLE if fnmatch.fnmatchcase(key, row[0]) or key.startswith(f"{row[0]}.")), None)
+    if row is not None:
+        # A whole map is changed once, by its first key.
+        whole = row[0] if key.startswith(f"{row[0]}.") else key
+        whole = ".".join(key.split(".")[: row[0].count(".") + 1]) if "edges" in key else whole
+        if (whole, row[1]) not in [(case.values[0], case.values[1]) for case in CASES]:
+            CASES.append(pytest.param(whole, row[1], row[2], id=whole))
+
+
+def test_every_key_has_its_line() -> None:
+    known = [*(row[0] for row in TABLE), *FILES]
+    lost = [key for key in KEYS if not any(fnmatch.fnmatchcase(key, k) or key.startswith(f"{k}.") for k in known)]
+    assert [key for key in lost if not key.startswith("measure.trends.edges.")] == []
+    assert len(CASES) > 90
+
+
+@pytest.mark.parametrize(("key", "value", "rules"), CASES)
+def test_a_changed_key(key: str, value: Any, rules: set[str], base: dict, tmp_path: Path) -> None:
+    if isinstance(value, float) and key in ("surveys.toy.seed", "surveys.toy.stars", "surveys.toy.plates"):
+        value = 40
+    if key == "surveys.toy.spectra_per_star":
+        value = 1.1
+    changed = parsed.parse(tmp_path, overlay(key, copy.deepcopy(value)))
+    assert {rule for rule in base if changed[rule] != base[rule]} == rules

@@ -1,0 +1,184 @@
+"""Several runs in one folder, thin samples, real stars, and the workflow inside other people's workflows."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from snakemake_run import OFFLINE, ROOT, TOY, jobs_of, run_snakemake
+
+SMALL: dict[str, Any] = {"surveys": {"toy": {"stars": 3000, "plates": 4}}}
+GLOBAL = "tables/global_offsets.csv"
+
+
+def overlay(path: Path, config: dict[str, Any]) -> Path:
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    return path
+
+
+# ---------------------------------------------------------------- runs side by side
+
+
+def test_the_report_of_a_run_shows_that_run_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    for name in ("first", "second"):
+        sample = {"like": "simulated_giants", "title": f"Simulated {name}"}
+        config = {**SMALL, "run": {"samples": [name]}, "samples": {name: sample}}
+        files = [TOY, overlay(tmp_path / f"{name}.yaml", config)]
+        run_snakemake(folder, configfiles=files, targets=[f"results/runs/{name}/samples.png"])
+    for name, other in (("first", "second"), ("second", "first")):
+        table = pd.read_csv(folder / f"results/runs/{name}/samples.csv")
+        assert set(table.loc[table["origin"] == "run", "label"]) == {f"Simulated {name}"}
+        report, files = tmp_path / f"{name}.html", [TOY, tmp_path / f"{name}.yaml"]
+        target = f"results/runs/{name}/samples.png"
+        run_snakemake(folder, "--report", report, configfiles=files, targets=[target], cores=None)
+        page = report.read_text(encoding="utf-8")
+        assert f"Simulated {name}" in page and f"Simulated {other}" not in page
+
+
+def test_a_run_has_its_own_name_or_that_of_its_last_config(tmp_path: Path) -> None:
+    named = overlay(tmp_path / "mine.yaml", {"run": {"samples": ["simulated_giants"], "name": "my_run"}})
+    unnamed = overlay(tmp_path / "other.yaml", {})
+    for files, name in (([], "paper"), ([TOY], "toy"), ([TOY, unnamed], "other"), ([TOY, named], "my_run")):
+        plan = run_snakemake(tmp_path, "--dry-run", configfiles=files, targets=[f"results/runs/{name}/samples.csv"])
+        assert jobs_of(plan)["compare_samples"] == 1
+
+
+# ---------------------------------------------------------------- thin samples
+
+THIN = {"surveys": {"toy": {"stars": 4000, "plates": 600}}}
+TARGETS = ["results/simulated_giants/dataset/equatorial.ecsv", "results/simulated_giants/tables/trends.csv"]
+TARGETS.append(f"results/simulated_giants/{GLOBAL}")
+
+
+def test_a_thin_sample_gets_pixels_and_bins_that_it_fills(tmp_path: Path) -> None:
+    measure = {"trends": {"join": "auto"}, "map": {"nside": "auto"}}
+    config = {**THIN, "samples": {"simulated_giants": {"measure": measure}}}
+    printed = run_snakemake(tmp_path, configfiles=[TOY], config=config, targets=TARGETS)
+    tables = tmp_path / "results/simulated_giants/tables"
+    made = json.loads((tables / "map_equatorial.json").read_text())
+    assert made["chosen_by"] == "sample" and made["nside"] < 32 and made["warning"] is None
+    # The finest: half of the stars lie in full pixels; they would not at twice the resolution.
+    pixels = pd.read_csv(tables / "map_equatorial.csv").query("solution == '5p' and parallax == 'raw'")
+    stars = pd.read_csv(tables / "global_offsets.csv").set_index(["solution", "parallax"]).loc[("5p", "raw"), "n"]
+    assert pixels.loc[pixels["n"] > 50, "n"].sum() >= stars / 2
+    trends, joined = pd.read_csv(tables / "trends.csv"), json.loads((tables / "trends.json").read_text())["joined"]
+    for variable, step in (("phot_g_mean_mag", 0.25), ("colour", 0.02), ("sin_ecl_lat", 0.05)):
+        bins = trends[(trends["solution"] == "5p") & (trends["variable"] == variable)]
+        width = (bins["bin_high"] - bins["bin_low"]).max()
+        assert len(bins) and width == pytest.approx(step * joined["5p"][variable])
+    assert "WARNING" not in printed
+
+
+def test_a_thin_sample_that_insists_is_told_which_key_to_change(tmp_path: Path) -> None:
+    printed = run_snakemake(
+        tmp_path, configfiles=[TOY], config=THIN, targets=[*TARGETS, f"results/simulated_giants/{GLOBAL}"]
+    )
+    warnings = [line for line in printed.splitlines() if line.startswith("WARNING")]
+    assert [line for line in warnings if "Table 1 is empty" in line and "map.nside" in line] == warnings[-1:]
+    log = (tmp_path / "logs/measure_map/simulated_giants.equatorial.log").read_text()
+    assert "Table 1 is empty" in log
+
+
+# ---------------------------------------------------------------- real stars
+
+REAL = [ROOT / f"config/{name}.yaml" for name in ("kepler_giants", "globular_clusters", "demo")]
+# Medians by an independent computation [uas].
+KNOWN = {
+    ("kepler_giants", "5p"): (2287, -25.92, -6.26),
+    ("kepler_giants", "6p"): (52, -28.50, -10.3),
+    ("globular_clusters", "5p"): (2961, -25.96, 7.27),
+}
+
+
+def test_the_real_stars_that_are_shipped_give_the_known_offsets(tmp_path: Path) -> None:
+    samples = yaml.safe_load(REAL[-1].read_text())["run"]["samples"]
+    run_snakemake(tmp_path, configfiles=REAL, targets=[f"results/{sample}/{GLOBAL}" for sample in samples])
+    tables = {
+        name: pd.read_csv(tmp_path / f"results/{name}/{GLOBAL}").set_index(["solution", "parallax"]) for name in samples
+    }
+    for (name, solution), (n, raw, corrected) in KNOWN.items():
+        assert tables[name].loc[(solution, "raw"), "n"] == n
+        digits = 0.06 if solution == "6p" else 0.006
+        assert tables[name].loc[(solution, "raw"), "median"] == pytest.approx(raw, abs=digits)
+        assert tables[name].loc[(solution, "corrected"), "median"] == pytest.approx(corrected, abs=digits)
+    # The distance scale moves the offset by far more than its statistical error: radii 3.2 % larger, about +23 uas.
+    medians = {name: table.loc[("5p", "corrected"), "median"] for name, table in tables.items()}
+    assert 20 < medians["kepler_giants_sharma2016"] - medians["kepler_giants"] < 26
+    # The paper's own chain through magnitudes gives what the distances give.
+    assert abs(medians["kepler_giants_magnitudes"] - medians["kepler_giants"]) < 2
+
+
+# ---------------------------------------------------------------- claims
+
+
+def test_only_a_sample_with_claims_is_tested_against_them(tmp_path: Path) -> None:
+    for name in ("quasars", "kepler_giants", "lamost_red_clump"):
+        plan = jobs_of(run_snakemake(tmp_path, "--dry-run", configfiles=[ROOT / f"config/{name}.yaml"]))
+        assert plan["tell_results"] >= 1 and "check_claims" not in plan and "draw_claims" not in plan
+    renamed = {"run": {"samples": ["mine"]}, "samples": {"mine": {"like": "lamost_giants", "title": "My giants"}}}
+    assert jobs_of(run_snakemake(tmp_path, "--dry-run", config=renamed))["check_claims"] == 1
+
+
+def test_claims_that_are_not_there_are_named(tmp_path: Path) -> None:
+    config = {"samples": {"lamost_giants": {"claims": "claim.yaml"}}}
+    printed = run_snakemake(tmp_path, "--dry-run", config=config, fails=True)
+    assert printed.count("samples.lamost_giants.claims: claim.yaml is no file of the workflow's config/") == 1
+
+
+def test_claims_of_the_users_own(tmp_path: Path) -> None:
+    claim = {"id": "n", "text": "Stars", "place": "here", "unit": "", "kind": "number", "published": 5, "tolerance": 1}
+    claim |= {"measure": "stars", "with": {"column": "kept_5p"}}
+    overlay(tmp_path / "mine.yaml", [claim])
+    config = {**SMALL, "samples": {"simulated_giants": {"claims": "mine.yaml"}}}
+    run_snakemake(tmp_path, configfiles=[TOY], config=config, targets=["results/simulated_giants/claims.csv"])
+    table = pd.read_csv(tmp_path / "results/simulated_giants/claims.csv")
+    assert table["id"].tolist() == ["n"] and table["verdict"].tolist() == ["simulated: not tested here"]
+
+
+# ---------------------------------------------------------------- inside other workflows
+
+SNAKEFILE = """
+configfile: "{root}/config/config.yaml"
+configfile: "{root}/config/toy.yaml"
+configfile: "small.yaml"
+
+module offsets:
+    snakefile: "{root}/workflow/Snakefile"
+    config: config
+    pathvars:
+        results="out/products",
+        resources="out/inputs",
+
+use rule * from offsets as offsets_*
+
+rule mine:
+    default_target: True
+    input: "out/products/simulated_giants/{table}", "out/products/simulated_giants/claims.csv"
+    output: "mine.csv"
+    shell: "cp {{input[0]}} {{output}}"
+"""
+
+
+def test_as_a_module_of_another_workflow(tmp_path: Path) -> None:
+    theirs, ours, elsewhere = (tmp_path / name for name in ("theirs", "ours", "elsewhere"))
+    for folder in (theirs, elsewhere):
+        folder.mkdir()
+    overlay(theirs / "small.yaml", SMALL)
+    (theirs / "Snakefile").write_text(SNAKEFILE.format(root=ROOT, table=GLOBAL), encoding="utf-8")
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--directory", theirs, "-s", theirs / "Snakefile"]
+    # From a third folder: neither the files nor the rules may lean on where the command was typed.
+    done = subprocess.run(command, cwd=elsewhere, env={**os.environ, **OFFLINE}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "Done in" not in done.stderr  # the story is for our own runs
+    run_snakemake(ours, configfiles=[TOY], config=SMALL, targets=[f"results/simulated_giants/{GLOBAL}"])
+    assert (theirs / "mine.csv").read_bytes() == (ours / f"results/simulated_giants/{GLOBAL}").read_bytes()
+    assert not (theirs / "results").exists() and not (theirs / "resources").exists()
+    assert list(elsewhere.iterdir()) == []
