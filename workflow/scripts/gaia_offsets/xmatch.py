@@ -1,7 +1,8 @@
 """Positions matched by the CDS X-Match service, a block at a time; believes nothing that is incomplete.
 
 The service matches at J2000: it has carried the Gaia positions there by their proper motions (its help pages).
-astroquery speaks the protocol; what it lets pass is checked here: pages of HTML, answers that end early or were cut at a limit.
+astroquery speaks the protocol; what it lets pass is checked here: pages of HTML, answers that end early or were cut
+at a limit.
 """
 
 from __future__ import annotations
