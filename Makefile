@@ -38,7 +38,7 @@ report: $(READY)
 	@mkdir -p logs
 	@$(BIN)/snakemake --report $(REPORT) --report-stylesheet workflow/report/report.css $(if $(CONFIG),--configfile $(CONFIG)) \
 	  > logs/report.log 2>&1 || { tail -n 5 logs/report.log; exit 1; }
-	@echo "report   $(REPORT)"
+	@echo "The report is made: $(REPORT)"
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -q

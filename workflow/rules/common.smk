@@ -70,7 +70,7 @@ def digest(script):
 
 
 def by_input(base, per_mb):
-    """Memory [MiB] or longest time [min] of a job, by the size of its input; a second attempt gets twice as much.
+    """Memory [MB] or longest time [min] of a job, by the size of its input; a second attempt gets twice as much.
 
     Memory is the largest seen with 7.1 million simulated spectra and a fifth more, time is several times what it took
     there on two cores (docs/method.md, "What a run costs").

@@ -216,7 +216,7 @@ def retrieve(
             length, digest = check_file(destination, destination.name, sha256=known, size=size)
             origin = {"path": str(destination), "retrieved": _now()}
             if earlier.get("sha256") == digest:
-                origin = {key: earlier[key] for key in ("path", "url", "retrieved") if key in earlier}
+                origin = {key: earlier[key] for key in ("path", "shipped", "url", "retrieved") if key in earlier}
             report(f"{destination}: {length} bytes, sha256 {digest}; kept as it is (delete it to have it fetched anew)")
         except DownloadError as error:
             if not addresses:
@@ -241,7 +241,9 @@ def retrieve(
         except DownloadError as error:
             raise DownloadError(f"datasets.{dataset}: {error}") from error
         length, digest = found.bytes, found.sha256
-        origin = {"url": found.url} if local is None else {"path": str(entry.get("path", local))}
+        # A shipped file has no address that holds on another machine: its name says which it is.
+        own = next(({key: str(entry[key])} for key in ("path", "shipped") if key in entry), {"path": str(local)})
+        origin = {"url": found.url} if local is None else own
         origin["retrieved"] = _now()
         if before and earlier["url"] == found.url and before != digest:
             report(
