@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from prepare_targets import prepare_targets
 from query_archive import query_archive
+from snakemake_run import snakemake_command
 from tap import proxy as faults
 from tap.proxy import FaultyProxy
 from tap.release import RELEASE
@@ -25,8 +24,6 @@ from gaia_offsets.columns import DISTANCES, GAIA, TMASS
 from gaia_offsets.matching import match_catalogues
 
 pytestmark = pytest.mark.xdist_group("tap")
-WORKFLOW = Path(__file__).parents[2] / "workflow"
-RULES, SCRIPTS = WORKFLOW / "rules/archive.smk", WORKFLOW / "scripts"
 CUTS = [{"column": "snr", "op": ">=", "value": 50}, {"column": "logg", "op": "<=", "value": 3.8}]
 NEAR = {"epoch": 2000.0, "radius_arcsec": 3.0, "pm_margin_arcsec": 60.0}
 ARCHIVE = {"maxrec": 50_000, "timeout_s": 60, "stall_s": 20, "poll_s": 0.3, "attempts": 3, "max_wait_s": 5}
@@ -124,38 +121,29 @@ def test_stilts_finds_the_same_pairs(
     pd.testing.assert_series_equal(pairs, ours, check_dtype=False)
 
 
-SNAKEFILE = """
-import sys
-sys.path.append({scripts!r})
-configfile: "config.yaml"
-def digest(script): return "test"
-def targets_file(wildcards): return "targets.parquet"
-def asked_targets(wildcards): return "resources/stars/archive/targets.parquet"
-def target_key(wildcards): return "position"
-def archive_key(wildcards): return "position"
-def release_block(wildcards): return config["releases"]["edr3"]
-def catalogue_cuts(wildcards): return config["samples"]["stars"]["cuts"]
-wildcard_constraints: sample="stars"
-rule all:
-    default_target: True
-    input: "resources/stars/crossmatch.archive.parquet"
-include: {rules!r}
-"""
-
-
 def test_killed_in_the_middle_and_started_again(
     proxy: FaultyProxy, sky: dict[str, pd.DataFrame], tmp_path: Path
 ) -> None:
     """kill -9 while the second chunk is on its way: the first is not fetched again, the table is as if undisturbed."""
     targets = sky["targets"].head(900)
     targets.to_parquet(tmp_path / "targets.parquet")
-    sample = {"release": "edr3", "targets": {}, "cuts": CUTS}
-    sample["crossmatch"] = {"by": "position", "epoch": NEAR["epoch"], "radius_arcsec": NEAR["radius_arcsec"]}
-    archive = ARCHIVE | {"url": proxy.url, "chunks": 2, "pm_margin_arcsec": NEAR["pm_margin_arcsec"]}
-    config = {"samples": {"stars": sample}, "releases": {"edr3": RELEASE}, "archive": archive}
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
-    (tmp_path / "Snakefile").write_text(SNAKEFILE.format(rules=str(RULES), scripts=str(SCRIPTS)))
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--nolock", "--rerun-incomplete", "--quiet"]
+    near = {"epoch": NEAR["epoch"], "radius_arcsec": NEAR["radius_arcsec"]}
+    sample = {
+        **{"title": "Stars", "release": "edr3", "official": "none", "targets": {"dataset": "mine"}, "cuts": CUTS},
+        **{"reference": {"kind": "constant", "value_mas": 0.0}, "one_row_per": None},
+        "crossmatch": {"backend": "archive", "by": "position", **near},
+    }
+    config = {
+        "run": {"samples": ["stars"]},
+        "datasets": {"mine": {"file": "targets.parquet", "path": "targets.parquet"}},
+        "samples": {"stars": sample},
+        "releases": {"edr3": RELEASE},
+        "archive": ARCHIVE | {"url": proxy.url, "chunks": 2, "pm_margin_arcsec": NEAR["pm_margin_arcsec"]},
+    }
+    # One after the other and without a lock, which the killed run would leave behind.
+    options = "--nolock", "--resources", "archive=1"
+    target = "resources/stars/crossmatch.archive.parquet"
+    command = snakemake_command(tmp_path, *options, config=config, cores=1, targets=[target])
     folder = tmp_path / "resources/stars/archive"
     proxy.plan("GET", "/results/result", lambda answer: None, faults.stall(600))
     with open(tmp_path / "first.log", "w") as log:
@@ -176,7 +164,7 @@ def test_killed_in_the_middle_and_started_again(
     assert finished[0].stat().st_mtime_ns == stamp
     assert proxy.count("POST", "/phase") == jobs + 1
     write_whole(from_archive(proxy.url, targets, CUTS, "position", 2), tmp_path / "undisturbed.parquet")
-    result = tmp_path / "resources/stars/crossmatch.archive.parquet"
+    result = tmp_path / target
     assert result.read_bytes() == (tmp_path / "undisturbed.parquet").read_bytes()
     table = read_whole(result)
     assert list(table["target_id"]) == list(range(900)) and {*GAIA, *TMASS, *DISTANCES} <= set(table.columns)
