@@ -19,9 +19,10 @@ from tap import proxy as faults
 from tap.proxy import FaultyProxy
 from tap.release import RELEASE
 
-from gaia_offsets.archive import Archive, merge_chunks, read_whole, write_whole
+from gaia_offsets.archive import merge_chunks, read_whole, write_whole
 from gaia_offsets.columns import DISTANCES, GAIA, TMASS
 from gaia_offsets.matching import match_catalogues
+from gaia_offsets.tap import Archive
 
 pytestmark = pytest.mark.xdist_group("tap")
 CUTS = [{"column": "snr", "op": ">=", "value": 50}, {"column": "logg", "op": "<=", "value": 3.8}]

@@ -14,7 +14,7 @@ from tap.proxy import FaultyProxy
 from tap.release import RELEASE
 
 from gaia_offsets import adql
-from gaia_offsets.archive import Archive, ArchiveError, upload_document
+from gaia_offsets.tap import Archive, ArchiveError, upload_document
 
 pytestmark = pytest.mark.xdist_group("tap")
 RESULT = "/results/result"

@@ -1,4 +1,4 @@
-"""Datasets that come from a query, and X-Match followed by TAP, against a real TAP server that misbehaves."""
+"""Datasets that come from a query, against a real TAP server that misbehaves."""
 
 from __future__ import annotations
 
@@ -9,23 +9,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from merge_catalogue import merge_catalogue
-from prepare_targets import prepare_targets
-from query_archive import query_archive
 from query_catalogue import query_catalogue
 from tap import proxy as faults
 from tap.proxy import FaultyProxy
 from tap.release import RELEASE
-from unit.cds_peer import CdsPeer
-from xmatch_cds import xmatch_cds
 
-from gaia_offsets.archive import Archive, ArchiveError, merge_chunks, read_whole
-from gaia_offsets.matching import match_catalogues, propagate
-from gaia_offsets.xmatch import XMatch
+from gaia_offsets.tap import Archive, ArchiveError
 
 pytestmark = pytest.mark.xdist_group("tap")
 ROOT = Path(__file__).parents[2]
@@ -137,62 +130,3 @@ def test_the_rules_write_file_and_manifest(proxy: FaultyProxy, wanted: pd.DataFr
     # Where all is there, nobody is asked.
     jobs = proxy.count("POST", "/async")
     assert "Nothing to be done" in snakemake(tmp_path, overlay, str(raw)) and proxy.count("POST", "/async") == jobs
-
-
-@pytest.fixture
-def peer(sky: dict[str, pd.DataFrame]) -> CdsPeer:
-    """X-Match with the server's sources where they were in 2000."""
-    gaia = sky["gaia_source"]
-    ra, dec = propagate(*(gaia[name].to_numpy(float) for name in ("ra", "dec", "pmra", "pmdec")), -16.0)
-    return CdsPeer(pd.DataFrame({"source_id": gaia["source_id"].to_numpy(np.int64), "ra": ra, "dec": dec}))
-
-
-def test_xmatch_then_tap_gives_the_local_match(proxy: FaultyProxy, peer: CdsPeer, sky: dict[str, pd.DataFrame]) -> None:
-    cuts, near = [{"column": "snr", "op": ">=", "value": 50}], {"radius_arcsec": 3.0}
-    prepared, _ = prepare_targets(sky["targets"], cuts=cuts, by="position", **near)
-    with peer:
-        service = XMatch(peer.url, "vizier:I/350/gaiaedr3", "source_id", 1000, 2_000_000, 20, 0.1, 3)
-        found = [xmatch_cds(prepared, service, chunk=chunk, chunks=2, **near) for chunk in range(2)]
-    targets = merge_chunks(prepared, found)
-    archive, asked_by = Archive(proxy.url, **PATIENCE), {"release": RELEASE, "by": "source_id", "epoch": 2000.0}
-    chunks = [
-        query_archive(targets, archive, chunk=chunk, chunks=2, pm_margin_arcsec=30.0, **asked_by, **near)
-        for chunk in range(2)
-    ]
-    got = merge_chunks(targets, chunks)
-    local = match_catalogues(*sky.values(), target_epoch=2000.0, gaia_epoch=2016.0, tmass_radius_arcsec=1.5, **near)
-    asked = got["preselected"].to_numpy()
-    columns = [name for name in local.columns if name not in ("preselected", "match_separation")]
-    pd.testing.assert_frame_equal(
-        got.loc[asked, columns], local.loc[asked, columns], check_dtype=False, check_exact=True
-    )
-    separation = got["match_separation"] - local["match_separation"]
-    assert separation[asked].abs().max() < 2e-6 and separation[asked].notna().sum() > 1500
-    assert local.loc[asked, "source_id"].isna().sum() > 30 and (got["match_neighbours"] > 1).sum() > 30
-
-
-def test_the_rules_of_xmatch(proxy: FaultyProxy, peer: CdsPeer, sky: dict[str, pd.DataFrame], tmp_path: Path) -> None:
-    sky["targets"].head(400).to_parquet(tmp_path / "spectra.parquet")
-    match = {"backend": "archive", "by": "xmatch", "epoch": 2000.0, "radius_arcsec": 3.0}
-    sample = {"title": "Mine", "release": "edr3", "official": "none", "targets": {"dataset": "spectra"}}
-    sample |= {"crossmatch": match, "one_row_per": None, "reference": {"kind": "constant", "value_mas": 0.0}}
-    sample["cuts"] = [{"column": "snr", "op": ">=", "value": 50}]
-    overlay = {
-        "datasets": {"spectra": {"file": "spectra.parquet", "path": str(tmp_path / "spectra.parquet")}},
-        "samples": {"mine": sample},
-        "releases": {"edr3": RELEASE},
-        "archive": {"url": proxy.url, "chunks": 2, "poll_s": 0.1},
-    }
-    with peer:
-        overlay["xmatch"] = {"url": peer.url}
-        snakemake(tmp_path, overlay, "resources/mine/crossmatch.archive.parquet")
-    assert peer.most == 1
-    got = read_whole(tmp_path / "resources/mine/crossmatch.archive.parquet")
-    local = match_catalogues(
-        sky["targets"].head(400), *list(sky.values())[1:], target_epoch=2000.0, gaia_epoch=2016.0,
-        radius_arcsec=3.0, tmass_radius_arcsec=1.5,
-    )  # fmt: skip
-    asked = got["preselected"].to_numpy()
-    assert 100 < asked.sum() < 400
-    assert got.loc[asked, "source_id"].fillna(0).tolist() == local.loc[asked, "source_id"].fillna(0).tolist()
-    assert "block 1 of 1" in (tmp_path / "logs/xmatch_cds/mine.0.log").read_text()

@@ -12,19 +12,15 @@ from tap.release import RELEASE
 from gaia_offsets import adql
 from gaia_offsets.archive import (
     PROVIDED,
-    Overflow,
-    _Failed,
-    check_accounted,
     choose_counterparts,
     chunk_rows,
     merge_chunks,
     preselect,
-    read_result,
     read_whole,
-    upload_document,
     write_whole,
 )
 from gaia_offsets.tables import TableError
+from gaia_offsets.tap import Overflow, _Failed, check_accounted, read_result, upload_document
 
 ARCSEC = 1 / 3600
 CUTS = [{"column": "snr", "op": ">=", "value": 50}, {"column": "logg", "op": "<=", "value": 3.8}]

@@ -35,7 +35,7 @@ GAUSSIAN = {
 # The published metadata hold a digest of everything behind the map.
 MAP = {"publish_dataset"}
 TITLED = FIGURES | FIGURES_1_TO_3 | PAGES | MAP | {"compare_samples", "draw_sample_trends"}
-MATCHED = {"crossmatch_tables", "prepare_targets", "query_archive", "xmatch_cds"}
+MATCHED = {"crossmatch_tables", "prepare_targets", "query_archive"}
 S = "samples.simulated_giants"
 CUTS = [{"column": "ruwe", "op": "<", "value": 2}]
 FLAT = {"start": 0.5, "stop": 5.5, "step": 1.0}
@@ -60,7 +60,7 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     (
         f"{S}.crossmatch.radius_arcsec",
         2.0,
-        {"crossmatch_tables", "prepare_targets", "query_archive", "xmatch_cds"} | MAP,
+        {"crossmatch_tables", "prepare_targets", "query_archive"} | MAP,
     ),
     (f"{S}.crossmatch.tmass_radius_arcsec", 2.0, {"crossmatch_tables"} | MAP),
     (f"{S}.one_row_per.columns", ["source_id", "obsid"], ONE_ROW | MAP),
@@ -86,15 +86,12 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     (f"{S}.measure.trends.join", 2, {"measure_trends"}),
     (f"{S}.measure.map.nside", 16, {"measure_map"} | MAP),
     ("releases.edr3.epoch", 2015.5, {"crossmatch_tables", "query_archive", "compare_red_clump"}),
-    ("releases.edr3.xmatch_*", "other", {"xmatch_cds"}),
     ("releases.edr3.columns", {"ruwe": "RUWE"}, {"query_archive"}),
     ("releases.edr3.*", "other.table", {"query_archive"}),
     ("archive.url", "https://example.org/tap", {"query_archive"}),
-    ("archive.chunks", 30, {"query_archive", "xmatch_cds"}),
+    ("archive.chunks", 30, {"query_archive"}),
     ("archive.pm_margin_arcsec", 20.0, {"query_archive"}),
     ("archive.*", 7, set()),  # patience with the service: what has been fetched stays valid
-    ("xmatch.url", "https://example.org/sync", {"xmatch_cds"}),
-    ("xmatch.*", 7, set()),
     ("surveys.toy.*", 0.07, {"simulate"} | MAP),
     ("measure.gaussian.method", "histogram", GAUSSIAN | MAP),
     ("measure.gaussian.beta", 0.5, GAUSSIAN | MAP),

@@ -19,7 +19,7 @@ rule prepare_targets:
     params:
         columns=lookup("samples/{sample}/targets/columns", within=config, default={}),
         cuts=catalogue_cuts,
-        by=target_key,
+        by=lookup("samples/{sample}/crossmatch/by", within=config),
         radius_arcsec=lookup("samples/{sample}/crossmatch/radius_arcsec", within=config, default=None),
         code=digest("prepare_targets.py"),
     script:
@@ -29,7 +29,7 @@ rule prepare_targets:
 rule query_archive:
     """Nearest Gaia source of each target of one chunk, with 2MASS and geometric distance, joined in the archive."""
     input:
-        targets=asked_targets,
+        targets="<resources>/{sample}/archive/targets.parquet",
     output:
         chunk="<resources>/{sample}/archive/chunk_{chunk}.parquet",
     log:
@@ -56,8 +56,8 @@ rule query_archive:
         url=lookup("archive/url", within=config),
         chunks=lookup("archive/chunks", within=config),
         pm_margin_arcsec=lookup("archive/pm_margin_arcsec", within=config),
-        release=archive_release,
-        by=archive_key,
+        release=release_block,
+        by=lookup("samples/{sample}/crossmatch/by", within=config),
         epoch=lookup("samples/{sample}/crossmatch/epoch", within=config, default=None),
         radius_arcsec=lookup("samples/{sample}/crossmatch/radius_arcsec", within=config, default=None),
         code=digest("query_archive.py"),
@@ -68,7 +68,7 @@ rule query_archive:
 rule merge_archive:
     """All targets with the answers of all chunks; nulls where there is no counterpart or the archive was not asked."""
     input:
-        targets=asked_targets,
+        targets="<resources>/{sample}/archive/targets.parquet",
         chunks=collect(
             "<resources>/{{sample}}/archive/chunk_{chunk}.parquet",
             chunk=range(lookup("archive/chunks", within=config)),

@@ -139,24 +139,6 @@ def query_parts(wildcards):
     return [f"{folder}/{part}.parquet" for part in range(partition.get("parts", 1))]
 
 
-def target_key(wildcards):
-    """What the targets need for their cross-match: X-Match takes positions."""
-    by = config["samples"][wildcards.sample]["crossmatch"]["by"]
-    return "position" if by == "xmatch" else by
-
-
-def archive_key(wildcards):
-    """What the archive is asked by: after X-Match, by the identifiers that it found."""
-    by = config["samples"][wildcards.sample]["crossmatch"]["by"]
-    return "source_id" if by == "xmatch" else by
-
-
-def asked_targets(wildcards):
-    """The targets that the archive is asked for: as prepared, or with the identifiers that X-Match found."""
-    folder = "xmatch" if config["samples"][wildcards.sample]["crossmatch"]["by"] == "xmatch" else "archive"
-    return f"<resources>/{wildcards.sample}/{folder}/targets.parquet"
-
-
 def release_block(wildcards):
     """The release of a sample: epoch and the service's names of tables and columns."""
     return config["releases"][config["samples"][wildcards.sample]["release"]]
@@ -165,16 +147,6 @@ def release_block(wildcards):
 def release_epoch(wildcards):
     """Julian year of the positions of a sample's release."""
     return release_block(wildcards)["epoch"]
-
-
-def archive_release(wildcards):
-    """The release as the archive is asked for it, without the names that X-Match uses."""
-    return {key: value for key, value in release_block(wildcards).items() if not key.startswith("xmatch_")}
-
-
-def xmatch_release(wildcards):
-    """The release as X-Match is asked for it."""
-    return {key: release_block(wildcards)[key] for key in ("xmatch_table", "xmatch_source_id")}
 
 
 def local_columns(wildcards):

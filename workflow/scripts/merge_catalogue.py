@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from gaia_offsets import catalogue_query
-from gaia_offsets.archive import Archive, ArchiveError, write_whole
+from gaia_offsets.archive import write_whole
 from gaia_offsets.download import check_file, count_rows
+from gaia_offsets.tap import Archive, ArchiveError
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from gaia_offsets import adql, archive
-from gaia_offsets.archive import Archive
+from gaia_offsets.tap import Archive
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from gaia_offsets import adql, catalogue_query
-from gaia_offsets.archive import Archive, write_whole
+from gaia_offsets.archive import write_whole
+from gaia_offsets.tap import Archive
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -388,16 +388,13 @@ def _crossmatch_faults(sample: Config, config: Config) -> Iterator[str]:
     match, release = sample["crossmatch"], config["releases"].get(sample["release"], {})
     backend, by = match["backend"], match.get("by")
     needed = {"local": ["gaia", "epoch", "radius_arcsec", "tmass_radius_arcsec"], "archive": ["by"]}.get(backend, [])
-    if backend == "archive" and by in ("position", "xmatch"):
+    if backend == "archive" and by == "position":
         needed += ["epoch", "radius_arcsec"]
     for key in needed:
         if match.get(key) is None:
             yield f"crossmatch.{key}: missing; backend {backend} needs it"
     if backend == "archive":
-        if by == "xmatch" and match.get("epoch") not in (None, 2000):
-            yield f"crossmatch.epoch: {match['epoch']:g}; X-Match matches at 2000.0, carry the positions there"
-        extra = {"dr2_source_id": ["dr2_neighbourhood"], "xmatch": ["xmatch_table", "xmatch_source_id"]}
-        tables = ["gaia_source", *extra.get(by, [])]
+        tables = ["gaia_source", *(["dr2_neighbourhood"] if by == "dr2_source_id" else [])]
         for table in tables:
             if not release.get(table):
                 yield f"release: releases.{sample['release']} names no table {table}, which backend archive needs"

@@ -25,7 +25,7 @@ STAGES = {  # a rule's name or its verb: what the user reads; the name goes firs
     "query": "fetching data",
     "merge_catalogue": "fetching data",
     "query_archive": "asking the Gaia archive",
-    **dict.fromkeys(("crossmatch", "adopt", "prepare", "xmatch", "merge"), "matching with Gaia"),
+    **dict.fromkeys(("crossmatch", "adopt", "prepare", "merge"), "matching with Gaia"),
     "select": "selecting stars",
     "correct": "subtracting the official zero point",
     "correct_catalogue": "correcting a catalogue",

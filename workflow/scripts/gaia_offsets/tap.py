@@ -1,0 +1,373 @@
+"""TAP client: asks patiently, believes nothing that is incomplete, cleans up behind itself.
+
+pyvo speaks the protocol. What it lets pass is checked here: overflow, documents that end early, error documents with
+HTTP 200, jobs that vanish, connections that fall silent, targets that do not come back.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from urllib.parse import urljoin
+
+import numpy as np
+import pandas as pd
+import requests
+
+# Limits at which archives are known to cut results, some without a word: ESA's, sync and async, by its own pages.
+SILENT_LIMITS = (2000, 3_000_000)
+T = TypeVar("T")
+_BUSY = (429, 502, 503, 504)
+_ENDS = ("COMPLETED", "ERROR", "ABORTED", "ARCHIVED")
+_END = re.compile(rb"</(\w+:)?VOTABLE>\s*\Z", re.IGNORECASE)
+
+
+class ArchiveError(RuntimeError):
+    """The archive did not give what was asked; the message is one line: what, where, what to do."""
+
+
+class _Failed(Exception):
+    """One try that failed in a way that may pass."""
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _one_line(error: object) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+class _Session(requests.Session):
+    """Requests that time out, wait as long as a busy server asks, and read or delete again after a lost connection."""
+
+    def __init__(self, archive: Archive) -> None:
+        super().__init__()
+        self.headers["User-Agent"] = "gaia-offsets (pyvo; requests)"
+        self.archive = archive
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        # Here and not in request(): pyvo sets timeouts of its own, and redirects pass here too.
+        a = self.archive
+        kwargs["timeout"] = a.stall_s
+        for attempt in range(1, a.attempts + 1):
+            wait = a.pause(attempt)
+            try:
+                response = super().send(request, **kwargs)
+            except (requests.ConnectionError, requests.Timeout) as error:
+                # A job may have been created although the answer was lost, so POST is not repeated here.
+                if request.method == "POST" or attempt == a.attempts:
+                    raise
+                _say(f"{request.method} {request.url}: {_one_line(error)}; again in {wait:g} s")
+            else:
+                if response.status_code not in _BUSY:
+                    return response
+                response.close()
+                busy, asked = (
+                    f"the archive is busy (HTTP {response.status_code})",
+                    response.headers.get("Retry-After", ""),
+                )
+                if asked.isdigit():
+                    busy, wait = f"{busy} and asks to come back in {asked} s", max(wait, float(asked))
+                if wait > a.max_wait_s:
+                    raise ArchiveError(
+                        f"{a.url}: {busy}, longer than archive.max_wait_s: {a.max_wait_s:g}; run again later"
+                    )
+                if attempt == a.attempts:
+                    raise ArchiveError(f"{a.url}: {busy} ({attempt} tries); run again later or raise archive.attempts")
+                _say(f"{busy}; again in {wait:g} s")
+            time.sleep(wait)
+        raise AssertionError("unreachable")
+
+
+@dataclass
+class Archive:
+    """A TAP service and how patient to be with it (config section `archive`)."""
+
+    url: str
+    maxrec: int
+    timeout_s: float  # a job, queue and download included
+    stall_s: float  # silence on a connection
+    poll_s: float  # first pause between two looks at a job and before a second try
+    attempts: int
+    max_wait_s: float  # longest Retry-After obeyed
+    session: requests.Session = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.url = self.url.rstrip("/")
+        self.session = _Session(self)
+
+    def pause(self, attempt: int) -> float:
+        """Seconds to wait after the given try (1, 2, ...): doubled each time, a minute at most."""
+        return min(self.poll_s * 2 ** (attempt - 1), max(60.0, self.poll_s))
+
+    def ask(self, query: str, targets: dict[str, np.ndarray], *, count: str, what: str) -> pd.DataFrame:
+        """Rows of a query on an upload, complete or not at all.
+
+        `targets` (arrays of one length, among them `target_id`) becomes TAP_UPLOAD.targets; each target_id must come
+        back. `count` is a query for the number of rows, asked where the result has exactly as many rows as a limit
+        known to cut silently. `what` names the query in messages. Columns come back in lower case, integers as Int64.
+
+        Raises ArchiveError after the last try, at once for an overflow.
+        """
+        upload = upload_document(targets)
+
+        def rows() -> pd.DataFrame:
+            return check_accounted(self._job(query, upload, what), targets["target_id"])
+
+        frame = self._insist(rows, what)
+        if len(frame) in (self.maxrec, *SILENT_LIMITS):
+            _say(f"{what}: {len(frame)} rows is where archives cut results silently; asking for their number")
+            counted = int(self._insist(lambda: self._job(count, upload, what), f"{what}, count")["n"].iloc[0])
+            if counted != len(frame):
+                raise ArchiveError(
+                    f"{self.url}: {what}: {len(frame)} rows of {counted} came back, cut at a limit; "
+                    "raise archive.chunks"
+                )
+        return frame
+
+    def select(self, query: str, *, count: str, what: str, narrower: str) -> pd.DataFrame:
+        """Rows of a query without an upload, complete or not at all.
+
+        `count` is a query for their number `n`, asked first; `narrower` says in messages what makes the answer smaller.
+        Raises ArchiveError as `ask` does, and where more rows are there than `maxrec`.
+        """
+        counted = self.count(count, what=what)
+        if counted >= self.maxrec:
+            raise ArchiveError(f"{self.url}: {what}: {counted} rows, archive.maxrec is {self.maxrec}; {narrower}")
+
+        def rows() -> pd.DataFrame:
+            frame = self._job(query, None, what)
+            if len(frame) != counted:
+                raise _Failed(f"{len(frame)} rows came back, COUNT(*) said {counted}")
+            return frame
+
+        return self._insist(rows, what)
+
+    def count(self, query: str, *, what: str) -> int:
+        """The number `n` that a COUNT(*) query gives; raises ArchiveError as `ask` does."""
+        return int(self._insist(lambda: self._job(query, None, f"{what}, count"), f"{what}, count")["n"].iloc[0])
+
+    def look_up(self, query: str, *, what: str) -> pd.DataFrame:
+        """Rows of a small query that the archive answers at once; raises ArchiveError as `ask` does."""
+        url, end = f"{self.url}/sync", time.monotonic() + self.timeout_s
+        return self._insist(lambda: self._result(url, end, what, self._fields(query)), what)
+
+    def _fields(self, query: str) -> dict[str, str]:
+        return {"REQUEST": "doQuery", "LANG": "ADQL", "MAXREC": str(self.maxrec), "QUERY": query}
+
+    def _insist(self, once: Callable[[], T], what: str) -> T:
+        try:
+            return self._again(once, what)
+        except (_Failed, requests.RequestException) as error:
+            raise ArchiveError(
+                f"{self.url}: {what}: {_one_line(error)} ({self.attempts} tries); run again later, or look into it"
+            ) from error
+
+    def _again(self, once: Callable[[], T], what: str) -> T:
+        """What `once` gives; a few tries if it fails in a way that may pass."""
+        for attempt in range(1, self.attempts + 1):
+            try:
+                return once()
+            except (_Failed, requests.RequestException) as error:
+                if attempt == self.attempts:
+                    raise
+                pause = self.pause(attempt)
+                _say(f"{what}: {_one_line(error)}; try {attempt} of {self.attempts}, the next in {pause:g} s")
+                time.sleep(pause)
+        raise AssertionError("unreachable")
+
+    def _job(self, query: str, upload: bytes | None, what: str) -> pd.DataFrame:
+        """One asynchronous job from its creation to its deletion."""
+        from pyvo.dal import AsyncTAPJob
+        from pyvo.dal.exceptions import DALAccessError
+
+        end = time.monotonic() + self.timeout_s
+        fields, files = self._fields(query), None
+        if upload is not None:
+            fields["UPLOAD"] = "targets,param:targets"
+            files = {"targets": ("targets.vot", upload, "application/x-votable+xml")}
+        url = None
+        try:
+            # Not pyvo's submit: it follows the redirect, and if that fails the address of the job is lost with it.
+            created = self.session.post(f"{self.url}/async", data=fields, files=files, allow_redirects=False)
+            if "Location" not in created.headers:
+                raise _refused(created)
+            url = urljoin(f"{self.url}/async", created.headers["Location"])
+            job = AsyncTAPJob(url, session=self.session).run()
+            self._wait(job, end, what)
+            if job.result_uri is None:
+                raise _Failed("the job is completed and has no result")
+            # A connection lost on the way of the result is no reason to run the job a second time.
+            return self._again(lambda: self._result(job.result_uri, end, what), f"{what}: result")
+        except DALAccessError as error:
+            gone = getattr(error, "code", None) == 404
+            raise _Failed("the job vanished from the archive" if gone else _one_line(error)) from error
+        finally:
+            if url:
+                self._delete(url)
+
+    def _wait(self, job: Any, end: float, what: str) -> None:
+        """Until the job is completed; raises for every other end of it."""
+        started, looks = time.monotonic(), 0
+        while (phase := self._again(lambda: _phase(job), f"{what}: state")) not in _ENDS:
+            looks += 1
+            left = end - time.monotonic()
+            if left <= 0:
+                raise ArchiveError(
+                    f"{self.url}: {what}: still {phase} after {self.timeout_s:g} s; "
+                    "raise archive.timeout_s or archive.chunks"
+                )
+            if looks % 10 == 0:
+                _say(f"{what}: {phase} for {time.monotonic() - started:.0f} s")
+            time.sleep(min(self.poll_s * 1.2**looks, 60.0, left))
+        if phase != "COMPLETED":
+            # pyvo keeps the job's state as read last; its public properties would ask the archive again.
+            reason = getattr(getattr(job._job.errorsummary, "message", None), "content", "") or "no reason given"
+            raise _Failed(f"the job ended as {phase}: {_one_line(reason)}")
+
+    def _result(self, url: str, end: float, what: str, fields: dict[str, str] | None = None) -> pd.DataFrame:
+        parts = []
+        with self.session.request("POST" if fields else "GET", url, data=fields, stream=True) as response:
+            if response.status_code >= 400:
+                raise _refused(response)
+            for part in response.iter_content(1 << 20):
+                parts.append(part)
+                # A connection that drips never trips the time-out of its socket.
+                if time.monotonic() > end:
+                    raise ArchiveError(
+                        f"{self.url}: {what}: result not read after {self.timeout_s:g} s; "
+                        "raise archive.timeout_s or archive.chunks"
+                    )
+        try:
+            return read_result(b"".join(parts))
+        except Overflow as error:
+            raise ArchiveError(
+                f"{self.url}: {what}: {error} (archive.maxrec: {self.maxrec}); raise archive.chunks or archive.maxrec"
+            ) from error
+
+    def _delete(self, url: str) -> None:
+        try:
+            self.session.delete(url, allow_redirects=False)
+        except (requests.RequestException, ArchiveError) as error:
+            _say(f"{url}: job not deleted ({_one_line(error)}); the archive will remove it in some days")
+
+    def check_names(self, needed: dict[str, list[str]], schema_query: str, place: str = "releases") -> None:
+        """Raise ArchiveError, in one line, for all tables and columns that the archive does not have.
+
+        `place` is where in the config the names stand.
+        """
+        known = self.look_up(schema_query, what="names of tables and columns")
+        present: dict[str, set[str]] = {}
+        for table, column in zip(known["table_name"], known["column_name"], strict=True):
+            present.setdefault(_plain(table), set()).add(_plain(column))
+        lacking = [
+            f"table {table}"
+            if table.lower() not in present
+            else f"{table}: " + ", ".join(c for c in columns if c.lower() not in present[table.lower()])
+            for table, columns in needed.items()
+            if any(c.lower() not in present.get(table.lower(), set()) for c in columns)
+        ]
+        if lacking:
+            raise ArchiveError(
+                f"{self.url}: the archive does not have {'; '.join(lacking)}; "
+                f"correct the names in the config's `{place}`"
+            )
+
+
+def _phase(job: Any) -> str:
+    from pyvo.dal.exceptions import DALAccessError
+
+    try:
+        return job.phase  # asks the archive
+    except ArchiveError:
+        raise
+    except Exception as error:  # whatever the XML parser makes of half a document
+        if isinstance(error, DALAccessError) and getattr(error, "code", None) == 404:
+            raise
+        raise _Failed(f"the job's state cannot be read ({_one_line(error)})") from error
+
+
+def _refused(response: requests.Response) -> _Failed:
+    """What the archive says in the place of a job or a result."""
+    try:
+        read_result(response.content)
+    except _Failed as error:
+        return _Failed(f"HTTP {response.status_code}: {error}")
+    return _Failed(f"HTTP {response.status_code} with a table")
+
+
+def _plain(name: str) -> str:
+    return str(name).replace('"', "").strip().lower()
+
+
+class Overflow(Exception):
+    """The archive says that it cut the result."""
+
+
+def upload_document(columns: dict[str, np.ndarray]) -> bytes:
+    """VOTable with the columns: integers as 64 bit, floats as doubles (ra, dec in deg)."""
+    from astropy.table import Table
+
+    table = Table(columns)
+    for name in {"ra", "dec"} & set(columns):
+        table[name].unit = "deg"
+    document = io.BytesIO()
+    table.write(document, format="votable")
+    return document.getvalue()
+
+
+def read_result(content: bytes) -> pd.DataFrame:
+    """Table of a TAP result document; names in lower case, integers as Int64, nulls where the archive has nulls.
+
+    Raises Overflow for a result that the archive cut, _Failed for an error document, one that ends early and anything
+    else that is not a result.
+    """
+    from astropy.io.votable import parse
+    from pyvo.dal import TAPResults
+
+    try:
+        if content[:2] == b"\x1f\x8b":  # ESA compresses some results
+            content = gzip.decompress(content)
+        if not _END.search(content[-200:]):
+            start = _one_line(content[:60].decode("utf-8", "replace"))
+            raise _Failed(f"the result is no complete VOTable ({len(content)} bytes, begins {start!r})")
+        result = TAPResults(parse(io.BytesIO(content), verify="ignore"))
+        table = result.to_table()
+    except _Failed:
+        raise
+    except Exception as error:  # the parsers raise dozens of types; pyvo raises what an error document says
+        raise _Failed(f"no result: {_one_line(error)}") from error
+    if str(result.query_status).upper() == "OVERFLOW":
+        raise Overflow(f"the archive cut the result at {len(table)} rows")
+    frame = {}
+    for name in table.colnames:
+        values, null = np.ma.getdata(table[name]), np.ma.getmaskarray(table[name])
+        if values.dtype.kind in "iu":
+            frame[name.lower()] = pd.array(values.astype(np.int64), dtype="Int64")
+            frame[name.lower()][null] = pd.NA
+        elif values.dtype.kind == "f":
+            frame[name.lower()] = np.where(null, np.nan, values.astype(float))
+        else:
+            frame[name.lower()] = values.astype(str)
+    return pd.DataFrame(frame)
+
+
+def check_accounted(frame: pd.DataFrame, target_ids: np.ndarray) -> pd.DataFrame:
+    """The rows as they are; raises _Failed unless every target, and no other, has one.
+
+    The outer joins give a target without counterpart a row of nulls: one that has no row was lost.
+    """
+    back = frame["target_id"].to_numpy(dtype=np.int64)
+    lost, strange = np.setdiff1d(target_ids, back), np.setdiff1d(back, target_ids)
+    if len(lost):
+        raise _Failed(f"{len(lost)} of {len(target_ids)} targets did not come back, the first target_id {lost[0]}")
+    if len(strange):
+        raise _Failed(f"{len(strange)} target_ids came back that were not sent, the first {strange[0]}")
+    return frame
