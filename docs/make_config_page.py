@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,9 @@ def rows(schema: dict[str, Any], node: dict[str, Any], path: str, required: bool
         kind = " or ".join(k for k in kinds if k != "null") + (" (null)" if "null" in kinds else "")
         if "enum" in target:
             kind = "one of " + ", ".join(map(str, target["enum"]))
-        name = f"**`{path}`**" if required else f"`{path}`"
-        yield f"| {name} | {kind.replace('|', '/')} | {target.get('description', '')} |"
+        name = f"**`{path}`**" if required and "default" not in target else f"`{path}`"
+        default = f" Default: `{json.dumps(target['default'])}`." if "default" in target else ""
+        yield f"| {name} | {kind.replace('|', '/')} | {target.get('description', '')}{default} |"
     for key, entry in target.get("properties", {}).items():
         yield from rows(schema, entry, f"{path}.{key}" if path else key, key in target.get("required", []))
     below = target.get("additionalProperties")

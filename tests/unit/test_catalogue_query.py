@@ -152,7 +152,7 @@ def test_rows_in_any_order_become_the_same_table() -> None:
     ],
 )
 def test_faults_of_a_query_in_the_config(change: dict[str, Any], fault: str) -> None:
-    schema = checks.load_schema(ROOT / "workflow/schemas/config.schema.yaml")
+    schema = checks.load_yaml(ROOT / "workflow/schemas/config.schema.yaml")
     config = checks.merge(yaml.safe_load((ROOT / "config/config.yaml").read_text()), overlay("quasars"))
     assert checks.resolve(config, schema)
     with pytest.raises(checks.ConfigError, match=fault) as caught:

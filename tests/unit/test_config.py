@@ -15,12 +15,13 @@ OVERLAYS = sorted(path.name for path in (ROOT / "config").glob("*.yaml") if path
 
 @pytest.fixture(scope="module")
 def schema():
-    return checks.load_schema(ROOT / "workflow/schemas/config.schema.yaml")
+    return checks.load_yaml(ROOT / "workflow/schemas/config.schema.yaml")
 
 
 @pytest.fixture
 def base():
-    return yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    files = [ROOT / "workflow/settings.yaml", ROOT / "config/config.yaml"]
+    return checks.merge(*(checks.load_yaml(path) for path in files))
 
 
 def faults(base, schema, overlay):

@@ -120,13 +120,13 @@ NOT_A_MAP = [None, [], "text", 3]
     ids=str,
 )
 def test_a_value_of_the_wrong_shape_has_its_line_and_no_traceback(where: tuple[str, ...], value: Any) -> None:
-    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    config = checks.merge(*(checks.load_yaml(ROOT / name) for name in ("workflow/settings.yaml", "config/config.yaml")))
     config = copy.deepcopy(checks.merge(config, yaml.safe_load(TOY.read_text())))
     inner = config
     for key in where[:-1]:
         inner = inner[key]
     inner[where[-1]] = value
     with pytest.raises(checks.ConfigError) as caught:
-        checks.resolve(config, checks.load_schema(ROOT / "workflow/schemas/config.schema.yaml"))
+        checks.resolve(config, checks.load_yaml(ROOT / "workflow/schemas/config.schema.yaml"))
     lines = str(caught.value).splitlines()
     assert any(line.startswith(".".join(where)) for line in lines), lines

@@ -135,7 +135,7 @@ def leaves(value: Any, path: str = "") -> Iterator[str]:
 def every_key() -> list[str]:
     """All keys of the paper's config, the toy's and those that the toy lacks, of the toy's own sample and survey."""
     config: dict[str, Any] = {}
-    for part in (ROOT / "config/config.yaml", TOY):
+    for part in (ROOT / "workflow/settings.yaml", ROOT / "config/config.yaml", TOY):
         config = checks.merge(config, yaml.safe_load(part.read_text(encoding="utf-8")))
     config = checks.merge(config, parsed.MORE)
     for section, name in (("samples", "simulated_giants"), ("surveys", "toy")):

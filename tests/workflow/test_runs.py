@@ -116,6 +116,27 @@ def test_the_real_stars_that_are_shipped_give_the_known_offsets(tmp_path: Path) 
     assert abs(medians["kepler_giants_magnitudes"] - medians["kepler_giants"]) < 2
 
 
+SMALLEST = """
+run: {samples: [mine]}
+datasets: {mine: {path: mine.csv}}
+samples:
+  mine:
+    title: My stars
+    targets: {dataset: mine}
+    reference: {kind: distance}
+"""
+
+
+def test_the_smallest_useful_sample_takes_eight_lines(tmp_path: Path) -> None:
+    assert len(SMALLEST.strip().splitlines()) < 8
+    stars = pd.DataFrame({"source_id": [5, 6, 7, 7], "ra": 10.0, "dec": 20.0, "astrometric_params_solved": 31})
+    stars = stars.assign(parallax=[0.97, 0.98, 0.96, 0.96], distance=1.0, phot_g_mean_mag=15.0)
+    stars.assign(nu_eff_used_in_astrometry=1.45).to_csv(tmp_path / "mine.csv", index=False)
+    run_snakemake(tmp_path, config=yaml.safe_load(SMALLEST), targets=[f"results/mine/{GLOBAL}"])
+    raw = pd.read_csv(tmp_path / f"results/mine/{GLOBAL}").set_index(["solution", "parallax"]).loc[("5p", "raw")]
+    assert raw["n"] == 3 and raw["median"] == pytest.approx(-30.0)
+
+
 # ---------------------------------------------------------------- claims
 
 

@@ -10,7 +10,10 @@ from gaia_offsets.fingerprint import fingerprint
 from snakemake.exceptions import WorkflowError
 
 try:
-    config = checks.resolve(config, checks.load_schema(SCRIPTS / "../schemas/config.schema.yaml"))
+    config = checks.resolve(
+        checks.merge(checks.load_yaml(SCRIPTS / "../settings.yaml"), config),
+        checks.load_yaml(SCRIPTS / "../schemas/config.schema.yaml"),
+    )
 except checks.ConfigError as faults:
     raise WorkflowError(f"The config has faults (keys are explained in docs/config.md):\n{faults}") from None
 

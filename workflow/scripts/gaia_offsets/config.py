@@ -26,8 +26,8 @@ class ConfigError(ValueError):
     """A config that cannot be run; one line for each fault, with its dotted path."""
 
 
-def load_schema(path: str | Path) -> Config:
-    """The JSON Schema of the config (YAML file)."""
+def load_yaml(path: str | Path) -> Config:
+    """The schema of the config, or settings that lie below it (YAML files)."""
     return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
 
 
@@ -92,6 +92,7 @@ def resolve(config: Config, schema: Config) -> Config:
             except ConfigError as error:
                 faults.append(str(error))
                 broken = f"{section}.{str(error).split('.')[1]}."
+    _add_defaults(resolved, schema["$defs"]["sample"]["properties"])
     _add_measure(resolved)
     faults += [*_schema_faults(resolved, schema), *_not_finite(resolved)]
     for check in (_run_faults, _dataset_faults, _samples_faults, _measure_faults, _catalogue_faults, _figure_faults):
@@ -104,6 +105,20 @@ def resolve(config: Config, schema: Config) -> Config:
     for sample in resolved["samples"].values():
         _label(sample, resolved["datasets"])
     return resolved
+
+
+def _add_defaults(config: Config, properties: Config) -> None:
+    """What need not be said: the schema's defaults of a sample, and the file name of a dataset that has a path."""
+    datasets, samples = config.get("datasets"), config.get("samples")
+    for entry in datasets.values() if isinstance(datasets, dict) else ():
+        place = (entry.get("path") or entry.get("shipped")) if isinstance(entry, dict) else None
+        if isinstance(place, str):
+            entry.setdefault("file", Path(place).name)
+    for sample in samples.values() if isinstance(samples, dict) else ():
+        if isinstance(sample, dict):
+            for key, node in properties.items():
+                if "default" in node:
+                    sample.setdefault(key, copy.deepcopy(node["default"]))
 
 
 def _add_measure(config: Config) -> None:
