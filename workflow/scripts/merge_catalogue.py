@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from gaia_offsets import catalogue_query
+from gaia_offsets import adql
 from gaia_offsets.archive import write_whole
 from gaia_offsets.download import check_file, count_rows
 from gaia_offsets.tap import Archive, ArchiveError
@@ -25,7 +25,7 @@ def merge_catalogue(
 ) -> pd.DataFrame:
     """All rows; ArchiveError where the service counts another number over all parts (nulls, new rows)."""
     table = pd.concat(parts, ignore_index=True)
-    counted = service.count(catalogue_query.count_query(query), what=f"{dataset}, all parts")
+    counted = service.count(adql.table_count(query), what=f"{dataset}, all parts")
     if counted != len(table):
         raise ArchiveError(
             f"{service.url}: datasets.{dataset}: the parts have {len(table)} rows, COUNT(*) over all says {counted}: "
@@ -46,8 +46,8 @@ def describe(dataset: str, entry: dict[str, Any], file: Path) -> dict[str, Any]:
         "sha256": digest,
         "rows": count_rows(file),
         "url": entry["query"]["url"],
-        "query": catalogue_query.select_query(entry["query"]),
-        "parts": catalogue_query.parts(entry["query"]),
+        "query": adql.table_query(entry["query"]),
+        "parts": adql.parts(entry["query"]),
         "retrieved": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         **{key: entry.get(key) for key in ("licence", "doi", "citation")},
     }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from gaia_offsets import adql, catalogue_query
+from gaia_offsets import adql
 from gaia_offsets.archive import write_whole
 from gaia_offsets.tap import Archive
 
@@ -19,17 +19,17 @@ PATIENCE = [("maxrec", int), ("attempts", int)] + [(name, float) for name in SEC
 
 def query_catalogue(service: Archive, query: dict[str, Any], *, dataset: str, part: int) -> pd.DataFrame:
     """The rows of one part under our column names, as many as the service counts, sorted."""
-    place, what = f"datasets.{dataset}.query", f"part {part + 1} of {catalogue_query.parts(query)}"
-    needed = catalogue_query.needed_columns(query)
+    place, what = f"datasets.{dataset}.query", f"part {part + 1} of {adql.parts(query)}"
+    needed = adql.table_columns(query)
     service.check_names(needed, adql.schema_query(list(needed)), place)
     rows = service.select(
-        catalogue_query.select_query(query, part),
-        count=catalogue_query.count_query(query, part),
+        adql.table_query(query, part),
+        count=adql.table_count(query, part),
         what=what,
         narrower=f"raise {place}.partition.parts or archive.maxrec",
     )
     print(f"{what}: {len(rows)} rows, as many as COUNT(*) says", file=sys.stderr)
-    return catalogue_query.complete_rows(rows, query)
+    return adql.complete_rows(rows, query)
 
 
 if __name__ == "__main__":

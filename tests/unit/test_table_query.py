@@ -13,17 +13,17 @@ import pytest
 import yaml
 
 from gaia_offsets import config as checks
-from gaia_offsets.catalogue_query import (
+from gaia_offsets.adql import (
     SOURCE_ID_END,
     QueryError,
     complete_rows,
     condition,
-    count_query,
     literal,
-    needed_columns,
     part_cuts,
     parts,
-    select_query,
+    table_columns,
+    table_count,
+    table_query,
 )
 from gaia_offsets.selection import cut_mask
 
@@ -45,22 +45,22 @@ def overlay(name: str) -> dict[str, Any]:
 
 
 def test_names_of_vizier() -> None:
-    assert select_query(VIZIER) == (
+    assert table_query(VIZIER) == (
         'SELECT t."ObsID" AS "obsid", t."[Fe/H]" AS "feh", t."date" AS "distance", t."SubClass" AS "class"\n'
         'FROM "V/156/dr7slrs" AS t\n'
         """WHERE t."[Fe/H]" BETWEEN -0.6 AND 0.4\n AND t."SubClass" = 'K''1'"""
     )
-    assert count_query(VIZIER).startswith('SELECT COUNT(*) AS n\nFROM "V/156/dr7slrs" AS t\nWHERE t."[Fe/H]"')
-    assert needed_columns(VIZIER) == {"V/156/dr7slrs": ["ObsID", "[Fe/H]", "date", "SubClass"]}
+    assert table_count(VIZIER).startswith('SELECT COUNT(*) AS n\nFROM "V/156/dr7slrs" AS t\nWHERE t."[Fe/H]"')
+    assert table_columns(VIZIER) == {"V/156/dr7slrs": ["ObsID", "[Fe/H]", "date", "SubClass"]}
 
 
 def test_a_join_takes_columns_and_cuts_from_the_first_table() -> None:
     query = overlay("quasars")["datasets"]["quasars"]["query"]
-    text = select_query(query, 0)
+    text = table_query(query, 0)
     assert text.startswith('SELECT t.source_id AS "source_id", t.ra AS "ra",')
     assert "FROM gaiaedr3.gaia_source AS t\nJOIN gaiaedr3.agn_cross_id AS j ON j.source_id = t.source_id\n" in text
     assert "WHERE t.astrometric_params_solved IN (31, 95)\n AND t.source_id < 288230376151711744" in text
-    assert needed_columns(query)["gaiaedr3.agn_cross_id"] == ["source_id"]
+    assert table_columns(query)["gaiaedr3.agn_cross_id"] == ["source_id"]
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_an_independent_parser_reads_the_queries_of(name: str) -> None:
     from queryparser.adql import ADQLQueryTranslator
 
     query = overlay(name)["datasets"][OVERLAYS[name]]["query"]
-    for text in (select_query(query), select_query(query, 0), select_query(query, 1), count_query(query, 1)):
+    for text in (table_query(query), table_query(query, 0), table_query(query, 1), table_count(query, 1)):
         translated = ADQLQueryTranslator(text).to_postgresql()
         assert query["table"] in translated.replace('"', "")
 
@@ -153,7 +153,8 @@ def test_rows_in_any_order_become_the_same_table() -> None:
 )
 def test_faults_of_a_query_in_the_config(change: dict[str, Any], fault: str) -> None:
     schema = checks.load_yaml(ROOT / "workflow/schemas/config.schema.yaml")
-    config = checks.merge(yaml.safe_load((ROOT / "config/config.yaml").read_text()), overlay("quasars"))
+    files = [ROOT / "workflow/settings.yaml", ROOT / "config/config.yaml"]
+    config = checks.merge(checks.merge(*map(checks.load_yaml, files)), overlay("quasars"))
     assert checks.resolve(config, schema)
     with pytest.raises(checks.ConfigError, match=fault) as caught:
         checks.resolve(checks.merge(config, {"datasets": {"quasars": change}}), schema)
