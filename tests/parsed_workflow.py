@@ -13,8 +13,17 @@ from snakemake_run import ROOT, TOY
 
 # Values that a rule's wildcards may have in the toy; what a rule has not is ignored.
 WILDCARDS = {
-    **{"sample": "simulated_giants", "frame": "equatorial", "survey": "toy", "run": "toy", "chunk": "0", "part": "0"},
-    **{"dataset": "plain", "file": "plain.csv", "catalogue": "mine", "ending": "csv", "parallax": "raw"},
+    "sample": "simulated_giants",
+    "frame": "equatorial",
+    "survey": "toy",
+    "run": "toy",
+    "chunk": "0",
+    "part": "0",
+    "dataset": "plain",
+    "file": "plain.csv",
+    "catalogue": "mine",
+    "ending": "csv",
+    "parallax": "raw",
 }
 # What the toy lacks, so that every rule has something to work on.
 MORE: dict[str, Any] = {

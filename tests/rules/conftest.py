@@ -10,7 +10,9 @@ from rules import golden
 from snakemake_run import made_once, run_snakemake
 
 TARGETS = [
-    *("results/golden/tracers.parquet", "results/clusters/tracers.parquet", "results/unknown/tracers.parquet"),
+    "results/golden/tracers.parquet",
+    "results/clusters/tracers.parquet",
+    "results/unknown/tracers.parquet",
     "results/golden/figures/cutflow.png",
     "resources/golden_archive/archive/targets.parquet",
     "resources/simulated/tiny/targets.fits",
@@ -18,7 +20,8 @@ TARGETS = [
     *(f"results/measured/figures/{name}.pdf" for name in ("fig4_offsets", "fig5_trends", "fig6_maps", "counts")),
     *(f"results/measured/maps/{frame}_raw.fits" for frame in ("equatorial", "galactic")),
     *(f"results/measured/dataset/{frame}_extended.ecsv" for frame in ("equatorial", "galactic")),
-    *("results/measured/README.md", "results/measured/corrected/mine.csv"),
+    "results/measured/README.md",
+    "results/measured/corrected/mine.csv",
 ]
 
 

@@ -20,9 +20,24 @@ FIRST_ID = 3 * 2**60 + 128  # above 2**53: a passage through float64 would spoil
 
 # Passes every cut of the paper; each star below says only what is different about it.
 PLAIN: dict[str, Any] = {
-    **{"solved": 31, "g": 14.0, "nu_eff": 1.4, "pseudocolour": np.nan, "ecl_lat": 30.0, "parallax": 0.47, "ruwe": 1.0},
-    **{"bp_rp": 1.2, "pmra": 0.0, "pmdec": 0.0, "north": 0.0, "ks_error": 0.02, "tmass_north": 0.0},
-    **{"kpc": 2.0, "snr": 80.0, "logg": 2.4, "ebv": 0.1, "mks": -1.6},
+    "solved": 31,
+    "g": 14.0,
+    "nu_eff": 1.4,
+    "pseudocolour": np.nan,
+    "ecl_lat": 30.0,
+    "parallax": 0.47,
+    "ruwe": 1.0,
+    "bp_rp": 1.2,
+    "pmra": 0.0,
+    "pmdec": 0.0,
+    "north": 0.0,
+    "ks_error": 0.02,
+    "tmass_north": 0.0,
+    "kpc": 2.0,
+    "snr": 80.0,
+    "logg": 2.4,
+    "ebv": 0.1,
+    "mks": -1.6,
 }
 STARS: dict[str, dict[str, Any]] = {
     "repeated": {"g": 15.0, "nu_eff": 1.35, "ecl_lat": -45.0},
@@ -46,8 +61,14 @@ STARS: dict[str, dict[str, Any]] = {
     "too bright": {"g": 5.5, "ecl_lat": np.nan, "parallax": 0.77, "kpc": 1.25},
     "no distance": {},
     "on the edges": {
-        **{"snr": 50.0, "logg": 3.8, "ruwe": 1.4, "nu_eff": 1.9, "parallax": 1.499, "kpc": 0.8},
-        **{"g": 15.0, "ecl_lat": 0.0},
+        "snr": 50.0,
+        "logg": 3.8,
+        "ruwe": 1.4,
+        "nu_eff": 1.9,
+        "parallax": 1.499,
+        "kpc": 0.8,
+        "g": 15.0,
+        "ecl_lat": 0.0,
     },
 }
 NAMES = list(STARS)
@@ -153,12 +174,11 @@ def write_cluster(folder: Path) -> None:
     members = pd.DataFrame(
         {
             "source_id": [640, 128, 384, 256],
-            **{"l": [100.0, 101.0, 102.0, 103.0], "b": [-10.0, 0.0, 45.0, 89.0]},
-            **{
-                "parallax": [0.07, 0.21, 0.19, 0.12],
-                "parallax_error": 0.02,
-                "astrometric_params_solved": [31, 31, 95, 31],
-            },
+            "l": [100.0, 101.0, 102.0, 103.0],
+            "b": [-10.0, 0.0, 45.0, 89.0],
+            "parallax": [0.07, 0.21, 0.19, 0.12],
+            "parallax_error": 0.02,
+            "astrometric_params_solved": [31, 31, 95, 31],
             "cluster": ["far", "near", "near", "far"],
         }
     )
@@ -202,15 +222,26 @@ def measured_tracers() -> pd.DataFrame:
     return pd.DataFrame(
         {
             "source_id": FIRST_ID + 128 * np.arange(n),
-            **{"ra": ra, "dec": dec, "l": place.galactic.l.deg, "b": place.galactic.b.deg, "ecl_lat": ecliptic},
-            **{"phot_g_mean_mag": rng.uniform(9.5, 14.5, n), "bp_rp": rng.uniform(0.5, 1.6, n)},
+            "ra": ra,
+            "dec": dec,
+            "l": place.galactic.l.deg,
+            "b": place.galactic.b.deg,
+            "ecl_lat": ecliptic,
+            "phot_g_mean_mag": rng.uniform(9.5, 14.5, n),
+            "bp_rp": rng.uniform(0.5, 1.6, n),
             "nu_eff_used_in_astrometry": np.where(six, np.nan, rng.uniform(1.15, 1.65, n)),
             "pseudocolour": np.where(six, rng.uniform(1.15, 1.65, n), np.nan),
-            **{"astrometric_params_solved": np.where(six, 95, 31), "solution": np.where(six, "6p", "5p"), "ruwe": 1.0},
-            **{"parallax": parallax, "parallax_error": 0.02},
-            **{"reference_parallax": reference, "reference_parallax_error": 0.085 * reference},
-            **{"zero_point": zero_point, "parallax_corrected": parallax - zero_point},
-            **{"offset_raw": raw, "offset_corrected": raw - 1000 * zero_point},
+            "astrometric_params_solved": np.where(six, 95, 31),
+            "solution": np.where(six, "6p", "5p"),
+            "ruwe": 1.0,
+            "parallax": parallax,
+            "parallax_error": 0.02,
+            "reference_parallax": reference,
+            "reference_parallax_error": 0.085 * reference,
+            "zero_point": zero_point,
+            "parallax_corrected": parallax - zero_point,
+            "offset_raw": raw,
+            "offset_corrected": raw - 1000 * zero_point,
         }
     )
 
@@ -230,8 +261,13 @@ def config(folder: Path, sha256: str) -> dict[str, Any]:
         return {"file": name, "path": str(folder / name), **more}
 
     cluster = {
-        **{"title": "Golden clusters", "release": "edr3", "official": "none", "cuts": []},
-        **{"crossmatch": {"backend": "none"}, "one_row_per": None, "targets": {"dataset": "members"}},
+        "title": "Golden clusters",
+        "release": "edr3",
+        "official": "none",
+        "cuts": [],
+        "crossmatch": {"backend": "none"},
+        "one_row_per": None,
+        "targets": {"dataset": "members"},
     }
     text = f"""
     run: {{samples: [golden]}}

@@ -230,9 +230,15 @@ def plain_statistics(values: pd.Series) -> pd.Series:
     sd = np.exp(core[1])
     return pd.Series(
         {
-            **{"n": n, "median": np.median(x), "median_error": (high - low) / 2},
-            **{"mean": x.mean(), "mean_error": x.std(ddof=1) / np.sqrt(n), "sd": x.std(ddof=1)},
-            **{"gaussian_mean": core[0], "gaussian_mean_error": sd / np.sqrt(n), "gaussian_sd": sd},
+            "n": n,
+            "median": np.median(x),
+            "median_error": (high - low) / 2,
+            "mean": x.mean(),
+            "mean_error": x.std(ddof=1) / np.sqrt(n),
+            "sd": x.std(ddof=1),
+            "gaussian_mean": core[0],
+            "gaussian_mean_error": sd / np.sqrt(n),
+            "gaussian_sd": sd,
         }
     )
 
@@ -375,10 +381,14 @@ def published(run: Path, frame: str) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "hindex": raw.index,
-            **{"ra": centre.icrs.ra.deg, "dec": centre.icrs.dec.deg},
-            **{"gl": centre.galactic.l.deg, "gb": centre.galactic.b.deg},
-            **{"domega_corr": corrected["gaussian_mean"], "e_domega_corr": corrected["gaussian_mean_error"]},
-            **{"domega_noncorr": raw["gaussian_mean"], "e_domega_noncorr": raw["gaussian_mean_error"]},
+            "ra": centre.icrs.ra.deg,
+            "dec": centre.icrs.dec.deg,
+            "gl": centre.galactic.l.deg,
+            "gb": centre.galactic.b.deg,
+            "domega_corr": corrected["gaussian_mean"],
+            "e_domega_corr": corrected["gaussian_mean_error"],
+            "domega_noncorr": raw["gaussian_mean"],
+            "e_domega_noncorr": raw["gaussian_mean_error"],
             "n": raw["n"],
         }
     ).reset_index(drop=True)

@@ -130,8 +130,13 @@ def test_killed_in_the_middle_and_started_again(
     targets.to_parquet(tmp_path / "targets.parquet")
     near = {"epoch": NEAR["epoch"], "radius_arcsec": NEAR["radius_arcsec"]}
     sample = {
-        **{"title": "Stars", "release": "edr3", "official": "none", "targets": {"dataset": "mine"}, "cuts": CUTS},
-        **{"reference": {"kind": "constant", "value_mas": 0.0}, "one_row_per": None},
+        "title": "Stars",
+        "release": "edr3",
+        "official": "none",
+        "targets": {"dataset": "mine"},
+        "cuts": CUTS,
+        "reference": {"kind": "constant", "value_mas": 0.0},
+        "one_row_per": None,
         "crossmatch": {"backend": "archive", "by": "position", **near},
     }
     config = {

@@ -50,7 +50,9 @@ SURVEY = {
     "offset": OFFSET,
 }
 FILES = {
-    **{"targets": "targets.fits", "red_clump": "red_clump.fits", "truth_map": "truth_map.fits"},
+    "targets": "targets.fits",
+    "red_clump": "red_clump.fits",
+    "truth_map": "truth_map.fits",
     **{name: f"{name}.parquet" for name in ("gaia_source", "tmass", "distances", "truth")},
 }
 # As config.yaml's lamost_giants reads the catalogue.

@@ -112,8 +112,20 @@ TABLE: list[tuple[str, Any, set[str]]] = [
 ]
 # Keys that say which files there are: Snakemake sees them in the inputs and outputs of rules.
 FILES = (
-    *("run.samples", "*.dataset", "*.file", "*.simulated.*", "*.path", "*.backend", "*.by", "*.claims", "*.release"),
-    *("*.kind", "catalogues.mine.frame", "catalogues.mine.sample", "datasets.lamost*", "datasets.red_clump*"),
+    "run.samples",
+    "*.dataset",
+    "*.file",
+    "*.simulated.*",
+    "*.path",
+    "*.backend",
+    "*.by",
+    "*.claims",
+    "*.release",
+    "*.kind",
+    "catalogues.mine.frame",
+    "catalogues.mine.sample",
+    "datasets.lamost*",
+    "datasets.red_clump*",
 )
 
 

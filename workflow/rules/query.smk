@@ -2,7 +2,7 @@
 
 
 rule query_catalogue:
-    """One part of a queried dataset: the rows of one range of its partition's column, as many as COUNT(*) says."""
+    """One part of a queried dataset: the rows whose partition column lies in one range; COUNT(*) must agree."""
     output:
         part="<resources>/raw/{dataset}/parts/{part}.parquet",
     log:

@@ -9,8 +9,15 @@ import numpy as np
 import pandas as pd
 
 STATISTICS = (
-    *("n", "median", "median_error", "mean", "mean_error", "sd"),
-    *("gaussian_mean", "gaussian_mean_error", "gaussian_sd"),
+    "n",
+    "median",
+    "median_error",
+    "mean",
+    "mean_error",
+    "sd",
+    "gaussian_mean",
+    "gaussian_mean_error",
+    "gaussian_sd",
 )
 MAD_TO_SIGMA = 1.482602218505602  # 1 / Phi^-1(3/4)
 
@@ -74,10 +81,11 @@ def fit_density_power(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean and sd of the Gaussian core of each group by minimum density power divergence (Basu et al. 1998).
 
-    All groups together: stars are weighted by exp(-beta z^2 / 2), z the distance from the mean in sd, and the sd
-    is freed from the bias that the weights bring. beta = 0 is maximum likelihood; beta = 1 minimises the integrated
-    squared difference of density and data, which is what least squares on a fine histogram does. At 0.3 the mean's
-    scatter on pure Gaussian data is 4 % above sigma / sqrt(N). Null for a group of one.
+    All groups are fitted together. A star's weight is exp(-beta z^2 / 2), z its distance from the mean in sd. Such
+    weights alone would make the sd too small; it is scaled so that Gaussian data give the right one. beta = 0 is
+    maximum likelihood; beta = 1 minimises the integrated squared difference of density and data, which is what least
+    squares on a fine histogram does. At 0.3 the mean's scatter on pure Gaussian data is 4 % above sigma / sqrt(N). Null
+    for a group of one.
     """
     mean = segments.medians()
     sd = segments.robust_sigmas(mean)

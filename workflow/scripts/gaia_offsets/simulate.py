@@ -208,8 +208,19 @@ def _stars(rng: np.random.Generator, survey: Survey, tiles: Columns, count: int)
     h = ks + 0.07 * colour + (A_H - A_KS) * ebv
     j = ks + 0.52 * colour + (A_J - A_KS) * ebv
     return {
-        **{"ra": ra, "dec": dec, "clump": clump, "mks": mks, "feh": feh, "logg": logg, "teff": teff, "ebv": ebv},
-        **{"parallax": 10.0 ** (2.0 - 0.2 * modulus), "g": g, "j": j, "h": h, "ks": ks},
+        "ra": ra,
+        "dec": dec,
+        "clump": clump,
+        "mks": mks,
+        "feh": feh,
+        "logg": logg,
+        "teff": teff,
+        "ebv": ebv,
+        "parallax": 10.0 ** (2.0 - 0.2 * modulus),
+        "g": g,
+        "j": j,
+        "h": h,
+        "ks": ks,
         "bp_rp": colour + E_BP_RP * ebv,
     }
 
@@ -314,10 +325,17 @@ def _sources(
     # As in real identifiers: the level-12 nested pixel, then a running number in units of 128.
     source_id = (pixel_index(ra, dec, nside=4096, ordering="nested") << 35) | (first_number + np.arange(count)) << 7
     gaia = {
-        **{"source_id": source_id, "ra": ra, "dec": dec, "l": longitude, "b": b, "ecl_lat": beta},
-        **{"pmra": np.where(has_parallax, pmra + pm_noise[0], np.nan)},
-        **{"pmdec": np.where(has_parallax, pmdec + pm_noise[1], np.nan)},
-        **{"parallax": parallax, **seen, "astrometric_params_solved": solved},
+        "source_id": source_id,
+        "ra": ra,
+        "dec": dec,
+        "l": longitude,
+        "b": b,
+        "ecl_lat": beta,
+        "pmra": np.where(has_parallax, pmra + pm_noise[0], np.nan),
+        "pmdec": np.where(has_parallax, pmdec + pm_noise[1], np.nan),
+        "parallax": parallax,
+        **seen,
+        "astrometric_params_solved": solved,
     }
     order = np.argsort(source_id)
     distances = geometric_distance(parallax - official, error)
@@ -371,8 +389,12 @@ def survey_chunks(survey: Survey, offset_map: np.ndarray) -> Iterator[dict[str, 
         ra, dec = _scattered(rng, stars["ra"][clump], stars["dec"][clump])
         red_clump = {"ra": ra, "dec": dec, "distance": scatter / stars["parallax"][clump]}
         yield {
-            **{"targets": targets, "gaia_source": gaia, "tmass": tmass},
-            **{"distances": distances, "red_clump": red_clump, "truth": truth},
+            "targets": targets,
+            "gaia_source": gaia,
+            "tmass": tmass,
+            "distances": distances,
+            "red_clump": red_clump,
+            "truth": truth,
         }
 
 
@@ -381,8 +403,14 @@ def survey_chunks(survey: Survey, offset_map: np.ndarray) -> Iterator[dict[str, 
 # Columns of the FITS tables: type and unit.
 TARGETS_FITS = {
     "obsid": (">i8", None),
-    **{"ra": (">f8", "deg"), "dec": (">f8", "deg"), "snr": (">f4", None), "teff": (">f4", "K")},
-    **{"logg": (">f4", None), "feh": (">f4", None), "mks": (">f4", "mag"), "ebv": (">f4", "mag")},
+    "ra": (">f8", "deg"),
+    "dec": (">f8", "deg"),
+    "snr": (">f4", None),
+    "teff": (">f4", "K"),
+    "logg": (">f4", None),
+    "feh": (">f4", None),
+    "mks": (">f4", "mag"),
+    "ebv": (">f4", "mag"),
 }
 RED_CLUMP_FITS = {"ra": (">f8", "deg"), "dec": (">f8", "deg"), "distance": (">f8", "kpc")}
 

@@ -169,7 +169,7 @@ def read_table(
         unit = entry["unit"] if entry.get("unit") is not None else units.get(source, "")
         frame[name] = _standardise(native[source], name, unit, path, source)
     for name in native.columns:
-        # A file column already used under another name is not read a second time under its own.
+        # A column that the map gives another name is not taken again under its own.
         if name in STANDARD and name not in frame and name not in sources:
             try:
                 unit_factor(units.get(name, ""), STANDARD[name].unit, f"{path}: column {name!r}")
