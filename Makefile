@@ -40,8 +40,9 @@ report: $(READY)
 	  > logs/report.log 2>&1 || { tail -n 5 logs/report.log; exit 1; }
 	@echo "The report is made: $(REPORT)"
 
+# Without the tests marked slow, unless GAIA_OFFSETS_SLOW is set, as CI does.
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -q
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -q $(if $(GAIA_OFFSETS_SLOW),,-m "not slow")
 
 lint: $(READY)
 	$(BIN)/ruff check .

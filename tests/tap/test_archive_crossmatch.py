@@ -122,6 +122,7 @@ def test_stilts_finds_the_same_pairs(
     pd.testing.assert_series_equal(pairs, ours, check_dtype=False)
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_and_started_again(
     proxy: FaultyProxy, sky: dict[str, pd.DataFrame], tmp_path: Path
 ) -> None:

@@ -115,6 +115,7 @@ def snakemake(folder: Path, overlay: dict[str, Any], target: str) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_the_rules_write_file_and_manifest(proxy: FaultyProxy, wanted: pd.DataFrame, tmp_path: Path) -> None:
     entry = {"file": "stars.parquet", "query": query(proxy.url), "citation": "nobody"}
     overlay = {"datasets": {"stars": entry}, "archive": {"poll_s": 0.1}}

@@ -38,6 +38,7 @@ def run(folder: Path, overlay: Path, target: Path | str) -> None:
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
 
+@pytest.mark.slow
 def test_the_two_back_ends_give_the_same_tracers(tmp_path: Path) -> None:
     require_server()
     overlay = tmp_path / "small.yaml"

@@ -26,6 +26,7 @@ def overlay(path: Path, config: dict[str, Any]) -> Path:
 # ---------------------------------------------------------------- runs side by side
 
 
+@pytest.mark.slow
 def test_the_report_of_a_run_shows_that_run_alone(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     for name in ("first", "second"):
@@ -154,6 +155,7 @@ def test_claims_that_are_not_there_are_named(tmp_path: Path) -> None:
     assert printed.count("samples.lamost_giants.claims: claim.yaml is no file of the workflow's config/") == 1
 
 
+@pytest.mark.slow
 def test_claims_of_the_users_own(tmp_path: Path) -> None:
     claim = {"id": "n", "text": "Stars", "place": "here", "unit": "", "kind": "number", "published": 5, "tolerance": 1}
     claim |= {"measure": "stars", "with": {"column": "kept_5p"}}
@@ -188,6 +190,7 @@ rule mine:
 """
 
 
+@pytest.mark.slow
 def test_as_a_module_of_another_workflow(tmp_path: Path) -> None:
     theirs, ours, elsewhere = (tmp_path / name for name in ("theirs", "ours", "elsewhere"))
     for folder in (theirs, elsewhere):

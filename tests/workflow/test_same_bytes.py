@@ -31,10 +31,12 @@ def differences(first: Path, second: Path, *folders: str) -> list[str]:
     return sorted(name for name in one.keys() | two.keys() if one.get(name) != two.get(name))
 
 
+@pytest.mark.slow
 def test_one_core_and_two_give_the_same_bytes(toy_with_one_core: Path, toy: Path) -> None:
     assert differences(toy_with_one_core, toy, "results", "resources") == []
 
 
+@pytest.mark.slow
 def test_a_killed_run_started_again_gives_the_same_bytes(tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     run_snakemake(whole, configfiles=[TOY], config=SMALL, targets=TARGETS)
