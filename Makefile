@@ -4,8 +4,6 @@ CORES ?= $(shell nproc 2>/dev/null || echo 2)
 BIN := .venv/bin
 READY := .venv/.ready
 DEMO := config/kepler_giants.yaml config/globular_clusters.yaml config/demo.yaml
-# As the workflow names a run that gives itself no name: after the last config.
-REPORT = results/runs/$(or $(basename $(notdir $(lastword $(CONFIG)))),paper)/report.html
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
 .PHONY: setup demo toy paper report test lint format bench docs lock clean
@@ -33,12 +31,18 @@ toy: $(READY)
 paper: $(READY)
 	$(SNAKEMAKE)
 
-# The report of a finished run; CONFIG=config/x.yaml for an overlay (several, in their order, make one run: the last names it).
+# The report of a finished run; CONFIG=config/x.yaml for an overlay (several, in their order, make one run).
+# Refused while jobs are due: pages and captions would be of two configs.
 report: $(READY)
 	@mkdir -p logs
-	@$(BIN)/snakemake --report $(REPORT) --report-stylesheet workflow/report/report.css $(if $(CONFIG),--configfile $(CONFIG)) \
-	  > logs/report.log 2>&1 || { tail -n 5 logs/report.log; exit 1; }
-	@echo "The report is made: $(REPORT)"
+	@set -e; run="$$($(BIN)/python -m gaia_offsets.config config/config.yaml $(CONFIG))"; \
+	  options="$(if $(CONFIG),--configfile $(CONFIG))"; report="results/runs/$$run/report.html"; \
+	  $(BIN)/snakemake -n $$options > logs/report.log 2>&1 || { tail -n 5 logs/report.log; exit 1; }; \
+	  grep -q "Nothing to be done" logs/report.log || { \
+	    echo "No report: results are missing or of another config; run that config first"; exit 1; }; \
+	  $(BIN)/snakemake --report "$$report" --report-stylesheet workflow/report/report.css $$options \
+	    > logs/report.log 2>&1 || { tail -n 5 logs/report.log; exit 1; }; \
+	  echo "The report is made: $$report"
 
 # Without the tests marked slow, unless GAIA_OFFSETS_SLOW is set, as CI does.
 test: lint
@@ -67,5 +71,5 @@ lock:
 	uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --no-annotate --no-header --no-emit-index-url envs/requirements.in -o envs/requirements.lock
 
 clean:
-	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
+	find results/ -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
 	rm -rf resources logs benchmarks .snakemake

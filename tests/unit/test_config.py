@@ -212,6 +212,38 @@ def test_numbers_that_come_as_text_are_numbers(base, schema):
     assert faults(base, schema, "figures: {dpi: '2x'}") == ["figures.dpi: '2x' is not of type integer"]
 
 
+def test_a_whole_float_is_an_integer_where_one_is_wanted(base, schema):
+    resolved = checks.resolve(checks.merge(base, {"measure": {"map": {"nside": 32.0}}}), schema)
+    assert repr(resolved["measure"]["map"]["nside"]) == "32"
+    assert faults(base, schema, "measure: {map: {nside: 33.0}}") == ["measure.map.nside: 33 is not a power of two"]
+
+
+def test_keys_that_are_no_text_are_named(base, schema):
+    lines = faults(base, schema, "samples: {2024: {like: lamost_giants}, x: {yes: 1}}")
+    assert [line.partition(": ")[0] for line in lines] == ["samples.2024", "samples.x.True"]
+
+
+@pytest.mark.parametrize("name", ["..", ".", "a/b", "demo\n", "", "-x"])
+def test_a_run_needs_a_name_that_makes_a_folder(base, schema, name):
+    if name:  # an empty one counts as none
+        with pytest.raises(checks.ConfigError, match="makes no folder"):
+            checks.resolve(checks.merge(base, {"run": {"name": name}}), schema)
+    with pytest.raises(checks.ConfigError, match="makes no folder"):
+        checks.run_name({"run": {"name": None}}, ["{x}.yaml"], "config/config.yaml")
+
+
+def test_a_run_is_named_by_its_key_or_its_last_config(tmp_path):
+    own = tmp_path / "config.yaml"
+    for files, name in (
+        ([], "paper"),
+        ([own], "paper"),
+        (["a/config.yaml"], "config"),
+        (["a.yaml", "b.c.yaml"], "b.c"),
+    ):
+        assert checks.run_name({"run": {"name": None}}, files, own) == name
+    assert checks.run_name({"run": {"name": "mine"}}, ["a.yaml"], own) == "mine"
+
+
 def test_text_that_may_be_auto_is_a_number_where_it_is_one(base, schema):
     measure = {"measure": {"map": {"nside": "16"}, "trends": {"join": "auto"}}}
     resolved = checks.resolve(checks.merge(base, measure), schema)

@@ -152,11 +152,11 @@ def test_a_failure_is_one_line_and_its_log(told, tmp_path):
     job(told, 1, "measure_map", sample="giants", frame="galactic")
     log = tmp_path / "a.log"
     assert failed(told, 1, "measure_map", log) == (
-        f"FAILED measure_map (giants, galactic): the job left no log\n  log: {log}"
+        "FAILED measure_map (giants, galactic): the job left no log; what it said stands above"
     )
     log.touch()
     assert "the job's log is empty\n" in failed(told, 1, "measure_map", log)
-    assert failed(told, 1, "all") == "FAILED all (giants, galactic): the job has no log"
+    assert failed(told, 1, "all") == "FAILED all (giants, galactic): the job has no log; what it said stands above"
     assert "OUT_OF_MEMORY" in failed(told, 1, "measure_map", log, message="SLURM status: OUT_OF_MEMORY")
     log.write_text("12 rows\n")
     assert "killed by SIGKILL, perhaps" in failed(told, 1, "measure_map", log, page="died with <Signals.SIGKILL: 9>.")

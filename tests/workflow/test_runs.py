@@ -152,7 +152,11 @@ def test_only_a_sample_with_claims_is_tested_against_them(tmp_path: Path) -> Non
 def test_claims_that_are_not_there_are_named(tmp_path: Path) -> None:
     config = {"samples": {"lamost_giants": {"claims": "claim.yaml"}}}
     printed = run_snakemake(tmp_path, "--dry-run", config=config, fails=True)
-    assert printed.count("samples.lamost_giants.claims: claim.yaml is no file of the workflow's config/") == 1
+    assert printed.count("samples.lamost_giants.claims: there is no file claim.yaml") == 1
+    config = {"samples": {"lamost_giants": {"claims": "data"}}}
+    assert "samples.lamost_giants.claims: 'data' is not of the form" in run_snakemake(
+        tmp_path, "--dry-run", config=config, fails=True
+    )
 
 
 @pytest.mark.slow

@@ -14,14 +14,15 @@ try:
         checks.merge(checks.load_yaml(SCRIPTS / "../settings.yaml"), config),
         checks.load_yaml(SCRIPTS / "../schemas/config.schema.yaml"),
     )
+    RUN = checks.run_name(config, workflow.overwrite_configfiles, SCRIPTS / "../../config/config.yaml")
 except checks.ConfigError as faults:
     raise WorkflowError(f"The config has faults (keys are explained in docs/config.md):\n{faults}") from None
 
 SAMPLES = config["run"]["samples"]
-OVERLAYS = [Path(path).stem for path in workflow.overwrite_configfiles if Path(path).stem != "config"]
-RUN = config["run"]["name"] or (OVERLAYS[-1] if OVERLAYS else "paper")
 # Longest time [min] of a job that waits for a TAP service.
-WAITING = int(config["archive"]["attempts"] * (config["archive"]["timeout_s"] + config["archive"]["max_wait_s"]) / 60)
+WAITING = 1 + int(
+    config["archive"]["attempts"] * (config["archive"]["timeout_s"] + config["archive"]["max_wait_s"]) / 60
+)
 NONE = "-"  # a name that no dataset has
 RETRIEVED = [name for name, entry in config["datasets"].items() if not (entry.get("query") or entry.get("simulated"))]
 QUERIED = [name for name, entry in config["datasets"].items() if entry.get("query")]
@@ -41,8 +42,9 @@ def own_file(key, path):
     """A file of this workflow's config/; asked for while this page is parsed, which tells where it is."""
     try:
         return workflow.source_path(f"../../config/{path}")
-    except FileNotFoundError:
-        raise WorkflowError(f"The config has faults:\n{key}: {path} is no file of the workflow's config/") from None
+    except (OSError, WorkflowError):
+        where = f"in the folder of the run ({Path.cwd()}) nor in the workflow's config/"
+        raise WorkflowError(f"The config has faults:\n{key}: there is no file {path} {where}") from None
 
 
 SHIPPED = {

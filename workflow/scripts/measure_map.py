@@ -35,7 +35,10 @@ def measure_map(
     chosen_by = "sample" if settings["nside"] == "auto" else "config"
     shown = (table["solution"] == "5p") & (table["parallax"] == "raw") & (table["n"] > settings["more_than"])
     made = {**settings, "nside": nside, "chosen_by": chosen_by, "published": int(shown.sum()), "warning": None}
-    if made["published"] == 0:
+    most = table.loc[table["solution"] == "5p", "n"].max()
+    if made["published"] == 0 and not most >= 2:  # null where there is no 5p star
+        made["warning"] = "Table 1 is empty: no pixel has two 5p stars"
+    elif made["published"] == 0:
         change = "set map.nside to auto" if chosen_by == "config" and nside > 1 else "lower map.more_than"
         few = f"no pixel of nside {nside} has more than {settings['more_than']} 5p stars"
         made["warning"] = f"Table 1 is empty, {few}: {change} in the sample's `measure`"

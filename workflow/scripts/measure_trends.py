@@ -26,9 +26,11 @@ if __name__ == "__main__":
     )
     print(f"{len(table)} bins with at least {bins['min_stars']} stars; bins joined: {joined}", file=sys.stderr)
     made = {"min_stars": bins["min_stars"], "joined": joined, "warning": None}
-    if len(table) == 0:
+    if not (table["solution"] == "5p").any():
         change = "lower trends.min_stars" if bins["join"] == "auto" else "set trends.join to auto"
-        made["warning"] = f"No trend, no bin has {bins['min_stars']} stars: {change} in the sample's `measure`"
+        made["warning"] = (
+            f"No trend of 5p stars, no bin has {bins['min_stars']} stars: {change} in the sample's `measure`"
+        )
         print(f"WARNING: {made['warning']}", file=sys.stderr)
     write_table(table, snakemake.output.trends)
     Path(snakemake.output.settings).write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")

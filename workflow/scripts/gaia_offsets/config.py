@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import difflib
+import functools
 import itertools
 import math
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ from gaia_offsets.columns import STANDARD
 
 Config = dict[str, Any]
 MAX_BINS = 10_000
+FOLDER = re.compile(r"\w[\w .+-]*")
+FOLDER_RULE = "it takes letters, digits, _ . + - and begins with a letter, a digit or _"
 AUTO = "^auto$"  # the schema's pattern of a number that may be left to the workflow
 # Columns that come only after the cuts, and those that only a cross-match brings.
 AFTER_THE_CUTS = ("zero_point", "parallax_corrected", "offset_raw", "offset_corrected")
@@ -29,6 +33,21 @@ class ConfigError(ValueError):
 def load_yaml(path: str | Path) -> Config:
     """The schema of the config, or settings that lie below it (YAML files)."""
     return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+
+
+def run_name(config: Config, files: Sequence[str | Path], own: str | Path) -> str:
+    """Name of a run, the folder under results/runs/: run.name, else that of its last config file, else `paper`.
+
+    `files` are those of --configfile; `own` is the workflow's config.yaml, which names no run where it is among them.
+    Raises ConfigError where a file's name makes no folder.
+    """
+    if name := (config.get("run") or {}).get("name"):
+        return name
+    overlays = [Path(file) for file in files if Path(file).resolve() != Path(own).resolve()]
+    name = overlays[-1].stem if overlays else "paper"
+    if not FOLDER.fullmatch(name):
+        raise ConfigError(f"run.name: missing; the name of {overlays[-1].name} makes no folder ({FOLDER_RULE})")
+    return name
 
 
 def merge(base: Config, overlay: Config) -> Config:
@@ -83,6 +102,8 @@ def resolve(config: Config, schema: Config) -> Config:
 
     Raises ConfigError with all faults, each on its line: dotted path, what is wrong, and what was perhaps meant.
     """
+    if names := list(_not_text(config)):
+        raise ConfigError("\n".join(names))
     resolved = _numbers(copy.deepcopy(config), schema, schema)
     faults, broken = [], None
     for section in ("samples", "surveys"):
@@ -152,6 +173,8 @@ def _numbers(value: Any, node: Config, schema: Config) -> Any:
         return [_numbers(entry, node.get("items", {}), schema) for entry in value]
     kinds = node.get("type", [])
     kinds = {kinds} if isinstance(kinds, str) else set(kinds)
+    if isinstance(value, float) and value.is_integer() and "integer" in kinds and "number" not in kinds:
+        return int(value)  # the schema takes 32.0 for an integer, healpy does not
     # Text with a pattern (auto) may stand beside a number; what has another form is one.
     kinds -= (
         {"string"} if "pattern" in node and isinstance(value, str) and not re.search(node["pattern"], value) else set()
@@ -162,6 +185,18 @@ def _numbers(value: Any, node: Config, schema: Config) -> Any:
         except ValueError:
             return value
     return value
+
+
+def _not_text(value: Any, path: str = "") -> Iterator[str]:
+    """Keys that YAML takes for numbers, dates or truth values."""
+    if isinstance(value, dict):
+        for key, entry in value.items():
+            if not isinstance(key, str):
+                yield f"{path}{key}: a key should be text; put it in quotes, or begin a name with a letter"
+            yield from _not_text(entry, f"{path}{key}.")
+    elif isinstance(value, list):
+        for number, entry in enumerate(value):
+            yield from _not_text(entry, f"{path}{number}.")
 
 
 def _not_finite(value: Any, path: str = "") -> Iterator[str]:
@@ -252,6 +287,9 @@ def _run_faults(config: Config) -> Iterator[str]:
     for name in config["run"]["samples"]:
         if name not in config["samples"]:
             yield f"run.samples: {name!r} is not one of samples{_near(name, config['samples'])}"
+    name = config["run"].get("name")
+    if isinstance(name, str) and not FOLDER.fullmatch(name):
+        yield f"run.name: {name!r} makes no folder; {FOLDER_RULE}"
     if "runs" in config["samples"]:
         yield "samples.runs: results/runs/ is the folder of the runs; choose another name"
 
@@ -323,7 +361,7 @@ def _block_faults(measure: Config) -> Iterator[str]:
     if 2000 / width > MAX_BINS:
         yield f"histogram_width_uas: {width:g} makes more than {MAX_BINS} bins; take a wider one"
     nside = measure["map"]["nside"]
-    if nside != "auto" and nside & (nside - 1):
+    if isinstance(nside, int) and nside & (nside - 1):
         yield f"map.nside: {nside} is not a power of two"
 
 
@@ -471,3 +509,7 @@ def _reference_columns(reference: Config) -> Iterator[tuple[str, str]]:
     for key in ("column", "blue", "red", "intrinsic"):
         if isinstance(extinction.get(key), str):
             yield f"reference.extinction.{key}", extinction[key]
+
+
+if __name__ == "__main__":  # for the Makefile: the name of the run of some config files, after the workflow's own
+    print(run_name(functools.reduce(merge, map(load_yaml, sys.argv[1:]), {}), sys.argv[2:], sys.argv[1]))

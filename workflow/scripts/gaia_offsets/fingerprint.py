@@ -33,15 +33,18 @@ def _code_and_imports(folder: Path, path: Path) -> tuple[str, tuple[Path, ...]]:
     tree = ast.parse(path.read_bytes())
     names = []
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == PACKAGE:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        if isinstance(node, ast.ImportFrom):
+            above = path.relative_to(folder).parts[: -node.level] if node.level else ()  # from . import x
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            names += [module, *(f"{module}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names if alias.name.split(".")[0] == PACKAGE]
+            names += [alias.name for alias in node.names]
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(
             node
         ):
             # A body of nothing but a docstring is a `pass`.
             node.body[0] = ast.Pass()
+    names = [PACKAGE, *(name for name in names if name.split(".")[0] == PACKAGE)]
     places = [folder.joinpath(*name.split(".")) for name in dict.fromkeys(names)]
     modules = [place / "__init__.py" if place.is_dir() else place.with_suffix(".py") for place in places]
     code = hashlib.sha256(ast.dump(tree).encode()).hexdigest()

@@ -146,7 +146,7 @@ class Story(logging.Formatter):
         head = f"{'Trying again after a failure:' if self.again(record.jobid) else 'FAILED'} {record.rule_name}{who}"
         one = f"{head}: {lines[0]}"
         told = [one] if len(lines) == 1 and len(one) <= WIDTH else [f"{head}:", *lines]
-        return "\n".join([*told, *(f"  log: {log}" for log in record.log or [])])
+        return "\n".join([*told, *(f"  log: {log}" for log in record.log or [] if Path(log).is_file())])
 
     def again(self, jobid: int) -> bool:
         """Whether Snakemake will try this job again."""
@@ -191,10 +191,10 @@ def install(workflow: Any) -> Story:
 
 def error_lines(logs: Iterable[str]) -> tuple[str | None, list[str]]:
     """The log that says why a job failed and its message: what follows a last traceback, or else its last line."""
-    why = "the job has no log"
+    why = "the job has no log; what it said stands above"
     for path in logs:
         if not Path(path).is_file():
-            why = "the job left no log"
+            why = "the job left no log; what it said stands above"
             continue
         lines = [line.rstrip() for line in Path(path).read_text(encoding="utf-8", errors="replace").splitlines()]
         lines = [line for line in lines if line]
@@ -226,7 +226,8 @@ def summary(results: str, samples: Sequence[Mapping[str, Any]], run: str, second
             table = {(row["solution"], row["parallax"]): row for row in csv.DictReader(file)}
         for solution in dict.fromkeys(solution for solution, _ in table):
             raw, corrected = (table.get((solution, parallax), {}) for parallax in ("raw", "corrected"))
-            stars = f"{int((raw or corrected)['n']):,}"
+            # The official zero point is not there for every star.
+            stars = ", ".join(dict.fromkeys(f"{int(row['n']):,}" for row in (raw, corrected) if row))
             rows.append([sample.get("title") or sample["name"], solution, stars, _offset(raw), _offset(corrected)])
     minutes, rest = divmod(round(seconds), 60)
     lines = ["", f"Done in {f'{minutes} min ' if minutes else ''}{rest} s."]
@@ -247,17 +248,21 @@ def summary(results: str, samples: Sequence[Mapping[str, Any]], run: str, second
     others = f" (and so for {', '.join(names[1:])})" if len(names) > 1 else ""
     lines += ["", *(f"{kind:7}  {results}/{names[0]}/{sub}/{others}" for kind, sub in made.items())]
     report = Path(results, "runs", run, "report.html")
-    lines.append(
-        f"report   {report}" + ("" if report.is_file() else f" (to make it: the same command with --report {report})")
-    )
+    tables = [path for name in names for path in Path(results, name, "tables").iterdir()]
+    state = ""
+    if not report.is_file():
+        state = f" (to make it: the same command with --report {report})"
+    elif any(path.stat().st_mtime > report.stat().st_mtime for path in tables):
+        state = " (older than these numbers; the same command with --report and that name makes it anew)"
+    lines.append(f"report   {report}{state}")
     return "\n".join(lines)
 
 
 def _warnings(folder: Path) -> list[str]:
     """What the rules that measured a sample warned of."""
-    made = [folder / "tables" / name for name in ("trends.json", "map_equatorial.json")]
+    made = [folder / "tables" / name for name in ("trends.json", "map_equatorial.json", "map_galactic.json")]
     found = [json.loads(path.read_text(encoding="utf-8")).get("warning") for path in made if path.is_file()]
-    return [text for text in found if text]
+    return [text for text in dict.fromkeys(found) if text]
 
 
 def _offset(row: Mapping[str, str]) -> str:
