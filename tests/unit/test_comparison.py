@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from compare_magnitudes import magnitude_differences, magnitude_fits, magnitude_histogram
+from compare_red_clump import red_clump_pairs, red_clump_summary, red_clump_trend, symmetric_parallax
+from compare_training import training_groups, training_histograms, training_summary
 
 from gaia_offsets import comparison
 from gaia_offsets.tables import TableError
@@ -25,21 +28,14 @@ def observed(count: int = 4000, shift: float = 0.02) -> pd.DataFrame:
     mks, ebv = rng.uniform(-4, 5, count), rng.uniform(0, 0.1, count)
     distance = rng.uniform(300, 4000, count)
     noise = 0.1 * rng.standard_normal(count)
-    table = {
-        **{"source_id": np.arange(1, count + 1), "obsid": np.arange(count), "snr": rng.uniform(10, 200, count)},
-        **{"logg": np.where(mks < 1, 2.5, 4.4), "mks": mks, "ebv": ebv, "r_med_geo": distance, "bp_rp": 1.2},
-        **{"ks_m": mks + shift + noise + 0.3 * ebv + 5 * np.log10(distance) - 5, "parallax": 1000.0 / distance},
-    }
-    return pd.DataFrame(table).astype({"source_id": "Int64"})
+    table = pd.DataFrame({"mks": mks, "ebv": ebv, "r_med_geo": distance, "parallax": 1000.0 / distance, "bp_rp": 1.2})
+    magnitude = mks + shift + noise + 0.3 * ebv + 5 * np.log10(distance) - 5
+    return table.assign(logg=np.where(mks < 1, 2.5, 4.4), ks_m=magnitude)
 
 
 def test_observed_stars_are_one_a_source_with_a_counterpart_and_enough_snr():
     matched = pd.DataFrame(
-        {
-            "source_id": pd.array([7, 7, 8, None], dtype="Int64"),
-            "snr": [60.0, 90.0, 49.0, 300.0],
-            "obsid": [1, 2, 3, 4],
-        }
+        {"source_id": pd.array([7, 7, 8, None], dtype="Int64"), "snr": [60.0, 90.0, 49.0, 300.0], "obsid": [1, 2, 3, 4]}
     )
     assert comparison.observed_stars(matched, PER_SOURCE, min_snr=50)["obsid"].tolist() == [2]
     assert comparison.observed_stars(matched, None, min_snr=50)["obsid"].tolist() == [1, 2]
@@ -47,62 +43,74 @@ def test_observed_stars_are_one_a_source_with_a_counterpart_and_enough_snr():
 
 def test_magnitude_differences_return_the_shift_for_both_kinds():
     stars = observed()
-    table = comparison.magnitude_differences(stars, REFERENCE, max_logg=3.8)
-    fits = comparison.magnitude_fits(table, GAUSSIAN).set_index("kind")
+    table = magnitude_differences(stars, REFERENCE, max_logg=3.8)
+    fits = magnitude_fits(table, GAUSSIAN).set_index("kind")
     assert fits.index.tolist() == ["dwarf", "giant"] and fits["n"].sum() == len(stars)
     assert np.abs(fits["gaussian_mean"] - 0.02).to_numpy() == pytest.approx(0, abs=0.01)
     assert fits["gaussian_sd"].to_numpy() == pytest.approx(0.1, rel=0.05)
     giants = stars[stars["logg"] < 3.8]
     assert fits.loc["giant", "median_parallax"] == pytest.approx(giants["parallax"].median())
-    histogram = comparison.magnitude_histogram(table)
-    assert histogram["count"].sum() == len(stars)
-    middle = (histogram["bin_low"] + histogram["bin_high"]) / 2
-    assert np.abs(middle).min() == pytest.approx(0, abs=1e-12)  # a bin is centred on 0
+
+
+def test_magnitude_differences_by_hand():
+    # 1 kpc: modulus 10, so M_Gaia = 12 - 0.3 * 0.5 - 10 = 1.85. 100 pc: modulus 5, so M_Gaia = 9 - 5 = 4.
+    stars = {"logg": [3.8, 3.81], "mks": [1.80, 4.10], "ks_m": [12.0, 9.0], "ebv": [0.5, 0.0]}
+    stars |= {"r_med_geo": [1000.0, 100.0], "parallax": [1.0, 10.0]}
+    table = magnitude_differences(pd.DataFrame(stars), REFERENCE, max_logg=3.8)
+    assert table["kind"].tolist() == ["giant", "dwarf"] and table["parallax"].tolist() == [1.0, 10.0]
+    assert table["difference"].to_numpy() == pytest.approx([0.05, -0.10])
+
+
+def test_bins_of_the_magnitude_differences_are_centred_on_0():
+    giants = pd.DataFrame({"kind": "giant", "difference": [0.0, 0.009, -0.009, 0.011, -0.051, 1.009, 1.011, -1.011]})
+    dwarfs = pd.DataFrame({"kind": "dwarf", "difference": [-1.009]})
+    table = magnitude_histogram(pd.concat([giants, dwarfs]))
+    assert table.groupby("kind")["bin_low"].agg(["size", "min"]).to_numpy().tolist() == [[101, -1.01], [101, -1.01]]
+    assert table["bin_high"].to_numpy() == pytest.approx(table["bin_low"] + 0.02)
+    filled = table[table["count"] > 0]
+    assert filled["kind"].tolist() == ["dwarf", *["giant"] * 4] and filled["count"].tolist() == [1, 1, 3, 1, 1]
+    assert filled["bin_low"].to_numpy() == pytest.approx([-1.01, -0.07, -0.01, 0.01, 0.99])
 
 
 def test_stars_without_a_distance_are_left_out_and_a_missing_column_is_named():
     stars = observed(10)
     stars.loc[:3, "r_med_geo"] = np.nan
-    assert len(comparison.magnitude_differences(stars, REFERENCE, max_logg=3.8)) == 6
+    assert len(magnitude_differences(stars, REFERENCE, max_logg=3.8)) == 6
     with pytest.raises(TableError, match=r"'r_med_geo'.*comparison.*null"):
-        comparison.magnitude_differences(stars.drop(columns="r_med_geo"), REFERENCE, max_logg=3.8)
-    none = comparison.magnitude_differences(stars.iloc[:0], REFERENCE, max_logg=3.8)
-    assert len(comparison.magnitude_fits(none, GAUSSIAN)) == 0 and len(comparison.magnitude_histogram(none)) == 0
+        magnitude_differences(stars.drop(columns="r_med_geo"), REFERENCE, max_logg=3.8)
+    none = magnitude_differences(stars.iloc[:0], REFERENCE, max_logg=3.8)
+    assert len(magnitude_fits(none, GAUSSIAN)) == 0 and len(magnitude_histogram(none)) == 0
 
 
 def test_training_like_stars_have_little_reddening_and_cover_what_they_reach():
     stars = observed()
     giants = stars[(stars["logg"] < 3.8) & (stars["ebv"] > 0.05)]
-    groups = comparison.training_groups(stars, giants, "mks", max_ebv=0.02)
+    groups = training_groups(stars, giants, "mks", max_ebv=0.02)
     assert groups["training"]["ebv"].max() < 0.02 and len(groups["giants"]) == len(giants)
-    histograms = comparison.training_histograms(groups)
+    histograms = training_histograms(groups)
     shares = histograms.groupby(["variable", "group"])["share"].sum()
     assert shares.to_numpy() == pytest.approx(np.ones(4))
-    summary = comparison.training_summary(groups, histograms).set_index("group")
+    summary = training_summary(groups, histograms).set_index("group")
     assert summary.loc["giants", "covered_mks"] > 0.95  # 800 stars over 45 bins
     assert summary.loc["giants", "covered_bp_rp"] == 1.0
     assert summary.loc["giants", "mean_parallax"] == pytest.approx(giants["parallax"].mean())
     # Training stars that are all dwarfs cover no giant.
-    dwarfs = comparison.training_groups(stars[stars["logg"] > 3.8], giants, "mks", max_ebv=0.02)
-    uncovered = comparison.training_summary(dwarfs, comparison.training_histograms(dwarfs)).set_index("group")
+    dwarfs = training_groups(stars[stars["logg"] > 3.8], giants, "mks", max_ebv=0.02)
+    uncovered = training_summary(dwarfs, training_histograms(dwarfs)).set_index("group")
     assert uncovered.loc["giants", "covered_mks"] == 0.0
 
 
 def test_red_clump_pairs_allow_for_proper_motion():
-    stars = pd.DataFrame(
-        {
-            **{"source_id": [1, 2, 3], "ra": [10.0, 20.0, 30.0], "dec": [0.0, 0.0, 0.0]},
-            **{"pmra": [0.0, 1000.0, 0.0], "pmdec": [0.0, 0.0, 0.0], "reference_parallax": [0.5, 0.4, 0.3]},
-        }
-    )
+    stars = pd.DataFrame({"source_id": [1, 2, 3], "ra": [10.0, 20.0, 30.0], "dec": 0.0, "pmdec": 0.0})
+    stars = stars.assign(pmra=[0.0, 1000.0, 0.0], reference_parallax=[0.5, 0.4, 0.3])
     there = 20.0 - 16.0 / 3600.0  # where the fast star stood in 2000
     clump = pd.DataFrame({"ra": [10.0, there, 30.0], "dec": [0.0, 0.0, 0.01], "distance": [2.0, 2.0, 2.0]})
-    pairs = comparison.red_clump_pairs(stars, clump, release_epoch=2016.0, epoch=2000.0, radius_arcsec=3.0)
+    how = {"release_epoch": 2016.0, "epoch": 2000.0, "radius_arcsec": 3.0}
+    pairs = red_clump_pairs(stars, clump, **how)
     assert pairs["source_id"].tolist() == [1, 2]
     assert pairs["difference"].to_numpy() == pytest.approx([0.0, -100.0])
     assert pairs["separation"].max() < 0.01
-    nowhere = comparison.red_clump_pairs(stars, clump.iloc[:0], release_epoch=2016.0, epoch=2000.0, radius_arcsec=3.0)
-    assert len(nowhere) == 0
+    assert len(red_clump_pairs(stars, clump.iloc[:0], **how)) == 0
 
 
 def tilted_pairs() -> pd.DataFrame:
@@ -115,9 +123,9 @@ def tilted_pairs() -> pd.DataFrame:
 
 def test_binning_in_the_red_clump_parallax_tilts_and_the_symmetric_mean_does_not():
     pairs = tilted_pairs()
-    symmetric = comparison.symmetric_parallax(pairs, reference_error=0.085, red_clump_error=0.05)
+    symmetric = symmetric_parallax(pairs, reference_error=0.085, red_clump_error=0.05)
     abscissae = {"red_clump": pairs["red_clump_parallax"].to_numpy(), "mean": symmetric}
-    trend = comparison.red_clump_trend(pairs, abscissae, width=50, min_stars=100, gaussian=GAUSSIAN)
+    trend = red_clump_trend(pairs, abscissae, width=50, min_stars=100, gaussian=GAUSSIAN)
     assert trend["n"].min() >= 100
     assert ((trend["x_mean"] >= trend["bin_low"]) & (trend["x_mean"] < trend["bin_high"])).all()
     tilt = {name: np.polyfit(np.log(part["x_mean"]), part["median"], 1)[0] for name, part in trend.groupby("abscissa")}
@@ -128,7 +136,7 @@ def test_binning_in_the_red_clump_parallax_tilts_and_the_symmetric_mean_does_not
 
 def test_summary_gives_the_scatter_of_both_errors():
     pairs = tilted_pairs()
-    summary = comparison.red_clump_summary(pairs, 12345, GAUSSIAN)
+    summary = red_clump_summary(pairs, 12345, GAUSSIAN)
     assert len(summary) == 1 and summary["n"][0] == len(pairs) and summary["catalogue_rows"][0] == 12345
     assert summary["relative_scatter"][0] == pytest.approx(np.hypot(0.085, 0.05), rel=0.01)
     assert summary["mean"][0] == pytest.approx(pairs["difference"].mean())

@@ -79,6 +79,23 @@ def test_an_edit_of_a_module_changes_the_rules_that_import_it(module: str, copy:
     assert {rule for rule in first if first[rule] != second[rule]} == users(module)
 
 
+@pytest.mark.parametrize(
+    ("template", "rules"),
+    [
+        ("claims.html.j2", {"draw_claims"}),
+        ("verdicts.html.j2", {"draw_claims", "tell_results"}),  # those that include it
+        ("page.html.j2", {"draw_budget", "draw_claims", "draw_samples", "tell_results"}),  # those that extend it
+    ],
+)
+def test_an_edit_of_a_template_changes_the_rules_of_its_pages(
+    template: str, rules: set[str], copy: Path, tmp_path: Path
+) -> None:
+    first = codes(tmp_path, copy)
+    append(copy / "workflow/templates" / template, "<!-- -->")
+    second = codes(tmp_path, copy)
+    assert {rule for rule in first if first[rule] != second[rule]} == rules
+
+
 def test_modules_and_scripts_of_one_name_are_told_apart(copy: Path, tmp_path: Path) -> None:
     first = codes(tmp_path, copy)
     append(copy / "workflow/scripts/simulate.py", CODE)

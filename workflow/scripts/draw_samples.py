@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from gaia_offsets import figures
-from gaia_offsets.claims import html_table, page, paragraph
+from gaia_offsets import figures, pages
 from gaia_offsets.figures_comparison import draw_samples
 
 if TYPE_CHECKING:
@@ -18,8 +17,6 @@ if __name__ == "__main__":
     title = "Global offsets of the samples of this run and of the literature"
     figure = draw_samples(samples, title=title)
     figures.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)
-    table = html_table(samples.drop(columns="simulated"), {"offset": ".1f", "error": ".1f"})
-    text = "Samples whose name says so are simulated: their numbers say nothing about Gaia."
-    with open(snakemake.output.page, "w", encoding="utf-8", newline="\n") as stream:
-        stream.write(page(f"{title} [uas]", paragraph(text), table, simulated=False))
+    table = pages.table(samples.drop(columns="simulated"), {"offset": ".1f", "error": ".1f"})
+    pages.save(snakemake.output.page, "samples.html.j2", title=f"{title} [uas]", simulated=False, table=table)
     print(f"{len(samples)} offsets", file=sys.stderr)

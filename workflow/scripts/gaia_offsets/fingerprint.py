@@ -1,9 +1,10 @@
-"""What code a rule's result depends on: a hash of its script and of all of our modules that the script imports."""
+"""What code a rule's result depends on: a hash of its script, and of our modules and templates that it uses."""
 
 from __future__ import annotations
 
 import ast
 import hashlib
+import re
 from functools import cache
 from pathlib import Path
 
@@ -11,10 +12,11 @@ PACKAGE = "gaia_offsets"
 
 
 def fingerprint(folder: str | Path, script: str) -> str:
-    """Sixteen hexadecimal digits of the code behind a script: its own and that of our modules that it imports.
+    """Sixteen hexadecimal digits of the code behind a script: its own, our modules that it imports and their templates.
 
-    `script` is a path below `folder`, which also holds the package. Comments, docstrings and the layout do not count,
-    so that a better comment runs nothing again. Modules are told apart by their path, not by their file name.
+    `script` is a path below `folder`, which also holds the package; `templates` lies beside `folder`. Comments,
+    docstrings and the layout do not count, so that a better comment runs nothing again. Modules are told apart by
+    their path, not by their file name.
     """
     folder = Path(folder)
     found, queue = {}, [folder / script]
@@ -23,15 +25,19 @@ def fingerprint(folder: str | Path, script: str) -> str:
         if path not in found:
             found[path], imported = _code_and_imports(folder, path)
             queue += imported
-    lines = sorted(f"{path.relative_to(folder).as_posix()} {code}" for path, code in found.items())
+    lines = sorted(f"{path.relative_to(folder.parent).as_posix()} {code}" for path, code in found.items())
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 @cache  # forty rules share a dozen modules
 def _code_and_imports(folder: Path, path: Path) -> tuple[str, tuple[Path, ...]]:
-    """Hash of a file's code without comments and docstrings, and the files of ours that it imports anywhere."""
+    """Hash of a file's code without comments and docstrings, and our files that it imports or names anywhere."""
+    if path.suffix == ".j2":
+        text = path.read_text(encoding="utf-8")
+        names = re.findall(r'{%-?\s*(?:extends|include|import|from)\s+"([^"]+)"', text)
+        return hashlib.sha256(text.encode()).hexdigest(), tuple(path.with_name(name) for name in names)
     tree = ast.parse(path.read_bytes())
-    names = []
+    names, templates = [], []
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
             above = path.relative_to(folder).parts[: -node.level] if node.level else ()  # from . import x
@@ -39,6 +45,8 @@ def _code_and_imports(folder: Path, path: Path) -> tuple[str, tuple[Path, ...]]:
             names += [module, *(f"{module}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.Constant) and str(node.value).endswith(".j2"):
+            templates.append(folder.parent / "templates" / node.value)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(
             node
         ):
@@ -48,4 +56,4 @@ def _code_and_imports(folder: Path, path: Path) -> tuple[str, tuple[Path, ...]]:
     places = [folder.joinpath(*name.split(".")) for name in dict.fromkeys(names)]
     modules = [place / "__init__.py" if place.is_dir() else place.with_suffix(".py") for place in places]
     code = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
-    return code, tuple(module for module in modules if module.is_file())
+    return code, tuple(place for place in (*modules, *templates) if place.is_file())

@@ -1,0 +1,63 @@
+"""Pages of the report: what they show is escaped, verdicts are counted apart, the results tell their story."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import tell_results
+
+from gaia_offsets import pages
+
+VERDICTS = ("agrees", "agrees", "differs", "not tested here", "not testable: no rows", "arithmetic holds", "quoted")
+COUNTS = {"agrees": 2, "differs": 1, "holds": 1, "fails": 0, "quoted": 1, "untested": 2}
+
+
+def text_of(page: str) -> str:
+    """A page without its tags and line breaks."""
+    return " ".join(re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL).split())
+
+
+@pytest.mark.parametrize("prefix", ["", "simulated: "])
+def test_only_tests_of_the_run_count_as_agreeing_or_differing(prefix):
+    assert pages.count_verdicts(pd.DataFrame({"verdict": [prefix + verdict for verdict in VERDICTS]})) == COUNTS
+    assert pages.tone(f"{prefix}not testable: the table differs") == "untested"
+
+
+def test_pages_escape_what_they_show_and_hold_no_address():
+    frame = pd.DataFrame({"claim": ["a < b & c"], "verdict": ["simulated: differs"], "n": [12288], "x_y": [-0.12345]})
+    frame = frame.assign(none=np.nan, large=1234.6)
+    page = pages.render("budget.html.j2", title="T <1>", simulated=True, table=pages.table(frame, {"x_y": ".2f"}))
+    assert "<title>T &lt;1&gt;</title>" in page and "<th>x y</th>" in page
+    assert '<td class="claim">a &lt; b &amp; c</td><td class="verdict differs">simulated: differs</td>' in page
+    numbers = re.findall(r'<td class="number">(.*?)</td>', page)
+    assert numbers == ["12,288", "\N{MINUS SIGN}0.12", "1,235"] and "<td></td>" in page
+    assert "are simulated" in page and "http" not in page and "<script" not in page
+    assert "are simulated" not in pages.render("budget.html.j2", title="T", simulated=False, table="")
+
+
+@pytest.mark.parametrize("tested", [True, False])
+def test_results_page_tells_the_story(tested):
+    steps = {"criterion": ["rows of the targets table", "snr >= 50"], "kept": [1000, 400], "removed": [0, 600]}
+    cutflow = pd.DataFrame({"step": [0, 1], **steps, "kept_5p": [900, 380], "kept_6p": [50, 20]})
+    numbers = {"median": [-30.04, 2.0], "median_error": [0.5, np.nan]}
+    offsets = pd.DataFrame({"solution": "5p", "parallax": ["raw", "corrected"], "n": 380, **numbers})
+    pixels = pd.DataFrame({"solution": "5p", "parallax": "raw", "n": [50, 51, 80]})
+    claims = pd.DataFrame("a", index=range(7), columns=tell_results.DIFFERING).assign(verdict=VERDICTS)
+    told = tell_results.story(
+        cutflow=cutflow, offsets=offsets, pixels=pixels, more_than=50, claims=claims if tested else None
+    )
+    page = pages.render("results.html.j2", title="Results: test", simulated=False, **told)
+    text = text_of(page)
+    assert "Of 1,000 rows of the targets table, 400 stars are left: 380 with five-parameter and 20 with" in text
+    assert "\u201csnr &gt;= 50\u201d, with 600" in text
+    assert "published parallaxes are too small by 30.0 \u00b1 0.5 uas and corrected" in text
+    assert "parallaxes are too large by 2.0 uas." in text  # its error is not known
+    assert "2 pixels with more than 50" in text
+    assert ("How it compares" in text) is tested
+    if tested:
+        assert "Of 5 statements" in text and "2 agree with this run, 1 differ and 2 cannot" in text
+        assert "1 pieces of arithmetic" in text and "fail" not in text and "1 numbers are quoted" in text
+        assert page.count('<td class="claim">') == 1
