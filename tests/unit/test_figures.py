@@ -1,22 +1,36 @@
-"""Figures are made from tables of every shape, name what they show, keep text on the canvas, repeat to the byte."""
+"""Figures are drawn from tables of every shape, name what they show, keep text on the canvas, repeat to the byte."""
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from itertools import combinations as combinations_of
 
 import healpy as hp
 import numpy as np
 import pandas as pd
 import pytest
+from draw_counts import draw_counts
+from draw_cutflow import draw_cutflow
+from draw_magnitudes import draw_magnitudes
+from draw_maps import draw_maps
+from draw_offsets import draw_offsets
+from draw_red_clump import draw_red_clump
+from draw_sample_trends import draw_sample_trends
+from draw_samples import draw_samples
+from draw_training import draw_training
+from draw_trends import draw_trends
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from gaia_offsets import figures
+from gaia_offsets.skymap import Mollweide, Zenithal, choose_projection
+from gaia_offsets.style import save_figure
 
 TITLE = "Simulated giants (toy survey)"
 UAS = r"$\mu$as"
-MAP = {"title": TITLE, "nside": 32, "ordering": "nested", "more_than": 50, "chosen_by": "config"}
+MADE = {"nside": 32, "ordering": "nested", "more_than": 50, "chosen_by": "config"}
+fig6 = partial(draw_maps, made=MADE, title=TITLE, colour_range=[-60, 60])
+counts = partial(draw_counts, made=MADE, title=TITLE)
 TRENDS = {
     "title": TITLE,
     "min_stars": 100,
@@ -81,8 +95,8 @@ def northern() -> np.ndarray:
     return np.flatnonzero(latitude > -10)
 
 
-def maps(hindex: np.ndarray, **settings) -> dict[str, pd.DataFrame]:
-    return {frame: map_table(hindex, **settings) for frame in ("equatorial", "galactic")}
+def maps(hindex: np.ndarray, change=lambda table: table, **settings) -> dict[str, pd.DataFrame]:
+    return {frame: change(map_table(hindex, **settings)) for frame in ("equatorial", "galactic")}
 
 
 def cutflow_table() -> pd.DataFrame:
@@ -96,10 +110,6 @@ def cutflow_table() -> pd.DataFrame:
         "kept_6p": kept // 50,
     }
     return pd.DataFrame({"step": range(4), "criterion": criteria, **counts})
-
-
-def draw_maps(tables: dict[str, pd.DataFrame], **settings) -> Figure:
-    return figures.draw_maps(tables, colour_range=[-60, 60], **MAP, **settings)
 
 
 def without(table: pd.DataFrame) -> pd.DataFrame:
@@ -118,33 +128,88 @@ def many(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**{name: table[name] * 10**5 for name in ("n", "count") if name in table})
 
 
+EDGES = np.arange(-50.5, 51.5) * 0.02
+HISTOGRAM = pd.concat(
+    pd.DataFrame(
+        {"kind": kind, "bin_low": EDGES[:-1], "bin_high": EDGES[1:]}
+        | {"count": np.round(200 * np.exp(-0.5 * (((EDGES[1:] + EDGES[:-1]) / 2 - mean) / 0.2) ** 2)).astype(int)}
+    )
+    for kind, mean in (("dwarf", 0.015), ("giant", 0.005))
+)
+FITS = pd.DataFrame(
+    {"kind": ["dwarf", "giant"], "n": [5013, 5013], "gaussian_mean": [0.015, 0.0049], "gaussian_sd": [0.2, 0.2]}
+    | {"gaussian_mean_error": [0.0028, 0.0028], "median_parallax": [1.5, 0.45]}
+)
+SHARES = np.array([0.1, 0.4, 0.3, 0.2])
+TRAINING = pd.concat(
+    pd.DataFrame({"variable": variable, "group": group, "bin_low": np.arange(4.0), "bin_high": np.arange(1.0, 5.0)})
+    .assign(count=(1000 * SHARES).astype(int), share=SHARES)
+    for variable in ("mks", "bp_rp") for group in ("training", "giants")
+)  # fmt: skip
+SUMMARY = pd.DataFrame({"group": ["training", "giants"], "n": [1000, 268003]})
+PARALLAX = np.random.default_rng(1).uniform(0.1, 1.5, 3000)
+PAIRS = pd.DataFrame({"reference_parallax": PARALLAX * 1.01, "red_clump_parallax": PARALLAX})
+CLUMP = pd.DataFrame({"n": [49459], "mean": [-3.6], "sd": [41.0]})
+X = np.arange(125.0, 1400.0, 50.0)
+TREND = pd.concat(
+    pd.DataFrame({"abscissa": name, "x_mean": X, "median": 0.002 * X - 1, "median_error": 0.3, "n": 120})
+    for name in ("red_clump", "mean")
+)
+SAMPLES = pd.DataFrame(
+    [
+        ("run", "Simulated giants & more, cost in $ and $", "5p", "raw", -33.1, 0.6, 9068),
+        ("run", "Simulated giants & more, cost in $ and $", "5p", "corrected", 1.8, 0.6, 9068),
+        ("literature", "Lindegren et al. 2021b, quasars", "all", "raw", -17.0, np.nan, np.nan),
+        ("literature", "Ren et al. 2021, W UMa binaries", "6p", "corrected", 4.6, 3.7, np.nan),
+    ],
+    columns=["origin", "label", "solution", "parallax", "offset", "error", "n"],
+)
+MANY = {f"Sample of giants number {number}, simulated": trends_table() for number in range(9)}
+RED_CLUMP = {"title": TITLE, "min_stars": 100}
+
 GLOBAL, GLOBAL_5P = global_tables(), global_tables(("5p",))
 CASES = {
-    "fig4": lambda: figures.draw_offsets(*GLOBAL, title=TITLE),
-    "fig4 no 6p": lambda: figures.draw_offsets(*GLOBAL_5P, title=TITLE),
-    "fig4 empty": lambda: figures.draw_offsets(without(GLOBAL[0]), without(GLOBAL[1]), title=TITLE),
-    "fig4 nulls": lambda: figures.draw_offsets(GLOBAL[0], with_nulls(GLOBAL[1]), title=TITLE),
-    "fig4 many": lambda: figures.draw_offsets(*map(many, GLOBAL), title=TITLE),
-    "fig5": lambda: figures.draw_trends(trends_table(), **TRENDS),
-    "fig5 no 6p": lambda: figures.draw_trends(trends_table(("5p",)), **TRENDS),
-    "fig5 empty": lambda: figures.draw_trends(without(trends_table()), **TRENDS),
-    "fig5 nulls": lambda: figures.draw_trends(with_nulls(trends_table()), **TRENDS),
-    "fig5 one bin": lambda: figures.draw_trends(trends_table().iloc[:1], **TRENDS),
-    "fig6 sky": lambda: draw_maps(maps(northern())),
-    "fig6 patch": lambda: draw_maps(maps(patch(150, 30, 12))),
-    "fig6 pole": lambda: draw_maps(maps(patch(0, 89, 12))),
-    "fig6 one pixel": lambda: draw_maps(maps(np.array([4000]))),
-    "fig6 no 5p": lambda: draw_maps(maps(patch(150, 30, 12), solutions=("6p",))),
-    "fig6 few stars": lambda: draw_maps(maps(patch(150, 30, 12), n=3)),
-    "fig6 empty": lambda: draw_maps({frame: without(table) for frame, table in maps(patch(0, 0, 9)).items()}),
-    "fig6 nulls": lambda: draw_maps({frame: with_nulls(table) for frame, table in maps(patch(0, 0, 9)).items()}),
-    "fig6 raw": lambda: draw_maps(maps(northern()), parallaxes=["raw"]),
-    "counts sky": lambda: figures.draw_counts(maps(northern()), **MAP),
-    "counts patch": lambda: figures.draw_counts(maps(patch(150, 30, 12)), **MAP),
-    "counts one pixel": lambda: figures.draw_counts(maps(np.array([4000])), **MAP),
-    "counts empty": lambda: figures.draw_counts(maps(np.array([], dtype=int)), **MAP),
-    "cutflow": lambda: figures.draw_cutflow(cutflow_table(), title=TITLE),
-    "cutflow long title": lambda: figures.draw_cutflow(cutflow_table(), title="Title of simulated giants & more, " * 6),
+    "fig4": lambda: draw_offsets(*GLOBAL, title=TITLE),
+    "fig4 no 6p": lambda: draw_offsets(*GLOBAL_5P, title=TITLE),
+    "fig4 empty": lambda: draw_offsets(without(GLOBAL[0]), without(GLOBAL[1]), title=TITLE),
+    "fig4 nulls": lambda: draw_offsets(GLOBAL[0], with_nulls(GLOBAL[1]), title=TITLE),
+    "fig4 many": lambda: draw_offsets(*map(many, GLOBAL), title=TITLE),
+    "fig5": lambda: draw_trends(trends_table(), **TRENDS),
+    "fig5 no 6p": lambda: draw_trends(trends_table(("5p",)), **TRENDS),
+    "fig5 empty": lambda: draw_trends(without(trends_table()), **TRENDS),
+    "fig5 nulls": lambda: draw_trends(with_nulls(trends_table()), **TRENDS),
+    "fig5 one bin": lambda: draw_trends(trends_table().iloc[:1], **TRENDS),
+    "fig6 sky": lambda: fig6(maps(northern())),
+    "fig6 patch": lambda: fig6(maps(patch(150, 30, 12))),
+    "fig6 pole": lambda: fig6(maps(patch(0, 89, 12))),
+    "fig6 one pixel": lambda: fig6(maps(np.array([4000]))),
+    "fig6 no 5p": lambda: fig6(maps(patch(150, 30, 12), solutions=("6p",))),
+    "fig6 few stars": lambda: fig6(maps(patch(150, 30, 12), n=3)),
+    "fig6 empty": lambda: fig6(maps(patch(0, 0, 9), change=without)),
+    "fig6 nulls": lambda: fig6(maps(patch(0, 0, 9), change=with_nulls)),
+    "fig6 raw": lambda: fig6(maps(northern()), parallaxes=["raw"]),
+    "counts sky": lambda: counts(maps(northern())),
+    "counts patch": lambda: counts(maps(patch(150, 30, 12))),
+    "counts one pixel": lambda: counts(maps(np.array([4000]))),
+    "counts empty": lambda: counts(maps(np.array([], dtype=int))),
+    "cutflow": lambda: draw_cutflow(cutflow_table(), title=TITLE),
+    "cutflow long title": lambda: draw_cutflow(cutflow_table(), title="Title of simulated giants & more, " * 6),
+    "fig1": lambda: draw_magnitudes(HISTOGRAM, FITS, title=TITLE),
+    "fig1 no dwarfs": lambda: draw_magnitudes(HISTOGRAM, FITS[1:], title=TITLE),
+    "fig1 empty": lambda: draw_magnitudes(without(HISTOGRAM), without(FITS), title=TITLE),
+    "fig1 nulls": lambda: draw_magnitudes(HISTOGRAM, FITS.assign(gaussian_mean=np.nan), title=TITLE),
+    "fig2": lambda: draw_training(TRAINING, SUMMARY, title=TITLE),
+    "fig2 empty": lambda: draw_training(without(TRAINING), SUMMARY, title=TITLE),
+    "fig3": lambda: draw_red_clump(PAIRS, TREND, CLUMP, abscissa="red_clump", **RED_CLUMP),
+    "fig3 mean": lambda: draw_red_clump(PAIRS, TREND, CLUMP, abscissa="mean", **RED_CLUMP),
+    "fig3 no bins": lambda: draw_red_clump(PAIRS[:20], without(TREND), CLUMP, abscissa="red_clump", **RED_CLUMP),
+    "fig3 no pairs": lambda: draw_red_clump(*map(without, (PAIRS, TREND, CLUMP)), abscissa="mean", **RED_CLUMP),
+    "samples": lambda: draw_samples(SAMPLES, title=TITLE),
+    "samples one": lambda: draw_samples(SAMPLES[:1], title=TITLE),
+    "samples without literature": lambda: draw_samples(SAMPLES[:2], title=TITLE),
+    "sample trends": lambda: draw_sample_trends(dict.fromkeys("ab", trends_table()), title=TITLE),
+    "sample trends many": lambda: draw_sample_trends(MANY, title=TITLE),
+    "sample trends empty": lambda: draw_sample_trends({"a": without(trends_table())}, title=TITLE),
 }  # fmt: skip
 
 
@@ -223,7 +288,7 @@ def test_trends_have_units_reference_lines_and_one_scale_a_row():
 def test_a_wild_bin_does_not_flatten_the_others_and_is_marked():
     trends = trends_table()
     trends.loc[0, "gaussian_mean"] = 5000.0
-    ax = figures.draw_trends(trends, **TRENDS).axes[0]
+    ax = draw_trends(trends, **TRENDS).axes[0]
     assert ax.get_ylim()[1] < 150
     (mark,) = [line for line in ax.lines if line.get_marker() == "^"]
     assert 0 < mark.get_ydata()[0] < ax.get_ylim()[1]
@@ -235,7 +300,7 @@ def pixel_colour(figure: Figure, panel: int, hindex: int) -> float:
     image = ax.images[0]
     x0, x1, y0, y1 = image.get_extent()
     longitude, latitude = hp.pix2ang(32, hindex, nest=True, lonlat=True)
-    sky = figures.choose_projection(np.array([longitude]), np.array([latitude]), preferred=0)
+    sky = choose_projection(np.array([longitude]), np.array([latitude]), preferred=0)
     x, y = sky.forward(longitude, latitude)
     data = image.get_array()
     return float(data[int((y - y0) / (y1 - y0) * data.shape[0]), int((x - x0) / (x1 - x0) * data.shape[1])])
@@ -254,23 +319,23 @@ def test_map_shows_the_pixel_where_it_lies_on_one_scale():
 def test_map_leaves_out_pixels_at_the_threshold():
     table = map_table(np.array([4000, 4001]))
     table.loc[table["hindex"] == 4001, "n"] = 50
-    image = draw_maps({"equatorial": table}).axes[0].images[0].get_array()
+    image = fig6({"equatorial": table}).axes[0].images[0].get_array()
     assert set(np.unique(image.compressed())) == {table["gaussian_mean"][0]}
     ring = map_table(hp.nest2ring(32, np.array([4000, 4001])))
     ring.loc[ring["hindex"] == hp.nest2ring(32, 4001), "n"] = 50
-    same = figures.draw_maps({"equatorial": ring}, colour_range=[-60, 60], **{**MAP, "ordering": "ring"})
+    same = fig6({"equatorial": ring}, made=MADE | {"ordering": "ring"})
     assert np.ma.allequal(image, same.axes[0].images[0].get_array())
 
 
 def test_counts_note_the_threshold():
     table = map_table(patch(150, 30, 12))
     table.loc[:9, "n"] = 50
-    shown = words(figures.draw_counts({"equatorial": table}, **MAP))
+    shown = words(counts({"equatorial": table}))
     total = len(patch(150, 30, 12))
     assert f"equatorial (ICRS): {total - 10} of {total} pixels above 50" in shown
 
 
-@pytest.mark.parametrize("sky", [figures.Mollweide(90.0), figures.Zenithal(150.0, 40.0, 35.0)])
+@pytest.mark.parametrize("sky", [Mollweide(90.0), Zenithal(150.0, 40.0, 35.0)])
 def test_projections_return_where_they_came_from_and_keep_areas(sky):
     longitude, latitude = (angle.ravel() for angle in np.meshgrid(np.arange(130.0, 171, 8), np.arange(20.0, 61, 8)))
     there = sky.forward(longitude, latitude)
@@ -285,12 +350,12 @@ def test_projections_return_where_they_came_from_and_keep_areas(sky):
 
 def test_whole_sky_is_cut_where_the_footprint_has_its_gap():
     longitude, latitude = hp.pix2ang(32, northern(), nest=True, lonlat=True)
-    assert figures.choose_projection(longitude, latitude, preferred=180.0).longitude == 180.0
+    assert choose_projection(longitude, latitude, preferred=180.0).longitude == 180.0
     outside_gap = (longitude < 240) | (longitude > 300)
-    sky = figures.choose_projection(longitude[outside_gap], latitude[outside_gap], preferred=180.0)
-    assert isinstance(sky, figures.Mollweide) and sky.longitude == 90.0
-    nowhere = figures.choose_projection(np.array([]), np.array([]), preferred=180.0)
-    assert isinstance(nowhere, figures.Mollweide) and nowhere.longitude == 180.0
+    sky = choose_projection(longitude[outside_gap], latitude[outside_gap], preferred=180.0)
+    assert isinstance(sky, Mollweide) and sky.longitude == 90.0
+    nowhere = choose_projection(np.array([]), np.array([]), preferred=180.0)
+    assert isinstance(nowhere, Mollweide) and nowhere.longitude == 180.0
 
 
 def test_cutflow_lists_every_number_and_takes_criteria_literally():
@@ -304,11 +369,58 @@ def test_cutflow_lists_every_number_and_takes_criteria_literally():
     assert not any(a.overlaps(b) for a, b in combinations_of(boxes, 2))
 
 
+def test_magnitudes_stand_in_their_bins_and_the_gaussian_has_their_area():
+    for ax, mean in zip(made("fig1").axes, FITS["gaussian_mean"], strict=True):
+        bars = ax.patches[0].get_data()
+        assert (bars.edges == EDGES).all() and bars.values.argmax() == np.searchsorted(EDGES, mean) - 1
+        (curve,) = [line for line in ax.lines if len(line.get_xdata()) > 2]
+        assert np.trapezoid(curve.get_ydata(), curve.get_xdata()) == pytest.approx(5013 * 0.02, rel=1e-3)
+        assert curve.get_xdata()[curve.get_ydata().argmax()] == pytest.approx(mean, abs=0.002)
+
+
+def test_magnitudes_name_means_and_units():
+    shown = words(made("fig1"))
+    for piece in ("mean +0.0150 ± 0.0028", "mean +0.0049 ± 0.0028", "sd 0.200", "5,013 stars", "[mag]"):
+        assert piece in shown
+    assert "no dwarfs" in words(made("fig1 no dwarfs"))
+
+
+def test_training_is_black_and_giants_are_blue():
+    for ax in made("fig2").axes:
+        assert [to_hex(patch.get_edgecolor()) for patch in ax.patches] == ["#000000", "#0072b2"]
+        names = [text.get_text() for text in ax.get_legend().get_texts()]
+        assert names == ["1,000 training-like stars", "268,003 giants"]
+
+
+def test_red_clump_draws_the_chosen_abscissa_as_points():
+    shown = words(made("fig3"))
+    for piece in ("49,459 stars in common", f"mean difference \N{MINUS SIGN}3.6 {UAS}", f"sd 41 {UAS}"):
+        assert piece in shown
+    bottom = made("fig3").axes[1]
+    levels = sorted(line.get_ydata()[0] for line in bottom.lines if len(line.get_xdata()) == 2)
+    assert levels == [-3, -1, 0, 1, 3]
+    assert bottom.get_xlabel() == f"red clump parallax [{UAS}]"
+    assert "mean" in made("fig3 mean").axes[1].get_xlabel()
+    assert "no bin with 100 stars" in words(made("fig3 no bins"))
+
+
+def test_samples_stand_in_order_with_their_colours():
+    ax = made("samples").axes[0]
+    labels = [text.get_text() for text in ax.get_yticklabels()]
+    assert labels == [
+        "Simulated giants & more, cost in $ and $, 5p",
+        "Lindegren et al. 2021b, quasars",
+        "Ren et al. 2021, W UMa binaries, 6p",
+    ]
+    points = {tuple(line.get_xdata()): line.get_color() for line in ax.lines if line.get_marker() in "os"}
+    assert points[(-33.1,)] == points[(-17.0,)] == "#0072B2" and points[(1.8,)] == points[(4.6,)] == "#C1272D"
+
+
 @pytest.mark.parametrize("case", ["fig4", "fig6 raw", "cutflow"])
 def test_second_drawing_has_the_same_bytes_and_no_dates(case, tmp_path):
     names = ["a.png", "a.pdf"]
     for folder in ("one", "two"):
-        figures.save_figure(CASES[case](), *(tmp_path / folder / name for name in names), dpi=50)
+        save_figure(CASES[case](), *(tmp_path / folder / name for name in names), dpi=50)
     for name in names:
         content = (tmp_path / "one" / name).read_bytes()
         assert content == (tmp_path / "two" / name).read_bytes()

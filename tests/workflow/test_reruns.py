@@ -150,10 +150,16 @@ def test_an_edit_of_the_estimators(toy: Path, copy: Path) -> None:
 
 @on_the_toy
 def test_an_edit_of_the_figures_computes_no_number_again(toy: Path, copy: Path) -> None:
-    append(copy / "workflow/scripts/gaia_offsets/figures.py", CODE)
+    append(copy / "workflow/scripts/gaia_offsets/style.py", CODE)
     jobs = rerun(toy, copy)
     assert DRAW | {"draw_cutflow"} <= jobs
     assert not jobs & (BEFORE | MEASURE | PUBLISH)
+
+
+@on_the_toy
+def test_an_edit_of_a_figure_draws_that_figure_alone(toy: Path, copy: Path) -> None:
+    append(copy / "workflow/scripts/draw_trends.py", CODE)
+    assert rerun(toy, copy) - TIED == {"draw_trends"}
 
 
 @on_the_toy

@@ -2,25 +2,50 @@
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
 
-from gaia_offsets import figures
+from gaia_offsets import style
+from gaia_offsets.skymap import colour_bar, resolution, sky_note, sky_panels
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
+
+
+@style.styled
+def draw_counts(maps: Mapping[str, pd.DataFrame], made: Mapping[str, Any], *, title: str) -> Figure:
+    """Number of 5p stars by sky pixel in each frame (pixels with 2 stars or more), on a logarithmic scale.
+
+    `maps` has map_{frame}.csv by frame; `made` is map_equatorial.json. A line on the colour bar marks its more_than:
+    the published map has the pixels above it.
+    """
+    figure, axes, skies = sky_panels(maps, made, title=title, rows=1)
+    counts = [style.rows(table, solution="5p", parallax="raw") for table in maps.values()]
+    limit = made["more_than"]
+    most = max(table["n"].to_numpy(dtype=float).max(initial=10.0) for table in counts)
+    scale = {"norm": LogNorm(1, max(most, 1.5 * limit)), "cmap": "viridis"}
+    for ax, sky, table in zip(axes[0], skies, counts, strict=True):
+        sky.draw(ax, table["hindex"], table["n"], scale)
+        ax.set_title(f"{sky.name}: {(table['n'] > limit).sum():,} of {len(table):,} pixels above {limit}")
+        if len(table) == 0:
+            sky_note(ax, "no 5p stars")
+    text = f"5p stars in a pixel, {resolution(made)}; published above the mark at {limit}"
+    bar = colour_bar(figure, axes, scale, format=style.THOUSANDS, label=text)
+    bar.ax.axvline(limit, color="white", linewidth=2.4)
+    bar.ax.axvline(limit, color="black", linewidth=1.0)
+    return figure
+
 
 if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)
     maps = {frame: pd.read_csv(snakemake.input[frame]) for frame in ("equatorial", "galactic")}
     made = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
-    figure = figures.draw_counts(
-        maps,
-        title=snakemake.params.title,
-        **{key: made[key] for key in ("nside", "ordering", "more_than", "chosen_by")},
-    )
-    figures.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)
+    figure = draw_counts(maps, made, title=snakemake.params.title)
+    style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)
     for frame, table in maps.items():
         print(f"{frame}: {table['hindex'].nunique()} pixels", file=sys.stderr)

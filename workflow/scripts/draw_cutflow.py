@@ -1,18 +1,65 @@
 """Stars kept after each step of the selection (Sect. 2.1)."""
 
 import sys
+import textwrap
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
-from gaia_offsets import figures
+from gaia_offsets import style
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
+# Column of the cut flow: head of its list, colour of the list, its place there.
+LISTS = {
+    "kept": ("kept", "black", 0.25),
+    "kept_5p": ("5p", "black", 0.52),
+    "kept_6p": ("6p", "black", 0.74),
+    "removed": ("removed", "0.35", 1.0),
+}
+
+
+@style.styled
+def draw_cutflow(cutflow: pd.DataFrame, *, title: str) -> Figure:
+    """Stars kept after each step of the selection, with the parts that have 5p and 6p solutions, and the removed.
+
+    `cutflow` is cutflow.csv: step, criterion, kept, removed, kept_5p, kept_6p. The axis is logarithmic.
+    """
+    steps = cutflow.sort_values("step")
+    labels = [textwrap.fill(readable(text), 34) for text in steps["criterion"]]
+    lines = sum(max(2, label.count("\n") + 1) for label in labels)
+    figure = style.canvas(1.1 + 0.13 * lines, title)
+    ax, listing = figure.subplots(1, 2, sharey=True, width_ratios=(1.0, 1.05))
+    place = np.arange(len(steps))
+    ax.barh(place, steps["kept"], height=0.8, color="0.88", label="all")
+    for solution, shift, colour in (("5p", -0.19, "#009E73"), ("6p", 0.19, "#E69F00")):
+        ax.barh(place + shift, steps[f"kept_{solution}"], height=0.34, color=colour, label=solution)
+    ax.set_xscale("log")
+    ax.set_xlim(0.5, 2.0 * max(10, int(steps["kept"].max())))
+    ax.set_ylim(len(steps) - 0.4, -0.6)
+    ax.set_yticks(place, labels, parse_math=False)
+    ax.tick_params(axis="y", length=0)
+    ax.set_xlabel("rows kept after the step (logarithmic)")
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, borderaxespad=0.2, columnspacing=1.2)
+    listing.set_axis_off()
+    for name, (head, colour, x) in LISTS.items():
+        listing.text(x, -0.72, head, ha="right", va="bottom", size=7, color=colour)
+        for y, value in zip(place, steps[name], strict=True):
+            listing.text(x, y, f"{int(value):,}", ha="right", va="center", size=7, color=colour)
+    return figure
+
+
+def readable(criterion: str) -> str:
+    """The criterion with the signs of print."""
+    return criterion.replace("<=", "\N{LESS-THAN OR EQUAL TO}").replace(">=", "\N{GREATER-THAN OR EQUAL TO}")
+
+
 if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)
     cutflow = pd.read_csv(snakemake.input.cutflow)
-    figure = figures.draw_cutflow(cutflow, title=snakemake.params.title)
-    figures.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)
+    figure = draw_cutflow(cutflow, title=snakemake.params.title)
+    style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)
     print(f"{len(cutflow)} steps", file=sys.stderr)

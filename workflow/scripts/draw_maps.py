@@ -2,29 +2,61 @@
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
 
-from gaia_offsets import figures
+from gaia_offsets import style
+from gaia_offsets.skymap import colour_bar, resolution, sky_note, sky_panels
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
+
+
+@style.styled
+def draw_maps(
+    maps: Mapping[str, pd.DataFrame],
+    made: Mapping[str, Any],
+    *,
+    title: str,
+    colour_range: Sequence[float],
+    parallaxes: Sequence[str] = style.PARALLAXES,
+) -> Figure:
+    """Fig. 6: mean offset (Gaussian fit) by sky pixel, 5p; a row a parallax, a column a frame, one colour scale.
+
+    `maps` has map_{frame}.csv by frame: solution, parallax, hindex, n and the statistics [uas]. `made` is
+    map_equatorial.json: nside, ordering, chosen_by (config or sample) and more_than; shown are pixels with more stars
+    than that, the rest of the sky is grey.
+    """
+    figure, axes, skies = sky_panels(maps, made, title=title, rows=len(parallaxes))
+    scale = {"norm": Normalize(*colour_range), "cmap": "RdBu_r"}
+    for row, parallax in zip(axes, parallaxes, strict=True):
+        for ax, sky, table in zip(row, skies, maps.values(), strict=True):
+            pixels = style.rows(table, solution="5p", parallax=parallax)
+            pixels = pixels[pixels["n"] > made["more_than"]]
+            sky.draw(ax, pixels["hindex"], pixels["gaussian_mean"], scale)
+            ax.set_title(f"{parallax}, {sky.name}")
+            if not np.isfinite(pixels["gaussian_mean"].to_numpy(float)).any():
+                sky_note(ax, f"no pixel with more than {made['more_than']} 5p stars")
+    text = f"mean offset, Gaia minus reference parallax, 5p [{style.UAS}]; {resolution(made)}"
+    colour_bar(figure, axes, scale, extend="both", label=text)
+    return figure
+
 
 if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)
     maps = {frame: pd.read_csv(snakemake.input[frame]) for frame in ("equatorial", "galactic")}
     made = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
-    settings = {
-        "title": snakemake.params.title,
-        **{key: made[key] for key in ("nside", "ordering", "more_than", "chosen_by")},
-        "colour_range": snakemake.params.colour_range,
-    }
-    figure = figures.draw_maps(maps, **settings)
-    figures.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)
-    for parallax in figures.PARALLAXES:
-        figure = figures.draw_maps(maps, **settings, parallaxes=[parallax])
-        figures.save_figure(figure, snakemake.output[parallax], dpi=snakemake.params.dpi)
+    looks = {"title": snakemake.params.title, "colour_range": snakemake.params.colour_range}
+    figure = draw_maps(maps, made, **looks)
+    style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)
+    for parallax in style.PARALLAXES:
+        figure = draw_maps(maps, made, **looks, parallaxes=[parallax])
+        style.save_figure(figure, snakemake.output[parallax], dpi=snakemake.params.dpi)
     for frame, table in maps.items():
         print(f"{frame}: {table['hindex'].nunique()} pixels", file=sys.stderr)

@@ -1,21 +1,64 @@
 """Trends of the run's samples on top of one another."""
 
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from gaia_offsets import figures
-from gaia_offsets.figures_comparison import draw_sample_trends
+from gaia_offsets import style
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
+
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
+MARKERS = "osD^vP*"
+
+
+@style.styled
+def draw_sample_trends(trends: Mapping[str, pd.DataFrame], *, title: str) -> Figure:
+    """Mean offset of the 5p stars of several samples against G, colour and sin(ecliptic latitude), raw and corrected.
+
+    `trends` has trends.csv by the sample's title. A row of panels has one scale.
+    """
+    figure = style.canvas(7.4, title)
+    axes = figure.subplots(3, 2, sharex="row", sharey="row")
+    looks = [
+        {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)], "markersize": 3}
+        for i in range(len(trends))
+    ]
+    for row, (variable, labels) in zip(axes, style.VARIABLES.items(), strict=True):
+        parts = [style.rows(table, solution="5p", variable=variable) for table in trends.values()]
+        parts = [part[np.isfinite(part["gaussian_mean"].astype(float))] for part in parts]
+        every = pd.concat(parts)
+        for ax, parallax in zip(row, style.PARALLAXES, strict=True):
+            ax.set(xlabel=labels["5p"], ylim=style.robust_range(every))
+            for level in style.LEVELS:
+                ax.axhline(level, **style.DASHED)
+            for part, look in zip(parts, looks, strict=True):
+                style.trend_points(ax, style.rows(part, parallax=parallax), **look)
+            if len(style.rows(every, parallax=parallax)) == 0:
+                style.note(ax, "no 5p bin with enough stars")
+        if limits := style.padded(every):
+            row[0].set_xlim(limits)
+        row[0].set_ylabel(f"offset [{style.UAS}]")
+    for ax, parallax in zip(axes[0], style.PARALLAXES, strict=True):
+        ax.set_title(f"{parallax} parallaxes, 5p")
+    handles = [Line2D([], [], linestyle="none", label=name, **look) for name, look in zip(trends, looks, strict=True)]
+    legend = figure.legend(handles=handles, loc="outside lower center", ncols=min(2, len(handles)))
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+    return figure
+
 
 if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)
     titles = [sample["title"] for sample in snakemake.params.samples]
     trends = {title: pd.read_csv(path) for title, path in zip(titles, snakemake.input.trends, strict=True)}
     figure = draw_sample_trends(trends, title="Trends of the samples")
-    figures.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)
+    style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)
     for title, table in trends.items():
         print(f"{title}: {len(table)} bins", file=sys.stderr)

@@ -4,17 +4,51 @@ import sys
 from typing import TYPE_CHECKING
 
 import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
-from gaia_offsets import figures
-from gaia_offsets.figures_comparison import draw_training
+from gaia_offsets import style
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
+
+GROUPS = {  # the paper's colours
+    "training": ("training-like stars", "black"),
+    "giants": ("giants", style.COLOURS["raw"]),
+}
+VARIABLES = {"mks": r"absolute magnitude $M_{K_s}$ [mag]", "bp_rp": "BP \N{MINUS SIGN} RP [mag]"}
+
+
+@style.styled
+def draw_training(histograms: pd.DataFrame, summary: pd.DataFrame, *, title: str) -> Figure:
+    """Fig. 2: M_Ks (left) and BP - RP (right) of training-like stars and of the giants, as shares of each group.
+
+    `histograms` has variable (mks|bp_rp), group (training|giants), bin_low, bin_high [mag], count, share; `summary`
+    has n by group.
+    """
+    figure = style.canvas(3.0, title)
+    counts = summary.set_index("group")["n"]
+    for ax, (variable, label) in zip(figure.subplots(1, 2), VARIABLES.items(), strict=True):
+        ax.set(xlabel=label, ylabel="share of the group in a bin")
+        part = style.rows(histograms, variable=variable)
+        if part["count"].sum() == 0:
+            style.blank(ax, "no stars")
+            continue
+        for group, (name, colour) in GROUPS.items():
+            bins = style.rows(part, group=group)
+            style.steps(ax, bins, "share", color=colour, linewidth=1.1, label=f"{counts[group]:,} {name}")
+        filled = part[part["share"] > 0.0005]
+        ax.set_xlim(float(filled["bin_low"].min()), float(filled["bin_high"].max()))
+        ax.set_ylim(0.0, 1.35 * float(part["share"].max()))
+        ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+        ax.legend(loc="upper left")
+    return figure
+
 
 if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)
     summary = pd.read_csv(snakemake.input.summary)
     figure = draw_training(pd.read_csv(snakemake.input.histograms), summary, title=snakemake.params.title)
-    figures.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)
+    style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)
     for row in summary.itertuples():
         print(f"{row.group}: {row.n} stars", file=sys.stderr)

@@ -1,0 +1,155 @@
+"""How figures look: fonts, colours, canvas, files, and the small parts that two figures share."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import matplotlib.style
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+UAS = r"$\mu$as"
+SOLUTIONS = {"5p": "five-parameter solutions (5p)", "6p": "six-parameter solutions (6p)"}
+PARALLAXES = ("raw", "corrected")
+COLOURS = {"raw": "#0072B2", "corrected": "#C1272D"}  # the paper's code; marker and fill differ as well
+MARKERS = {"raw": "o", "corrected": "s"}
+TWO_COLUMNS = 7.1  # inches, the journal's full width
+LEVELS = (-30.0, 0.0)  # uas, drawn in each figure of offsets
+DASHED = {"color": "black", "linestyle": "--", "linewidth": 0.7, "zorder": 0}
+THOUSANDS = "{x:,.0f}"  # numbers on an axis
+_INVERSE_MICRON = r"[$\mu$m$^{-1}$]"
+VARIABLES = {  # of the trends: what stands below the panels of each solution
+    "phot_g_mean_mag": {"5p": "G [mag]", "6p": "G [mag]"},
+    "colour": {
+        "5p": rf"effective wavenumber $\nu_\mathrm{{eff}}$ {_INVERSE_MICRON}",
+        "6p": f"pseudocolour {_INVERSE_MICRON}",
+    },
+    "sin_ecl_lat": dict.fromkeys(SOLUTIONS, r"sine of ecliptic latitude, sin $\beta$"),
+}
+
+_OURS = {
+    "font.family": "DejaVu Sans",
+    "font.size": 8.0,
+    "axes.titlesize": 8.0,
+    "axes.labelsize": 8.0,
+    "axes.linewidth": 0.6,
+    "xtick.labelsize": 7.0,
+    "ytick.labelsize": 7.0,
+    "xtick.direction": "in",
+    "ytick.direction": "in",
+    "xtick.top": True,
+    "ytick.right": True,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "legend.fontsize": 7.0,
+    "legend.frameon": False,
+    "figure.titlesize": 9.0,
+    "lines.linewidth": 1.0,
+    "pdf.fonttype": 42,  # journals ask for TrueType, not Type 3
+}
+# Decorator of whatever draws. matplotlib's defaults come first: a matplotlibrc of the user must not change a figure.
+styled = matplotlib.style.context(["default", _OURS])
+
+
+def canvas(height: float, title: str) -> Figure:
+    """An empty figure of the journal's full width and a `height` [inches]; its title is taken literally."""
+    figure = Figure(figsize=(TWO_COLUMNS, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(textwrap.fill(title, int(13 * TWO_COLUMNS)), parse_math=False)
+    return figure
+
+
+@styled
+def save_figure(figure: Figure, *paths: str | Path, dpi: int) -> None:
+    """Write a figure to each path (.png or .pdf); the same figure gives the same bytes: no dates, no versions."""
+    clean = {".png": ("Software",), ".pdf": ("Creator", "Producer", "CreationDate")}
+    for path in map(Path, paths):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=dpi, metadata=dict.fromkeys(clean[path.suffix]))
+        figure.set_layout_engine("none")  # settled by the first: the PDF has the PNG's layout, at no further cost
+
+
+def number(value: float, spec: str) -> str:
+    """A number with a true minus sign."""
+    return f"{value:{spec}}".replace("-", "\N{MINUS SIGN}")
+
+
+def rows(table: pd.DataFrame, **where: str) -> pd.DataFrame:
+    """Rows where each named column equals its value."""
+    keep = np.ones(len(table), dtype=bool)
+    for name, value in where.items():
+        keep &= (table[name] == value).to_numpy(dtype=bool)
+    return table[keep]
+
+
+def note(ax: Axes, text: str) -> None:
+    """Grey words in the middle of a panel."""
+    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color="0.35")
+
+
+def blank(ax: Axes, text: str) -> None:
+    """A panel that has nothing to show says so."""
+    ax.set(xticks=[], yticks=[])
+    note(ax, text)
+
+
+def corner(ax: Axes, lines: list[str], *, x: float = 0.03, y: float = 0.965, **style: object) -> None:
+    """Lines of text in an upper corner of a panel."""
+    ax.text(x, y, "\n".join(lines), transform=ax.transAxes, size=7, va="top", linespacing=1.25, **style)
+
+
+# ---------------------------------------------------------------- histograms
+
+
+def steps(ax: Axes, bins: pd.DataFrame, values: str, **style: object) -> None:
+    """Draw a column of bins (bin_low, bin_high) as steps."""
+    ax.stairs(bins[values], np.append(bins["bin_low"].to_numpy(), bins["bin_high"].iloc[-1]), **style)
+
+
+def gaussian(ax: Axes, fit: pd.Series, width: float, x: np.ndarray | None = None, **style: object) -> float:
+    """Draw a fit with the area of the histogram of n stars in bins of `width`; returns its peak, 0 without a fit.
+
+    `fit` has gaussian_mean, gaussian_sd and n; the curve spans 4 sd or stands at `x`, all in the unit of `width`.
+    """
+    mean, sd = float(fit["gaussian_mean"]), float(fit["gaussian_sd"])
+    if not (np.isfinite(mean) and sd > 0):
+        return 0.0
+    if x is None:
+        x = mean + sd * np.linspace(-4, 4, 321)
+    peak = float(fit["n"]) * width / (sd * np.sqrt(2 * np.pi))
+    ax.plot(x, peak * np.exp(-0.5 * ((x - mean) / sd) ** 2), linestyle=(0, (4, 2)), **style)
+    return peak
+
+
+# ---------------------------------------------------------------- trends: rows of trends.csv
+
+
+def padded(points: pd.DataFrame) -> tuple[float, float] | None:
+    """Limits of the x axis; None without points."""
+    if len(points) == 0:
+        return None
+    low, high = float(points["x_mean"].min()), float(points["x_mean"].max())
+    pad = 0.04 * (high - low) or 0.05 * max(abs(low), 1.0)
+    return low - pad, high + pad
+
+
+def robust_range(points: pd.DataFrame) -> tuple[float, float]:
+    """Limits [uas] that hold both levels and the points, but for those far outside the spread of most."""
+    if len(points) == 0:
+        return -60.0, 30.0
+    mean, error = points["gaussian_mean"].to_numpy(float), np.nan_to_num(points["gaussian_mean_error"].to_numpy(float))
+    first, middle, last = np.percentile(mean, [10, 50, 90])
+    reach = 2.0 * max(last - first, 20.0)
+    low = min(-35.0, max(float((mean - error).min()), middle - reach))
+    high = max(5.0, min(float((mean + error).max()), middle + reach))
+    return low - 0.06 * (high - low), high + 0.16 * (high - low)  # the legend stands above the points
+
+
+def trend_points(ax: Axes, points: pd.DataFrame, **style: object) -> None:
+    """Draw means with their errors, those that have one."""
+    error = np.nan_to_num(points["gaussian_mean_error"].to_numpy(float))
+    ax.errorbar(points["x_mean"], points["gaussian_mean"], yerr=error, linestyle="none", elinewidth=0.7, **style)
