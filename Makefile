@@ -10,12 +10,12 @@ SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
 setup: $(READY)
 
-# The .pth file makes `python -m gaia_offsets.apply` work from anywhere with this environment.
-$(READY): envs/requirements.lock
+# The package is installed as a link to this folder, so that an edit counts at once. Nothing is fetched for it.
+$(READY): envs/requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=...")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r envs/requirements.lock
-	$(BIN)/python -c 'import sysconfig, pathlib; pathlib.Path(sysconfig.get_path("purelib"), "gaia_offsets.pth").write_text(str(pathlib.Path("workflow/scripts").resolve()) + "\n")'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable .
 	touch $@
 
 # Real stars, shipped with the workflow; no network.

@@ -19,19 +19,20 @@ from astropy import units as u
 from astropy.io import fits
 from astropy.table import MaskedColumn, Table
 
-from gaia_offsets import apply, dataset
+from gaia_offsets import __main__ as command
+from gaia_offsets import apply, dataset, published
 from gaia_offsets.estimators import pixel_offsets
 from gaia_offsets.sky import pixel_centre, pixel_index, to_galactic
 from gaia_offsets.tables import TableError
 
 GAUSSIAN = {"method": "density_power", "beta": 0.3, "histogram_bins": 40}
 READ = {"fits": "fits", "vot": "votable", "ecsv": "ascii.ecsv", "csv": "ascii.csv", "parquet": "parquet"}
-ADDED = [field.name for field in apply.OUTPUT]
+ADDED = [field.name for field in published.OUTPUT]
 
 
 def metadata(frame: str, nside: int, ordering: str, *, simulated: bool = False) -> dict:
     return {
-        **{key: f"some {key}" for key, *_ in dataset.META},
+        **{key: f"some {key}" for key, *_ in published.META},
         **{"frame": frame, "nside": nside, "ordering": ordering, "simulated": simulated},
         **{"more_than": 50, "systematic_uas": 10.3},
     }
@@ -55,7 +56,7 @@ def write_map(folder, *, frame="equatorial", nside=4, ordering="nested", form="e
     grid = {"frame": frame, "nside": nside, "ordering": ordering}
     table = dataset.table1(rows, more_than=50, **grid)
     path = folder / f"map.{form}"
-    dataset.write_dataset(table, path, dataset.TABLE1, metadata(**grid, **more))
+    dataset.write_dataset(table, path, published.TABLE1, metadata(**grid, **more))
     return path
 
 
@@ -195,7 +196,7 @@ def test_official_zero_point_computed_on_the_way(tmp_path):
 )
 def test_map_and_base_that_do_not_go_together(base, parallax, with_official, words, tmp_path):
     with pytest.raises(apply.ApplyError, match=words) as error:
-        apply.map_for(base, with_official=with_official, named=parallax)
+        apply.read_map_for("none.ecsv", base, with_official=with_official, named=parallax)
     assert "\n" not in str(error.value)
     if not with_official:
         offsets = apply.read_map(write_map(tmp_path), parallax=parallax)
@@ -327,10 +328,8 @@ def test_text_of_a_csv_passes_untouched(tmp_path):
 def python(*arguments) -> subprocess.CompletedProcess:
     """A new Python that finds gaia_offsets."""
     scripts = str(Path(apply.__file__).parents[1])
-    command = [sys.executable, *map(str, arguments)]
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": scripts}
-    )
+    words = [sys.executable, *map(str, arguments)]
+    return subprocess.run(words, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": scripts})
 
 
 def test_command(stars, tmp_path):
@@ -338,18 +337,18 @@ def test_command(stars, tmp_path):
     renamed = stars.copy()
     renamed.rename_column("parallax", "plx")
     renamed.write(path, format="parquet")
-    command = ("-m", "gaia_offsets.apply", write_map(tmp_path, simulated=True), path, output, "--parallax", "plx")
-    done = python(*command)
+    words = ("-m", "gaia_offsets", "apply", write_map(tmp_path, simulated=True), path, output, "--parallax", "plx")
+    done = python(*words)
     assert done.returncode == 0 and "map_flag 0:" in done.stderr and "SIMULATED" in done.stderr
     assert (Table.read(output)["map_flag"] == expected(stars)[0]).all()
-    again = python(*command)
+    again = python(*words)
     assert again.returncode == 1 and "exists already" in again.stderr
 
 
 def main(capsys, *arguments) -> str:
     """What a refused command says; one line."""
     capsys.readouterr()
-    assert apply.main([str(argument) for argument in arguments]) == 1
+    assert command.main(["apply", *(str(argument) for argument in arguments)]) == 1
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and "Traceback" not in said
     return said
@@ -381,9 +380,23 @@ def test_command_refuses_in_one_line(stars, tmp_path, capsys):
         assert "does not hold numbers" in main(capsys, offsets, text, tmp_path / f"o.{form}")
     (tmp_path / "short.fits").write_bytes(path.read_bytes()[:12000])
     assert "short.fits" in main(capsys, offsets, tmp_path / "short.fits", output)
-    assert apply.main([str(offsets), str(path), str(output)]) == 0
+    assert command.main(["apply", str(offsets), str(path), str(output)]) == 0
     assert "corrected once" in main(capsys, offsets, output, tmp_path / "twice.fits")
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_units_of_the_command_by_hand(tmp_path):
+    """Every unit is another than ours, and every number below was computed by hand: a changed factor shows."""
+    # 11 h 20 m are 170 deg and 0.4 rad are 22.918 deg, z = 0.38942. HEALPix, nside 4 (Gorski et al. 2005): the lines
+    # 4 (0.5 + 170/90 -+ 0.75 z) are 8.39 and 10.72: face 6, x = 10 - 8 = 2, y = 3 - 0 = 3, index 16 * 6 + 0b1110 = 110.
+    path, output = tmp_path / "cat.csv", tmp_path / "out.csv"
+    path.write_text("ra,dec,plx\n11.3333333333,0.4,1234.5\n")
+    units = ("--unit", "ra=hourangle", "--unit", "dec=rad", "--parallax", "plx", "--unit", "parallax=uas")
+    assert command.main(["apply", str(write_map(tmp_path)), str(path), str(output), *units]) == 0
+    row = pd.read_csv(output).iloc[0]
+    # The map: -30 - 110 / 4 = -57.5 uas, error 5 + 1.1 uas, 60 + 110 stars. 1234.5 + 57.5 uas = 1.292 mas.
+    assert (row["map_offset"], row["map_error_statistical"], row["map_n"]) == (-57.5, 6.1, 170)
+    assert row["parallax_map_corrected"] == pytest.approx(1.292, abs=1e-12) and row["plx"] == 1234.5
 
 
 def test_empty_catalogue(tmp_path):
@@ -407,7 +420,7 @@ def test_memory_does_not_grow_with_the_catalogue(form, tmp_path):
     table = pd.DataFrame(columns | {"parallax": random.integers(1, 9, n) / 4}).astype({"ra": float, "dec": float})
     offsets, peaks = write_map(tmp_path), []
     code = (
-        "import sys; from gaia_offsets import apply; assert apply.main(sys.argv[1:]) == 0; "
+        "import sys; from gaia_offsets.__main__ import main; assert main(sys.argv[1:]) == 0; "
         "print(*(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
     )
     for rows in (n // 4, n):
@@ -418,7 +431,7 @@ def test_memory_does_not_grow_with_the_catalogue(form, tmp_path):
             csv.write_csv(pa.Table.from_pandas(table[:rows]), path)
         else:
             fits.BinTableHDU(table[:rows].to_records(index=False)).writeto(path)
-        done = python("-c", code, offsets, path, tmp_path / f"out.{form}", "--overwrite")
+        done = python("-c", code, "apply", offsets, path, tmp_path / f"out.{form}", "--overwrite")
         assert done.returncode == 0, done.stderr
         peaks.append(int(done.stdout) / 1024)
     assert peaks[1] - peaks[0] < 100, peaks
@@ -467,7 +480,7 @@ def test_an_image_before_the_table_does_not_spoil_the_output(stars, tmp_path):
     table = fits.table_to_hdu(stars["ra", "dec", "parallax"])
     fits.HDUList([fits.PrimaryHDU(np.arange(1e4).reshape(100, 100)), table]).writeto(tmp_path / "image.fits")
     words = (write_map(tmp_path), tmp_path / "image.fits", tmp_path / "out.fits", "--base", "raw")
-    assert apply.main([str(word) for word in words]) == 0
+    assert command.main(["apply", *(str(word) for word in words)]) == 0
     out = Table.read(tmp_path / "out.fits")
     assert len(out) == len(stars) and (plain(out["ra"]) == plain(stars["ra"])).all()
     assert (plain(out["map_flag"]) == 0).any()
@@ -477,6 +490,6 @@ def test_masks_of_astropys_parquet_are_nulls(tmp_path):
     table = Table({"ra": [10.0, 10.0], "dec": [40.0, 40.0], "parallax": MaskedColumn([1.0, 0.5], mask=[True, False])})
     table.write(tmp_path / "masked.parquet", format="parquet")
     words = (write_map(tmp_path), tmp_path / "masked.parquet", tmp_path / "out.parquet", "--base", "raw")
-    assert apply.main([str(word) for word in words]) == 0
+    assert command.main(["apply", *(str(word) for word in words)]) == 0
     out = pa.parquet.read_table(tmp_path / "out.parquet").to_pydict()
     assert out["map_flag"] == [2, 0]

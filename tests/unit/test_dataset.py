@@ -13,11 +13,16 @@ import pytest
 from astropy import units as u
 from astropy.io import fits
 from astropy.table import Table
+from describe_pixels import bootstrap_errors, describe_pixels, neighbour_consistency
 from mocpy import MOC
+from publish_dataset import map_meta, write_footprint
+from publish_maps import write_map
+from write_readme import readme
 
 from gaia_offsets import about
 from gaia_offsets import dataset as d
 from gaia_offsets.estimators import group_statistics, pixel_offsets
+from gaia_offsets.published import ENDINGS, EXTENDED, TABLE1
 from gaia_offsets.sky import FRAMES, pixel_centre, pixel_index, to_galactic
 from gaia_offsets.tables import TableError
 
@@ -46,7 +51,7 @@ def describe(frame: str = "equatorial", *, dataset: dict | None = None, sample: 
         "surveys": {"toy": {"seed": 1}},
         "publish": {"authors": "Surname A.", "systematic_uas": 10.3, "bootstrap": {"replicates": 20, "seed": 1}},
     }
-    return d.map_meta(about.describe(config, "test_giants"), frame, grid)
+    return map_meta(about.describe(config, "test_giants"), frame, grid)
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +122,7 @@ def test_sample_without_official_zero_point_has_null_corrected_columns(tmp_path,
     assert len(table) > 100 and table[["domega_corr", "e_domega_corr"]].isna().all(axis=None)
     for form in FORMATS:
         path = tmp_path / f"none.{form}"
-        d.write_dataset(table, path, d.TABLE1, describe())
+        d.write_dataset(table, path, TABLE1, describe())
         pd.testing.assert_frame_equal(d.read_dataset(path)[0], table)
 
 
@@ -125,12 +130,12 @@ def test_sample_without_official_zero_point_has_null_corrected_columns(tmp_path,
 def test_formats_hold_the_same_numbers_twice(published, form, tmp_path):
     _, table, meta = published
     path = tmp_path / f"map.{form}"
-    d.write_dataset(table, path, d.TABLE1, meta)
+    d.write_dataset(table, path, TABLE1, meta)
     first = path.read_bytes()
     back, facts = d.read_dataset(path)
     pd.testing.assert_frame_equal(back, table, check_exact=True)
     assert facts == ({} if form == "csv" else meta)
-    d.write_dataset(table, path, d.TABLE1, meta)
+    d.write_dataset(table, path, TABLE1, meta)
     assert path.read_bytes() == first
 
 
@@ -138,10 +143,10 @@ def test_formats_hold_the_same_numbers_twice(published, form, tmp_path):
 def test_units_and_descriptions_survive(published, form, tmp_path):
     _, table, meta = published
     path = tmp_path / f"map.{form}"
-    d.write_dataset(table, path, d.TABLE1, meta)
+    d.write_dataset(table, path, TABLE1, meta)
     names = {"ecsv": "ascii.ecsv", "mrt": "ascii.mrt", "vot": "votable"}
     read = Table.read(path, format=names.get(form, form))
-    for field in d.TABLE1:
+    for field in TABLE1:
         if field.unit:
             assert (1 * read[field.name].unit).to_value(field.unit) == pytest.approx(1.0), field.name
         else:
@@ -153,7 +158,7 @@ def test_units_and_descriptions_survive(published, form, tmp_path):
 def test_fits_table_is_a_healpix_map(published, tmp_path):
     frame, table, meta = published
     path = tmp_path / "map.fits"
-    d.write_dataset(table, path, d.TABLE1, meta)
+    d.write_dataset(table, path, TABLE1, meta)
     header = fits.getheader(path, 1)
     keys = ("PIXTYPE", "ORDERING", "NSIDE", "INDXSCHM", "OBJECT", "COORDSYS")
     coordinates = {"equatorial": "C", "galactic": "G"}[frame]
@@ -198,7 +203,7 @@ def test_stilts_reads_the_same_numbers(published, form, name, tmp_path):
     if len(table) == 0 and form in ("mrt", "csv"):
         pytest.skip("STILTS guesses column types of text tables from their rows, and there are none")
     path, back = tmp_path / f"map.{form}", tmp_path / "back.csv"
-    d.write_dataset(table, path, d.TABLE1, meta)
+    d.write_dataset(table, path, TABLE1, meta)
     said = run_stilts("tpipe", f"ifmt={name}", f"in={path}", "ofmt=csv", f"out={back}")
     assert back.exists(), said
     read = pd.read_csv(back)
@@ -210,7 +215,7 @@ def test_stilts_reads_the_same_numbers(published, form, name, tmp_path):
 def test_newer_stilts_counts_the_rows(published, form, name, tmp_path):
     _, table, meta = published
     path = tmp_path / f"map.{form}"
-    d.write_dataset(table, path, d.TABLE1, meta)
+    d.write_dataset(table, path, TABLE1, meta)
     said = run_stilts("tpipe", f"ifmt={name}", f"in={path}", "omode=count")
     if "No table handler available" in said:
         pytest.skip(f"this STILTS is built without {name}")
@@ -220,14 +225,14 @@ def test_newer_stilts_counts_the_rows(published, form, name, tmp_path):
 def test_votlint_finds_no_error(published, tmp_path):
     _, table, meta = published
     path = tmp_path / "map.vot"
-    d.write_dataset(table, path, d.TABLE1, meta)
+    d.write_dataset(table, path, TABLE1, meta)
     said = run_stilts("votlint", str(path))
     assert "ERROR" not in said and "WARNING" not in said, said
 
 
 def test_machine_readable_bytes_are_where_the_header_says(published):
     _, table, meta = published
-    text = d.machine_readable(table, d.TABLE1, meta)
+    text = d.machine_readable(table, TABLE1, meta)
     header, _, rows = text.rpartition("-" * 80 + "\n")
     assert text.startswith("Title: ") and max(map(len, header.splitlines())) <= 80
     assert len(rows.splitlines()) == len(table)
@@ -243,11 +248,11 @@ def test_maps_read_by_healpy(published, tracers, ordering, tmp_path):
         grid = MAP | {"ordering": ordering}
         table = d.table1(measured(tracers, frame, ordering=ordering), frame=frame, **grid)
     meta = describe(frame, ordering=ordering)
-    for parallax, kind in (("raw", "noncorr"), ("corrected", "corr")):
+    for parallax, kind in ENDINGS.items():
         path = tmp_path / f"{parallax}.fits"
-        d.write_map(table, path, parallax=parallax, meta=meta)
+        write_map(table, path, parallax=parallax, meta=meta)
         first = path.read_bytes()
-        d.write_map(table, path, parallax=parallax, meta=meta)
+        write_map(table, path, parallax=parallax, meta=meta)
         assert path.read_bytes() == first
         offset, error, n = hp.read_map(path, field=(0, 1, 2), nest=ordering == "nested")
         known = table[table[f"domega_{kind}"].notna()]
@@ -267,7 +272,7 @@ def test_footprint_in_mocpy(published, ordering, tmp_path):
     frame, table, _ = published
     nested = table["hindex"].to_numpy()
     pixels = nested if ordering == "nested" else hp.nest2ring(32, nested)
-    d.write_footprint(pixels, tmp_path / "map.moc.fits", describe(frame, ordering=ordering))
+    write_footprint(pixels, tmp_path / "map.moc.fits", describe(frame, ordering=ordering))
     moc = MOC.from_fits(str(tmp_path / "map.moc.fits"))
     assert moc.sky_fraction == pytest.approx(len(table) / 12288, rel=1e-12 if frame == "equatorial" else 2e-3)
     inside = moc.contains_lonlat(table["ra"].to_numpy() * u.deg, table["dec"].to_numpy() * u.deg)
@@ -285,13 +290,13 @@ def test_simulated_sample_says_so_everywhere(tmp_path, tracers):
     meta = {frame: describe(frame, dataset=simulated) for frame in ("equatorial", "galactic")}
     tables = {frame: d.table1(measured(tracers, frame), frame=frame, **MAP) for frame in meta}
     assert meta["galactic"]["simulated"] is True and "SIMULATED" in meta["galactic"]["title"]
-    d.write_map(tables["galactic"], tmp_path / "map.fits", parallax="raw", meta=meta["galactic"])
+    write_map(tables["galactic"], tmp_path / "map.fits", parallax="raw", meta=meta["galactic"])
     header = fits.getheader(tmp_path / "map.fits", 1)
     assert header["SIMULATE"] is True and "SIMULATED" in header["TITLE"]
     for form in set(FORMATS) - {"csv"}:
-        d.write_dataset(tables["galactic"], tmp_path / f"map.{form}", d.TABLE1, meta["galactic"])
+        d.write_dataset(tables["galactic"], tmp_path / f"map.{form}", TABLE1, meta["galactic"])
         assert b"SIMULATED" in (tmp_path / f"map.{form}").read_bytes()
-    text = d.readme({frame: (tables[frame], meta[frame]) for frame in meta})
+    text = readme({frame: (tables[frame], meta[frame]) for frame in meta})
     assert "simulated" in text and "Someone 2021" in text
     assert f"{len(tables['galactic'])} pixels with {tables['galactic']['n'].sum()} stars" in text
 
@@ -308,19 +313,19 @@ def test_bootstrap_error_is_that_of_the_mean():
     random = np.random.default_rng(3)
     groups = np.repeat(np.arange(60), 400)
     values = random.normal(-30, 50, len(groups))
-    errors = d.bootstrap_errors(values, groups, GAUSSIAN, replicates=100, seed=1)
+    errors = bootstrap_errors(values, groups, GAUSSIAN, replicates=100, seed=1)
     assert errors.mean() == pytest.approx(50 / np.sqrt(400), rel=0.08)
     stated = group_statistics(values, groups, GAUSSIAN)["gaussian_mean_error"]
     assert (errors / stated).between(0.6, 1.5).all()
-    assert d.bootstrap_errors(values, groups, GAUSSIAN, replicates=100, seed=1).equals(errors)
-    histogram = d.bootstrap_errors(values, groups, GAUSSIAN | {"method": "histogram"}, replicates=50, seed=1)
+    assert bootstrap_errors(values, groups, GAUSSIAN, replicates=100, seed=1).equals(errors)
+    histogram = bootstrap_errors(values, groups, GAUSSIAN | {"method": "histogram"}, replicates=50, seed=1)
     assert histogram.mean() == pytest.approx(50 / np.sqrt(400), rel=0.5)
 
 
 def test_bootstrap_of_one_star_and_of_equal_stars():
-    errors = d.bootstrap_errors(np.array([1.0, 5.0, 5.0, 5.0]), np.array([0, 1, 1, 1]), GAUSSIAN, replicates=9, seed=1)
+    errors = bootstrap_errors(np.array([1.0, 5.0, 5.0, 5.0]), np.array([0, 1, 1, 1]), GAUSSIAN, replicates=9, seed=1)
     assert np.isnan(errors[0]) and errors[1] == 0
-    assert len(d.bootstrap_errors(np.array([]), np.array([], dtype=int), GAUSSIAN, replicates=2, seed=1)) == 0
+    assert len(bootstrap_errors(np.array([]), np.array([], dtype=int), GAUSSIAN, replicates=2, seed=1)) == 0
 
 
 def test_neighbour_consistency_known_answer():
@@ -328,24 +333,24 @@ def test_neighbour_consistency_known_answer():
     ring = hp.get_all_neighbours(32, centre, nest=True)
     pixels = np.sort(np.r_[centre, ring[:4]])
     values, errors = np.where(pixels == centre, 20.0, 10.0), np.full(5, 6.0)
-    z = d.neighbour_consistency(pixels, values, errors, nside=32, ordering="nested")
+    z = neighbour_consistency(pixels, values, errors, nside=32, ordering="nested")
     assert z[pixels == centre] == pytest.approx(10.0 / np.hypot(6.0, 3.0))
-    lonely = d.neighbour_consistency(pixels[:2], values[:2], errors[:2], nside=32, ordering="nested")
+    lonely = neighbour_consistency(pixels[:2], values[:2], errors[:2], nside=32, ordering="nested")
     assert np.isnan(lonely).all()
     values[pixels == centre] = np.nan
-    assert np.isnan(d.neighbour_consistency(pixels, values, errors, nside=32, ordering="nested")[pixels == centre])
+    assert np.isnan(neighbour_consistency(pixels, values, errors, nside=32, ordering="nested")[pixels == centre])
 
 
 def test_neighbour_consistency_scatters_by_one_on_a_flat_sky():
     random = np.random.default_rng(8)
     pixels, errors = np.arange(3072), random.uniform(4, 9, 3072)
-    z = d.neighbour_consistency(pixels, random.normal(0, errors), errors, nside=16, ordering="ring")
+    z = neighbour_consistency(pixels, random.normal(0, errors), errors, nside=16, ordering="ring")
     assert np.isfinite(z).all() and np.std(z) == pytest.approx(1.0, abs=0.06)
 
 
 def test_long_version(tracers, tmp_path):
     offsets = measured(tracers, "equatorial")
-    table = d.describe_pixels(
+    table = describe_pixels(
         tracers,
         offsets,
         frame="equatorial",
@@ -367,7 +372,7 @@ def test_long_version(tracers, tmp_path):
     assert row["sd_noncorr"] == pytest.approx(stars["offset_raw"].std(), abs=1e-3)
     assert (table["e_syst"] == 10.3).all()
     for form in FORMATS:
-        d.write_dataset(table, tmp_path / f"long.{form}", d.EXTENDED, describe())
+        d.write_dataset(table, tmp_path / f"long.{form}", EXTENDED, describe())
         pd.testing.assert_frame_equal(d.read_dataset(tmp_path / f"long.{form}")[0], table)
 
 
@@ -375,12 +380,12 @@ def test_nothing_measured_gives_empty_tables(tracers, tmp_path):
     measured(tracers[:0], "galactic").to_csv(tmp_path / "map.csv", index=False)
     offsets = pd.read_csv(tmp_path / "map.csv")
     more = {"gaussian": GAUSSIAN, "systematic_uas": 10.3, "replicates": 3, "seed": 1}
-    table = d.describe_pixels(tracers[:0], offsets, frame="galactic", **MAP, **more)
+    table = describe_pixels(tracers[:0], offsets, frame="galactic", **MAP, **more)
     assert len(table) == 0
     for form in FORMATS:
-        d.write_dataset(table, tmp_path / f"long.{form}", d.EXTENDED, describe("galactic"))
+        d.write_dataset(table, tmp_path / f"long.{form}", EXTENDED, describe("galactic"))
         pd.testing.assert_frame_equal(d.read_dataset(tmp_path / f"long.{form}")[0], table, check_dtype=False)
-    text = d.readme({frame: (table[[f.name for f in d.TABLE1]], describe(frame)) for frame in FRAMES})
+    text = readme({frame: (table[[f.name for f in TABLE1]], describe(frame)) for frame in FRAMES})
     assert "0 pixels with 0 stars" in text
 
 

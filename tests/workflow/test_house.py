@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+import os
 import re
 import runpy
 import subprocess
+import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +69,45 @@ def test_every_script_belongs_to_a_rule() -> None:
 def test_captions_of_the_report_exist() -> None:
     named = {name for text in RULES.values() for name in re.findall(r'caption="\.\./report/([\w.]+)"', text)}
     assert named | {"workflow.rst"} == {path.name for path in (ROOT / "workflow/report").glob("*.rst")}
+
+
+# ---------------------------------------------------------------- imports
+
+
+def imports(path: Path) -> set[str]:
+    """Modules of gaia_offsets that a file imports anywhere, also inside functions."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.ImportFrom) and node.module == "gaia_offsets":
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("gaia_offsets."):
+            found.add(node.module.split(".")[1])
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("gaia_offsets.")}
+    return found
+
+
+def test_imports_run_one_way() -> None:
+    package = ROOT / "workflow/scripts/gaia_offsets"
+    graph = {path.stem: imports(path) for path in package.glob("*.py")}
+    assert graph["__main__"] >= {"apply"} and graph["apply"] >= {"streams"}  # or this test would find nothing
+    tuple(TopologicalSorter(graph).static_order())  # CycleError names a circle
+    assert set().union(*graph.values()) <= set(graph) - {"__main__"}  # nothing of the scripts, nothing of the command
+    assert graph["columns"] == graph["published"] == set()
+    scripts = {path.stem for path in package.parent.glob("*.py")}
+    for path in package.parent.rglob("*.py"):
+        names = re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+        assert not scripts & set(names), f"{path.name} imports a script"
+
+
+def test_an_installed_package_is_that_of_this_folder(tmp_path: Path) -> None:
+    """An environment of another clone, or a copy installed there, would run other code than the one read here."""
+    code = "import gaia_offsets; print(gaia_offsets.__file__)"
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip("gaia_offsets is not installed in this environment")
+    assert Path(done.stdout.strip()).parent == ROOT / "workflow/scripts/gaia_offsets", "run make setup in this folder"
 
 
 # ---------------------------------------------------------------- environments

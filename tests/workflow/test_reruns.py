@@ -105,6 +105,13 @@ def test_modules_and_scripts_of_one_name_are_told_apart(copy: Path, tmp_path: Pa
     assert len({first["simulate"], script["simulate"], both["simulate"]}) == 3
 
 
+def test_an_edit_of_a_template_changes_the_rule_that_names_it(copy: Path, tmp_path: Path) -> None:
+    first = codes(tmp_path, copy)
+    append(copy / "workflow/templates/sample_readme.md.j2", "More.\n")
+    second = codes(tmp_path, copy)
+    assert {rule for rule in first if first[rule] != second[rule]} == {"write_readme"}
+
+
 def test_layout_and_docstrings_are_no_code(tmp_path: Path) -> None:
     (tmp_path / "gaia_offsets").mkdir()
     script = tmp_path / "draw.py"

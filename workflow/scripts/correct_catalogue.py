@@ -3,7 +3,7 @@
 import sys
 from typing import TYPE_CHECKING
 
-from gaia_offsets.apply import Correction, correct_file, map_for, read_map, report
+from gaia_offsets.apply import Correction, correct_file, read_map_for
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -12,12 +12,11 @@ if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)
     catalogue = snakemake.params.catalogue
     base, with_official = catalogue["base"], catalogue.get("with_official", False)
-    parallax = map_for(base, with_official=with_official, named=catalogue.get("map"))
     correction = Correction(
-        read_map(snakemake.input.dataset, parallax=parallax),
+        read_map_for(snakemake.input.dataset, base, with_official=with_official, named=catalogue.get("map")),
         base=base,
         columns=catalogue.get("columns"),
         with_official=with_official,
     )
     correct_file(snakemake.input.catalogue, snakemake.output.corrected, correction, overwrite=True)
-    print("\n".join(report(correction)), file=sys.stderr)
+    print("\n".join(correction.report()), file=sys.stderr)

@@ -1,16 +1,124 @@
 """The long version of Table 1: more statistics, errors of other kinds and the stars of each pixel."""
 
+import copy
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import healpy as hp
+import numpy as np
 import pandas as pd
 
-from gaia_offsets.dataset import EXTENDED, describe_pixels, read_dataset, write_dataset
+from gaia_offsets.dataset import by_parallax, read_dataset, rounded, table1, write_dataset
+from gaia_offsets.estimators import Segments, fit_density_power, fit_histogram
+from gaia_offsets.published import ENDINGS, EXTENDED
+from gaia_offsets.sky import FRAMES, pixel_index
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 FORMATS = ("ecsv", "fits", "parquet")
+
+
+def describe_pixels(
+    tracers: pd.DataFrame,
+    offsets: pd.DataFrame,
+    *,
+    frame: str,
+    nside: int,
+    ordering: str,
+    more_than: int,
+    gaussian: dict[str, Any],
+    systematic_uas: float,
+    replicates: int,
+    seed: int,
+) -> pd.DataFrame:
+    """The long version of Table 1: the columns EXTENDED of the same pixels, from the tracers and map_{frame}.csv."""
+    table = table1(offsets, frame=frame, nside=nside, ordering=ordering, more_than=more_than)
+    pixels = pd.Index(table["hindex"])
+    longitude, latitude = (tracers[name].to_numpy(dtype=float) for name in FRAMES[frame])
+    place = pd.Series(pixel_index(longitude, latitude, nside=nside, ordering=ordering), index=tracers.index)
+    inside = place.isin(pixels)
+    stars = tracers[inside & (tracers["solution"] == "5p")]
+    counts = place[inside & (tracers["solution"] == "6p")].value_counts()
+    means = stars[["phot_g_mean_mag", "bp_rp"]].groupby(place[stars.index]).mean().reindex(pixels)
+    table["n_6p"] = counts.reindex(pixels, fill_value=0).to_numpy(dtype=np.int64)
+    table["g_mean"], table["bp_rp_mean"] = means["phot_g_mean_mag"].to_numpy(), means["bp_rp"].to_numpy()
+    for parallax, rows in by_parallax(offsets, pixels).items():
+        kind = ENDINGS[parallax]
+        table[f"median_{kind}"] = rows["median"].to_numpy(dtype=float)
+        table[f"e_median_{kind}"] = rows["median_error"].to_numpy(dtype=float)
+        table[f"sd_{kind}"] = rows["sd"].to_numpy(dtype=float)
+        errors = bootstrap_errors(
+            stars[f"offset_{parallax}"].to_numpy(),
+            place[stars.index].to_numpy(),
+            gaussian,
+            replicates=replicates,
+            seed=seed,
+        )
+        table[f"e_boot_{kind}"] = errors.reindex(pixels).to_numpy()
+        table[f"z_{kind}"] = neighbour_consistency(
+            pixels.to_numpy(),
+            table[f"domega_{kind}"].to_numpy(),
+            table[f"e_domega_{kind}"].to_numpy(),
+            nside=nside,
+            ordering=ordering,
+        )
+    table["e_syst"] = systematic_uas
+    return rounded(table, EXTENDED)
+
+
+def bootstrap_errors(
+    values: np.ndarray, groups: np.ndarray, gaussian: dict[str, Any], *, replicates: int, seed: int
+) -> pd.Series:
+    """Standard deviation of each group's Gaussian mean over resamplings of its stars with replacement, by group label.
+
+    Each replicate draws all groups at once and fits them together with the estimator of the map. Null for a group
+    of one. Memory: a few times that of `values`.
+    """
+    segments = Segments(values, groups)
+    first, size = segments.spread(segments.starts), segments.spread(segments.counts)
+    random = np.random.default_rng(seed)
+    shift = segments.medians()  # so that the squares below do not cancel
+    total, squares, known = (np.zeros(len(shift)) for _ in range(3))
+    draw = copy.copy(segments)
+    for _ in range(replicates):
+        index = first + (random.random(len(first)) * size).astype(np.int64)
+        index.sort()  # the values ascend within each group, and so must those drawn
+        draw.values = segments.values[index]
+        if gaussian["method"] == "histogram":
+            mean, _ = fit_histogram(draw, bins=gaussian["histogram_bins"])
+        else:
+            mean, _ = fit_density_power(draw, beta=gaussian["beta"], tolerance=1e-3)
+        good = np.isfinite(mean)
+        step = np.where(good, mean - shift, 0.0)
+        total, squares, known = total + step, squares + step**2, known + good
+    with np.errstate(invalid="ignore", divide="ignore"):
+        variance = (squares - total**2 / known) / (known - 1)
+    variance = np.where((known > 1) & (segments.counts > 1), variance, np.nan)
+    return pd.Series(np.sqrt(np.maximum(variance, 0.0)), index=segments.labels)
+
+
+def neighbour_consistency(
+    pixels: np.ndarray, values: np.ndarray, errors: np.ndarray, *, nside: int, ordering: str
+) -> np.ndarray:
+    """(value - mean of the up to 8 neighbours, weighted by 1 / error^2) / error of that difference, each (pixels,).
+
+    `pixels` ascending. Null with fewer than 3 neighbours or without an error. About 1 in scatter where the offset does
+    not change from pixel to pixel and the errors are right.
+    """
+    result = np.full(len(pixels), np.nan)
+    if len(pixels) == 0:
+        return result
+    around = hp.get_all_neighbours(nside, pixels, nest=ordering == "nested")  # (8, pixels); -1 where there is none
+    place = np.minimum(np.searchsorted(pixels, around), len(pixels) - 1)
+    weight = np.where((errors > 0) & np.isfinite(values), 1.0 / np.where(errors > 0, errors, 1.0) ** 2, 0.0)
+    part = np.where(pixels[place] == around, weight[place], 0.0)
+    enough = ((part > 0).sum(axis=0) >= 3) & (weight > 0)
+    total = part.sum(axis=0)[enough]
+    mean = (part * np.where(weight > 0, values, 0.0)[place]).sum(axis=0)[enough] / total
+    result[enough] = (values[enough] - mean) / np.sqrt(errors[enough] ** 2 + 1.0 / total)
+    return result
+
 
 if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)
@@ -19,7 +127,9 @@ if __name__ == "__main__":
         pd.read_parquet(snakemake.input.tracers),
         pd.read_csv(snakemake.input.offsets),
         frame=snakemake.wildcards.frame,
-        **{key: meta[key] for key in ("nside", "ordering", "more_than")},
+        nside=meta["nside"],
+        ordering=meta["ordering"],
+        more_than=meta["more_than"],
         gaussian=snakemake.params.gaussian,
         systematic_uas=meta["systematic_uas"],
         **snakemake.params.bootstrap,
@@ -27,7 +137,7 @@ if __name__ == "__main__":
     for form in FORMATS:
         write_dataset(table, snakemake.output[form], EXTENDED, meta)
     print(f"{len(table)} pixels, {snakemake.params.bootstrap['replicates']} bootstrap replicates", file=sys.stderr)
-    for kind in ("corr", "noncorr"):
+    for kind in ENDINGS.values():
         ratio = (table[f"e_boot_{kind}"] / table[f"e_domega_{kind}"]).median()
         scatter = table[f"z_{kind}"].std()
         print(f"{kind}: bootstrap over stated error {ratio:.3f}, scatter of z {scatter:.2f}", file=sys.stderr)

@@ -1,12 +1,41 @@
 """HEALPix maps of one frame, raw and corrected, from the published dataset (Fig. 6)."""
 
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from gaia_offsets.dataset import read_dataset, write_map
+import pandas as pd
+from astropy.io import fits
+
+from gaia_offsets.dataset import healpix_header, read_dataset
+from gaia_offsets.published import ENDINGS, FITS_UNITS, OFFSETS
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
+
+
+def write_map(table: pd.DataFrame, path: str | Path, *, parallax: str, meta: Mapping[str, Any]) -> None:
+    """Partial-sky HEALPix map for `raw` or `corrected`: OFFSET and ERROR [uas] and N of the pixels of Table 1."""
+    kind = ENDINGS[parallax]
+    table = table[table[f"domega_{kind}"].notna()]
+    unit = FITS_UNITS["uas"]
+    columns = [
+        fits.Column("PIXEL", "K", array=table["hindex"].to_numpy()),
+        fits.Column("OFFSET", "D", unit=unit, array=table[f"domega_{kind}"].to_numpy()),
+        fits.Column("ERROR", "D", unit=unit, array=table[f"e_domega_{kind}"].to_numpy()),
+        fits.Column("N", "J", array=table["n"].to_numpy()),
+    ]
+    hdu = fits.BinTableHDU.from_columns(columns, name="OFFSETS")
+    about = ("HEALPix index of the pixel", OFFSETS[parallax], "statistical error of OFFSET", "number of 5p stars")
+    for number, text in enumerate(about, start=1):
+        hdu.header[f"TCOMM{number}"] = text
+    hdu.header.extend(healpix_header(meta), update=True)
+    hdu.header["PARALLAX"] = (parallax, "raw: published; corrected: official zero point")
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path, overwrite=True)
+
 
 if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)

@@ -1,17 +1,35 @@
 """README of a sample's results: its files, how to read and cite them, and what they cannot tell."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from gaia_offsets.dataset import read_dataset, readme
+import pandas as pd
+
+from gaia_offsets.dataset import read_dataset
+from gaia_offsets.pages import render
+from gaia_offsets.published import EXTENDED, META
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
+
+def readme(datasets: Mapping[str, tuple[pd.DataFrame, Mapping[str, Any]]]) -> str:
+    """README.md of a sample's results, from the table and metadata of both frames."""
+    meta = datasets["equatorial"][1]
+    return render(
+        "sample_readme.md.j2",
+        meta=meta,
+        tables={frame: table for frame, (table, _) in datasets.items()},
+        fields=EXTENDED,
+        facts=[key for key, *_ in META if key not in ("title", "citation", "frame")],
+        level=int(meta["nside"]).bit_length() - 1,
+    )
+
+
 if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)
-    datasets = {frame: read_dataset(snakemake.input[frame]) for frame in ("equatorial", "galactic")}
-    text = readme(datasets)
+    text = readme({frame: read_dataset(snakemake.input[frame]) for frame in ("equatorial", "galactic")})
     Path(snakemake.output.readme).write_text(text, encoding="utf-8")
     print(f"{len(text.splitlines())} lines", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The config: inheritance between samples, and every fault of it at once, one line each. Imports columns only."""
+"""The config: inheritance between samples, and every fault of it at once, one line each. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from gaia_offsets.columns import STANDARD
+from gaia_offsets.published import pairing_faults
 
 Config = dict[str, Any]
 MAX_BINS = 10_000
@@ -370,12 +371,9 @@ def _catalogue_faults(config: Config) -> Iterator[str]:
         if entry["sample"] not in config["samples"]:
             near = _near(entry["sample"], config["samples"])
             yield f"catalogues.{name}.sample: {entry['sample']!r} is not one of samples{near}"
-        official = entry["base"] == "official" or entry.get("with_official", False)
-        if entry["base"] == "official" and entry.get("with_official"):
-            yield f"catalogues.{name}.with_official: base official has had the official zero point subtracted already"
-        wanted = "corrected" if official else "raw"
-        if entry.get("map", wanted) != wanted:
-            yield f"catalogues.{name}.map: {entry['map']!r} does not go with this base; it takes the {wanted} map"
+        official = entry.get("with_official", False)
+        for key, reason in pairing_faults(entry["base"], entry.get("map"), with_official=official):
+            yield f"catalogues.{name}.{key}: {reason}"
 
 
 def catalogue_ending(path: str) -> str:

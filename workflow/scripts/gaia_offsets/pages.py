@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).resolve().parents[2] / "templates"),
-    autoescape=True,
+    autoescape=lambda template: ".html" in template,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,

@@ -1,0 +1,132 @@
+"""What is published: the columns of a map and of a corrected catalogue, and which map goes with which parallax."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+# A parallax is `raw` (as published) or `corrected` (official zero point subtracted); so is the map of its offsets.
+ENDINGS = {"corrected": "corr", "raw": "noncorr"}  # endings of the columns of each in the paper's Table 1
+OFFSETS = {
+    "corrected": "offset of the parallax after the official zero point",
+    "raw": "offset of the published parallax",
+}
+BASES = {"raw": "raw", "official": "corrected"}  # what a catalogue's parallax is: the map that goes with it
+
+# How formats write our unit uas, which they do not know.
+FITS_UNITS = {"uas": "10**-6 arcsec"}
+VO_UNITS = {"uas": "uarcsec"}  # VOTable and the machine-readable tables
+
+
+def map_for(base: str, *, with_official: bool = False) -> str:
+    """The map, raw or corrected, for a parallax of a base; with_official: its zero point is subtracted on the way."""
+    return "corrected" if with_official else BASES[base]
+
+
+def pairing_faults(base: str, parallax: str | None = None, *, with_official: bool) -> Iterator[tuple[str, str]]:
+    """Why a parallax of this base must not be corrected with this map: (base, with_official or map, reason) each.
+
+    Nothing comes where they go together. `parallax` is raw or corrected, None for the map that fits.
+    """
+    if base not in BASES:
+        yield "base", f"base {base!r} is neither raw (published) nor official (zero point subtracted)"
+        return
+    if with_official and base == "official":
+        yield "with_official", "base official: the official zero point is subtracted already; it must not be twice"
+    wanted = map_for(base, with_official=with_official)
+    if parallax not in (None, wanted):
+        also = "; or subtract the official zero point first (with_official)" if wanted == "raw" else ""
+        yield "map", f"the {parallax} map does not go on a parallax of base {base}: use the {wanted} map{also}"
+
+
+@dataclass(frozen=True)
+class Field:
+    """Description of a published column: unit (astropy's, "" for none), decimals (None: whole number), meaning."""
+
+    name: str
+    unit: str
+    decimals: int | None
+    meaning: str
+
+
+TABLE1: tuple[Field, ...] = (
+    Field("hindex", "", None, "HEALPix index of the pixel in the file's frame and ordering"),
+    Field("ra", "deg", 6, "right ascension of the pixel's centre, ICRS"),
+    Field("dec", "deg", 6, "declination of the pixel's centre, ICRS"),
+    Field("gl", "deg", 6, "Galactic longitude of the pixel's centre"),
+    Field("gb", "deg", 6, "Galactic latitude of the pixel's centre"),
+    Field("domega_corr", "uas", 3, f"{OFFSETS['corrected']}: mean of its Gaussian fit"),
+    Field(
+        "e_domega_corr",
+        "uas",
+        3,
+        "statistical error of domega_corr: sd of the fit over the root of its stars",
+    ),
+    Field("domega_noncorr", "uas", 3, f"{OFFSETS['raw']}: mean of its Gaussian fit"),
+    Field("e_domega_noncorr", "uas", 3, "statistical error of domega_noncorr: sd of the fit over the root of n"),
+    Field("n", "", None, "number of 5p stars with a known raw offset in the pixel"),
+)
+_MORE = (  # for each of the two offsets: {0} is the ending of its columns, {1} the offset in words
+    ("median_{0}", "uas", "median of the {1}"),
+    ("e_median_{0}", "uas", "error of the median of the {1}, from order statistics"),
+    ("sd_{0}", "uas", "standard deviation of the {1}"),
+    ("e_boot_{0}", "uas", "bootstrap error of domega_{0}"),
+    ("z_{0}", "", "domega_{0} minus the weighted mean of its neighbours, over the error of that difference"),
+)
+EXTENDED: tuple[Field, ...] = (
+    *TABLE1,
+    Field("n_6p", "", None, "number of 6p stars in the pixel; none of them enters the offsets"),
+    Field("g_mean", "mag", 4, "mean G magnitude of the 5p stars"),
+    Field("bp_rp_mean", "mag", 4, "mean colour BP - RP of the 5p stars"),
+    *(
+        Field(name.format(ending), unit, 3, meaning.format(ending, OFFSETS[parallax]))
+        for parallax, ending in ENDINGS.items()
+        for name, unit, meaning in _MORE
+    ),
+    Field("e_syst", "uas", 3, "systematic floor of either offset, the same everywhere: see systematic_uas"),
+)
+
+# Metadata: key, FITS keyword, meaning. The order is that of the files.
+META: tuple[tuple[str, str, str], ...] = (
+    ("title", "TITLE", "what this is"),
+    ("authors", "AUTHORS", "authors of the dataset"),
+    ("method", "METHOD", "paper whose method made it"),
+    ("citation", "CITATION", "what to cite"),
+    ("sample", "SAMPLE", "name of the sample of tracers"),
+    ("sample_title", "SAMPTTL", "the sample in words"),
+    ("simulated", "SIMULATE", "whether the stars are simulated"),
+    ("release", "RELEASE", "Gaia release"),
+    ("official", "OFFICIAL", "official zero point of the corrected offsets"),
+    ("solution", "SOLUTION", "kind of astrometric solution of the stars"),
+    ("frame", "FRAME", "frame in which the pixels are defined"),
+    ("nside", "NSIDE", "HEALPix resolution"),
+    ("ordering", "ORDERING", "HEALPix ordering"),
+    ("estimator", "ESTIMATR", "estimator of the offset"),
+    ("more_than", "MORETHAN", "every pixel has more stars than this"),
+    ("systematic_uas", "SYSTUAS", "[uas] systematic floor"),
+    ("systematic_source", "SYSTSRC", "source of the systematic floor"),
+    ("sign", "SIGN", "how to use an offset"),
+    ("config_digest", "CONFIG", "digest of the settings behind the map"),
+    ("versions", "VERSIONS", "software"),
+)
+
+# Columns added to a catalogue that is corrected.
+INSIDE, OUTSIDE, NO_PARALLAX, NO_POSITION, NO_ZERO_POINT = range(5)
+FLAGS = {
+    INSIDE: "corrected with the map",
+    OUTSIDE: "outside the footprint of the map: no offset subtracted",
+    NO_PARALLAX: "no parallax (2p)",
+    NO_POSITION: "no position, or one off the sky: no offset subtracted",
+    NO_ZERO_POINT: "no official zero point, asked for, at this magnitude and colour: nothing subtracted",
+}
+OUTPUT: tuple[Field, ...] = (
+    Field(
+        "parallax_map_corrected", "mas", 6, "parallax minus map_offset; unchanged by the map where map_flag is not 0"
+    ),
+    Field("map_offset", "uas", 3, "offset of the pixel in the map, Gaia minus reference"),
+    Field("map_error_statistical", "uas", 3, "statistical error of map_offset, common to all stars of the pixel"),
+    Field("map_error_systematic", "uas", 3, "systematic floor of map_offset"),
+    Field("map_n", "", None, "number of stars behind the pixel; 0 outside the footprint"),
+    Field("map_flag", "", None, "; ".join(f"{flag} {text}" for flag, text in FLAGS.items())),
+)
+ZERO_POINT = Field("official_zero_point", "mas", 6, "official zero point, subtracted before the map's offset")

@@ -1,0 +1,327 @@
+"""Columns added to a table: to one in memory, or to a file of any size in chunks of rows."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from gaia_offsets.published import FITS_UNITS, VO_UNITS, Field
+from gaia_offsets.tables import TableError, column_names, csv_separator, parquet_units, table_format
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+    from astropy.table import Table
+
+CHUNK = 250_000  # rows; 50 million stay below 1 GiB
+
+
+class Work(Protocol):
+    """What is added to a table, and how it is computed from a chunk of its rows."""
+
+    fields: Sequence[Field]  # the columns to add
+    sources: Mapping[str, str]  # the columns needed: our name, the table's
+
+    def start(self, names: Sequence[str], units: Mapping[str, str], where: str | Path) -> None:
+        """Sets `sources`, from the table's columns and the units that it states; TableError where one is missing."""
+
+    def apply(self, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The columns to add, from those needed as float64 with NaN for null, by our name in the table's units."""
+
+    def about(self) -> Mapping[str, str]:
+        """Facts for the metadata of the output."""
+
+
+def plain_floats(values: Any) -> np.ndarray:
+    """Any column as a float64 array with NaN for what is masked or missing."""
+    if hasattr(values, "to_numpy"):
+        return np.atleast_1d(values.to_numpy(dtype=float, na_value=np.nan))
+    return np.atleast_1d(np.ma.filled(np.ma.asarray(values).astype(float), np.nan))
+
+
+def with_columns(table: pd.DataFrame | Table, work: Work, where: str | Path) -> pd.DataFrame | Table:
+    """A copy of a table with the columns of `work` added; `where` is what messages call it."""
+    names = list(getattr(table, "colnames", table.columns))
+    units = {name: str(table[name].unit) for name in names if getattr(table[name], "unit", None) is not None}
+    work.start(names, units, where)
+    values = {}
+    for name, source in work.sources.items():
+        try:
+            values[name] = plain_floats(table[source])
+        except (TypeError, ValueError):
+            raise _not_numbers(where, source) from None
+    added = work.apply(values)
+    result = table.copy()
+    for field in work.fields:
+        result[field.name] = added[field.name]
+        if hasattr(result, "colnames"):
+            result[field.name].unit = field.unit or None
+            result[field.name].description = field.meaning
+    return result
+
+
+def add_columns(catalogue: Path, output: Path, work: Work, *, chunk: int = CHUNK) -> None:
+    """Write a table file again with the columns of `work` added; `output` appears when it is complete.
+
+    FITS, Parquet and CSV, written in the format they were read in, go through in chunks of rows; VOTable, ECSV and a
+    change of format take memory for the whole table. Raises TableError, one line, for a file that cannot be read.
+    """
+    before, after = table_format(catalogue), table_format(output)
+    part = output.with_name(f"{output.name}.part")
+    streams = {"parquet": _stream_parquet, "csv": _stream_csv, "fits": _stream_fits}
+    packed = {path.name.lower().endswith(".gz") for path in (catalogue, output)}
+    try:
+        if before == after and before in streams and packed != {True, False}:
+            streams[before](catalogue, part, work, chunk)
+        else:
+            _write_whole(with_columns(_read_whole(catalogue, before), work, catalogue), part, after, work)
+        part.replace(output)
+    except TableError:
+        raise
+    except Exception as error:  # the readers raise dozens of types; the user needs one line
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise TableError(f"{catalogue}: cannot be corrected as a {before} table ({reason})") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _open(path: Path, mode: str, like: str) -> IO[bytes]:
+    """A file, through gzip where the name `like` says so; no date in it."""
+    if not like.lower().endswith(".gz"):
+        return open(path, mode)
+    if mode == "rb":
+        return gzip.open(path)
+    return gzip.GzipFile(filename="", fileobj=open(path, mode), mode=mode, mtime=0)
+
+
+def _stream_parquet(catalogue: Path, part: Path, work: Work, chunk: int) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    kinds = {"map_n": pa.int32(), "map_flag": pa.uint8()}
+    # Pages as they come: buffering ahead would read whole row groups, and there may be only one.
+    with pq.ParquetFile(catalogue, pre_buffer=False, buffer_size=1 << 20) as file:
+        schema = file.schema_arrow
+        work.start(schema.names, parquet_units(schema), catalogue)
+        for field in work.fields:
+            about = {"unit": field.unit, "description": field.meaning}
+            schema = schema.append(pa.field(field.name, kinds.get(field.name, pa.float64()), metadata=about))
+        schema = schema.with_metadata(_parquet_metadata(schema, work))
+        with pq.ParquetWriter(part, schema, compression="zstd") as writer:
+            for batch in file.iter_batches(batch_size=chunk):
+                values = {name: _masked_floats(batch, source, catalogue) for name, source in work.sources.items()}
+                writer.write_batch(_with_added(batch, work.apply(values), schema))
+
+
+def _with_added(batch: pa.RecordBatch, added: Mapping[str, np.ndarray], schema: pa.Schema) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    new = [pa.array(added[name], type=schema.field(name).type, from_pandas=True) for name in added]
+    names = schema.names[: batch.num_columns] + list(added)
+    return pa.RecordBatch.from_arrays([*batch.columns, *new], names=names).cast(schema)
+
+
+def _masked_floats(batch: pa.RecordBatch, source: str, where: Path) -> np.ndarray:
+    """A column as floats; astropy writes a masked one as two, the second named `.mask`."""
+    values = _arrow_floats(batch.column(source), where, source)
+    mask = f"{source}.mask"
+    if mask not in batch.schema.names:
+        return values
+    return np.where(batch.column(mask).to_numpy(zero_copy_only=False).astype(bool), np.nan, values)
+
+
+def _arrow_floats(column: pa.Array, where: Path, source: str) -> np.ndarray:
+    import pyarrow as pa
+
+    try:
+        return column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        raise _not_numbers(where, source) from None
+
+
+_ASTROPY = b"table_meta_yaml"  # where astropy keeps the units of a Parquet file
+
+
+def _parquet_metadata(schema: pa.Schema, work: Work) -> dict[bytes, bytes]:
+    metadata = dict(schema.metadata or {})
+    if _ASTROPY in metadata:
+        lines = metadata[_ASTROPY].decode().split("\n")
+        first = lines.index("datatype:") + 1
+        end = next((i for i in range(first, len(lines)) if lines[i][:1] not in ("-", " ")), len(lines))
+        for field in reversed(work.fields):
+            kind = str(schema.field(field.name).type).replace("double", "float64")
+            entry = {"name": field.name, "unit": field.unit, "datatype": kind, "description": field.meaning}
+            lines.insert(end, f"- {json.dumps({key: value for key, value in entry.items() if value})}")  # JSON is YAML
+        metadata[_ASTROPY] = "\n".join(lines).encode()
+    return metadata | {f"gaia_offsets.{key}".encode(): value.encode() for key, value in work.about().items()}
+
+
+def _stream_csv(catalogue: Path, part: Path, work: Work, chunk: int) -> None:
+    """The catalogue's own columns pass through as text, so that not a digit of them changes."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.csv as pacsv
+
+    names, separator = column_names(catalogue), csv_separator(catalogue)
+    work.start(names, {}, catalogue)
+    special = rf"[{separator}\"\r\n]"
+
+    def quoted(text: pa.Array) -> pa.Array:
+        inner = pc.binary_join_element_wise('"', pc.replace_substring(text, '"', '""'), '"', "")
+        return pc.if_else(pc.match_substring_regex(text, special), inner, text)
+
+    def lines(columns: Sequence[pa.Array]) -> bytes:
+        text = [pc.fill_null(column.cast(pa.large_string()), "") for column in columns]
+        newline, between = (pa.scalar(mark, pa.large_string()) for mark in ("\n", separator))
+        text[-1] = pc.binary_join_element_wise(text[-1], newline, pa.scalar("", pa.large_string()))
+        joined = pc.binary_join_element_wise(*text, between)
+        size = pc.sum(pc.binary_length(joined)).as_py() or 0
+        return joined.buffers()[2].slice(0, size).to_pybytes() if size else b""  # the rows lie one after another
+
+    with _open(catalogue, "rb", catalogue.name) as source, _open(part, "wb", catalogue.name) as target:
+        header = [*names, *(field.name for field in work.fields)]
+        target.write(lines([quoted(pa.array([name])) for name in header]))
+        reader = pacsv.open_csv(
+            source,
+            read_options=pacsv.ReadOptions(block_size=16 * chunk, column_names=names, skip_rows=1),
+            parse_options=pacsv.ParseOptions(delimiter=separator),
+            convert_options=pacsv.ConvertOptions(column_types=dict.fromkeys(names, pa.string())),
+        )
+        for batch in reader:
+            values = {
+                name: _text_floats(batch.column(column), catalogue, column) for name, column in work.sources.items()
+            }
+            added = work.apply(values)
+            new = [pa.array(added[field.name], from_pandas=True) for field in work.fields]
+            target.write(lines([*map(quoted, batch.columns), *new]))
+
+
+def _text_floats(column: pa.Array, where: Path, source: str) -> np.ndarray:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    text = pc.utf8_trim_whitespace(column)
+    null = pc.is_in(pc.utf8_lower(text), value_set=pa.array(["", "nan", "null", "none", "na", "n/a", "--"]))
+    return _arrow_floats(pc.if_else(null, None, text), where, source)
+
+
+def _stream_fits(catalogue: Path, part: Path, work: Work, chunk: int) -> None:
+    """Rows are copied as bytes and the new columns appended to each: no column of the catalogue is touched."""
+    from astropy.io import fits
+
+    with warnings.catch_warnings(), fits.open(catalogue, memmap=False, lazy_load_hdus=True) as hdus:
+        warnings.simplefilter("ignore")  # a file that is too short is refused below, in one line
+        hdu = next((hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)), None)
+        if hdu is None:
+            raise TableError(f"{catalogue}: no binary table in the file")
+        columns, header, start = hdu.columns, hdu.header.copy(), hdu.fileinfo()["datLoc"]
+        # The bytes of an image in the primary HDU are not copied, so its header must not announce them.
+        primary = fits.PrimaryHDU().header if hdus[0].header["NAXIS"] else hdus[0].header.copy()
+    for keyword in ("CHECKSUM", "DATASUM"):
+        header.remove(keyword, ignore_missing=True)
+    units = {column.name: column.unit for column in columns if column.unit}
+    work.start(columns.names, units, catalogue)
+    width, rows, tail = header["NAXIS1"], header["NAXIS2"], header["PCOUNT"]
+    kinds = {"map_n": ">i4", "map_flag": "u1"}
+    added = np.dtype([(field.name, kinds.get(field.name, ">f8")) for field in work.fields])
+    for number, field in enumerate(work.fields, start=header["TFIELDS"] + 1):
+        header[f"TTYPE{number}"] = field.name
+        header[f"TFORM{number}"] = {"map_n": "J", "map_flag": "B"}.get(field.name, "D")
+        if field.unit:
+            header[f"TUNIT{number}"] = FITS_UNITS.get(field.unit, field.unit)
+        header[f"TCOMM{number}"] = field.meaning
+    header["TFIELDS"] += len(work.fields)
+    if "THEAP" in header:
+        header["THEAP"] += rows * added.itemsize
+    header["NAXIS1"] = width + added.itemsize
+    for key, value in work.about().items():
+        header.add_history(f"gaia_offsets {key}: {value}".encode("ascii", "replace").decode())
+    with _open(catalogue, "rb", catalogue.name) as source, _open(part, "wb", catalogue.name) as target:
+        target.write(primary.tostring().encode("ascii"))
+        target.write(header.tostring().encode("ascii"))
+        source.seek(start)
+        readers = {name: _fits_reader(columns, original, catalogue) for name, original in work.sources.items()}
+        for first in range(0, rows, chunk):
+            count = min(chunk, rows - first)
+            block = np.frombuffer(_exactly(source, count * width), dtype=np.uint8).reshape(count, width)
+            result = work.apply({name: read(block) for name, read in readers.items()})
+            new = np.empty(count, dtype=added)
+            for name in added.names:
+                new[name] = result[name]
+            target.write(np.hstack([block, new.view(np.uint8).reshape(count, added.itemsize)]).tobytes())
+        for size in _pieces(tail):  # gap and heap of columns of variable length
+            target.write(_exactly(source, size))
+        target.write(bytes(-(rows * header["NAXIS1"] + tail) % 2880))
+
+
+def _pieces(size: int, piece: int = 1 << 24) -> Iterator[int]:
+    for first in range(0, size, piece):
+        yield min(piece, size - first)
+
+
+def _exactly(stream: IO[bytes], size: int) -> bytes:
+    data = stream.read(size)
+    if len(data) < size:
+        raise TableError(f"{getattr(stream, 'name', 'the file')}: ends too early; it is not complete")
+    return data
+
+
+def _fits_reader(columns: Any, name: str, where: Path) -> Callable[[np.ndarray], np.ndarray]:
+    """A function from rows of bytes (rows, width) to a column as float64, scaled, with NaN for nulls."""
+    column, place = columns[name], columns.names.index(name)
+    kind = columns.dtype[place]
+    if kind.kind not in "iuf" or kind.shape or str(column.format).lstrip("1")[:1] not in tuple("BIJKED"):
+        raise _not_numbers(where, name)
+    kind = kind.newbyteorder(">")
+    start = int(columns.dtype.fields[columns.dtype.names[place]][1])
+
+    def read(block: np.ndarray) -> np.ndarray:
+        stored = np.ascontiguousarray(block[:, start : start + kind.itemsize]).view(kind)[:, 0]
+        values = stored.astype(float)
+        if column.null is not None and kind.kind in "iu":
+            values[stored == int(column.null)] = np.nan
+        return values * (column.bscale or 1.0) + (column.bzero or 0.0)
+
+    return read
+
+
+_ASTROPY_FORMATS = {
+    "fits": "fits",
+    "votable": "votable",
+    "ecsv": "ascii.ecsv",
+    "csv": "ascii.csv",
+    "parquet": "parquet",
+}
+
+
+def _read_whole(catalogue: Path, form: str) -> Table:
+    from astropy.table import Table
+
+    if form == "csv":
+        return Table.read(catalogue, format="ascii.csv", delimiter=csv_separator(catalogue))
+    more = {"use_names_over_ids": True} if form == "votable" else {}
+    return Table.read(catalogue, format=_ASTROPY_FORMATS[form], **more)
+
+
+def _write_whole(table: Table, part: Path, form: str, work: Work) -> None:
+    about = work.about()
+    if form == "votable":
+        for name in table.colnames:
+            unit = table[name].unit
+            table[name].unit = VO_UNITS.get(str(unit), unit)
+        table.meta["description"] = "; ".join(f"{key}: {value}" for key, value in about.items())
+    elif form == "fits":
+        table.meta["comments"] = [f"gaia_offsets {key}: {value}" for key, value in about.items()]
+    else:
+        table.meta["gaia_offsets"] = about
+    table.write(part, format=_ASTROPY_FORMATS[form], overwrite=True)
+
+
+def _not_numbers(where: str | Path, source: str) -> TableError:
+    return TableError(f"{where}: column {source!r} does not hold numbers")
