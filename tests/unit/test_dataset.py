@@ -405,3 +405,12 @@ def test_a_corrected_value_needs_as_many_stars_as_the_raw_one():
     table = d.table1(rows, frame="equatorial", **MAP)
     assert table["n"].tolist() == [60] and table["domega_noncorr"].tolist() == [-30.0]
     assert table[["domega_corr", "e_domega_corr"]].isna().all(axis=None)
+
+
+def test_names_lose_their_accents_and_no_letter_where_a_format_holds_ascii_only(published, tmp_path):
+    _, table, meta = published
+    meta = meta | {"authors": "É. Müller, J. Ñandú, B. Łoś, K. Strauß"}
+    for form in ("mrt", "fits", "ecsv", "vot"):
+        d.write_dataset(table, tmp_path / f"map.{form}", d.TABLE1, meta)
+        authors = d.read_dataset(tmp_path / f"map.{form}")[1]["authors"]
+        assert authors == ("E. Muller, J. Nandu, B. Los, K. Strauss" if form in ("mrt", "fits") else meta["authors"])

@@ -40,7 +40,7 @@ def draw_trends(trends: pd.DataFrame, *, title: str, min_stars: int, joined: Map
             for parallax in style.PARALLAXES:
                 panel_points(ax, style.rows(part, parallax=parallax), parallax)
             if joined[solution][variable] > 1:
-                text = f"{joined[solution][variable]} bins joined, the sample is thin"
+                text = f"{joined[solution][variable]} bins joined"
                 ax.text(0.02, 0.04, text, transform=ax.transAxes, size=6.5, color="0.35", va="bottom")
             if len(part):  # 5p and 6p have colours of their own, all else in common
                 ax.set_xlim(style.padded(part if variable == "colour" else points))

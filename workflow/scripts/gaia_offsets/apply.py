@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -341,3 +342,7 @@ def correct_file(
     output.parent.mkdir(parents=True, exist_ok=True)
     add_columns(catalogue, output, correction, chunk=chunk)
     return correction.counts
+
+
+if __name__ == "__main__":  # how the command was called once; silence would look like success
+    sys.exit("the command is: gaia-offsets apply MAP CATALOGUE OUTPUT (or python -m gaia_offsets apply ...)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+import unicodedata
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -19,6 +20,11 @@ from gaia_offsets.tables import TableError, table_format
 if TYPE_CHECKING:
     from astropy.io.fits import Header
     from astropy.table import Table
+# Letters that are no accented ones.
+SPELT = str.maketrans(
+    {"ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D"}
+    | {"\N{EN DASH}": "-", "\N{RIGHT SINGLE QUOTATION MARK}": "'"}
+)
 
 
 def by_parallax(offsets: pd.DataFrame, pixels: pd.Index) -> dict[str, pd.DataFrame]:
@@ -82,7 +88,7 @@ def write_dataset(table: pd.DataFrame, path: str | Path, fields: Sequence[Field]
     path.unlink(missing_ok=True)
     described = as_astropy(table, fields, meta)
     if path.suffix == ".mrt":
-        path.write_text(machine_readable(table, fields, meta), encoding="ascii", errors="replace")
+        path.write_text(plain_ascii(machine_readable(table, fields, meta)), encoding="ascii")
     elif path.suffix == ".vot":
         _write_votable(described, path)
     elif path.suffix == ".fits":
@@ -107,8 +113,12 @@ def healpix_header(meta: Mapping[str, Any]) -> Header:
 
 
 def plain_ascii(text: str) -> str:
-    """The text with a question mark for what FITS cannot hold."""
-    return text.encode("ascii", "replace").decode()
+    """The text for files that hold ASCII only (FITS headers, machine-readable tables): letters lose their accents.
+
+    A letter that has no such form becomes `?`.
+    """
+    spelt = unicodedata.normalize("NFKD", text.translate(SPELT))
+    return "".join(letter for letter in spelt if not unicodedata.combining(letter)).encode("ascii", "replace").decode()
 
 
 def _write_fits(described: Table, path: Path) -> None:

@@ -131,7 +131,8 @@ def colour_bar(figure: Figure, axes: np.ndarray, scale: Mapping[str, Any], **opt
 
 def resolution(made: Mapping[str, Any]) -> str:
     """The maps' nside in words, and whether the sample chose it."""
-    return f"nside {made['nside']}" + (", the finest that the sample fills" if made["chosen_by"] == "sample" else "")
+    filled = made["chosen_by"] == "sample" and made["published"] > 0
+    return f"nside {made['nside']}" + (", the finest that the sample fills" if filled else "")
 
 
 def sky_note(ax: Axes, text: str) -> None:
