@@ -307,5 +307,15 @@ def test_a_broken_table_does_not_fail_the_run(tmp_path, caplog):
     write(tmp_path, "toy", "")
     (tmp_path / "toy/tables/global_offsets.csv").write_text("a,b\n1,2\n")
     with caplog.at_level(INFO, "snakemake.logging"):
-        story.Story().succeeded(str(tmp_path), [{"name": "toy"}], "toy")
+        told = story.Story()
+        told.about = (str(tmp_path), [{"name": "toy"}], "toy")
+        told.succeeded()
     assert "could not be made: KeyError('solution')" in caplog.text
+
+
+def test_a_run_with_nothing_to_do_tells_what_was_measured(told, tmp_path):
+    write(tmp_path, "toy", "5p,raw,3,-20,1\n")
+    told.about = (str(tmp_path), [{"name": "toy", "title": "Toy"}], "toy")
+    lines = told.format(record("Nothing to be done (all requested files are present and up to date).")).splitlines()
+    assert lines[0].startswith("Nothing to be done")
+    assert any("-20.0 ± 1.0" in line for line in lines) and not any("Done in" in line for line in lines)

@@ -227,7 +227,10 @@ def _inherited_faults(faults: list[str], config: Config) -> set[str]:
         entries = config.get(section)
         for name, entry in entries.items() if isinstance(entries, dict) else ():
             base = entry.get("like") if isinstance(entry, dict) else None
+            without = base in entries and not isinstance(entries[base], dict)  # told of the base itself
             for fault in faults:
+                if without and fault.startswith(f"{section}.{name}.") and ": missing" in fault:
+                    repeated.add(fault)
                 original = fault.replace(f"{section}.{name}.", f"{section}.{base}.", 1)
                 if base not in (None, name) and fault.startswith(f"{section}.{name}.") and original in faults:
                     repeated.add(fault)

@@ -61,6 +61,8 @@ class Story(logging.Formatter):
         self.jobs: dict[int, tuple[str, ...]] = {}
         self.stages: set[tuple[str, str]] = set()
         self.pages: dict[int | None, str] = {}
+        # Folder of the results, samples (name, title, simulated) and name of the run; the Snakefile sets it.
+        self.about: tuple[str, Sequence[Mapping[str, Any]], str] | None = None
 
     def format(self, record: logging.LogRecord) -> str:
         """The text for the terminal, or an empty one."""
@@ -88,6 +90,8 @@ class Story(logging.Formatter):
             return self.plan()
         if getattr(record, "story", False):
             return message
+        if message.startswith("Nothing to be done") and self.about:
+            return f"{self.plain.format(record)}\n{self.closing(None)}"
         if event == "" and record.levelno < logging.WARNING:
             hidden = CHATTER.match(message) if self.phase != "running" else not message.startswith(STOPPING)
             self.stopped |= self.phase == "running" and message.startswith(STOPPING)
@@ -153,13 +157,16 @@ class Story(logging.Formatter):
         jobs = (job for job in self.workflow.dag.jobs if job.jobid == jobid)
         return any(job.restart_times >= job.attempt for job in jobs)
 
-    def succeeded(self, results: str, samples: Sequence[Mapping[str, Any]], run: str) -> None:
-        """Print the closing summary; a fault in it is no fault of the run."""
+    def closing(self, seconds: float | None) -> str:
+        """The closing summary; a fault in it is no fault of the run."""
         try:
-            text = summary(results, samples, run, time.monotonic() - self.began)
+            return summary(*self.about, seconds)
         except Exception as error:
-            text = f"The run is done; its summary could not be made: {error!r}"
-        LOGGER.info(text, extra={"story": True})
+            return f"The run is done; its summary could not be made: {error!r}"
+
+    def succeeded(self) -> None:
+        """Print the closing summary."""
+        LOGGER.info(self.closing(time.monotonic() - self.began), extra={"story": True})
 
     def failed(self, logs: str | Iterable[str]) -> None:
         """Print how far the run came and what to do next; without a story Snakemake has said it."""
@@ -211,8 +218,11 @@ def error_lines(logs: Iterable[str]) -> tuple[str | None, list[str]]:
     return None, [why]
 
 
-def summary(results: str, samples: Sequence[Mapping[str, Any]], run: str, seconds: float) -> str:
-    """The closing text: measured offsets of each sample that has them, warnings, and where everything lies."""
+def summary(results: str, samples: Sequence[Mapping[str, Any]], run: str, seconds: float | None) -> str:
+    """The closing text: measured offsets of each sample that has them, warnings, and where everything lies.
+
+    `seconds` is None where there was nothing to do.
+    """
     warnings = [
         f"WARNING {sample['name']}: {text}" for sample in samples for text in _warnings(Path(results, sample["name"]))
     ]
@@ -229,8 +239,10 @@ def summary(results: str, samples: Sequence[Mapping[str, Any]], run: str, second
             # The official zero point is not there for every star.
             stars = ", ".join(dict.fromkeys(f"{int(row['n']):,}" for row in (raw, corrected) if row))
             rows.append([sample.get("title") or sample["name"], solution, stars, _offset(raw), _offset(corrected)])
-    minutes, rest = divmod(round(seconds), 60)
-    lines = ["", f"Done in {f'{minutes} min ' if minutes else ''}{rest} s."]
+    lines = []
+    if seconds is not None:
+        minutes, rest = divmod(round(seconds), 60)
+        lines = ["", f"Done in {f'{minutes} min ' if minutes else ''}{rest} s."]
     if measured:
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         cells = [
