@@ -1,12 +1,8 @@
 """Targets that carry the Gaia columns already, in standard names and units."""
 
 import sys
-from typing import TYPE_CHECKING
 
 from gaia_offsets.tables import read_table, write_table
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 REQUIRED = ("source_id", "parallax", "astrometric_params_solved")
 

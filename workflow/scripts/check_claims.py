@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,9 +15,6 @@ import yaml
 from gaia_offsets.claims import MEASURES, NotTestable, Result, Run, significance
 from gaia_offsets.sky import pixel_centre
 from gaia_offsets.tables import write_table
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 NUMBERS = ["published", "tolerance", "reproduced", "difference", "difference_sigma"]
 COLUMNS = ["id", "claim", "place", "unit", *NUMBERS, "verdict", "reason"]

@@ -1,7 +1,7 @@
 """Fig. 1: absolute magnitudes from Gaia distances against those of the catalogue."""
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,9 +10,6 @@ from gaia_offsets.comparison import column, observed_stars
 from gaia_offsets.estimators import group_statistics
 from gaia_offsets.reference import extinction_ks
 from gaia_offsets.tables import write_table
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 WIDTH = 0.02  # mag, bins of Fig. 1
 REACH = 1.0  # mag

@@ -1,7 +1,7 @@
 """Fig. 3: reference parallaxes against those of a red clump catalogue."""
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,9 +10,6 @@ from gaia_offsets.comparison import column
 from gaia_offsets.estimators import group_statistics
 from gaia_offsets.matching import match_nearest, propagate
 from gaia_offsets.tables import read_table, write_table
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 
 def red_clump_pairs(

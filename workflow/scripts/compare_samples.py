@@ -1,15 +1,12 @@
 """Global offsets of the run's samples beside those of the literature."""
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 import yaml
 
 from gaia_offsets.tables import TableError, write_table
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 COLUMNS = ["origin", "label", "simulated", "solution", "parallax", "offset", "error", "n", "reference"]
 KEYS = {"paper", "tracers", "solution", "parallax", "offset", "error", "reference"}

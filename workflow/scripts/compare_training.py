@@ -1,16 +1,13 @@
 """Fig. 2: absolute magnitudes and colours of training-like stars against those of the giants."""
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from gaia_offsets.comparison import column, observed_stars
 from gaia_offsets.tables import write_table
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 WIDTHS = {"mks": 0.2, "bp_rp": 0.05}  # mag, bins of Fig. 2
 COVERED = 10  # training-like stars in a bin of Fig. 2 that make it covered

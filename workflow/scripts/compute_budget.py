@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,9 +10,6 @@ import pandas as pd
 from gaia_offsets.reference import parallax_shift, reference_parallax
 from gaia_offsets.selection import select_stars
 from gaia_offsets.tables import write_table
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 GIANT, DWARF, TRAINING = 450.0, 1500.0, 2000.0  # uas, typical parallaxes, Sects. 2.1 and 2.2
 SHIFT = {"dwarf": 0.015, "giant": 0.0049}  # mag, Sect. 2.1

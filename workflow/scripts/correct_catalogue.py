@@ -1,12 +1,8 @@
 """A user's catalogue with parallaxes corrected by a published map."""
 
 import sys
-from typing import TYPE_CHECKING
 
 from gaia_offsets.apply import Correction, correct_file, read_map_for
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)

@@ -1,15 +1,11 @@
 """Tracers: official zero point, corrected parallax and the two offsets of each star (Sect. 3)."""
 
 import sys
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from gaia_offsets.official import with_offsets
 from gaia_offsets.tables import check_table, write_table
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)

@@ -1,16 +1,13 @@
 """Targets with their Gaia and 2MASS counterparts from local tables (Sect. 2.1)."""
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from gaia_offsets.columns import DISTANCES, GAIA, TMASS
 from gaia_offsets.matching import match_catalogues
 from gaia_offsets.tables import read_table, write_table
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 # By role: the columns that a table gives, and those that it must have.
 ROLES = {

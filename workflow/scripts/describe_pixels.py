@@ -2,7 +2,7 @@
 
 import copy
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import healpy as hp
 import numpy as np
@@ -12,9 +12,6 @@ from gaia_offsets.dataset import by_parallax, read_dataset, rounded, table1, wri
 from gaia_offsets.estimators import Segments, fit_density_power, fit_histogram
 from gaia_offsets.published import ENDINGS, EXTENDED
 from gaia_offsets.sky import FRAMES, pixel_index
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 FORMATS = ("ecsv", "fits", "parquet")
 

@@ -1,14 +1,10 @@
 """The table of systematic effects as a page of the report."""
 
 import sys
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from gaia_offsets import pages
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 COLUMNS = ["effect", "sign", "paper_uas", "run_uas", "formula", "paper_inputs", "run_inputs", "source"]
 

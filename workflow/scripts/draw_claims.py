@@ -1,14 +1,10 @@
 """The table of claims as a page of the report."""
 
 import sys
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from gaia_offsets import pages
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 FIRST = ["claim", "place", "published", "reproduced", "unit", "verdict"]
 FORMATS = {"published": ".5g", "reproduced": ".4g", "difference": ".3g", "in sigma": ".1f"}

@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 from matplotlib.colors import LogNorm
@@ -12,9 +12,6 @@ from matplotlib.figure import Figure
 
 from gaia_offsets import style
 from gaia_offsets.skymap import colour_bar, resolution, sky_note, sky_panels
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 
 @style.styled

@@ -2,16 +2,12 @@
 
 import sys
 import textwrap
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from gaia_offsets import style
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 # Column of the cut flow: head of its list, colour of the list, its place there.
 LISTS = {

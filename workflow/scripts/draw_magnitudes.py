@@ -1,16 +1,12 @@
 """Fig. 1: absolute magnitudes from Gaia distances against those of the catalogue."""
 
 import sys
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from gaia_offsets import style
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 
 @style.styled

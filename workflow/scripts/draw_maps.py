@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,9 +13,6 @@ from matplotlib.figure import Figure
 
 from gaia_offsets import style
 from gaia_offsets.skymap import colour_bar, resolution, sky_note, sky_panels
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 
 @style.styled

@@ -1,16 +1,12 @@
 """Fig. 4: distributions of the offsets with their Gaussian fits."""
 
 import sys
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from gaia_offsets import style
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 
 @style.styled

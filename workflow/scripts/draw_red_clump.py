@@ -1,7 +1,6 @@
 """Fig. 3: reference parallaxes against those of a red clump catalogue."""
 
 import sys
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -9,9 +8,6 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from gaia_offsets import style
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 ABSCISSAE = {"red_clump": "red clump parallax", "mean": "error-weighted mean of both parallaxes"}
 

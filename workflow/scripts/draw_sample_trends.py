@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -10,9 +9,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from gaia_offsets import style
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
 MARKERS = "osD^vP*"

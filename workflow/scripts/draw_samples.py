@@ -2,7 +2,6 @@
 
 import sys
 import textwrap
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -10,9 +9,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from gaia_offsets import pages, style
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 TITLE = "Global offsets of the samples of this run and of the literature"
 LINE = ["origin", "label", "solution"]  # columns that name a line

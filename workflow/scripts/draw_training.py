@@ -1,16 +1,12 @@
 """Fig. 2: absolute magnitudes and colours of training-like stars against those of the giants."""
 
 import sys
-from typing import TYPE_CHECKING
 
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from gaia_offsets import style
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 GROUPS = {  # the paper's colours
     "training": ("training-like stars", "black"),

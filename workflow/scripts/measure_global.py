@@ -1,15 +1,11 @@
 """Global offsets of each solution and parallax, and the histograms of Fig. 4."""
 
 import sys
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from gaia_offsets.estimators import global_offsets, histograms
 from gaia_offsets.tables import write_table
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)

@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,9 +11,6 @@ import pandas as pd
 from gaia_offsets.estimators import pixel_offsets
 from gaia_offsets.sky import FRAMES, finest_nside, pixel_index
 from gaia_offsets.tables import write_table
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 
 def choose_nside(tracers: pd.DataFrame, settings: dict[str, Any]) -> int:

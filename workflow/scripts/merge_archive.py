@@ -1,14 +1,9 @@
 """Put the archive's answers back to all targets (Sect. 2.1)."""
 
 import sys
-from typing import TYPE_CHECKING
 
 from gaia_offsets.archive import merge_chunks, read_whole
 from gaia_offsets.tables import write_table
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
-
 
 if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)  # left open: the traceback must reach it

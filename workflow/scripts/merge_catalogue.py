@@ -4,7 +4,7 @@ import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -12,9 +12,6 @@ from gaia_offsets import adql
 from gaia_offsets.archive import write_whole
 from gaia_offsets.download import check_file, count_rows
 from gaia_offsets.tap import Archive, ArchiveError
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 SECONDS = ("timeout_s", "stall_s", "poll_s", "max_wait_s")
 PATIENCE = [("maxrec", int), ("attempts", int)] + [(name, float) for name in SECONDS]

@@ -1,16 +1,13 @@
 """Number the targets and find those worth asking the archive for (Sect. 2.1)."""
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from gaia_offsets.archive import preselect
 from gaia_offsets.tables import read_table, write_table
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 
 def prepare_targets(

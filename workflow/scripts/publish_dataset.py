@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import healpy as hp
 import numpy as np
@@ -15,9 +15,6 @@ from mocpy import MOC
 from gaia_offsets.dataset import plain_ascii, table1, write_dataset
 from gaia_offsets.published import META, TABLE1
 from gaia_offsets.sky import pixel_centre, pixel_index, to_equatorial, to_galactic
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 FORMATS = ("ecsv", "fits", "csv", "mrt", "vot", "parquet")
 PACKAGES = ("numpy", "pandas", "astropy", "healpy", "gaiadr3-zeropoint")

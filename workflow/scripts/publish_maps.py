@@ -3,16 +3,13 @@
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 from astropy.io import fits
 
 from gaia_offsets.dataset import healpix_header, read_dataset
 from gaia_offsets.published import ENDINGS, FITS_UNITS, OFFSETS
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 
 def write_map(table: pd.DataFrame, path: str | Path, *, parallax: str, meta: Mapping[str, Any]) -> None:

@@ -4,15 +4,12 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from gaia_offsets import adql, archive
 from gaia_offsets.tap import Archive
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 SECONDS = ("timeout_s", "stall_s", "poll_s", "max_wait_s")
 PATIENCE = [("maxrec", int), ("attempts", int)] + [(name, float) for name in SECONDS]

@@ -2,16 +2,13 @@
 
 import signal
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from gaia_offsets import adql
 from gaia_offsets.archive import write_whole
 from gaia_offsets.tap import Archive
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 SECONDS = ("timeout_s", "stall_s", "poll_s", "max_wait_s")
 PATIENCE = [("maxrec", int), ("attempts", int)] + [(name, float) for name in SECONDS]

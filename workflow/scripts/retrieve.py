@@ -1,12 +1,8 @@
 """Bring one raw file of the config's `datasets` here, checked, with a manifest of where it came from."""
 
 import sys
-from typing import TYPE_CHECKING
 
 from gaia_offsets.download import DownloadError, retrieve
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 
 def log(line: str) -> None:

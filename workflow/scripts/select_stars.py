@@ -1,7 +1,7 @@
 """Stars that pass the cuts, with their reference parallax, and the cut flow (Sect. 2.1)."""
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -9,9 +9,6 @@ from gaia_offsets.reference import join_group, reference_parallax
 from gaia_offsets.selection import select_stars
 from gaia_offsets.sky import complete_angles
 from gaia_offsets.tables import read_table, write_table
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 
 def add_reference(matched: pd.DataFrame, reference: dict[str, Any], groups: pd.DataFrame | None) -> pd.DataFrame:

@@ -1,12 +1,8 @@
 """Catalogues of a simulated survey and the truth behind them; nothing in it is a real star."""
 
 import sys
-from typing import TYPE_CHECKING
 
 from gaia_offsets.simulate import write_survey
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)  # left open: the traceback must reach it

@@ -3,16 +3,13 @@
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from gaia_offsets.dataset import read_dataset
 from gaia_offsets.pages import render
 from gaia_offsets.published import EXTENDED, META
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 
 def readme(datasets: Mapping[str, tuple[pd.DataFrame, Mapping[str, Any]]]) -> str:
