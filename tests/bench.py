@@ -71,9 +71,9 @@ def cross_match() -> None:
     other = other[0][turn], other[1][turn]
     sort = matching._along_the_sky
 
-    mine = seconds(lambda: matching.match_nearest(ra, dec, *other, 3.0))
+    mine = seconds(lambda: matching.match_nearest(ra, dec, *other, 3.0, workers=-1))
     matching._along_the_sky = lambda ra, dec: np.arange(len(ra))
-    unsorted = seconds(lambda: matching.match_nearest(ra, dec, *other, 3.0), repeat=1)
+    unsorted = seconds(lambda: matching.match_nearest(ra, dec, *other, 3.0, workers=-1), repeat=1)
     matching._along_the_sky = sort
     a, b = SkyCoord(ra, dec, unit="deg"), SkyCoord(*other, unit="deg")
     theirs = seconds(lambda: match_coordinates_sky(a, b), repeat=1)
