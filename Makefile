@@ -35,13 +35,12 @@ paper: $(READY)
 # Refused while jobs are due: pages and captions would be of two configs.
 report: $(READY)
 	@mkdir -p logs
-	@set -e; run="$$($(BIN)/python -m gaia_offsets.config config/config.yaml $(CONFIG))"; \
-	  options="$(if $(CONFIG),--configfile $(CONFIG))"; report="results/runs/$$run/report.html"; \
-	  $(BIN)/snakemake -n $$options > logs/report.log 2>&1 || { tail -n 5 logs/report.log; exit 1; }; \
-	  grep -q "Nothing to be done" logs/report.log || { \
-	    echo "No report: results are missing or of another config; run that config first"; exit 1; }; \
-	  $(BIN)/snakemake --report "$$report" --report-stylesheet workflow/report/report.css $$options \
-	    > logs/report.log 2>&1 || { tail -n 5 logs/report.log; exit 1; }; \
+	@$(BIN)/snakemake -n $(if $(CONFIG),--configfile $(CONFIG)) > logs/report.log 2>&1 || { cat logs/report.log; exit 1; }
+	@grep -q "Nothing to be done" logs/report.log || { \
+	  echo "No report: results are missing or of another config or code; run that config first"; exit 1; }
+	@report="results/runs/$$($(BIN)/python -m gaia_offsets.config config/config.yaml $(CONFIG))/report.html" && \
+	  { $(BIN)/snakemake --report "$$report" --report-stylesheet workflow/report/report.css \
+	      $(if $(CONFIG),--configfile $(CONFIG)) > logs/report.log 2>&1 || { tail -n 5 logs/report.log; exit 1; }; } && \
 	  echo "The report is made: $$report"
 
 # Without the tests marked slow, unless GAIA_OFFSETS_SLOW is set, as CI does.
@@ -72,4 +71,4 @@ lock:
 
 clean:
 	find results/ -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
-	rm -rf resources logs benchmarks .snakemake
+	rm -rf build resources logs benchmarks .snakemake

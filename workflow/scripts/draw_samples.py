@@ -69,5 +69,12 @@ if __name__ == "__main__":
     figure = draw_samples(samples, title=TITLE)
     style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)
     table = pages.table(samples.drop(columns="simulated"), {"offset": ".1f", "error": ".1f"})
-    pages.save(snakemake.output.page, "samples.html.j2", title=f"{TITLE} [uas]", simulated=False, table=table)
+    pages.save(
+        snakemake.output.page,
+        "samples.html.j2",
+        title=f"{TITLE} [uas]",
+        simulated=False,
+        some_simulated=bool(samples["simulated"].any()),
+        table=table,
+    )
     print(f"{len(samples)} offsets", file=sys.stderr)

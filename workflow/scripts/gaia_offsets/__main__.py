@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
         parser.add_argument(
             f"--{name.replace('_', '-')}",
             metavar="COLUMN",
-            help=f"column of the catalogue: {STANDARD[name].meaning} [{STANDARD[name].unit}]",
+            help=f"column of the catalogue: {STANDARD[name].meaning} [{STANDARD[name].unit or 'no unit'}]",
         )
     parser.add_argument(
         "--unit",

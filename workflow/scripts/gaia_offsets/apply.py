@@ -95,6 +95,8 @@ def read_map(
     if len(table) == 0:
         raise ApplyError(f"{path}: no pixel has a {parallax} offset")
     floor = systematic_uas if systematic_uas is not None else meta.get("systematic_uas")
+    if floor is not None and not 0 <= floor < np.inf:
+        raise ApplyError(f"{path}: a systematic floor of {floor} uas; it should be 0 or more")
     if floor is None:
         raise ApplyError(f"{path}: the file does not state its systematic floor; give --systematic (uas)")
     values = (table[name].to_numpy() for name in ("hindex", f"domega_{kind}", f"e_domega_{kind}", "n"))
@@ -291,6 +293,8 @@ class Correction:
     def report(self) -> Iterator[str]:
         """Lines for the log: rows by flag, and a word where the map is of simulated stars."""
         total = int(self.counts.sum())
+        if total == 0:
+            yield "the catalogue has no rows"
         for flag, count in enumerate(self.counts.tolist()):
             if count:
                 yield f"map_flag {flag}: {count} of {total} rows, {FLAGS[flag]}"
@@ -339,7 +343,9 @@ def correct_file(
         raise TableError(f"{catalogue}: no such file")
     if output.exists() and (not overwrite or output.samefile(catalogue)):
         raise ApplyError(f"{output}: exists already; remove it, or give --overwrite (never the catalogue itself)")
-    output.parent.mkdir(parents=True, exist_ok=True)
+    if output.is_dir() or not output.parent.is_dir():
+        what = "is a folder" if output.is_dir() else "its folder is not there; make it first"
+        raise TableError(f"{output}: cannot be written, {what}")
     add_columns(catalogue, output, correction, chunk=chunk)
     return correction.counts
 

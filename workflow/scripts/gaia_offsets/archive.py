@@ -136,10 +136,7 @@ def merge_chunks(targets: pd.DataFrame, chunks: Sequence[pd.DataFrame]) -> pd.Da
     Raises TableError where a preselected target is missing in the chunks, stands in two, or does not belong.
     """
     answers = pd.concat(chunks, ignore_index=True)
-    asked = targets["preselected"]
-    if "source_id" in targets.columns:  # those for which X-Match found none are not asked for
-        asked = asked & targets["source_id"].notna()
-    wanted = targets.loc[asked, "target_id"].to_numpy(dtype=np.int64)
+    wanted = targets.loc[targets["preselected"], "target_id"].to_numpy(dtype=np.int64)
     twice = int(answers["target_id"].duplicated().sum())
     lost = np.setdiff1d(wanted, answers["target_id"])
     strange = np.setdiff1d(answers["target_id"], wanted)
@@ -150,8 +147,6 @@ def merge_chunks(targets: pd.DataFrame, chunks: Sequence[pd.DataFrame]) -> pd.Da
         )
     # By source_id the targets' own identifier gives way to the archive's: null where the archive does not know it.
     kept = targets.drop(columns=[name for name in targets.columns if name in PROVIDED])
-    # Separations and neighbours that X-Match found stay.
-    answers = answers.drop(columns=[name for name in answers.columns if name in kept.columns and name in MATCH])
     merged = kept.merge(answers, on="target_id", how="left").sort_values("target_id", kind="stable", ignore_index=True)
     merged["match_neighbours"] = merged["match_neighbours"].fillna(0)
     return merged

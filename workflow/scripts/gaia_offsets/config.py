@@ -21,9 +21,10 @@ from gaia_offsets.published import pairing_faults
 Config = dict[str, Any]
 MAX_BINS = 10_000
 FOLDER = re.compile(r"\w[\w .+-]*")
-FOLDER_RULE = "it takes letters, digits, _ . + - and begins with a letter, a digit or _"
+FOLDER_RULE = "it takes letters, digits, _ . + - and blanks, and begins with a letter, a digit or _"
+FILE = r"^[A-Za-z0-9_.+-]+$"  # the schema's pattern of a dataset's file
 AUTO = "^auto$"  # the schema's pattern of a number that may be left to the workflow
-# Columns that come only after the cuts, and those that only a cross-match brings.
+# Columns that come only after the cuts.
 AFTER_THE_CUTS = ("zero_point", "parallax_corrected", "offset_raw", "offset_corrected")
 
 
@@ -33,7 +34,7 @@ class ConfigError(ValueError):
 
 def load_yaml(path: str | Path) -> Config:
     """The schema of the config, or settings that lie below it (YAML files)."""
-    return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    return yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
 
 
 def run_name(config: Config, files: Sequence[str | Path], own: str | Path) -> str:
@@ -134,13 +135,15 @@ def _add_defaults(config: Config, properties: Config) -> None:
     datasets, samples = config.get("datasets"), config.get("samples")
     for entry in datasets.values() if isinstance(datasets, dict) else ():
         place = (entry.get("path") or entry.get("shipped")) if isinstance(entry, dict) else None
-        if isinstance(place, str):
-            entry.setdefault("file", Path(place).name)
+        if isinstance(place, str) and entry.get("file") is None and re.search(FILE, Path(place).name):
+            entry["file"] = Path(place).name
     for sample in samples.values() if isinstance(samples, dict) else ():
         if isinstance(sample, dict):
             for key, node in properties.items():
-                if "default" in node:
-                    sample.setdefault(key, copy.deepcopy(node["default"]))
+                # A null erases what stood there, where it is not a value of its own (one_row_per).
+                erased = key in sample and sample[key] is None and "null" not in node.get("type", ())
+                if "default" in node and (key not in sample or erased):
+                    sample[key] = copy.deepcopy(node["default"])
 
 
 def _add_measure(config: Config) -> None:
@@ -227,7 +230,7 @@ def _inherited_faults(faults: list[str], config: Config) -> set[str]:
         entries = config.get(section)
         for name, entry in entries.items() if isinstance(entries, dict) else ():
             base = entry.get("like") if isinstance(entry, dict) else None
-            without = base in entries and not isinstance(entries[base], dict)  # told of the base itself
+            without = isinstance(base, str) and not isinstance(entries.get(base, {}), dict)  # told of the base itself
             for fault in faults:
                 if without and fault.startswith(f"{section}.{name}.") and ": missing" in fault:
                     repeated.add(fault)
@@ -305,7 +308,7 @@ def _dataset_faults(config: Config) -> Iterator[str]:
             near = _near(simulated["survey"], config["surveys"])
             yield f"datasets.{name}.simulated.survey: {simulated['survey']!r} is not one of surveys{near}"
         if not simulated and not entry.get("file"):
-            yield f"datasets.{name}.file: missing; name under resources/raw/ for the file"
+            yield f"datasets.{name}.file: missing; name for it under resources/raw/, of letters, digits and _ . + -"
         if entry.get("query"):
             yield from _as_far_as_possible(_query_faults(f"datasets.{name}", entry))
 
@@ -513,4 +516,7 @@ def _reference_columns(reference: Config) -> Iterator[tuple[str, str]]:
 
 
 if __name__ == "__main__":  # for the Makefile: the name of the run of some config files, after the workflow's own
-    print(run_name(functools.reduce(merge, map(load_yaml, sys.argv[1:]), {}), sys.argv[2:], sys.argv[1]))
+    try:
+        print(run_name(functools.reduce(merge, map(load_yaml, sys.argv[1:]), {}), sys.argv[2:], sys.argv[1]))
+    except (ConfigError, OSError, yaml.YAMLError) as error:
+        sys.exit(str(error))

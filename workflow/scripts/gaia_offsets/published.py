@@ -36,7 +36,10 @@ def pairing_faults(base: str, parallax: str | None = None, *, with_official: boo
     wanted = map_for(base, with_official=with_official)
     if parallax not in (None, wanted):
         also = "; or subtract the official zero point first (with_official)" if wanted == "raw" else ""
-        yield "map", f"the {parallax} map does not go on a parallax of base {base}: use the {wanted} map{also}"
+        what = f"base {base}" + (
+            " whose official zero point is subtracted first (with_official)" if with_official else ""
+        )
+        yield "map", f"the {parallax} map does not go on a parallax of {what}: use the {wanted} map{also}"
 
 
 @dataclass(frozen=True)
