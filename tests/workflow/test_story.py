@@ -41,11 +41,13 @@ def test_snakemakes_own_lines_are_in_its_log(run: tuple[Path, str]) -> None:
     assert "no number here says anything about Gaia" in log
 
 
-def test_a_run_with_nothing_to_do_says_so(run: tuple[Path, str]) -> None:
-    folder, _ = run
-    printed = run_snakemake(folder, configfiles=[TOY], config=SMALL, targets=[TABLE])
-    assert printed.splitlines()[-1].startswith("Nothing to be done")
-    assert len(printed.splitlines()) < 5
+def test_a_run_with_nothing_to_do_says_so_and_what_was_measured(run: tuple[Path, str]) -> None:
+    folder, first = run
+    lines = run_snakemake(folder, configfiles=[TOY], config=SMALL, targets=[TABLE]).splitlines()
+    assert len([line for line in lines if line.startswith("Nothing to be done")]) == 1
+    measured = [line for line in first.splitlines() if " \N{PLUS-MINUS SIGN} " in line]
+    assert measured and [line for line in lines if " \N{PLUS-MINUS SIGN} " in line] == measured
+    assert len(lines) < 12 and not any("jobs" in line or line.startswith("[") for line in lines)
 
 
 def test_verbose_and_quiet_are_snakemakes(run: tuple[Path, str]) -> None:
