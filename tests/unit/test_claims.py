@@ -226,3 +226,11 @@ def test_twice_the_same_name_and_other_than_a_list_are_refused(tmp_path):
     path.write_text("a: 1", encoding="utf-8")
     with pytest.raises(check_claims.ClaimError, match="should be a list"):
         check_claims.read_claims(path)
+
+
+def test_a_file_that_is_no_yaml_is_named_in_one_line(tmp_path):
+    path = tmp_path / "claims.yaml"
+    path.write_text("- {id: a, text: [\n")
+    with pytest.raises(check_claims.ClaimError, match=r"claims\.yaml: cannot be read as YAML") as caught:
+        check_claims.read_claims(path)
+    assert len(str(caught.value).splitlines()) == 1

@@ -33,7 +33,10 @@ class ClaimError(ValueError):
 
 def read_claims(path: str | Path) -> list[dict[str, Any]]:
     """The claims of a YAML file, checked. Raises ClaimError with every fault on its line."""
-    content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ClaimError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())})") from None
     if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
         raise ClaimError(f"{path}: should be a list of claims, each a map")
     faults = [fault for number, entry in enumerate(content) for fault in _faults(number, entry)]
