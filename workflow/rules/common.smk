@@ -29,7 +29,10 @@ QUERIED = [name for name, entry in config["datasets"].items() if entry.get("quer
 FRAMES = ["equatorial", "galactic"]
 PARALLAXES = ["raw", "corrected"]
 FIGURES = ["fig4_offsets", "fig5_trends", "fig6_maps", "counts", "cutflow"]
-TABLES = ["cutflow", "global_offsets", "histograms", "trends", "map_equatorial", "map_galactic"]
+TABLES = [
+    *("cutflow", "scatter", "global_offsets", "zero_point_scale", "histograms", "trends"),
+    *("map_equatorial", "map_galactic", "smooth_equatorial", "smooth_galactic", "smooth_dependence"),
+]
 DATASET_KINDS = ["ecsv", "fits", "csv", "mrt", "vot", "parquet", "moc.fits"]
 EXTENDED_KINDS = ["ecsv", "fits", "parquet"]
 CORRECTED = [
@@ -66,6 +69,8 @@ wildcard_constraints:
     survey="|".join(config["surveys"]) or NONE,
     frame="|".join(FRAMES),
     parallax="|".join(PARALLAXES),
+    grid=r"(_nside\d+)?",
+    map=r"(equatorial|galactic)(_smooth(_nside\d+)?)?",
     file=r"[A-Za-z0-9_.+-]+?(?<!\.manifest\.json)",
 
 
@@ -212,5 +217,12 @@ def comparison_tables(wildcards):
 
 CLAIMED = [name for name in SAMPLES if name in CLAIMS]
 COMPARED = [name for name in SAMPLES if compared(name)]
+FINER = [  # smooth maps of other resolutions
+    f"<results>/{name}/dataset/{frame}_smooth_nside{nside}.{kind}"
+    for name in SAMPLES
+    for nside in config["samples"][name]["measure"]["smooth"]["more_nsides"]
+    for frame in FRAMES
+    for kind in EXTENDED_KINDS
+]
 WITH_RED_CLUMP = [name for name in SAMPLES if compared(name, "red_clump")]
 OVERVIEWS = ["samples", "samples_trends"] if len(SAMPLES) > 1 else ["samples"]

@@ -1,10 +1,33 @@
 """Offsets of the whole sample, in bins and in pixels (Sect. 3): one family of estimators, three groupings."""
 
 
+rule fit_scatter:
+    """Factor on Gaia's errors and extra scatter of the stars [uas], for the estimators that weight them."""
+    input:
+        tracers="<results>/{sample}/tracers.parquet",
+    output:
+        scatter="<results>/{sample}/tables/scatter.csv",
+    log:
+        "<logs>/fit_scatter/{sample}.log",
+    benchmark:
+        "<benchmarks>/fit_scatter/{sample}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 12),
+        runtime=by_input(5, 0.1),
+    params:
+        reference=lookup("samples/{sample}/reference/kind", within=config),
+        code=digest("fit_scatter.py"),
+    script:
+        "../scripts/fit_scatter.py"
+
+
 rule measure_global:
     """Global offsets of each solution and parallax, and the histograms of Fig. 4 [uas]."""
     input:
         tracers="<results>/{sample}/tracers.parquet",
+        scatter="<results>/{sample}/tables/scatter.csv",
     output:
         offsets="<results>/{sample}/tables/global_offsets.csv",
         histograms="<results>/{sample}/tables/histograms.csv",
@@ -18,6 +41,7 @@ rule measure_global:
         mem_mb=by_input(400, 10),
         runtime=by_input(5, 0.02),
     params:
+        reference=lookup("samples/{sample}/reference/kind", within=config),
         gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
         width=lookup("samples/{sample}/measure/histogram_width_uas", within=config),
         code=digest("measure_global.py"),
@@ -29,6 +53,7 @@ rule measure_trends:
     """Offsets in bins of G, colour and ecliptic latitude [uas] (Fig. 5)."""
     input:
         tracers="<results>/{sample}/tracers.parquet",
+        scatter="<results>/{sample}/tables/scatter.csv",
     output:
         trends="<results>/{sample}/tables/trends.csv",
         settings="<results>/{sample}/tables/trends.json",
@@ -42,6 +67,7 @@ rule measure_trends:
         mem_mb=by_input(400, 10),
         runtime=by_input(5, 0.02),
     params:
+        reference=lookup("samples/{sample}/reference/kind", within=config),
         gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
         trends=lookup("samples/{sample}/measure/trends", within=config),
         code=digest("measure_trends.py"),
@@ -53,6 +79,7 @@ rule measure_map:
     """Offsets in the HEALPix pixels of one frame [uas] (Fig. 6, Table 1)."""
     input:
         tracers="<results>/{sample}/tracers.parquet",
+        scatter="<results>/{sample}/tables/scatter.csv",
     output:
         offsets="<results>/{sample}/tables/map_{frame}.csv",
         settings="<results>/{sample}/tables/map_{frame}.json",
@@ -66,8 +93,60 @@ rule measure_map:
         mem_mb=by_input(400, 12),
         runtime=by_input(5, 0.1),
     params:
+        reference=lookup("samples/{sample}/reference/kind", within=config),
         gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
         map=lookup("samples/{sample}/measure/map", within=config),
         code=digest("measure_map.py"),
     script:
         "../scripts/measure_map.py"
+
+
+rule measure_scale:
+    """Zero point [uas] and distance scale together, errors in both variables."""
+    input:
+        tracers="<results>/{sample}/tracers.parquet",
+        scatter="<results>/{sample}/tables/scatter.csv",
+    output:
+        scale="<results>/{sample}/tables/zero_point_scale.csv",
+    log:
+        "<logs>/measure_scale/{sample}.log",
+    benchmark:
+        "<benchmarks>/measure_scale/{sample}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 12),
+        runtime=by_input(5, 0.1),
+    params:
+        reference=lookup("samples/{sample}/reference/kind", within=config),
+        code=digest("measure_scale.py"),
+    script:
+        "../scripts/measure_scale.py"
+
+
+rule smooth_map:
+    """The smooth map of both frames [uas]: a Gaussian process over the pixels, with its errors."""
+    input:
+        tracers="<results>/{sample}/tracers.parquet",
+        scatter="<results>/{sample}/tables/scatter.csv",
+        settings="<results>/{sample}/tables/map_equatorial.json",
+    output:
+        equatorial="<results>/{sample}/tables/smooth_equatorial{grid}.csv",
+        galactic="<results>/{sample}/tables/smooth_galactic{grid}.csv",
+        dependence="<results>/{sample}/tables/smooth_dependence{grid}.csv",
+        settings="<results>/{sample}/tables/smooth{grid}.json",
+    log:
+        "<logs>/smooth_map/{sample}{grid}.log",
+    benchmark:
+        "<benchmarks>/smooth_map/{sample}{grid}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(1200, 15),
+        runtime=by_input(10, 0.5),
+    params:
+        reference=lookup("samples/{sample}/reference/kind", within=config),
+        smooth=lookup("samples/{sample}/measure/smooth", within=config),
+        code=digest("smooth_map.py"),
+    script:
+        "../scripts/smooth_map.py"

@@ -30,17 +30,46 @@ rule publish_dataset:
         "../scripts/publish_dataset.py"
 
 
-rule publish_maps:
-    """HEALPix maps of the offset, its error and N, partial sky, uas (Fig. 6)."""
+rule publish_smooth:
+    """The smooth map of one frame in six formats, columns as in Table 1, and its footprint as a MOC."""
     input:
-        dataset="<results>/{sample}/dataset/{frame}.ecsv",
+        smooth="<results>/{sample}/tables/smooth_{frame}{grid}.csv",
+        settings="<results>/{sample}/tables/smooth{grid}.json",
     output:
-        raw="<results>/{sample}/maps/{frame}_raw.fits",
-        corrected="<results>/{sample}/maps/{frame}_corrected.fits",
+        ecsv="<results>/{sample}/dataset/{frame}_smooth{grid}.ecsv",
+        fits="<results>/{sample}/dataset/{frame}_smooth{grid}.fits",
+        csv="<results>/{sample}/dataset/{frame}_smooth{grid}.csv",
+        mrt="<results>/{sample}/dataset/{frame}_smooth{grid}.mrt",
+        vot="<results>/{sample}/dataset/{frame}_smooth{grid}.vot",
+        parquet="<results>/{sample}/dataset/{frame}_smooth{grid}.parquet",
+        moc="<results>/{sample}/dataset/{frame}_smooth{grid}.moc.fits",
     log:
-        "<logs>/publish_maps/{sample}.{frame}.log",
+        "<logs>/publish_smooth/{sample}.{frame}{grid}.log",
     benchmark:
-        "<benchmarks>/publish_maps/{sample}.{frame}.jsonl"
+        "<benchmarks>/publish_smooth/{sample}.{frame}{grid}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 10),
+        runtime=by_input(5, 0.02),
+    params:
+        facts=map_facts,
+        code=digest("publish_smooth.py"),
+    script:
+        "../scripts/publish_smooth.py"
+
+
+rule publish_maps:
+    """HEALPix maps of the offset, its error and N, partial sky, uas, of Table 1 (Fig. 6) or the smooth map."""
+    input:
+        dataset="<results>/{sample}/dataset/{map}.ecsv",
+    output:
+        raw="<results>/{sample}/maps/{map}_raw.fits",
+        corrected="<results>/{sample}/maps/{map}_corrected.fits",
+    log:
+        "<logs>/publish_maps/{sample}.{map}.log",
+    benchmark:
+        "<benchmarks>/publish_maps/{sample}.{map}.jsonl"
     conda:
         "../../envs/analysis.yaml"
     resources:

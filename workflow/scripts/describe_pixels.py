@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.dataset import by_parallax, read_dataset, rounded, table1, write_dataset
-from gaia_offsets.estimators import Segments, fit_density_power, fit_histogram
+from gaia_offsets.estimators import fit_density_power, fit_histogram
 from gaia_offsets.published import ENDINGS, EXTENDED
+from gaia_offsets.segments import Segments
 from gaia_offsets.sky import FRAMES, pixel_index
 
 FORMATS = ("ecsv", "fits", "parquet")

@@ -6,11 +6,13 @@ import pandas as pd
 
 from gaia_offsets.estimators import global_offsets, histograms
 from gaia_offsets.tables import write_table
+from gaia_offsets.weighted import Scatter
 
 if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)
     tracers = pd.read_parquet(snakemake.input.tracers)
-    offsets = global_offsets(tracers, snakemake.params.gaussian)
+    scatter = Scatter(snakemake.params.reference, pd.read_csv(snakemake.input.scatter))
+    offsets = global_offsets(tracers, scatter, snakemake.params.gaussian)
     print(offsets.to_string(index=False), file=sys.stderr)
     write_table(offsets, snakemake.output.offsets)
     write_table(histograms(tracers, width=snakemake.params.width), snakemake.output.histograms)

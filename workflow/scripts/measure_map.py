@@ -11,6 +11,7 @@ import pandas as pd
 from gaia_offsets.estimators import pixel_offsets
 from gaia_offsets.sky import FRAMES, finest_nside, pixel_index
 from gaia_offsets.tables import write_table
+from gaia_offsets.weighted import Scatter
 
 
 def choose_nside(tracers: pd.DataFrame, settings: dict[str, Any]) -> int:
@@ -23,12 +24,13 @@ def choose_nside(tracers: pd.DataFrame, settings: dict[str, Any]) -> int:
 
 
 def measure_map(
-    tracers: pd.DataFrame, frame: str, settings: dict[str, Any], gaussian: dict[str, Any]
+    tracers: pd.DataFrame, scatter: Scatter, frame: str, settings: dict[str, Any], gaussian: dict[str, Any]
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """map_{frame}.csv and map_{frame}.json: what it was made with, who chose nside, how many pixels are published."""
     nside = choose_nside(tracers, settings)
     angles = (tracers[name].to_numpy() for name in FRAMES[frame])
-    table = pixel_offsets(tracers, pixel_index(*angles, nside=nside, ordering=settings["ordering"]), gaussian=gaussian)
+    pixel = pixel_index(*angles, nside=nside, ordering=settings["ordering"])
+    table = pixel_offsets(tracers, scatter, pixel, gaussian=gaussian)
     chosen_by = "sample" if settings["nside"] == "auto" else "config"
     shown = (table["solution"] == "5p") & (table["parallax"] == "raw") & (table["n"] > settings["more_than"])
     made = {**settings, "nside": nside, "chosen_by": chosen_by, "published": int(shown.sum()), "warning": None}
@@ -45,7 +47,10 @@ def measure_map(
 if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)
     tracers = pd.read_parquet(snakemake.input.tracers)
-    table, made = measure_map(tracers, snakemake.wildcards.frame, snakemake.params.map, snakemake.params.gaussian)
+    scatter = Scatter(snakemake.params.reference, pd.read_csv(snakemake.input.scatter))
+    table, made = measure_map(
+        tracers, scatter, snakemake.wildcards.frame, snakemake.params.map, snakemake.params.gaussian
+    )
     print(f"{len(table)} rows for {table['hindex'].nunique()} pixels with two stars or more", file=sys.stderr)
     print(
         "nside {nside}, chosen by the {chosen_by}: {published} pixels above {more_than} stars".format(**made),

@@ -9,12 +9,14 @@ import pandas as pd
 from gaia_offsets.config import expand_edges
 from gaia_offsets.estimators import trends
 from gaia_offsets.tables import write_table
+from gaia_offsets.weighted import Scatter
 
 if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)
     bins = snakemake.params.trends
     table, joined = trends(
         pd.read_parquet(snakemake.input.tracers),
+        Scatter(snakemake.params.reference, pd.read_csv(snakemake.input.scatter)),
         {variable: expand_edges(edges) for variable, edges in bins["edges"].items()},
         min_stars=bins["min_stars"],
         join=bins["join"],

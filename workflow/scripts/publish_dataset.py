@@ -2,75 +2,13 @@
 
 import json
 import sys
-from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-import healpy as hp
-import numpy as np
 import pandas as pd
-from mocpy import MOC
 
-from gaia_offsets.dataset import plain_ascii, table1, write_dataset
-from gaia_offsets.published import META, TABLE1
-from gaia_offsets.sky import pixel_centre, pixel_index, to_equatorial, to_galactic
-
-FORMATS = ("ecsv", "fits", "csv", "mrt", "vot", "parquet")
-PACKAGES = ("numpy", "pandas", "astropy", "healpy", "gaiadr3-zeropoint")
-
-
-def map_meta(facts: Mapping[str, Any], frame: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Metadata of a map: the keys of META.
-
-    `facts` are those of about.describe; `settings` (nside, ordering, more_than) stand in tables/map_{frame}.json.
-    """
-    meta = {**facts, **settings, "title": f"{facts['title']}, {frame} frame", "frame": frame}
-    meta["versions"] = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
-    return {key: meta[key] for key, *_ in META}
-
-
-def footprint(pixels: np.ndarray, *, frame: str, nside: int, ordering: str) -> MOC:
-    """The sky covered by the pixels, in ICRS as the standard for MOCs has it.
-
-    Exact for equatorial pixels; for Galactic ones the cells four orders finer whose centres lie in the pixels.
-    """
-    order = hp.nside2order(nside)
-    if len(pixels) == 0:
-        return MOC.new_empty(order)
-    cells = pixels if ordering == "nested" else hp.ring2nest(nside, pixels)
-    if frame == "galactic":
-        order = order + 4
-        cells = _cells_inside(np.asarray(pixels), nside=nside, ordering=ordering, order=order)
-    return MOC.from_healpix_cells(cells.astype(np.uint64), np.uint8(order), np.uint8(order))
-
-
-def _cells_inside(pixels: np.ndarray, *, nside: int, ordering: str, order: int) -> np.ndarray:
-    """Equatorial nested cells of an order whose centres lie in the Galactic pixels."""
-    # Candidates: equatorial pixels of the map's own size within three pixel widths of a Galactic one.
-    position = to_equatorial(*pixel_centre(pixels, nside=nside, ordering=ordering))
-    near = np.unique(pixel_index(*position, nside=nside, ordering="nested"))
-    for _ in range(2):
-        ring = hp.get_all_neighbours(nside, near, nest=True)
-        near = np.unique(np.concatenate([near, ring[ring >= 0]]))
-    children = 4 ** (order - hp.nside2order(nside))
-    found = []
-    for part in np.array_split(near, max(1, len(near) * children // 1_000_000)):
-        cells = (part[:, None] * children + np.arange(children)).ravel()
-        centre = to_galactic(*pixel_centre(cells, nside=2**order, ordering="nested"))
-        found.append(cells[np.isin(pixel_index(*centre, nside=nside, ordering=ordering), pixels)])
-    return np.concatenate(found)
-
-
-def write_footprint(pixels: np.ndarray, path: str | Path, meta: Mapping[str, Any]) -> None:
-    """MOC of the pixels of a map as FITS."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    moc = footprint(pixels, frame=meta["frame"], nside=meta["nside"], ordering=meta["ordering"])
-    about = {"TITLE": "title", "SAMPLE": "sample", "SIMULATE": "simulated", "CONFIG": "config_digest"}
-    keywords = {keyword: plain_ascii(str(meta[key])) for keyword, key in about.items()}
-    moc.save(path, format="fits", overwrite=True, fits_keywords=keywords)
-
+from gaia_offsets.dataset import FORMATS, table1, write_dataset
+from gaia_offsets.footprint import map_meta, write_footprint
+from gaia_offsets.published import TABLE1
 
 if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)

@@ -20,6 +20,7 @@ from gaia_offsets.tables import TableError, table_format
 if TYPE_CHECKING:
     from astropy.io.fits import Header
     from astropy.table import Table
+FORMATS = ("ecsv", "fits", "csv", "mrt", "vot", "parquet")
 # Letters that are no accented ones.
 SPELT = str.maketrans(
     {"ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D"}
@@ -42,10 +43,7 @@ def table1(offsets: pd.DataFrame, *, frame: str, nside: int, ordering: str, more
     """
     raw = offsets[(offsets["solution"] == "5p") & (offsets["parallax"] == "raw") & (offsets["n"] > more_than)]
     pixels = pd.Index(np.sort(raw["hindex"].to_numpy(dtype=np.int64)), name="hindex")
-    centre = pixel_centre(pixels.to_numpy(), nside=nside, ordering=ordering)
-    ra, dec = centre if frame == "equatorial" else to_equatorial(*centre)
-    gl, gb = centre if frame == "galactic" else to_galactic(*centre)
-    table = pd.DataFrame({"hindex": pixels, "ra": ra, "dec": dec, "gl": gl, "gb": gb})
+    table = at_centres(pixels, frame=frame, nside=nside, ordering=ordering)
     for parallax, rows in by_parallax(offsets, pixels).items():
         kind = ENDINGS[parallax]
         rows = rows.where(rows["n"] > more_than)  # a pixel may hold fewer stars with an official zero point
@@ -54,6 +52,14 @@ def table1(offsets: pd.DataFrame, *, frame: str, nside: int, ordering: str, more
         if parallax == "raw":
             table["n"] = rows["n"].to_numpy().astype(np.int64)
     return rounded(table, TABLE1)
+
+
+def at_centres(pixels: pd.Index, *, frame: str, nside: int, ordering: str) -> pd.DataFrame:
+    """A table with the pixels as `hindex` and their centres: ra, dec, gl, gb [deg]."""
+    centre = pixel_centre(pixels.to_numpy(), nside=nside, ordering=ordering)
+    ra, dec = centre if frame == "equatorial" else to_equatorial(*centre)
+    gl, gb = centre if frame == "galactic" else to_galactic(*centre)
+    return pd.DataFrame({"hindex": pixels, "ra": ra, "dec": dec, "gl": gl, "gb": gb})
 
 
 def rounded(table: pd.DataFrame, fields: Sequence[Field]) -> pd.DataFrame:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from gaia_offsets.segments import Segments
+from gaia_offsets.weighted import Scatter, star_table, variances, weighted_means
 
 STATISTICS = (
     "n",
@@ -19,61 +23,6 @@ STATISTICS = (
     "gaussian_mean_error",
     "gaussian_sd",
 )
-MAD_TO_SIGMA = 1.482602218505602  # 1 / Phi^-1(3/4)
-
-
-class Segments:
-    """Values sorted by group: `values` (N,), `starts` and `counts` (groups,), `labels` (groups,) ascending.
-
-    Rows whose value is null are left out; a group without a value does not appear.
-    """
-
-    def __init__(self, values: np.ndarray, groups: np.ndarray) -> None:
-        values = np.asarray(values, dtype=float)
-        known = np.isfinite(values)
-        values, groups = values[known], np.asarray(groups)[known]
-        order = np.lexsort((values, groups))
-        self.values = values[order]
-        self.labels, self.starts, self.counts = np.unique(groups[order], return_index=True, return_counts=True)
-
-    def sums(self, values: np.ndarray) -> np.ndarray:
-        """Sum of an (N,) array over each group."""
-        if len(self.starts) == 0:
-            return np.zeros(0)
-        return np.add.reduceat(values, self.starts)
-
-    def spread(self, per_group: np.ndarray) -> np.ndarray:
-        """A (groups,) array repeated to (N,)."""
-        return np.repeat(per_group, self.counts)
-
-    def quantile_at(self, rank: np.ndarray) -> np.ndarray:
-        """Value at a fractional rank (0 is the lowest, counts - 1 the highest) of each group."""
-        rank = np.clip(rank, 0, self.counts - 1)
-        low = np.floor(rank).astype(np.int64)
-        high = np.minimum(low + 1, self.counts - 1)
-        part = rank - low
-        return (1 - part) * self.values[self.starts + low] + part * self.values[self.starts + high]
-
-    def medians(self) -> np.ndarray:
-        """Median of each group."""
-        return self.quantile_at((self.counts - 1) / 2)
-
-    def robust_sigmas(self, medians: np.ndarray) -> np.ndarray:
-        """Scaled median absolute deviation of each group."""
-        deviation = np.abs(self.values - self.spread(medians))
-        order = np.lexsort((deviation, self.spread(np.arange(len(self.counts)))))
-        deviation = deviation[order]
-        middle = (self.counts - 1) // 2, self.counts // 2
-        pair = deviation[self.starts + middle[0]] + deviation[self.starts + middle[1]]
-        return MAD_TO_SIGMA * pair / 2
-
-    def restrict(self, keep: np.ndarray) -> Segments:
-        """The segments of the groups where `keep` (groups,) is true."""
-        part = object.__new__(Segments)
-        part.values = self.values[self.spread(keep)]
-        part.labels, part.counts = self.labels[keep], self.counts[keep]
-        part.starts = np.concatenate([[0], np.cumsum(part.counts)[:-1]]).astype(np.int64)[: len(part.counts)]
-        return part
 
 
 def fit_density_power(
@@ -216,25 +165,50 @@ PARALLAX_OF_BINS = "raw"  # whose stars decide on the bins; the first of PARALLA
 SOLUTIONS = ("5p", "6p")
 
 
-def _by_solution(tracers: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame, np.ndarray]]:
+WEIGHTED = ("weighted_mean", "weighted_mean_error")
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Stars of one solution with their offsets [uas] of one parallax, and what the weighted mean takes of them."""
+
+    solution: str
+    parallax: str
+    stars: pd.DataFrame
+    offset: np.ndarray
+    difference: np.ndarray
+    variance: np.ndarray
+
+    def statistics(self, groups: np.ndarray, gaussian: dict[str, Any], use: np.ndarray | None = None) -> pd.DataFrame:
+        """STATISTICS and WEIGHTED of the groups (N,), of the stars in `use` only where that is given."""
+        use = np.ones(len(self.offset), dtype=bool) if use is None else use
+        table = group_statistics(self.offset[use], groups[use], gaussian)
+        labels, mean, error, _ = weighted_means(self.difference[use], self.variance[use], groups[use])
+        both = pd.DataFrame(dict(zip(WEIGHTED, (mean, error), strict=True)), index=labels, dtype=float)
+        return table.join(both).assign(solution=self.solution, parallax=self.parallax)
+
+
+def _by_solution(tracers: pd.DataFrame, scatter: Scatter) -> list[_Part]:
     parts = []
     for solution in SOLUTIONS:
         stars = tracers[tracers["solution"] == solution]
-        parts += [(solution, name, stars, stars[column].to_numpy()) for name, column in PARALLAXES.items()]
+        for parallax, column in PARALLAXES.items():
+            offset = stars[column].to_numpy()
+            errors = star_table(stars, parallax, scatter.reference_kind)
+            variance = variances(errors, scatter.of(solution, parallax))
+            parts.append(_Part(solution, parallax, stars, offset, errors.difference, variance))
     return parts
 
 
 def _stack(tables: Sequence[pd.DataFrame], leading: Sequence[str]) -> pd.DataFrame:
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
-    return table.reindex(columns=[*leading, *STATISTICS])
+    return table.reindex(columns=[*leading, *STATISTICS, *WEIGHTED])
 
 
-def global_offsets(tracers: pd.DataFrame, gaussian: dict[str, Any]) -> pd.DataFrame:
+def global_offsets(tracers: pd.DataFrame, scatter: Scatter, gaussian: dict[str, Any]) -> pd.DataFrame:
     """global_offsets.csv: one row each solution and parallax that has stars [uas] (Fig. 4)."""
-    tables = []
-    for solution, parallax, stars, offset in _by_solution(tracers):
-        table = group_statistics(offset, np.zeros(len(stars), dtype=np.int64), gaussian)
-        tables.append(table.assign(solution=solution, parallax=parallax))
+    parts = _by_solution(tracers, scatter)
+    tables = [part.statistics(np.zeros(len(part.offset), dtype=np.int64), gaussian) for part in parts]
     return _stack(tables, ["solution", "parallax"])
 
 
@@ -243,21 +217,19 @@ def histograms(tracers: pd.DataFrame, *, width: float, reach: float = 1000.0) ->
     half = np.ceil(reach / width - 0.5)
     edges = (np.arange(-half, half + 2) - 0.5) * width
     tables = []
-    for solution, parallax, _, offset in _by_solution(tracers):
-        count, _ = np.histogram(offset[np.isfinite(offset)], edges)
-        part = {
-            "solution": solution,
-            "parallax": parallax,
-            "bin_low": edges[:-1],
-            "bin_high": edges[1:],
-            "count": count,
-        }
-        tables.append(pd.DataFrame(part))
+    for solution in SOLUTIONS:
+        for parallax, column in PARALLAXES.items():
+            offset = tracers.loc[tracers["solution"] == solution, column].to_numpy()
+            count, _ = np.histogram(offset[np.isfinite(offset)], edges)
+            part = {"solution": solution, "parallax": parallax}
+            part |= {"bin_low": edges[:-1], "bin_high": edges[1:], "count": count}
+            tables.append(pd.DataFrame(part))
     return pd.concat(tables, ignore_index=True)
 
 
 def trends(
     tracers: pd.DataFrame,
+    scatter: Scatter,
     edges: dict[str, np.ndarray],
     *,
     min_stars: int,
@@ -273,7 +245,8 @@ def trends(
     the variable over the stars whose offset is known. The second result has the number joined by solution and variable.
     """
     tables, joined = [], {solution: {} for solution in SOLUTIONS}
-    for solution, parallax, stars, offset in _by_solution(tracers):
+    for part in _by_solution(tracers, scatter):
+        stars, solution = part.stars, part.solution
         variables = {
             "phot_g_mean_mag": stars["phot_g_mean_mag"],
             "colour": stars["nu_eff_used_in_astrometry" if solution == "5p" else "pseudocolour"],
@@ -283,19 +256,17 @@ def trends(
             x, bounds = x.to_numpy(dtype=float), np.asarray(edges[variable], dtype=float)
             place = np.searchsorted(bounds, x, side="right") - 1
             place[x == bounds[-1]] = len(bounds) - 2  # the last bin is closed, as in a histogram
-            inside = (place >= 0) & (place < len(bounds) - 1) & np.isfinite(x) & np.isfinite(offset)
-            if parallax == PARALLAX_OF_BINS:  # the same bins for both parallaxes
+            inside = (place >= 0) & (place < len(bounds) - 1) & np.isfinite(x) & np.isfinite(part.offset)
+            if part.parallax == PARALLAX_OF_BINS:  # the same bins for both parallaxes
                 joined[solution][variable] = _bins_to_join(place[inside], len(bounds) - 1, join, min_stars)
             together = joined[solution][variable]
             place, bounds = place // together, np.append(bounds[:-1:together], bounds[-1])
-            table = group_statistics(offset[inside], place[inside], gaussian)
+            table = part.statistics(place, gaussian, inside)
             x_mean = np.bincount(place[inside], x[inside], minlength=len(bounds))[table.index]
             table.insert(0, "x_mean", x_mean / table["n"])
             table.insert(0, "bin_high", bounds[table.index + 1])
             table.insert(0, "bin_low", bounds[table.index])
-            tables.append(
-                table[table["n"] >= min_stars].assign(solution=solution, parallax=parallax, variable=variable)
-            )
+            tables.append(table[table["n"] >= min_stars].assign(variable=variable))
     table = _stack(tables, ["solution", "parallax", "variable", "bin_low", "bin_high", "x_mean"])
     return table, joined
 
@@ -313,12 +284,14 @@ def _bins_to_join(place: np.ndarray, bins: int, join: int | str, min_stars: int)
     return min(together, bins)
 
 
-def pixel_offsets(tracers: pd.DataFrame, pixel: np.ndarray, *, gaussian: dict[str, Any]) -> pd.DataFrame:
+def pixel_offsets(
+    tracers: pd.DataFrame, scatter: Scatter, pixel: np.ndarray, *, gaussian: dict[str, Any]
+) -> pd.DataFrame:
     """map_{frame}.csv: statistics of the offsets in each pixel (N,) with two stars or more (Fig. 6, Table 1)."""
     pixel = pd.Series(pixel, index=tracers.index)
     tables = []
-    for solution, parallax, stars, offset in _by_solution(tracers):
-        table = group_statistics(offset, pixel[stars.index].to_numpy(), gaussian)
+    for part in _by_solution(tracers, scatter):
+        table = part.statistics(pixel[part.stars.index].to_numpy(), gaussian)
         table.insert(0, "hindex", table.index)
-        tables.append(table[table["n"] >= 2].assign(solution=solution, parallax=parallax))
+        tables.append(table[table["n"] >= 2])
     return _stack(tables, ["solution", "parallax", "hindex"])

@@ -69,6 +69,14 @@ TABLE1: tuple[Field, ...] = (
     Field("e_domega_noncorr", "uas", 3, "statistical error of domega_noncorr: sd of the fit over the root of n"),
     Field("n", "", None, "number of 5p stars with a known raw offset in the pixel"),
 )
+SMOOTH: tuple[Field, ...] = (  # the smooth map: the columns of Table 1, so that what reads the one reads the other
+    *TABLE1[:5],
+    Field("domega_corr", "uas", 3, f"{OFFSETS['corrected']}: posterior mean of the smooth map"),
+    Field("e_domega_corr", "uas", 3, "posterior standard deviation of domega_corr"),
+    Field("domega_noncorr", "uas", 3, f"{OFFSETS['raw']}: posterior mean of the smooth map"),
+    Field("e_domega_noncorr", "uas", 3, "posterior standard deviation of domega_noncorr"),
+    Field("n", "", None, "number of 5p stars behind the raw offset in the pixel; 0: its neighbours make the value"),
+)
 _MORE = (  # for each of the two offsets: {0} is the ending of its columns, {1} the offset in words
     ("median_{0}", "uas", "median of the {1}"),
     ("e_median_{0}", "uas", "error of the median of the {1}, from order statistics"),

@@ -1,0 +1,315 @@
+"""A smooth map: an exact Gaussian process over the pixels that hold stars, its kernel learned from them (docs/method.md).
+
+Offset of a pixel = constant + field + white part + noise. The field has the covariance amplitude exp(-angle / length);
+the white part is independent from pixel to pixel; the noise is that of the pixel's stars. All offsets are in uas,
+angles in degrees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from gaia_offsets.sky import pixel_centre
+from gaia_offsets.weighted import hampel_weights, weighted_means
+
+BLOCK, BLOCKS = 500, 8  # nodes of a block of the likelihood, and how many: nodes of a block are neighbours on the sky
+LENGTHS_DEG = (0.5, 60.0)  # between which the length is sought
+MIN_NODES = 10  # fewer teach nothing about a kernel
+MAX_NODES = 16_000  # 2 GiB of covariances
+
+
+class SmoothError(ValueError):
+    """A map that cannot be fitted; the message is one line."""
+
+
+class TooFewNodes(SmoothError):
+    """Too few pixels hold stars with errors."""
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Covariance of the offsets of two pixels: `amplitude` and `white` in uas2, `length_deg`."""
+
+    amplitude: float
+    length_deg: float
+    white: float
+
+    def field(self, angle_deg: np.ndarray) -> np.ndarray:
+        """Covariance of the field at angular distances in degrees; overwrites the array given."""
+        angle_deg *= -1.0 / self.length_deg
+        np.exp(angle_deg, out=angle_deg)
+        angle_deg *= self.amplitude
+        return angle_deg
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """Pixels with stars, ascending: `pixels`, weighted mean `offset`, its `variance`, number of stars `n`.
+
+    `design` (pixels, 1 + terms) has a column of ones and the weighted mean of each term of the dependence on magnitude
+    and colour; `within` is what the stars say of the terms by their differences inside pixels: the normal matrix and
+    its right-hand side.
+    """
+
+    pixels: np.ndarray
+    offset: np.ndarray
+    variance: np.ndarray
+    n: np.ndarray
+    design: np.ndarray
+    within: tuple[np.ndarray, np.ndarray]
+
+
+def unit_vectors(pixels: np.ndarray, *, nside: int, ordering: str) -> np.ndarray:
+    """Directions (N, 3) of pixel centres."""
+    import healpy as hp
+
+    return hp.ang2vec(*pixel_centre(pixels, nside=nside, ordering=ordering), lonlat=True)
+
+
+def angles_deg(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Angular distances (N, M) in degrees of unit vectors (N, 3) and (M, 3)."""
+    cosine = first @ second.T
+    np.clip(cosine, -1.0, 1.0, out=cosine)
+    np.arccos(cosine, out=cosine)
+    cosine *= 180.0 / np.pi
+    return cosine
+
+
+def robust_weights(difference: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """Weight (N,) [1 / uas2] of each star, 0 for outliers and stars without an error.
+
+    Outliers are judged against the sample's mean: a pixel of one or two stars could not tell.
+    """
+    _, mean, _, _ = weighted_means(difference, variance, np.zeros(len(difference), dtype=np.int64))
+    known = np.isfinite(difference) & np.isfinite(variance) & (variance > 0)
+    z = np.where(known, difference - (mean[0] if len(mean) else 0.0), np.inf) / np.sqrt(np.where(known, variance, 1.0))
+    return np.where(known, hampel_weights(z), 0.0) / np.where(known, variance, 1.0)
+
+
+def gather(values: np.ndarray, weights: np.ndarray, pixel: np.ndarray, terms: np.ndarray) -> Nodes:
+    """The stars (N,) of each pixel in one number; pixels without weight do not appear. `terms` is (N, terms)."""
+    use = weights > 0
+    values, weights = values[use], weights[use]
+    pixels, place, n = np.unique(pixel[use], return_inverse=True, return_counts=True)
+    columns = np.column_stack([np.ones(len(values)), terms[use]])
+    total = np.bincount(place, weights, minlength=len(pixels))
+    offset = np.bincount(place, weights * values, minlength=len(pixels)) / total
+    means = [np.bincount(place, weights * column, minlength=len(pixels)) / total for column in columns.T]
+    design = np.stack(means, axis=1)
+    inside = columns - design[place]
+    matrix = (inside * weights[:, None]).T @ inside
+    return Nodes(
+        pixels, offset, 1.0 / total, n, design, (matrix, (inside * weights[:, None]).T @ (values - offset[place]))
+    )
+
+
+def learn_kernel(vectors: np.ndarray, offset: np.ndarray, variance: np.ndarray) -> Kernel:
+    """Kernel of the nodes by restricted marginal likelihood: `vectors` (N, 3) in an order in which neighbours are near.
+
+    The nodes are cut into blocks of up to BLOCK, BLOCKS of which, evenly spread, have their exact likelihood each and
+    one constant together.
+    """
+    from scipy.optimize import minimize
+
+    blocks = np.array_split(np.arange(len(offset)), -(-len(offset) // BLOCK))
+    if len(blocks) > BLOCKS:
+        blocks = [blocks[place] for place in np.linspace(0, len(blocks) - 1, BLOCKS).round().astype(int)]
+    angles = [angles_deg(vectors[block], vectors[block]) for block in blocks]
+    count = sum(map(len, blocks))
+    total = max(float(np.var(offset) - np.median(variance)), 0.01 * float(np.median(variance)))
+
+    def cost(parameters: np.ndarray) -> tuple[float, np.ndarray]:
+        """Minus the logarithm of the likelihood, and its slopes by the logarithms of the three parameters."""
+        kernel = Kernel(*np.exp(parameters))
+        half_log, ones, cross, square = 0.0, 0.0, 0.0, 0.0
+        pieces = []
+        for block, angle in zip(blocks, angles, strict=True):
+            field = kernel.field(angle.copy())
+            covariance = field.copy()
+            covariance[np.diag_indices(len(block))] += kernel.white + variance[block]
+            factor, inverse = _inverse(covariance)
+            by_one, by_offset = inverse.sum(axis=1), inverse @ offset[block]
+            half_log, ones, cross = half_log + np.log(factor).sum(), ones + by_one.sum(), cross + by_offset.sum()
+            square += offset[block] @ by_offset
+            by_length = field * angle
+            traces = np.vdot(inverse, field), np.vdot(inverse, by_length) / kernel.length_deg, np.trace(inverse)
+            changes = [(field, 1.0), (by_length, 1.0 / kernel.length_deg), (None, kernel.white)]
+            pieces.append((traces, changes, by_one, by_offset))
+        mean = cross / ones
+        slope = np.zeros(3)
+        for traces, changes, by_one, by_offset in pieces:
+            residual = by_offset - mean * by_one
+            for place, (trace, (change, scale)) in enumerate(zip(traces, changes, strict=True)):
+                both = [side @ side if change is None else side @ change @ side for side in (residual, by_one)]
+                slope[place] += (kernel.white if change is None else 1.0) * trace - scale * (both[0] + both[1] / ones)
+        value = half_log + 0.5 * (square - cross * mean) + 0.5 * np.log(ones)
+        return value / count, 0.5 * slope / count
+
+    bounds = [np.log([1e-6 * total, 1e4 * total]), np.log(LENGTHS_DEG), np.log([1e-6 * total, 1e2 * total])]
+    start = np.log([0.6 * total, 10.0, 0.4 * total])
+    found = minimize(cost, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-7})
+    return Kernel(*(float(number) for number in np.exp(found.x)))
+
+
+def _inverse(covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Diagonal of the Cholesky factor and the full inverse of a positive definite matrix, which is overwritten."""
+    from scipy.linalg import lapack
+
+    factor, fault = lapack.dpotrf(covariance.T, lower=1, overwrite_a=1)  # the transpose is in LAPACK's own order
+    if fault:
+        raise SmoothError("smooth map: the covariances of the pixels are not positive definite")
+    diagonal = np.diag(factor).copy()
+    inverse, _ = lapack.dpotri(factor, lower=1, overwrite_c=1)
+    # LAPACK fills one half; the other is mirrored in pieces to spare memory.
+    for start in range(0, len(inverse), 512):
+        stop = min(start + 512, len(inverse))
+        inverse[start:stop, stop:] = inverse[stop:, start:stop].T
+        corner = inverse[start:stop, start:stop]
+        corner[:] = np.tril(corner) + np.tril(corner, -1).T
+    return diagonal, inverse
+
+
+@dataclass(frozen=True)
+class Field:
+    """A fitted field: what `predict` needs, and the posterior `offset` and `error` at the nodes themselves.
+
+    `coefficients` and their `covariance` are those of the design: the constant, then the terms.
+    """
+
+    kernel: Kernel
+    coefficients: np.ndarray
+    covariance: np.ndarray
+    vectors: np.ndarray
+    inverse: np.ndarray  # of the covariance of the nodes' offsets
+    by_residual: np.ndarray  # the inverse times what the design leaves of the offsets
+    by_design: np.ndarray
+    offset: np.ndarray
+    error: np.ndarray
+
+
+def fit_field(vectors: np.ndarray, nodes: Nodes, kernel: Kernel) -> Field:
+    """Condition the process on the nodes at `vectors` (N, 3): posterior mean and standard error, white part included.
+
+    The coefficients of the design are fitted together with the field (generalised least squares). Offsets are those
+    where all terms are zero. Raises SmoothError for more than MAX_NODES nodes.
+    """
+    if len(vectors) > MAX_NODES:
+        raise SmoothError(
+            f"smooth map: {len(vectors)} pixels hold stars, {MAX_NODES} fit into memory: set a coarser smooth.nside"
+        )
+    covariance = kernel.field(angles_deg(vectors, vectors))
+    covariance[np.diag_indices(len(vectors))] += kernel.white + nodes.variance
+    _, inverse = _inverse(covariance)
+    by_design = inverse @ nodes.design
+    matrix = nodes.within[0] + nodes.design.T @ by_design
+    spread = np.linalg.pinv(matrix, hermitian=True)
+    coefficients = spread @ (nodes.within[1] + by_design.T @ nodes.offset)
+    residual = nodes.offset - nodes.design @ coefficients
+    by_residual = inverse @ residual
+    # What the data of the node do not replace of the constant, and of the terms.
+    left = nodes.variance[:, None] * by_design - nodes.design
+    left[:, 0] += 1.0
+    variance = nodes.variance - nodes.variance**2 * np.diag(inverse) + squares(left, spread)
+    return Field(
+        kernel=kernel,
+        coefficients=coefficients,
+        covariance=spread,
+        vectors=vectors,
+        inverse=inverse,
+        by_residual=by_residual,
+        by_design=by_design,
+        offset=coefficients[0] + residual - nodes.variance * by_residual,
+        error=np.sqrt(np.maximum(variance, 0.0)),
+    )
+
+
+def squares(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """row @ matrix @ row of each row."""
+    return np.einsum("ij,ij->i", rows @ matrix, rows)
+
+
+def predict(field: Field, vectors: np.ndarray, piece: int = 2000) -> tuple[np.ndarray, np.ndarray]:
+    """Posterior mean and standard error (M,) of pixels without stars, at unit vectors (M, 3)."""
+    offset, error = np.empty(len(vectors)), np.empty(len(vectors))
+    for start in range(0, len(vectors), piece):
+        part = slice(start, start + piece)
+        cross = field.kernel.field(angles_deg(vectors[part], field.vectors))
+        offset[part] = field.coefficients[0] + cross @ field.by_residual
+        left = -cross @ field.by_design
+        left[:, 0] += 1.0
+        variance = field.kernel.amplitude + field.kernel.white - squares(cross, field.inverse)
+        error[part] = np.sqrt(np.maximum(variance + squares(left, field.covariance), 0.0))
+    return offset, error
+
+
+def within_reach(pixels: np.ndarray, *, nside: int, ordering: str, reach_deg: float) -> np.ndarray:
+    """Pixels, ascending, other than the given ones whose centre is at most reach_deg from the centre of one of them."""
+    import healpy as hp
+    from scipy.spatial import cKDTree
+
+    everywhere = np.setdiff1d(np.arange(hp.nside2npix(nside)), pixels)
+    tree = cKDTree(unit_vectors(pixels, nside=nside, ordering=ordering))
+    chord = 2.0 * np.sin(np.radians(min(reach_deg, 180.0)) / 2.0)
+    distance, _ = tree.query(unit_vectors(everywhere, nside=nside, ordering=ordering))
+    return everywhere[distance <= chord]
+
+
+def neighbour_order(pixels: np.ndarray, *, nside: int, ordering: str) -> np.ndarray:
+    """Places (N,) of the pixels in an order in which neighbours follow one another: the nested one."""
+    import healpy as hp
+
+    return np.argsort(pixels if ordering == "nested" else hp.ring2nest(nside, pixels))
+
+
+def fit_kernel(nodes: Nodes, *, nside: int, ordering: str) -> Kernel:
+    """Kernel of the nodes, freed from the dependence on the terms that stars of one pixel show.
+
+    Raises TooFewNodes where there are fewer than MIN_NODES nodes.
+    """
+    if len(nodes.pixels) < MIN_NODES:
+        raise TooFewNodes(f"no smooth map: {len(nodes.pixels)} pixels hold stars with errors, it takes {MIN_NODES}")
+    matrix, right = nodes.within
+    offset = nodes.offset - nodes.design @ (np.linalg.pinv(matrix, hermitian=True) @ right)
+    order = neighbour_order(nodes.pixels, nside=nside, ordering=ordering)
+    vectors = unit_vectors(nodes.pixels, nside=nside, ordering=ordering)
+    return learn_kernel(vectors[order], offset[order], nodes.variance[order])
+
+
+def smooth_map(
+    nodes: Nodes, kernel: Kernel, *, nside: int, ordering: str, reach_deg: float
+) -> tuple[pd.DataFrame, Field]:
+    """hindex, offset, error [uas] and n of the nodes and of the pixels within reach of one, ascending; and the field."""
+    field = fit_field(unit_vectors(nodes.pixels, nside=nside, ordering=ordering), nodes, kernel)
+    others = within_reach(nodes.pixels, nside=nside, ordering=ordering, reach_deg=reach_deg)
+    offset, error = predict(field, unit_vectors(others, nside=nside, ordering=ordering))
+    here = pd.DataFrame({"hindex": nodes.pixels, "offset": field.offset, "error": field.error, "n": nodes.n})
+    around = pd.DataFrame({"hindex": others, "offset": offset, "error": error, "n": 0})
+    return pd.concat([here, around], ignore_index=True).sort_values("hindex", ignore_index=True), field
+
+
+def spline_terms(x: np.ndarray, intervals: int) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+    """Cubic B-splines of a variable (N,), (N, intervals + 2), centred on their means; and the function that makes them.
+
+    Knots are quantiles between the 1st and the 99th percentile; beyond these the curve stays level. Stars whose
+    variable is null count as average.
+    """
+    from scipy.interpolate import BSpline
+
+    known = np.isfinite(x)
+    knots = np.unique(np.quantile(x[known], np.linspace(0.01, 0.99, intervals + 1))) if known.any() else np.zeros(1)
+    if len(knots) < 2:
+        return np.zeros((len(x), 0)), lambda values: np.zeros((len(values), 0))
+    knots = np.concatenate([[knots[0]] * 3, knots, [knots[-1]] * 3])
+
+    def raw(values: np.ndarray) -> np.ndarray:
+        # The first column follows from the others: they add up to one.
+        return BSpline.design_matrix(np.clip(values, knots[0], knots[-1]), knots, 3).toarray()[:, 1:]
+
+    centre = raw(x[known]).mean(axis=0)
+    terms = np.zeros((len(x), len(centre)))
+    terms[known] = raw(x[known]) - centre
+    return terms, lambda values: raw(np.asarray(values, dtype=float)) - centre

@@ -1,0 +1,191 @@
+"""Every star with its own error, Gaia's and the reference's: differences, fitted scatter, weighted means (docs/method.md).
+
+All values are in uas. A star without one of its errors has no weight, and is null here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gaia_offsets.segments import MAD_TO_SIGMA, Segments
+
+HAMPEL = (
+    3.0,
+    5.0,
+    8.0,
+)  # a deviation counts in full up to the first, no more up to the second, nothing after the third
+SCATTER_BETA = 0.3  # density power of the fit of the scatter, as in the Gaussian fit of the paper's estimator
+FACTOR_RANGE = (0.3, 10.0)
+SCATTER = ("n", "factor", "extra", "centre", "pull_sd")
+# Reference parallaxes that come from a distance or a magnitude have errors in ln(parallax).
+LOGARITHMIC = ("distance", "group_distance", "distance_modulus", "absolute_magnitude")
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """scatter.csv of a sample: `factor` and `extra` [uas] of each solution and parallax; and its kind of reference."""
+
+    reference_kind: str
+    table: pd.DataFrame
+
+    def of(self, solution: str, parallax: str) -> dict[str, float]:
+        """Factor on Gaia's errors, extra scatter [uas] and a robust mean [uas]; null where nothing is known."""
+        row = self.table[(self.table["solution"] == solution) & (self.table["parallax"] == parallax)]
+        return {name: float(row[name].iloc[0]) if len(row) else np.nan for name in ("factor", "extra", "centre")}
+
+
+@dataclass(frozen=True)
+class Stars:
+    """What the weighted estimator takes from the tracers: arrays (N,), uas.
+
+    `gaia` the parallax; `reference` the reference parallax, freed from the mean of its lognormal error where it has
+    one; `gaia_error`; `fraction` the reference's error over its parallax (0 where the error is no fraction) and
+    `reference_error` the error that is none.
+    """
+
+    gaia: np.ndarray
+    reference: np.ndarray
+    gaia_error: np.ndarray
+    fraction: np.ndarray
+    reference_error: np.ndarray
+
+    @property
+    def difference(self) -> np.ndarray:
+        """Offset of each star, Gaia minus reference."""
+        return self.gaia - self.reference
+
+
+def star_table(tracers: pd.DataFrame, parallax: str, reference_kind: str) -> Stars:
+    """Stars of a tracers table [mas] for the parallax `raw` or `corrected`.
+
+    An error of a distance or a magnitude is one of ln(parallax): exp(-f^2 / 2) takes out the mean of its lognormal.
+    """
+    column = "parallax" if parallax == "raw" else "parallax_corrected"
+    gaia, reference, gaia_error, error = (
+        1000.0 * tracers[name].to_numpy(dtype=float, na_value=np.nan)
+        for name in (column, "reference_parallax", "parallax_error", "reference_parallax_error")
+    )
+    if reference_kind not in LOGARITHMIC:
+        return Stars(gaia, reference, gaia_error, np.zeros(len(gaia)), error)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        fraction = np.where(reference > 0, error / reference, np.nan)
+    return Stars(gaia, reference * np.exp(-0.5 * fraction**2), gaia_error, fraction, np.zeros(len(gaia)))
+
+
+def combined_parallax(stars: Stars, gaia_error: np.ndarray, offset: float, scale: float = 1.0) -> np.ndarray:
+    """Weighted mean of reference and Gaia parallax, each star's own, (N,) in uas.
+
+    Gaia's is taken as offset + scale times the true one. The mean's error is uncorrelated with that of the difference:
+    weights that depend on it, unlike weights that depend on the reference, do not bias a mean.
+    """
+    gaia, error = (stars.gaia - offset) / scale, gaia_error / scale
+    combined = stars.reference
+    for _ in range(4):
+        variance = (stars.fraction * combined) ** 2 + stars.reference_error**2
+        share = variance / (variance + error**2)
+        combined = share * gaia + (1.0 - share) * stars.reference
+        # An outlier in Gaia must not raise its own variance.
+        reach = HAMPEL[0] * (stars.fraction * stars.reference + stars.reference_error)
+        combined = np.clip(combined, stars.reference - reach, stars.reference + reach)
+    return combined
+
+
+def variances(stars: Stars, scatter: Mapping[str, float]) -> np.ndarray:
+    """Variance of each star's difference (N,) [uas2]: (factor Gaia's)^2 + extra^2 + that of the reference.
+
+    `scatter` has `factor`, `extra` and `centre`, an offset good to some tens of uas.
+    """
+    gaia_variance = (scatter["factor"] * stars.gaia_error) ** 2 + scatter["extra"] ** 2
+    combined = combined_parallax(stars, np.sqrt(gaia_variance), scatter["centre"])
+    return gaia_variance + (stars.fraction * combined) ** 2 + stars.reference_error**2
+
+
+def hampel_weights(z: np.ndarray) -> np.ndarray:
+    """Weights of deviations in units of their sd, 1 for small ones and 0 for outliers (Hampel et al. 1986, three parts)."""
+    full, flat, gone = HAMPEL
+    z = np.maximum(np.abs(z), 1e-300)
+    return np.clip(full / z, 0.0, 1.0) * np.clip((gone - z) / (gone - flat), 0.0, 1.0)
+
+
+def weighted_means(
+    values: np.ndarray, variance: np.ndarray, groups: np.ndarray, *, iterations: int = 50, tolerance: float = 1e-6
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Labels, weighted means, their errors and the numbers of stars of the groups, ascending by label.
+
+    `values`, `variance` and `groups` are (N,); a star without a value or variance is left out. Weights are
+    1 / variance times those of Hampel; the error is the root of 1 / (sum of the weights).
+    """
+    known = np.isfinite(values) & np.isfinite(variance) & (variance > 0)
+    values, variance, groups = values[known], variance[known], np.asarray(groups)[known]
+    segments = Segments(values, groups)
+    order = np.lexsort((values, groups))
+    values, variance = values[order], variance[order]
+    mean, sd = segments.medians(), np.sqrt(variance)
+    for _ in range(iterations):
+        weight = hampel_weights((values - segments.spread(mean)) / sd) / variance
+        total = segments.sums(weight)
+        new = np.where(total > 0, segments.sums(weight * values) / np.where(total > 0, total, 1.0), mean)
+        moved = np.abs(new - mean) * np.sqrt(total)
+        mean = new
+        if not (moved > tolerance).any():
+            break
+    with np.errstate(divide="ignore"):
+        error = np.where(total > 0, 1.0 / np.sqrt(total), np.nan)
+    return segments.labels, mean, error, segments.counts
+
+
+def fit_scatter(stars: Stars, groups: np.ndarray) -> dict[str, Any]:
+    """Factor on Gaia's errors and extra scatter [uas] that explain the scatter of the stars within their groups.
+
+    `groups` (N,) are pixels of the sky, so that the pattern of the offsets is no scatter. Both numbers minimise the
+    density power divergence (Basu et al. 1998) of Gaussians with each star's own variance: outliers count little.
+    Returns `n` stars, `factor`, `extra`, `centre`, the median difference, and `pull_sd`, the robust sd of the pulls
+    with the published errors. Null, with n = 0, where no group has two stars with both errors.
+    """
+    from scipy.optimize import minimize
+
+    difference = stars.difference
+    known = np.isfinite(difference + stars.gaia_error + stars.fraction + stars.reference_error)
+    _, place, counts = np.unique(np.asarray(groups)[known], return_inverse=True, return_counts=True)
+    use = np.flatnonzero(known)[counts[place] > 1]
+    if len(use) == 0:
+        return dict.fromkeys(SCATTER, np.nan) | {"n": 0}
+    part = Stars(*(getattr(stars, name)[use] for name in Stars.__dataclass_fields__))
+    place, values = np.unique(np.asarray(groups)[use], return_inverse=True)[1], difference[use]
+    scatter = {"factor": 1.0, "extra": 0.0, "centre": float(np.median(values))}
+    unit = float(np.median(part.gaia_error)) or 1.0
+    pulls = None
+    for _ in range(3):  # the groups' means depend a little on the scatter
+        variance = variances(part, scatter)
+        labels, mean, error, _ = weighted_means(values, variance, place, tolerance=1e-3)
+        at = np.searchsorted(labels, place)
+        deviation = values - mean[at]
+        share = np.maximum(1.0 - error[at] ** 2 / variance, 1e-3)  # what the mean, which holds the star, leaves of it
+        pulls = deviation / np.sqrt(share * variance) if pulls is None else pulls
+        reference = variance - (scatter["factor"] * part.gaia_error) ** 2 - scatter["extra"] ** 2
+        best = minimize(
+            _divergence,
+            [scatter["factor"], max(scatter["extra"] / unit, 0.1)],
+            args=(deviation / unit, part.gaia_error / unit, reference / unit**2, share),
+            method="L-BFGS-B",
+            bounds=[FACTOR_RANGE, (0.0, None)],
+        )
+        scatter |= {"factor": float(best.x[0]), "extra": float(unit * best.x[1])}
+    robust = MAD_TO_SIGMA * float(np.median(np.abs(pulls - np.median(pulls))))
+    return {"n": len(use), **scatter, "pull_sd": robust}
+
+
+def _divergence(
+    parameters: np.ndarray, deviation: np.ndarray, gaia_error: np.ndarray, reference: np.ndarray, share: np.ndarray
+) -> float:
+    """Density power divergence, up to a constant, of Gaussians with each star's variance; arrays (N,) in one unit."""
+    variance = (parameters[0] * gaia_error) ** 2 + parameters[1] ** 2 + reference
+    variance = np.maximum(share * variance, 1e-12)
+    bell = np.exp(-0.5 * SCATTER_BETA * deviation**2 / variance)
+    peak = variance ** (-0.5 * SCATTER_BETA)
+    return float(np.mean(peak * (1.0 / np.sqrt(1.0 + SCATTER_BETA) - (1.0 + 1.0 / SCATTER_BETA) * bell)))

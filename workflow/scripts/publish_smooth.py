@@ -1,0 +1,42 @@
+"""The smooth map of one frame in every format, with the columns of Table 1."""
+
+import json
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from gaia_offsets.dataset import FORMATS, at_centres, rounded, write_dataset
+from gaia_offsets.footprint import map_meta, write_footprint
+from gaia_offsets.published import ENDINGS, SMOOTH
+
+ESTIMATOR = (
+    "posterior mean of a Gaussian process over the pixels, from stars weighted by their errors; "
+    "its error is the posterior standard deviation"
+)
+
+
+def smooth_table(smooth: pd.DataFrame, *, frame: str, nside: int, ordering: str) -> pd.DataFrame:
+    """The columns SMOOTH, sorted by hindex, from smooth_{frame}.csv; n counts the stars with a known raw offset."""
+    parts = {parallax: smooth[smooth["parallax"] == parallax].set_index("hindex") for parallax in ENDINGS}
+    pixels = parts["raw"].index.union(parts["corrected"].index).astype("int64")
+    table = at_centres(pixels, frame=frame, nside=nside, ordering=ordering)
+    for parallax, part in parts.items():
+        table[f"domega_{ENDINGS[parallax]}"] = part["offset"].reindex(pixels).to_numpy(dtype=float)
+        table[f"e_domega_{ENDINGS[parallax]}"] = part["error"].reindex(pixels).to_numpy(dtype=float)
+    table["n"] = parts["raw"]["n"].reindex(pixels).fillna(0).to_numpy(dtype="int64")
+    return rounded(table, SMOOTH)
+
+
+if __name__ == "__main__":
+    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    made = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
+    frame, grid = snakemake.wildcards.frame, {key: made[key] for key in ("nside", "ordering")}
+    table = smooth_table(pd.read_csv(snakemake.input.smooth), frame=frame, **grid)
+    facts = snakemake.params.facts | {"estimator": ESTIMATOR}
+    # Every pixel has more stars than this: there are pixels without any.
+    meta = map_meta(facts | {"title": f"{facts['title']}, smooth map"}, frame, grid | {"more_than": -1})
+    for form in FORMATS:
+        write_dataset(table, snakemake.output[form], SMOOTH, meta)
+    write_footprint(table["hindex"].to_numpy(), snakemake.output.moc, meta)
+    print(f"{len(table)} pixels, {int((table['n'] == 0).sum())} of them without stars", file=sys.stderr)

@@ -1,0 +1,102 @@
+"""The smooth map of both frames: a Gaussian process over the pixels, each star with its own error."""
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gaia_offsets import smooth
+from gaia_offsets.estimators import PARALLAXES
+from gaia_offsets.sky import FRAMES, pixel_index
+from gaia_offsets.tables import write_table
+from gaia_offsets.weighted import Scatter, star_table, variances
+
+MAP = ["parallax", "hindex", "offset", "error", "n"]
+DEPENDENCE = ["parallax", "variable", "x", "offset", "error"]
+VARIABLES = {"phot_g_mean_mag": "phot_g_mean_mag", "colour": "nu_eff_used_in_astrometry"}
+CURVE = 41  # points of a curve
+
+
+def smooth_maps(
+    tracers: pd.DataFrame, scatter: Scatter, *, nside: int, ordering: str, reach_deg: float, splines: int
+) -> tuple[dict[str, pd.DataFrame], pd.DataFrame, dict[str, Any]]:
+    """smooth_{frame}.csv by frame, smooth_dependence.csv and smooth.json, from the 5p stars [uas].
+
+    The kernel of a parallax is learned in equatorial pixels and serves both frames: it belongs to the sky. `splines` is
+    the number of intervals of the curves in G and colour; 0 leaves them out. Where too few pixels hold stars the maps
+    are empty and smooth.json has a warning.
+    """
+    stars = tracers[tracers["solution"] == "5p"]
+    pixels = {
+        frame: pixel_index(*(stars[name].to_numpy() for name in names), nside=nside, ordering=ordering)
+        for frame, names in FRAMES.items()
+    }
+    values = {name: stars[column].to_numpy(dtype=float) for name, column in VARIABLES.items()} if splines else {}
+    terms = {name: smooth.spline_terms(x, splines) for name, x in values.items()}
+    columns = np.column_stack([np.zeros((len(stars), 0)), *(part for part, _ in terms.values())])
+    grid = {"nside": nside, "ordering": ordering}
+    maps: dict[str, list[pd.DataFrame]] = {frame: [] for frame in FRAMES}
+    curves, made = [], {**grid, "reach_deg": reach_deg, "splines": splines, "kernels": {}, "warning": None}
+    for parallax in PARALLAXES:
+        errors = star_table(stars, parallax, scatter.reference_kind)
+        weights = smooth.robust_weights(errors.difference, variances(errors, scatter.of("5p", parallax)))
+        nodes = {frame: smooth.gather(errors.difference, weights, pixel, columns) for frame, pixel in pixels.items()}
+        try:
+            kernel = smooth.fit_kernel(nodes["equatorial"], **grid)
+        except smooth.TooFewNodes as few:
+            made["warning"] = str(few)
+            continue
+        fitted = {frame: smooth.smooth_map(part, kernel, **grid, reach_deg=reach_deg) for frame, part in nodes.items()}
+        for frame, (table, _) in fitted.items():
+            maps[frame].append(table.assign(parallax=parallax))
+        field = fitted["equatorial"][1]
+        mean, mean_error = field.coefficients[0], np.sqrt(field.covariance[0, 0])
+        facts = {"pixels": len(nodes["equatorial"].pixels), "stars": int(nodes["equatorial"].n.sum())}
+        made["kernels"][parallax] = {**facts, "mean": float(mean), "mean_error": float(mean_error), **asdict(kernel)}
+        curves.append(curve_table(field, values, terms).assign(parallax=parallax))
+    tables = {frame: _stack(parts, MAP) for frame, parts in maps.items()}
+    return tables, _stack(curves, DEPENDENCE), made
+
+
+def _stack(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    return (pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()).reindex(columns=columns)
+
+
+def curve_table(field: smooth.Field, values: Mapping[str, np.ndarray], terms: Mapping[str, Any]) -> pd.DataFrame:
+    """Offset [uas] against each variable, zero in the mean over the stars, with standard errors."""
+    tables, first = [], 1
+    for name, (part, function) in terms.items():
+        here = slice(first, first + part.shape[1])
+        first = here.stop
+        known = values[name][np.isfinite(values[name])]
+        x = np.linspace(*np.quantile(known, [0.01, 0.99]), CURVE) if len(known) else np.zeros(0)
+        rows = function(x)
+        error = np.sqrt(smooth.squares(rows, field.covariance[here, here]))
+        curve = {"variable": name, "x": x, "offset": rows @ field.coefficients[here], "error": error}
+        tables.append(pd.DataFrame(curve))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+if __name__ == "__main__":
+    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    settings = snakemake.params.smooth
+    measured = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
+    grid = snakemake.wildcards.grid
+    maps, curves, made = smooth_maps(
+        pd.read_parquet(snakemake.input.tracers),
+        Scatter(snakemake.params.reference, pd.read_csv(snakemake.input.scatter)),
+        nside=int(grid.removeprefix("_nside")) if grid else measured["nside"],
+        ordering=measured["ordering"],
+        reach_deg=settings["reach_deg"],
+        splines=settings["splines"],
+    )
+    print(json.dumps(made, indent=2), file=sys.stderr)
+    for frame, table in maps.items():
+        write_table(table, snakemake.output[frame])
+    write_table(curves, snakemake.output.dependence)
+    Path(snakemake.output.settings).write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
