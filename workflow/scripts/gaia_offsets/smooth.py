@@ -1,4 +1,4 @@
-"""A smooth map: an exact Gaussian process over the pixels that hold stars, its kernel learned from them (docs/method.md).
+"""A smooth map: an exact Gaussian process over the pixels with stars, its kernel learned from them (docs/method.md).
 
 Offset of a pixel = constant + field + white part + noise. The field has the covariance amplitude exp(-angle / length);
 the white part is independent from pixel to pixel; the noise is that of the pixel's stars. All offsets are in uas,
@@ -282,7 +282,7 @@ def fit_kernel(nodes: Nodes, *, nside: int, ordering: str) -> Kernel:
 def smooth_map(
     nodes: Nodes, kernel: Kernel, *, nside: int, ordering: str, reach_deg: float
 ) -> tuple[pd.DataFrame, Field]:
-    """hindex, offset, error [uas] and n of the nodes and of the pixels within reach of one, ascending; and the field."""
+    """hindex, offset, error [uas] and n of the nodes and of the pixels within reach of one; and the field."""
     field = fit_field(unit_vectors(nodes.pixels, nside=nside, ordering=ordering), nodes, kernel)
     others = within_reach(nodes.pixels, nside=nside, ordering=ordering, reach_deg=reach_deg)
     offset, error = predict(field, unit_vectors(others, nside=nside, ordering=ordering))

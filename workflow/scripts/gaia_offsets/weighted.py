@@ -1,4 +1,4 @@
-"""Every star with its own error, Gaia's and the reference's: differences, fitted scatter, weighted means (docs/method.md).
+"""Every star with its own error, Gaia's and the reference's: differences, fitted scatter, weighted means.
 
 All values are in uas. A star without one of its errors has no weight, and is null here.
 """
@@ -106,7 +106,7 @@ def variances(stars: Stars, scatter: Mapping[str, float]) -> np.ndarray:
 
 
 def hampel_weights(z: np.ndarray) -> np.ndarray:
-    """Weights of deviations in units of their sd, 1 for small ones and 0 for outliers (Hampel et al. 1986, three parts)."""
+    """Weights of deviations in units of their sd: 1 for small ones, 0 for outliers (Hampel et al. 1986)."""
     full, flat, gone = HAMPEL
     z = np.maximum(np.abs(z), 1e-300)
     return np.clip(full / z, 0.0, 1.0) * np.clip((gone - z) / (gone - flat), 0.0, 1.0)
