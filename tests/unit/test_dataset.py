@@ -13,7 +13,7 @@ import pytest
 from astropy import units as u
 from astropy.io import fits
 from astropy.table import Table
-from describe_pixels import bootstrap_errors, describe_pixels, neighbour_consistency
+from describe_pixels import describe_pixels, neighbour_consistency, pixel_errors
 from mocpy import MOC
 from publish_dataset import map_meta, write_footprint
 from publish_maps import write_map
@@ -313,19 +313,19 @@ def test_bootstrap_error_is_that_of_the_mean():
     random = np.random.default_rng(3)
     groups = np.repeat(np.arange(60), 400)
     values = random.normal(-30, 50, len(groups))
-    errors = bootstrap_errors(values, groups, GAUSSIAN, replicates=100, seed=1)
+    errors = pixel_errors(values, groups, GAUSSIAN, replicates=100, seed=1)
     assert errors.mean() == pytest.approx(50 / np.sqrt(400), rel=0.08)
     stated = group_statistics(values, groups, GAUSSIAN)["gaussian_mean_error"]
     assert (errors / stated).between(0.6, 1.5).all()
-    assert bootstrap_errors(values, groups, GAUSSIAN, replicates=100, seed=1).equals(errors)
-    histogram = bootstrap_errors(values, groups, GAUSSIAN | {"method": "histogram"}, replicates=50, seed=1)
+    assert pixel_errors(values, groups, GAUSSIAN, replicates=100, seed=1).equals(errors)
+    histogram = pixel_errors(values, groups, GAUSSIAN | {"method": "histogram"}, replicates=50, seed=1)
     assert histogram.mean() == pytest.approx(50 / np.sqrt(400), rel=0.5)
 
 
 def test_bootstrap_of_one_star_and_of_equal_stars():
-    errors = bootstrap_errors(np.array([1.0, 5.0, 5.0, 5.0]), np.array([0, 1, 1, 1]), GAUSSIAN, replicates=9, seed=1)
+    errors = pixel_errors(np.array([1.0, 5.0, 5.0, 5.0]), np.array([0, 1, 1, 1]), GAUSSIAN, replicates=9, seed=1)
     assert np.isnan(errors[0]) and errors[1] == 0
-    assert len(bootstrap_errors(np.array([]), np.array([], dtype=int), GAUSSIAN, replicates=2, seed=1)) == 0
+    assert len(pixel_errors(np.array([]), np.array([], dtype=int), GAUSSIAN, replicates=2, seed=1)) == 0
 
 
 def test_neighbour_consistency_known_answer():

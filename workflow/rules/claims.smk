@@ -115,12 +115,13 @@ rule draw_budget:
 
 
 rule tell_results:
-    """The story of a sample in one page: what was cut, what was found, how it compares."""
+    """The story of a sample in one page: what was cut, what was found, what holds, how it compares."""
     input:
         cutflow="<results>/{sample}/tables/cutflow.csv",
         offsets="<results>/{sample}/tables/global_offsets.csv",
         pixels="<results>/{sample}/tables/map_equatorial.csv",
         settings="<results>/{sample}/tables/map_equatorial.json",
+        validation="<results>/{sample}/tables/cross_validation.csv",
         claims=claims_table,
     output:
         page=report(

@@ -32,6 +32,7 @@ FIGURES = ["fig4_offsets", "fig5_trends", "fig6_maps", "counts", "cutflow"]
 TABLES = [
     *("cutflow", "scatter", "global_offsets", "zero_point_scale", "histograms", "trends"),
     *("map_equatorial", "map_galactic", "smooth_equatorial", "smooth_galactic", "smooth_dependence"),
+    *("errors", "cross_validation"),
 ]
 DATASET_KINDS = ["ecsv", "fits", "csv", "mrt", "vot", "parquet", "moc.fits"]
 EXTENDED_KINDS = ["ecsv", "fits", "parquet"]

@@ -150,3 +150,55 @@ rule smooth_map:
         code=digest("smooth_map.py"),
     script:
         "../scripts/smooth_map.py"
+
+
+rule measure_errors:
+    """Bootstrap, jackknife and correlated floor of the global offsets [uas], beside their analytic errors."""
+    input:
+        tracers="<results>/{sample}/tracers.parquet",
+        scatter="<results>/{sample}/tables/scatter.csv",
+        offsets="<results>/{sample}/tables/global_offsets.csv",
+    output:
+        errors="<results>/{sample}/tables/errors.csv",
+    log:
+        "<logs>/measure_errors/{sample}.log",
+    benchmark:
+        "<benchmarks>/measure_errors/{sample}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(800, 15),
+        runtime=by_input(10, 0.5),
+    params:
+        reference=lookup("samples/{sample}/reference/kind", within=config),
+        gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
+        bootstrap=lookup("publish/bootstrap", within=config),
+        code=digest("measure_errors.py"),
+    script:
+        "../scripts/measure_errors.py"
+
+
+rule cross_validate:
+    """What corrections learned from some of the 5p stars say of the others: by star and by blocks of the sky."""
+    input:
+        tracers="<results>/{sample}/tracers.parquet",
+        settings="<results>/{sample}/tables/map_equatorial.json",
+    output:
+        validation="<results>/{sample}/tables/cross_validation.csv",
+    log:
+        "<logs>/cross_validate/{sample}.log",
+    benchmark:
+        "<benchmarks>/cross_validate/{sample}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(1200, 15),
+        runtime=by_input(20, 2),
+    params:
+        reference=lookup("samples/{sample}/reference/kind", within=config),
+        gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
+        smooth=lookup("samples/{sample}/measure/smooth", within=config),
+        validation=lookup("samples/{sample}/measure/cross_validation", within=config),
+        code=digest("cross_validate.py"),
+    script:
+        "../scripts/cross_validate.py"

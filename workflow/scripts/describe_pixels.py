@@ -1,6 +1,5 @@
 """The long version of Table 1: more statistics, errors of other kinds and the stars of each pixel."""
 
-import copy
 import sys
 from typing import Any
 
@@ -8,8 +7,9 @@ import healpy as hp
 import numpy as np
 import pandas as pd
 
+from gaia_offsets import resample
 from gaia_offsets.dataset import by_parallax, read_dataset, rounded, table1, write_dataset
-from gaia_offsets.estimators import fit_density_power, fit_histogram
+from gaia_offsets.estimators import fit_histogram
 from gaia_offsets.published import ENDINGS, EXTENDED
 from gaia_offsets.segments import Segments
 from gaia_offsets.sky import FRAMES, pixel_index
@@ -46,7 +46,7 @@ def describe_pixels(
         table[f"median_{kind}"] = rows["median"].to_numpy(dtype=float)
         table[f"e_median_{kind}"] = rows["median_error"].to_numpy(dtype=float)
         table[f"sd_{kind}"] = rows["sd"].to_numpy(dtype=float)
-        errors = bootstrap_errors(
+        errors = pixel_errors(
             stars[f"offset_{parallax}"].to_numpy(),
             place[stars.index].to_numpy(),
             gaussian,
@@ -65,35 +65,24 @@ def describe_pixels(
     return rounded(table, EXTENDED)
 
 
-def bootstrap_errors(
+def pixel_errors(
     values: np.ndarray, groups: np.ndarray, gaussian: dict[str, Any], *, replicates: int, seed: int
 ) -> pd.Series:
-    """Standard deviation of each group's Gaussian mean over resamplings of its stars with replacement, by group label.
+    """Bootstrap error of each group's Gaussian mean, the estimator of the map, by group label; null for a group of one.
 
-    Each replicate draws all groups at once and fits them together with the estimator of the map. Null for a group
-    of one. Memory: a few times that of `values`.
+    Method histogram, which has no slopes, is fitted anew for each of resample.MOST_REFITS replicates at most.
     """
-    segments = Segments(values, groups)
-    first, size = segments.spread(segments.starts), segments.spread(segments.counts)
-    random = np.random.default_rng(seed)
-    shift = segments.medians()  # so that the squares below do not cancel
-    total, squares, known = (np.zeros(len(shift)) for _ in range(3))
-    draw = copy.copy(segments)
-    for _ in range(replicates):
-        index = first + (random.random(len(first)) * size).astype(np.int64)
-        index.sort()  # the values ascend within each group, and so must those drawn
-        draw.values = segments.values[index]
-        if gaussian["method"] == "histogram":
-            mean, _ = fit_histogram(draw, bins=gaussian["histogram_bins"])
-        else:
-            mean, _ = fit_density_power(draw, beta=gaussian["beta"], tolerance=1e-3)
-        good = np.isfinite(mean)
-        step = np.where(good, mean - shift, 0.0)
-        total, squares, known = total + step, squares + step**2, known + good
-    with np.errstate(invalid="ignore", divide="ignore"):
-        variance = (squares - total**2 / known) / (known - 1)
-    variance = np.where((known > 1) & (segments.counts > 1), variance, np.nan)
-    return pd.Series(np.sqrt(np.maximum(variance, 0.0)), index=segments.labels)
+    bootstrap = {"replicates": replicates, "seed": seed}
+    if gaussian["method"] == "histogram":
+        segments = Segments(values, groups)
+        errors = resample.refit_errors(
+            segments,
+            lambda draw: fit_histogram(draw, bins=gaussian["histogram_bins"])[0],
+            **resample.refits(bootstrap),
+        )
+        return pd.Series(errors, index=segments.labels)
+    fit = resample.linear_gaussian(values, groups, beta=gaussian["beta"])
+    return pd.Series(resample.bootstrap_errors(fit, **bootstrap), index=fit.segments.labels)
 
 
 def neighbour_consistency(

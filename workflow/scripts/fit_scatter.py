@@ -8,14 +8,12 @@ import pandas as pd
 from gaia_offsets.estimators import PARALLAXES, SOLUTIONS
 from gaia_offsets.sky import pixel_index
 from gaia_offsets.tables import write_table
-from gaia_offsets.weighted import SCATTER, fit_scatter, star_table
-
-NSIDE = 32  # pixels of 3.4 deg2: the pattern on the sky hardly changes inside one
+from gaia_offsets.weighted import SCATTER, SCATTER_NSIDE, fit_scatter, star_table
 
 
 def scatter_table(tracers: pd.DataFrame, reference_kind: str) -> pd.DataFrame:
     """scatter.csv: factor, extra scatter [uas] and more for each solution and parallax that has stars."""
-    pixel = pixel_index(tracers["ra"].to_numpy(), tracers["dec"].to_numpy(), nside=NSIDE, ordering="nested")
+    pixel = pixel_index(tracers["ra"].to_numpy(), tracers["dec"].to_numpy(), nside=SCATTER_NSIDE, ordering="nested")
     rows = []
     for solution in SOLUTIONS:
         here = (tracers["solution"] == solution).to_numpy()

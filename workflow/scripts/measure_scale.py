@@ -28,7 +28,7 @@ def zero_point_and_scale(stars: Stars, scatter: Mapping[str, float], *, iteratio
     found = dict.fromkeys(COLUMNS, np.nan) | {"n": int(known.sum())}
     if found["n"] < MIN_STARS:
         return found
-    stars = Stars(*(getattr(stars, name)[known] for name in Stars.__dataclass_fields__))
+    stars = stars.restrict(known)
     gaia_error = gaia_error[known]
     line, sd = np.array([np.median(stars.difference), 1.0]), np.ones(2)
     for _ in range(iterations):

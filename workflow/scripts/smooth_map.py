@@ -18,7 +18,6 @@ from gaia_offsets.weighted import Scatter, star_table, variances
 
 MAP = ["parallax", "hindex", "offset", "error", "n"]
 DEPENDENCE = ["parallax", "variable", "x", "offset", "error"]
-VARIABLES = {"phot_g_mean_mag": "phot_g_mean_mag", "colour": "nu_eff_used_in_astrometry"}
 CURVE = 41  # points of a curve
 
 
@@ -36,9 +35,9 @@ def smooth_maps(
         frame: pixel_index(*(stars[name].to_numpy() for name in names), nside=nside, ordering=ordering)
         for frame, names in FRAMES.items()
     }
-    values = {name: stars[column].to_numpy(dtype=float) for name, column in VARIABLES.items()} if splines else {}
-    terms = {name: smooth.spline_terms(x, splines) for name, x in values.items()}
-    columns = np.column_stack([np.zeros((len(stars), 0)), *(part for part, _ in terms.values())])
+    values = {name: stars[column].to_numpy(dtype=float) for name, column in smooth.VARIABLES.items()}
+    terms = smooth.dependence_terms(stars, splines)
+    columns = smooth.design(terms, len(stars))
     grid = {"nside": nside, "ordering": ordering}
     maps: dict[str, list[pd.DataFrame]] = {frame: [] for frame in FRAMES}
     curves, made = [], {**grid, "reach_deg": reach_deg, "splines": splines, "kernels": {}, "warning": None}

@@ -10,6 +10,14 @@ import pandas as pd
 
 from gaia_offsets import pages
 
+LEARNED = {
+    "official_global": "a constant",
+    "official_map": "the map of pixels",
+    "official_smooth": "the smooth map",
+}
+HELD_OUT = {"star": "Single stars held out", "block": "Blocks of the sky held out"}
+FOUR_DECIMALS = ["log_predictive_density", "gain", "gain_error", "gain_over_constant", "gain_over_constant_error"]
+NOISE = 2.0  # standard errors below which a gain is called noise
 DIFFERING = ["claim", "place", "unit", "published", "reproduced", "difference", "difference_sigma", "reason"]
 
 
@@ -18,13 +26,14 @@ def story(
     cutflow: pd.DataFrame,
     offsets: pd.DataFrame,
     pixels: pd.DataFrame,
+    validation: pd.DataFrame,
     more_than: int,
     claims: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
     """What the template results.html.j2 takes, besides title and simulated.
 
-    `pixels` is the map table of the equatorial frame, the others are cutflow.csv, global_offsets.csv and, for a sample
-    that is tested against published statements, claims.csv.
+    `pixels` is the map table of the equatorial frame, the others are cutflow.csv, global_offsets.csv,
+    cross_validation.csv and, for a sample that is tested against published statements, claims.csv.
     """
     one_decimal = dict.fromkeys(offsets.select_dtypes("float").columns, ".1f")
     counted = pixels[(pixels["solution"] == "5p") & (pixels["parallax"] == "raw")]["n"]
@@ -37,6 +46,9 @@ def story(
         "offsets": pages.table(offsets, one_decimal),
         "pixels": int((counted > more_than).sum()),
         "more_than": more_than,
+        "validated": [validated(split, validation[validation["split"] == split]) for split in HELD_OUT],
+        "noise": f"{NOISE:g}",
+        "validation": pages.table(validation, dict.fromkeys(FOUR_DECIMALS, ".4f")),
         "counts": None,
     }
     if claims is not None:
@@ -60,9 +72,35 @@ def finding(solution: str, rows: pd.DataFrame) -> str:
     return f"{solution}: in the median, {' and '.join(words)}."
 
 
+def validated(split: str, rows: pd.DataFrame) -> str:
+    """One sentence on what a split of cross_validation.csv shows; `rows` are those of the split."""
+    rows = rows.set_index("correction")
+    learned, held = rows.loc[list(LEARNED)], HELD_OUT[split]
+    if not learned["n"].all():
+        return f"{held}: nothing to validate, no five-parameter star has what it takes."
+    if learned["gain_error"].isna().any():
+        return f"{held}: the stars lie in too few blocks of the sky for an error of the gains."
+    better = learned[learned["gain"] > NOISE * learned["gain_error"]]
+    if better.empty:
+        return f"{held}: no correction beats the official zero point alone beyond noise."
+    best = better["gain"].idxmax()
+    first = f"{LEARNED[best]} on top of the official zero point predicts them better than it does alone"
+    text = f"{held}: {first}, by {_gain(better.loc[best], 'gain')} in ln of the density"
+    over = learned.drop(index="official_global")
+    over = over[over["gain_over_constant"] > NOISE * over["gain_over_constant_error"]]
+    if over.empty:
+        return f"{text}; no map beats a constant beyond noise."
+    best = over["gain_over_constant"].idxmax()
+    return f"{text}; {LEARNED[best]} beats a constant by {_gain(over.loc[best], 'gain_over_constant')}."
+
+
+def _gain(row: pd.Series, column: str) -> str:
+    return f"{row[column]:.4f} \u00b1 {row[f'{column}_error']:.4f}"
+
+
 if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)
-    names = [name for name in ("cutflow", "offsets", "pixels", "claims") if snakemake.input.get(name)]
+    names = [name for name in ("cutflow", "offsets", "pixels", "validation", "claims") if snakemake.input.get(name)]
     made = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
     tables = {name: pd.read_csv(snakemake.input[name]) for name in names}
     pages.save(

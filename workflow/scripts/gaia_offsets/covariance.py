@@ -28,16 +28,16 @@ def maiz_apellaniz2021(angle_deg: np.ndarray) -> np.ndarray:
 
 def mean_covariance(
     vectors: np.ndarray, weights: np.ndarray, covariance: Callable[[np.ndarray], np.ndarray] = maiz_apellaniz2021
-) -> float:
+) -> np.ndarray:
     """Variance [uas2] that correlated errors give a weighted mean: the mean of the covariance over all pairs.
 
-    `vectors` (N, 3) are directions of stars, or of pixels that hold them; `weights` (N,) their shares in the mean. A
-    pair of one star with itself counts in full.
+    `vectors` (N, 3) are directions of stars, or of pixels that hold them; `weights` (N,) their shares in the mean, or
+    (N, means) those in several. A pair of one star with itself counts in full.
     """
-    weights = np.asarray(weights, dtype=float) / np.sum(weights)
-    total = 0.0
+    weights = np.asarray(weights, dtype=float) / np.sum(weights, axis=0)
+    total = np.zeros(weights.shape[1:])
     for start in range(0, len(vectors), PIECE):
         part = slice(start, start + PIECE)
         angle = np.degrees(np.arccos(np.clip(vectors[part] @ vectors.T, -1.0, 1.0)))
-        total += float(weights[part] @ covariance(angle) @ weights)
+        total += np.sum(weights[part] * (covariance(angle) @ weights), axis=0)
     return total

@@ -169,7 +169,7 @@ WEIGHTED = ("weighted_mean", "weighted_mean_error")
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
     """Stars of one solution with their offsets [uas] of one parallax, and what the weighted mean takes of them."""
 
     solution: str
@@ -188,7 +188,8 @@ class _Part:
         return table.join(both).assign(solution=self.solution, parallax=self.parallax)
 
 
-def _by_solution(tracers: pd.DataFrame, scatter: Scatter) -> list[_Part]:
+def by_solution(tracers: pd.DataFrame, scatter: Scatter) -> list[Part]:
+    """The stars of each solution and parallax, in the order of SOLUTIONS and PARALLAXES; some may have none."""
     parts = []
     for solution in SOLUTIONS:
         stars = tracers[tracers["solution"] == solution]
@@ -196,7 +197,7 @@ def _by_solution(tracers: pd.DataFrame, scatter: Scatter) -> list[_Part]:
             offset = stars[column].to_numpy()
             errors = star_table(stars, parallax, scatter.reference_kind)
             variance = variances(errors, scatter.of(solution, parallax))
-            parts.append(_Part(solution, parallax, stars, offset, errors.difference, variance))
+            parts.append(Part(solution, parallax, stars, offset, errors.difference, variance))
     return parts
 
 
@@ -207,7 +208,7 @@ def _stack(tables: Sequence[pd.DataFrame], leading: Sequence[str]) -> pd.DataFra
 
 def global_offsets(tracers: pd.DataFrame, scatter: Scatter, gaussian: dict[str, Any]) -> pd.DataFrame:
     """global_offsets.csv: one row each solution and parallax that has stars [uas] (Fig. 4)."""
-    parts = _by_solution(tracers, scatter)
+    parts = by_solution(tracers, scatter)
     tables = [part.statistics(np.zeros(len(part.offset), dtype=np.int64), gaussian) for part in parts]
     return _stack(tables, ["solution", "parallax"])
 
@@ -245,7 +246,7 @@ def trends(
     the variable over the stars whose offset is known. The second result has the number joined by solution and variable.
     """
     tables, joined = [], {solution: {} for solution in SOLUTIONS}
-    for part in _by_solution(tracers, scatter):
+    for part in by_solution(tracers, scatter):
         stars, solution = part.stars, part.solution
         variables = {
             "phot_g_mean_mag": stars["phot_g_mean_mag"],
@@ -290,7 +291,7 @@ def pixel_offsets(
     """map_{frame}.csv: statistics of the offsets in each pixel (N,) with two stars or more (Fig. 6, Table 1)."""
     pixel = pd.Series(pixel, index=tracers.index)
     tables = []
-    for part in _by_solution(tracers, scatter):
+    for part in by_solution(tracers, scatter):
         table = part.statistics(pixel[part.stars.index].to_numpy(), gaussian)
         table.insert(0, "hindex", table.index)
         tables.append(table[table["n"] >= 2])

@@ -11,6 +11,8 @@ from gaia_offsets.tables import TableError
 FRAMES = {"equatorial": ("ra", "dec"), "galactic": ("l", "b")}
 COORDSYS = {"equatorial": "C", "galactic": "G"}
 FINEST_NSIDE = 256  # of those chosen by finest_nside; pixels of 0.05 deg2
+BLOCK_NSIDES = (4, 8, 16, 32)  # of blocks for errors, 15 to 1.8 deg wide: the coarsest with ENOUGH_BLOCKS
+ENOUGH_BLOCKS = 10
 
 
 def pixel_index(longitude: np.ndarray, latitude: np.ndarray, *, nside: int, ordering: str) -> np.ndarray:
@@ -39,6 +41,15 @@ def finest_nside(longitude: np.ndarray, latitude: np.ndarray, *, more_than: int)
             break
         pixel, nside = pixel >> 2, nside // 2  # a nested pixel has four children
     return nside
+
+
+def sky_blocks(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
+    """Block of the sky (N,) of each position (degrees): equatorial pixels, nested, finer for a sample on little sky."""
+    for nside in BLOCK_NSIDES:
+        blocks = pixel_index(ra, dec, nside=nside, ordering="nested")
+        if len(np.unique(blocks)) >= ENOUGH_BLOCKS:
+            break
+    return blocks
 
 
 def to_galactic(ra: np.ndarray, dec: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

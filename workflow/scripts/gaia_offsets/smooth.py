@@ -7,7 +7,7 @@ angles in degrees.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,9 @@ BLOCK, BLOCKS = 500, 8  # nodes of a block of the likelihood, and how many: node
 LENGTHS_DEG = (0.5, 60.0)  # between which the length is sought
 MIN_NODES = 10  # fewer teach nothing about a kernel
 MAX_NODES = 16_000  # 2 GiB of covariances
+
+
+VARIABLES = {"phot_g_mean_mag": "phot_g_mean_mag", "colour": "nu_eff_used_in_astrometry"}  # of a dependence: column
 
 
 class SmoothError(ValueError):
@@ -313,3 +316,14 @@ def spline_terms(x: np.ndarray, intervals: int) -> tuple[np.ndarray, Callable[[n
     terms = np.zeros((len(x), len(centre)))
     terms[known] = raw(x[known]) - centre
     return terms, lambda values: raw(np.asarray(values, dtype=float)) - centre
+
+
+def dependence_terms(stars: pd.DataFrame, intervals: int) -> dict[str, tuple[np.ndarray, Callable]]:
+    """`spline_terms` of each of VARIABLES over the stars; none with 0 intervals."""
+    used = VARIABLES if intervals else {}
+    return {name: spline_terms(stars[column].to_numpy(dtype=float), intervals) for name, column in used.items()}
+
+
+def design(terms: Mapping[str, tuple[np.ndarray, Callable]], stars: int) -> np.ndarray:
+    """The terms of all variables side by side, (stars, terms)."""
+    return np.column_stack([np.zeros((stars, 0)), *(part for part, _ in terms.values())])

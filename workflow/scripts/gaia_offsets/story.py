@@ -31,6 +31,7 @@ STAGES = {  # a rule's name or its verb: what the user reads; the name goes firs
     "correct_catalogue": "correcting a catalogue",
     "measure": "measuring offsets (global, trends, map)",
     "compare": "comparing",
+    "cross_validate": "validating the corrections",
     "compute": "computing the error budget",
     "draw": "drawing figures",
     "check": "checking published statements",

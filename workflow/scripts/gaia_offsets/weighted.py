@@ -20,6 +20,7 @@ HAMPEL = (
     8.0,
 )  # a deviation counts in full up to the first, no more up to the second, nothing after the third
 SCATTER_BETA = 0.3  # density power of the fit of the scatter, as in the Gaussian fit of the paper's estimator
+SCATTER_NSIDE = 32  # of its groups, pixels of 3.4 deg2: the pattern on the sky hardly changes inside one
 FACTOR_RANGE = (0.3, 10.0)
 SCATTER = ("n", "factor", "extra", "centre", "pull_sd")
 # Reference parallaxes that come from a distance or a magnitude have errors in ln(parallax).
@@ -58,6 +59,10 @@ class Stars:
     def difference(self) -> np.ndarray:
         """Offset of each star, Gaia minus reference."""
         return self.gaia - self.reference
+
+    def restrict(self, use: np.ndarray) -> Stars:
+        """The stars of `use`, places or a mask, alone."""
+        return Stars(*(getattr(self, name)[use] for name in self.__dataclass_fields__))
 
 
 def star_table(tracers: pd.DataFrame, parallax: str, reference_kind: str) -> Stars:
@@ -112,6 +117,13 @@ def hampel_weights(z: np.ndarray) -> np.ndarray:
     return np.clip(full / z, 0.0, 1.0) * np.clip((gone - z) / (gone - flat), 0.0, 1.0)
 
 
+def hampel_slopes(z: np.ndarray) -> np.ndarray:
+    """Slope of z times its weight: 1 for small deviations, 0 where they are capped or gone, negative in between."""
+    full, flat, gone = HAMPEL
+    z = np.abs(z)
+    return np.select([z <= full, (z > flat) & (z < gone)], [1.0, -full / (gone - flat)], 0.0)
+
+
 def weighted_means(
     values: np.ndarray, variance: np.ndarray, groups: np.ndarray, *, iterations: int = 50, tolerance: float = 1e-6
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -155,7 +167,7 @@ def fit_scatter(stars: Stars, groups: np.ndarray) -> dict[str, Any]:
     use = np.flatnonzero(known)[counts[place] > 1]
     if len(use) == 0:
         return dict.fromkeys(SCATTER, np.nan) | {"n": 0}
-    part = Stars(*(getattr(stars, name)[use] for name in Stars.__dataclass_fields__))
+    part = stars.restrict(use)
     place, values = np.unique(np.asarray(groups)[use], return_inverse=True)[1], difference[use]
     scatter = {"factor": 1.0, "extra": 0.0, "centre": float(np.median(values))}
     unit = float(np.median(part.gaia_error)) or 1.0

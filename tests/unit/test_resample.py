@@ -1,0 +1,267 @@
+"""Bootstrap and jackknife against closed forms and full refits; the correlated floor; errors.csv."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from measure_errors import error_table
+
+from gaia_offsets import resample
+from gaia_offsets.covariance import maiz_apellaniz2021
+from gaia_offsets.estimators import fit_density_power, global_offsets
+from gaia_offsets.segments import Segments
+from gaia_offsets.sky import pixel_centre, pixel_index, sky_blocks
+from gaia_offsets.smooth import angles_deg, unit_vectors
+from gaia_offsets.weighted import HAMPEL, Scatter, hampel_slopes, hampel_weights, weighted_means
+
+GAUSSIAN = {"method": "density_power", "beta": 0.3, "histogram_bins": 40}
+BOOTSTRAP = {"replicates": 1000, "seed": 3}  # 1,000 know an error to 2.2 %
+
+
+def sky(seed: int, groups: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Gaussian values with 5 % of outliers, and their groups."""
+    rng = np.random.default_rng(seed)
+    values = rng.normal(0, 50, groups * size) * np.where(rng.random(groups * size) < 0.05, 4, 1)
+    return values, np.repeat(np.arange(groups), size)
+
+
+def means(segments: Segments) -> np.ndarray:
+    return segments.sums(segments.values) / segments.counts
+
+
+def refitted(values: np.ndarray, groups: np.ndarray, fit, replicates: int = 400) -> np.ndarray:
+    return resample.refit_errors(Segments(values, groups), fit, replicates=replicates, seed=7)
+
+
+def close_to(errors: np.ndarray, others: np.ndarray, tolerance: float) -> None:
+    assert np.median(errors / others) == pytest.approx(1, abs=tolerance)
+
+
+def test_bootstrap_of_a_mean_is_its_sd_over_root_n():
+    values, groups = sky(1, 300, 40)
+    errors = resample.bootstrap_errors(resample.linear_mean(values, groups), **BOOTSTRAP)
+    closed = values.reshape(300, 40).std(axis=1) / np.sqrt(40)
+    # Each ratio scatters by 2.2 %, the mean of 300 by 0.13 %.
+    assert np.std(errors / closed) == pytest.approx(0.022, rel=0.25)
+    close_to(errors, closed, 0.005)
+
+
+def test_bootstrap_of_a_weighted_mean():
+    rng = np.random.default_rng(2)
+    sd = rng.uniform(20, 80, 20_000)
+    values = rng.normal(0, sd)
+    fit = resample.linear_weighted(values, sd**2, np.repeat(np.arange(200), 100))
+    weights = (1 / sd**2).reshape(200, 100)
+    residual = values.reshape(200, 100) - fit.estimate[:, None]
+    sandwich = np.sqrt(np.sum((weights * residual) ** 2, axis=1)) / weights.sum(axis=1)
+    # Outliers beyond 3 sd are capped, which these Gaussian stars reach now and then; the ratio has a second order.
+    close_to(resample.bootstrap_errors(fit, **BOOTSTRAP), sandwich, 0.02)
+
+
+@pytest.mark.parametrize("size", [5, 20, 100])
+def test_one_step_against_full_refits_of_the_gaussian_mean(size):
+    values, groups = sky(3, 8000 // size, size)
+    fast = resample.bootstrap_errors(resample.linear_gaussian(values, groups, beta=0.3), **BOOTSTRAP)
+    slow = refitted(values, groups, lambda draw: fit_density_power(draw, beta=0.3, tolerance=1e-4)[0])
+    print(f"groups of {size}: one step over refit {np.median(fast / slow):.3f}")
+    close_to(fast, slow, {5: 0.1, 20: 0.03, 100: 0.015}[size])
+
+
+def test_one_step_of_uneven_stars():
+    """A skewed group: the sd of the fit moves with the resample and the mean with it."""
+    rng = np.random.default_rng(4)
+    values, groups = rng.exponential(50, 20_000), np.repeat(np.arange(100), 200)
+    fast = resample.bootstrap_errors(resample.linear_gaussian(values, groups, beta=0.3), **BOOTSTRAP)
+    slow = refitted(values, groups, lambda draw: fit_density_power(draw, beta=0.3, tolerance=1e-4)[0])
+    close_to(fast, slow, 0.03)
+
+
+def test_one_step_against_full_refits_of_the_weighted_mean():
+    values, groups = sky(5, 100, 60)
+    fast = resample.bootstrap_errors(
+        resample.linear_weighted(values, np.full(len(values), 2500.0), groups), **BOOTSTRAP
+    )
+    slow = refitted(
+        values, groups, lambda draw: weighted_means(draw.values, np.full(len(draw.values), 2500.0), groups)[1]
+    )
+    close_to(fast, slow, 0.03)
+
+
+@pytest.mark.parametrize("size", [2, 7, 40, 41])
+def test_medians_without_draws(size):
+    values, groups = sky(6, 6000 // size, size)
+    segments = Segments(values, groups)
+    fast = resample.bootstrap_medians(segments, **BOOTSTRAP)
+    slow = refitted(values, groups, Segments.medians)
+    close_to(fast, slow, 0.01)
+    if size == 2:  # the mean of two draws from two values
+        distance = np.abs(np.diff(values.reshape(-1, 2), axis=1))[:, 0]
+        close_to(fast, distance / 2 / np.sqrt(2), 0.005)
+
+
+def test_groups_of_one_and_of_equal_stars():
+    values, groups = np.array([1.0, 5.0, 5.0, 5.0, np.nan]), np.array([0, 1, 1, 1, 1])
+    for fit in (
+        resample.linear_mean(values, groups),
+        resample.linear_gaussian(values, groups, beta=0.3),
+        resample.linear_weighted(values, np.ones(5), groups),
+    ):
+        errors = resample.bootstrap_errors(fit, replicates=9, seed=1)
+        assert np.isnan(errors[0]) and errors[1] == 0
+    assert np.isnan(resample.bootstrap_medians(Segments(values, groups), replicates=9, seed=1)[0])
+    nothing = resample.linear_gaussian(np.zeros(0), np.zeros(0, dtype=int), beta=0.3)
+    assert len(resample.bootstrap_errors(nothing, replicates=2, seed=1)) == 0
+
+
+def test_slopes_of_the_weights():
+    z = np.linspace(-10, 10, 4001) + 1e-4
+    slopes = np.gradient(z * hampel_weights(z), z)
+    away = np.abs(np.abs(z)[:, None] - np.array(HAMPEL)).min(axis=1) > 0.02
+    assert hampel_slopes(z)[away] == pytest.approx(slopes[away], abs=1e-6)
+
+
+def test_jackknife_of_equal_blocks_is_the_closed_form():
+    rng = np.random.default_rng(8)
+    values, blocks = rng.normal(0, 50, 2000), np.repeat(np.arange(20), 100)
+    fit = resample.linear_mean(values, np.zeros(2000, dtype=int))
+    of_blocks = values.reshape(20, 100).mean(axis=1)
+    error = resample.jackknife_error(values.mean(), *resample.without_blocks(fit, blocks))
+    assert error == pytest.approx(of_blocks.std(ddof=1) / np.sqrt(20), rel=1e-9)
+    refitted = resample.jackknife_error(values.mean(), *resample.refit_without_blocks(means, values, blocks))
+    assert refitted == pytest.approx(error, rel=1e-9)
+
+
+def test_jackknife_of_blocks_that_move_together():
+    """Stars of a block share their offset: the error is that between blocks, 10 times the bootstrap's over stars."""
+    rng = np.random.default_rng(9)
+    offsets = rng.normal(0, 30, 400)
+    values, blocks = np.repeat(offsets, 100), np.repeat(np.arange(400), 100)
+    fit = resample.linear_mean(values, np.zeros(len(values), dtype=int))
+    error = resample.jackknife_error(values.mean(), *resample.without_blocks(fit, blocks))
+    assert error == pytest.approx(offsets.std(ddof=1) / np.sqrt(400), rel=1e-9)
+    assert error == pytest.approx(10 * resample.bootstrap_errors(fit, **BOOTSTRAP)[0], rel=0.1)
+
+
+def test_jackknife_of_unequal_blocks():
+    """Independent stars in blocks of very different size: still sd / sqrt(n), in the mean over skies."""
+    rng = np.random.default_rng(10)
+    sizes = np.arange(1, 41) * 5
+    blocks = np.repeat(np.arange(40), sizes)
+    variances = []
+    for _ in range(300):
+        values = rng.normal(0, 50, len(blocks))
+        fit = resample.linear_mean(values, np.zeros(len(values), dtype=int))
+        variances.append(resample.jackknife_error(fit.estimate[0], *resample.without_blocks(fit, blocks)) ** 2)
+    assert np.sqrt(np.mean(variances)) == pytest.approx(50 / np.sqrt(len(blocks)), rel=0.04)
+
+
+@pytest.mark.parametrize("name", ["gaussian", "weighted"])
+def test_one_step_without_a_block_is_the_refit(name):
+    values, _ = sky(11, 1, 4000)
+    blocks, one = np.repeat(np.arange(10), 400), np.zeros(4000, dtype=int)
+    if name == "gaussian":
+        fit = resample.linear_gaussian(values, one, beta=0.3)
+        again = [fit_density_power(Segments(values[blocks != b], one[blocks != b]), beta=0.3)[0][0] for b in range(10)]
+    else:
+        variance = np.full(4000, 2500.0)
+        fit = resample.linear_weighted(values, variance, one)
+        again = [weighted_means(values[blocks != b], variance[blocks != b], one[blocks != b])[1][0] for b in range(10)]
+    without, _ = resample.without_blocks(fit, blocks)
+    assert without - fit.estimate == pytest.approx(np.array(again) - fit.estimate, rel=0.1, abs=0.01)
+
+
+def test_too_few_blocks():
+    assert np.isnan(resample.jackknife_error(1.0, np.ones(4), np.ones(4)))
+    assert resample.jackknife_error(1.0, np.ones(5), np.ones(5)) == 0
+
+
+def test_blocks_of_a_sample_on_little_sky_are_finer():
+    rng = np.random.default_rng(12)
+    whole = sky_blocks(rng.uniform(0, 360, 5000), np.degrees(np.arcsin(rng.uniform(-1, 1, 5000))))
+    assert len(np.unique(whole)) == 12 * 4**2
+    field = rng.uniform(285, 300, 2000), rng.uniform(37, 52, 2000)
+    assert 10 <= len(np.unique(sky_blocks(*field))) < 40
+    assert len(np.unique(sky_blocks(np.full(9, 10.0), np.full(9, 10.0)))) == 1
+
+
+# ---------------------------------------------------------------- errors.csv
+
+
+def tracers(ra: np.ndarray, dec: np.ndarray, *, error: float = 0.02, seed: int = 13) -> pd.DataFrame:
+    """Simulated stars with an absolute reference error."""
+    rng = np.random.default_rng(seed)
+    n = len(ra)
+    raw = rng.normal(-30, 30, n)
+    return pd.DataFrame(
+        {
+            "ra": ra,
+            "dec": dec,
+            "solution": "5p",
+            "parallax": 0.5 + raw / 1000,
+            "parallax_corrected": 0.53 + raw / 1000,
+            "parallax_error": error,
+            "reference_parallax": 0.5,
+            "reference_parallax_error": error,
+            "offset_raw": raw,
+            "offset_corrected": raw + 30,
+        }
+    )
+
+
+def errors(stars: pd.DataFrame, gaussian: dict = GAUSSIAN, replicates: int = 300) -> pd.DataFrame:
+    known = [
+        {"solution": "5p", "parallax": p, "factor": 1.0, "extra": 0.0, "centre": 0.0} for p in ("raw", "corrected")
+    ]
+    scatter = Scatter("parallax", pd.DataFrame(known))
+    offsets = global_offsets(stars, scatter, gaussian)
+    table = error_table(stars, scatter, offsets, gaussian, {"replicates": replicates, "seed": 1})
+    return table.set_index(["solution", "parallax", "estimator"])
+
+
+def test_floor_of_one_pixel_and_of_two_stars():
+    ra, dec = pixel_centre(np.array([5000, 5001]), nside=64, ordering="nested")
+    in_one = errors(tracers(np.full(30, ra[0]), np.full(30, dec[0])))
+    assert in_one["correlated_floor"].to_numpy() == pytest.approx(np.sqrt(106.2))
+    assert in_one["jackknife_error"].isna().all() and in_one["bootstrap_error"].notna().all()
+    vectors = unit_vectors(np.array([5000, 5001]), nside=64, ordering="nested")
+    angle = angles_deg(vectors, vectors)[0, 1]
+    two = errors(tracers(ra, dec))
+    variance = (maiz_apellaniz2021(0.0) + maiz_apellaniz2021(angle)) / 2
+    assert two["correlated_floor"].to_numpy() == pytest.approx(np.sqrt(variance))
+    three = errors(tracers(np.append(ra, ra[0]), np.append(dec, dec[0])))  # 2/3 and 1/3
+    variance = (5 * maiz_apellaniz2021(0.0) + 4 * maiz_apellaniz2021(angle)) / 9
+    plain = three.drop("weighted_mean", level="estimator")  # it caps a star beyond 3 sd
+    assert plain["correlated_floor"].to_numpy() == pytest.approx(np.sqrt(variance))
+
+
+@pytest.mark.parametrize("method", ["density_power", "histogram"])
+def test_errors_of_independent_stars_agree(method):
+    rng = np.random.default_rng(14)
+    stars = tracers(rng.uniform(0, 360, 4000), np.degrees(np.arcsin(rng.uniform(-1, 1, 4000))))
+    table = errors(stars, GAUSSIAN | {"method": method})
+    assert len(table) == 8 and (table["n"] == 4000).all() and (table["blocks"] == 192).all()
+    # 100 refits of a histogram know an error to 7 %, 192 blocks to 5 %; the histogram's analytic error is too small.
+    ratio = table["jackknife_error"] / table["bootstrap_error"]
+    assert ratio.to_numpy() == pytest.approx(1, abs=0.25)
+    plain = table.drop("gaussian_mean", level="estimator")
+    assert (plain["bootstrap_error"] / plain["analytic_error"]).to_numpy() == pytest.approx(1, abs=0.12)
+    offsets = table.xs(("5p", "raw"))
+    assert offsets.loc["mean", "value"] == pytest.approx(stars["offset_raw"].mean())
+
+
+def test_without_reference_errors_the_weighted_mean_has_none():
+    rng = np.random.default_rng(15)
+    stars = tracers(rng.uniform(0, 360, 500), rng.uniform(-60, 60, 500)).assign(reference_parallax_error=np.nan)
+    row = errors(stars).loc[("5p", "corrected", "weighted_mean")]
+    assert row["n"] == 0 and row["blocks"] == 0
+    assert row.drop(["n", "blocks"]).isna().all()
+    assert errors(stars).loc[("5p", "corrected", "mean")].notna().all()
+
+
+def test_sums_of_weights_make_the_floor_of_the_weighted_mean():
+    """The stars of one of two pixels have no error, and no weight."""
+    ra, dec = pixel_centre(np.array([5000, 9000]), nside=64, ordering="nested")
+    stars = tracers(np.repeat(ra, 20), np.repeat(dec, 20))
+    stars.loc[pixel_index(stars["ra"], stars["dec"], nside=64, ordering="nested") == 9000, "parallax_error"] = np.nan
+    row = errors(stars).xs(("5p", "raw"))["correlated_floor"]
+    assert row["weighted_mean"] == pytest.approx(np.sqrt(106.2))
+    assert row["mean"] < row["weighted_mean"]

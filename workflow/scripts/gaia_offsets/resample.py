@@ -1,0 +1,218 @@
+"""Errors by resampling: bootstrap over stars, jackknife over blocks of the sky.
+
+A resample is not fitted anew: it takes one Newton step from the solution of all stars, by the influence of each star.
+The step is exact for a mean and for a mean with fixed weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from gaia_offsets.estimators import fit_density_power
+from gaia_offsets.segments import Segments
+from gaia_offsets.weighted import hampel_slopes, hampel_weights, weighted_means
+
+MIN_BLOCKS = 5  # fewer give no error
+MOST_REFITS = 100  # of an estimator without slopes, the fit of a histogram: they are slow
+
+
+@dataclass(frozen=True)
+class Linearised:
+    """An estimator near its solution: the estimate of a resample is `estimate` + sum of `top` / sum of `bottom`.
+
+    `rows` (N,) are the places of the stars in the input, sorted by group and value; `top`, `bottom` and `size` (N,),
+    what a star counts for in a block, follow that order; `estimate` is that of the groups of `segments`.
+    """
+
+    segments: Segments
+    rows: np.ndarray
+    estimate: np.ndarray
+    top: np.ndarray
+    bottom: np.ndarray
+    size: np.ndarray
+
+    def estimates(self, top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
+        """Estimates of resamples from their sums; within the group's range, and unmoved where no weight is left."""
+        first, last = self.segments.starts, self.segments.starts + self.segments.counts - 1
+        with np.errstate(over="ignore"):
+            moved = self.estimate + np.where(bottom > 0, top / np.where(bottom > 0, bottom, 1.0), 0.0)
+        return np.clip(moved, self.segments.values[first], self.segments.values[last])
+
+
+def _sort(values: np.ndarray, groups: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, Segments]:
+    rows = np.flatnonzero(known)
+    rows = rows[np.lexsort((values[rows], groups[rows]))]
+    return rows, Segments(values[rows], groups[rows])
+
+
+def linear_mean(values: np.ndarray, groups: np.ndarray) -> Linearised:
+    """Plain mean of the values (N,) of each group; nulls are left out."""
+    rows, segments = _sort(values, groups, np.isfinite(values))
+    mean = segments.sums(segments.values) / segments.counts
+    ones = np.ones(len(rows))
+    return Linearised(segments, rows, mean, segments.values - segments.spread(mean), ones, ones)
+
+
+def linear_median(values: np.ndarray, groups: np.ndarray) -> Linearised:
+    """Median of each group, by the density of its stars between ranks n/2 +- sqrt(n)/2, as in `median_error`.
+
+    Leaving out a few stars moves a median from one star to the next, by chance; this step has no such grain.
+    """
+    rows, segments = _sort(values, groups, np.isfinite(values))
+    median, reach = segments.medians(), np.sqrt(segments.counts) / 2
+    low, high = (segments.quantile_at((segments.counts - 1) / 2 + side * reach) for side in (-1, 1))
+    with np.errstate(divide="ignore"):
+        density = 1.0 / ((high - low) * np.sqrt(segments.counts))  # share of the stars in a unit
+    ones = np.ones(len(rows))
+    sides = np.sign(segments.values - segments.spread(median)) / 2
+    return Linearised(segments, rows, median, sides, segments.spread(density), ones)
+
+
+def linear_gaussian(values: np.ndarray, groups: np.ndarray, *, beta: float) -> Linearised:
+    """Mean of the Gaussian core of each group, as `fit_density_power` finds it, together with the sd."""
+    rows, segments = _sort(values, groups, np.isfinite(values))
+    mean, sd = fit_density_power(segments, beta=beta)
+    n = segments.counts
+    fitted = np.isfinite(mean) & (sd > 0)
+    s, share = segments.spread(np.where(fitted, sd, 1.0)), segments.spread((n - 1.0) / n)
+    z = np.where(segments.spread(fitted), segments.values - segments.spread(np.where(fitted, mean, 0.0)), 0.0) / s
+    weight = np.exp(-0.5 * beta * z**2)
+    # The two equations of the fit, and minus their slopes by mean and sd, in units of sd.
+    for_mean, for_sd = weight * z, weight * (z**2 - share) + share * beta * (1.0 + beta) ** -1.5
+    mean_by_mean = weight * (1.0 - beta * z**2)
+    mean_by_sd = mean_by_mean * z
+    sd_by_mean = weight * z * (2.0 - beta * (z**2 - share))
+    sd_by_sd = sd_by_mean * z
+    # The sd moves with the resample, too, and the mean with it where the stars lie unevenly.
+    sums = [segments.sums(part) for part in (mean_by_sd, sd_by_sd, sd_by_mean)]
+    pull = np.where(sums[1] > 0, sums[0] / np.where(sums[1] > 0, sums[1], 1.0), 0.0)
+    pull = segments.spread(pull)
+    top, bottom = s * (for_mean - pull * for_sd), mean_by_mean - pull * sd_by_mean
+    return Linearised(segments, rows, mean, top, bottom, np.ones(len(rows)))
+
+
+def linear_weighted(values: np.ndarray, variance: np.ndarray, groups: np.ndarray) -> Linearised:
+    """Robust weighted mean of each group, as `weighted_means`; stars without a value or a variance are left out."""
+    rows, segments = _sort(values, groups, np.isfinite(values) & np.isfinite(variance) & (variance > 0))
+    variance = variance[rows]
+    _, mean, _, _ = weighted_means(segments.values, variance, groups[rows])
+    z = (segments.values - segments.spread(mean)) / np.sqrt(variance)
+    weight = hampel_weights(z) / variance
+    return Linearised(
+        segments, rows, mean, weight * (segments.values - segments.spread(mean)), hampel_slopes(z) / variance, weight
+    )
+
+
+def bootstrap_errors(fit: Linearised, *, replicates: int, seed: int) -> np.ndarray:
+    """Standard deviation (groups,) of the estimates over resamplings of each group's stars with replacement.
+
+    Null for a group of one.
+    """
+    from scipy import sparse
+
+    segments, n = fit.segments, len(fit.rows)
+    columns, ends = np.arange(n, dtype=np.int32), np.append(segments.starts, n)
+    sums = sparse.vstack(
+        [sparse.csr_array((part, columns, ends), shape=(len(segments.starts), n)) for part in (fit.top, fit.bottom)],
+        format="csr",
+    )
+    first, size = segments.spread(segments.starts), segments.spread(segments.counts)
+    random = np.random.default_rng(seed)
+    total, squares = np.zeros(len(fit.estimate)), np.zeros(len(fit.estimate))
+    for _ in range(replicates):
+        drawn = first + (random.random(n) * size).astype(np.int64)
+        top, bottom = (sums @ np.bincount(drawn, minlength=n).astype(float)).reshape(2, -1)
+        step = fit.estimates(top, bottom) - fit.estimate
+        total, squares = total + step, squares + step**2
+    return _spread(total, squares, np.full(len(total), replicates), segments.counts)
+
+
+def _spread(total: np.ndarray, squares: np.ndarray, known: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Standard deviations from sums over `known` replicates; null for a group of one."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        variance = (squares - total**2 / known) / (known - 1)
+    return np.sqrt(np.where((known > 1) & (counts > 1), np.maximum(variance, 0.0), np.nan))
+
+
+def bootstrap_medians(segments: Segments, *, replicates: int, seed: int) -> np.ndarray:
+    """Standard deviation (groups,) of the medians over resamplings of each group; null for a group of one.
+
+    No star is drawn. Resampling takes places floor(n u) with uniform u; the k-th lowest of n such u has a beta
+    distribution, so the middle places can be drawn at once.
+    """
+    n = segments.counts
+    low, even = (n + 1) // 2, n % 2 == 0  # rank of the middle one, or the lower of two
+    random = np.random.default_rng(seed)
+    total, squares, middle = np.zeros(len(n)), np.zeros(len(n)), segments.medians()
+    for _ in range(replicates):
+        lower = random.beta(low, n - low + 1)
+        upper = np.where(even, lower + (1.0 - lower) * random.beta(1, np.maximum(n - low, 1)), lower)
+        place = [segments.starts + np.minimum(np.floor(n * u), n - 1).astype(np.int64) for u in (lower, upper)]
+        step = (segments.values[place[0]] + segments.values[place[1]]) / 2 - middle
+        total, squares = total + step, squares + step**2
+    return _spread(total, squares, np.full(len(n), replicates), n)
+
+
+def refits(bootstrap: dict[str, int]) -> dict[str, int]:
+    """The settings `replicates` and `seed` for refit_errors."""
+    return {**bootstrap, "replicates": min(bootstrap["replicates"], MOST_REFITS)}
+
+
+def refit_errors(
+    segments: Segments, fit: Callable[[Segments], np.ndarray], *, replicates: int, seed: int
+) -> np.ndarray:
+    """Standard deviation (groups,) over resamplings that are all fitted anew: slow, for an estimator without slopes."""
+    first, size = segments.spread(segments.starts), segments.spread(segments.counts)
+    random = np.random.default_rng(seed)
+    middle = segments.medians()  # so that the squares below do not cancel
+    total, squares, known = (np.zeros(len(middle)) for _ in range(3))
+    draw = segments.restrict(np.ones(len(middle), dtype=bool))
+    for _ in range(replicates):
+        index = first + (random.random(len(first)) * size).astype(np.int64)
+        index.sort()  # the values ascend within each group, and so must those drawn
+        draw.values = segments.values[index]
+        estimate = fit(draw)
+        good = np.isfinite(estimate)
+        step = np.where(good, estimate - middle, 0.0)
+        total, squares, known = total + step, squares + step**2, known + good
+    return _spread(total, squares, known, segments.counts)
+
+
+def without_blocks(fit: Linearised, blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Estimates of a single group without each block (blocks,), and the sizes of the blocks; `blocks` (N,) labels.
+
+    Blocks in which no star counts are left out.
+    """
+    place = np.unique(blocks[fit.rows], return_inverse=True)[1]
+    top, bottom, size = (np.bincount(place, part) for part in (fit.top, fit.bottom, fit.size))
+    estimates = fit.estimates(fit.top.sum() - top, fit.bottom.sum() - bottom)
+    return estimates[size > 0], size[size > 0]
+
+
+def refit_without_blocks(
+    fit: Callable[[Segments], np.ndarray], values: np.ndarray, blocks: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same by fits of the values (N,) that are left; nulls are left out."""
+    known = np.isfinite(values)
+    values, blocks = values[known], blocks[known]
+    labels, sizes = np.unique(blocks, return_counts=True)
+    left = [values[blocks != label] for label in labels if len(labels) > 1]
+    without = [fit(Segments(part, np.zeros(len(part), dtype=np.int64)))[0] for part in left]
+    return np.array(without), sizes[: len(without)].astype(float)
+
+
+def jackknife_error(estimate: float, without: np.ndarray, sizes: np.ndarray) -> float:
+    """Error of an estimate by the jackknife over blocks of unequal size (Busing et al. 1999, Stat. Comput. 9, 3).
+
+    `without` (blocks,) are the estimates without each block, `sizes` what the blocks count for. Null with fewer than
+    MIN_BLOCKS blocks.
+    """
+    if len(without) < MIN_BLOCKS:
+        return np.nan
+    shares = np.sum(sizes) / sizes  # at least 1; blocks of one size: their number
+    pseudo = shares * estimate - (shares - 1.0) * without
+    centre = len(without) * estimate - np.sum((1.0 - 1.0 / shares) * without)
+    return float(np.sqrt(np.mean((pseudo - centre) ** 2 / (shares - 1.0))))
