@@ -28,7 +28,7 @@ RETRIEVED = [name for name, entry in config["datasets"].items() if not (entry.ge
 QUERIED = [name for name, entry in config["datasets"].items() if entry.get("query")]
 FRAMES = ["equatorial", "galactic"]
 PARALLAXES = ["raw", "corrected"]
-FIGURES = ["fig4_offsets", "fig5_trends", "fig6_maps", "counts", "cutflow"]
+FIGURES = ["fig4_offsets", "fig5_trends", "fig6_maps", "counts", "cutflow", "smooth_map", "scale"]
 TABLES = [
     *("cutflow", "scatter", "global_offsets", "zero_point_scale", "histograms", "trends"),
     *("map_equatorial", "map_galactic", "smooth_equatorial", "smooth_galactic", "smooth_dependence"),
@@ -217,6 +217,7 @@ def comparison_tables(wildcards):
 
 CLAIMED = [name for name in SAMPLES if name in CLAIMS]
 COMPARED = [name for name in SAMPLES if compared(name)]
+WITH_CURVES = [name for name in SAMPLES if config["samples"][name]["measure"]["smooth"]["splines"]]
 FINER = [  # smooth maps of other resolutions
     f"<results>/{name}/dataset/{frame}_smooth_nside{nside}.{kind}"
     for name in SAMPLES
@@ -225,4 +226,4 @@ FINER = [  # smooth maps of other resolutions
     for kind in EXTENDED_KINDS
 ]
 WITH_RED_CLUMP = [name for name in SAMPLES if compared(name, "red_clump")]
-OVERVIEWS = ["samples", "samples_trends"] if len(SAMPLES) > 1 else ["samples"]
+OVERVIEWS = ["samples", "samples_trends", "samples_scales"] if len(SAMPLES) > 1 else ["samples"]
