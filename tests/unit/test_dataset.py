@@ -99,6 +99,8 @@ def test_a_pixel_and_its_corrected_value_need_more_stars_than_the_number():
     assert table[["hindex", "n"]].to_numpy().tolist() == [[1, 51], [9, 60]]
     assert table["domega_noncorr"].tolist() == [-28.0] * 2 and table["domega_corr"].isna().tolist() == [True, False]
     assert table["e_domega_corr"].isna().tolist() == [True, False]
+    zero = d.table1(offsets.assign(gaussian_mean=-1e-4), frame="equatorial", **MAP)["domega_noncorr"]
+    assert not np.signbit(zero).any()  # no -0.000
 
 
 def test_pixel_centres_of_the_poles():
@@ -136,6 +138,16 @@ def test_formats_hold_the_same_numbers_twice_with_units_and_descriptions(publish
             assert read[field.name].unit in (None, u.dimensionless_unscaled)
         if form != "fits":
             assert " ".join(read[field.name].description.split()).removeprefix("? ") == field.meaning
+
+
+def test_units_of_a_file_are_honoured(published, tmp_path):
+    _, table, meta = published
+    path = written(table, "ecsv", tmp_path, meta=meta)
+    changed = Table.read(path, format="ascii.ecsv")
+    changed["domega_noncorr"] = changed["domega_noncorr"].to("mas")
+    changed["domega_noncorr"].format = None
+    changed.write(path, format="ascii.ecsv", overwrite=True)
+    pd.testing.assert_frame_equal(d.read_dataset(path)[0], table)
 
 
 def test_names_lose_their_accents_and_no_letter_where_a_format_holds_ascii_only(published, tmp_path):
@@ -210,7 +222,9 @@ def test_machine_readable_bytes_are_where_the_header_says(published):
     assert len(rows.splitlines()) == len(table)
     line = next(line for line in header.splitlines() if " domega_noncorr " in line)
     first, last = int(line[:4]), int(line[5:9])
-    assert [float(row[first - 1 : last]) for row in rows.splitlines()] == table["domega_noncorr"].tolist()
+    cells = [row[first - 1 : last] for row in rows.splitlines()]
+    assert [float(cell) for cell in cells] == table["domega_noncorr"].tolist()
+    assert all(cell[-1].isdigit() for cell in cells)
 
 
 @pytest.mark.parametrize("ordering", ["nested", "ring"])
