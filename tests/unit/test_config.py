@@ -47,7 +47,7 @@ measure: {trends: {edges: {colour: [1.2, 1.2]}}} | measure.trends.edges.colour |
 measure: {trends: {edges: {colour: {start: 2.0, stop: 1.0}}}} | measure.trends.edges.colour | stop 1 & start 2
 measure: {trends: {edges: {colour: {start: 1.1, stop: 1.9, step: 0.3}}}} | measure.trends.edges.colour | 2.66667 steps
 measure: {gaussian: {method: densty_power}} | measure.gaussian.method | none of & histogram & mean density_power?
-measure: {histogram_width_uas: 1.0e-7} | measure.histogram_width_uas | 1e-07 & 10000
+measure: {histogram_width_uas: 1.0e-7} | measure.histogram_width_uas | 1e-07 & than 10000 bins
 run: {samples: [lamost_giant]} | run.samples | 'lamost_giant' & one of samples & mean lamost_giants?
 run: {samples: []} | run.samples | no sample
 run: {samples: lamost_giants} | run.samples | type array
