@@ -200,6 +200,8 @@ def test_bins_are_joined_until_half_of_the_stars_are_in_full_ones():
         assert joined == together and part["n"].sum() == (400 if min_stars <= 400 else 0)
         assert np.allclose(part["bin_high"] - part["bin_low"], 0.25 * together)
     assert len(trend(stars, edges, 26, 1)[0]) == 0
+    four = stars.iloc[:4].assign(phot_g_mean_mag=[10.1, 10.2, 11.0, 12.0])  # half of them in a bin of two: enough
+    assert trend(four, edges, 2, "auto")[1] == 1
     # 16 bins by threes: the last one is what is left.
     part, _ = trend(stars, edges, 2, 3)
     assert part["n"].tolist() == [75] * 5 + [25] and part["bin_high"].iloc[-1] == 14.0
