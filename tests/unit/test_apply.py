@@ -393,14 +393,14 @@ def test_empty_catalogue(form, raw, tmp_path):
 
 @pytest.mark.parametrize("form", ["parquet", "fits", "csv"])
 def test_memory_does_not_grow_with_the_catalogue(form, map_file, tmp_path):
-    """The second file has 1.3 million rows more, in Parquet in one row group: as read and written 140 MB more."""
+    """Two million rows, in Parquet in one row group: the whole is 64 MB as read and 150 MB as written."""
     if not Path("/proc/self/status").exists():
         pytest.skip("this system does not tell a process its peak memory")  # getrusage's includes the parent's
-    n = 1_500_000
+    n = 2_000_000
     random = np.random.default_rng(2)
     columns = {"source_id": np.arange(n), "ra": random.integers(0, 360, n), "dec": random.integers(-90, 90, n)}
     table = pd.DataFrame(columns | {"parallax": random.integers(1, 9, n) / 4}).astype({"ra": float, "dec": float})
-    paths = [tmp_path / f"{rows}.{form}" for rows in (n // 8, n)]
+    paths = [tmp_path / f"{rows}.{form}" for rows in (n // 4, n)]
     for path in paths:
         part = table[: int(path.stem)]
         if form == "parquet":
@@ -418,7 +418,7 @@ def test_memory_does_not_grow_with_the_catalogue(form, map_file, tmp_path):
     done = python("-c", code, map_file, tmp_path / f"out.{form}", *paths)
     assert done.returncode == 0, done.stderr
     peaks = [int(line) / 1024 for line in done.stdout.split()]
-    assert peaks[1] - peaks[0] < 80, peaks
+    assert peaks[1] - peaks[0] < 100, peaks
 
 
 def test_round_trip_on_simulated_stars():
