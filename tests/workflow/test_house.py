@@ -1,4 +1,4 @@
-"""The house in order: lint, anatomy of the rules, pinned environments, no addresses of machines, docs in step."""
+"""The house in order: anatomy of the rules, pinned environments, no addresses of machines, docs in step."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
-from snakemake_run import ROOT, run_snakemake
+from snakemake_run import ROOT
 
 PICTURES = {".png", ".pdf", ".fits", ".gz", ".parquet"}
 
@@ -38,10 +38,6 @@ def files() -> list[Path]:
         pytest.skip("no git checkout: nothing tells the project's files from the user's")
     paths = [ROOT / name for name in listed.stdout.split("\0") if name]
     return [path for path in paths if path.suffix not in PICTURES and path.is_file()]
-
-
-def test_lint(tmp_path: Path) -> None:
-    assert "good condition" in run_snakemake(tmp_path, "--lint", cores=None)
 
 
 @pytest.mark.parametrize("name", RULES)
