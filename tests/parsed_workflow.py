@@ -16,8 +16,6 @@ from snakemake.settings.enums import RerunTrigger
 from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings, WorkflowSettings
 from snakemake_run import ROOT, TOY
 
-logging.getLogger("snakemake.logging").setLevel(logging.CRITICAL)
-
 # Values that a rule's wildcards may have in the toy; what a rule has not is ignored.
 WILDCARDS = {"sample": "simulated_giants", "frame": "equatorial", "survey": "toy", "run": "toy", "chunk": "0"}
 WILDCARDS |= {"part": "0", "dataset": "plain", "file": "plain.csv", "catalogue": "mine", "ending": "csv"}
@@ -40,14 +38,20 @@ def opened(folder: Path, configfiles: Iterable[Path], config: dict[str, Any] | N
     if config is not None:
         overlays.append(folder / "overlay.yaml")
         overlays[-1].write_text(yaml.safe_dump(config), encoding="utf-8")
-    with SnakemakeApi(OutputSettings(log_handler_settings={}, dryrun=True)) as api:
-        yield api.workflow(
-            resource_settings=ResourceSettings(cores=1),
-            config_settings=ConfigSettings(configfiles=overlays),
-            workflow_settings=WorkflowSettings(),
-            snakefile=root / "Snakefile",
-            workdir=folder,
-        )
+    logger = logging.getLogger("snakemake.logging")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with SnakemakeApi(OutputSettings(log_handler_settings={}, dryrun=True)) as api:
+            yield api.workflow(
+                resource_settings=ResourceSettings(cores=1),
+                config_settings=ConfigSettings(configfiles=overlays),
+                workflow_settings=WorkflowSettings(),
+                snakefile=root / "Snakefile",
+                workdir=folder,
+            )
+    finally:
+        logger.setLevel(level)
 
 
 def parse(folder: Path, overlay: dict[str, Any] | None = None, root: Path = ROOT) -> dict[str, dict[str, Any]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import fnmatch
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -99,7 +98,6 @@ FILES += "*.dataset *.file *.simulated.* *.path *.backend *.by *.claims *.releas
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    logging.getLogger("snakemake.logging").setLevel(logging.ERROR)
     return parsed.parse(tmp_path_factory.mktemp("base"))
 
 
