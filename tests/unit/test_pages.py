@@ -15,11 +15,6 @@ VERDICTS = ("agrees", "agrees", "differs", "not tested here", "not testable: no 
 COUNTS = {"agrees": 2, "differs": 1, "holds": 1, "fails": 0, "quoted": 1, "untested": 2}
 
 
-def text_of(page: str) -> str:
-    """A page without its tags and line breaks."""
-    return " ".join(re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL).split())
-
-
 @pytest.mark.parametrize("prefix", ["", "simulated: "])
 def test_only_tests_of_the_run_count_as_agreeing_or_differing(prefix):
     assert pages.count_verdicts(pd.DataFrame({"verdict": [prefix + verdict for verdict in VERDICTS]})) == COUNTS
@@ -50,14 +45,17 @@ def test_results_page_tells_the_story(tested):
         cutflow=cutflow, offsets=offsets, pixels=pixels, more_than=50, claims=claims if tested else None
     )
     page = pages.render("results.html.j2", title="Results: test", simulated=False, **told)
-    text = text_of(page)
-    assert "Of 1,000 rows of the targets table, 400 stars are left: 380 with five-parameter and 20 with" in text
-    assert "\u201csnr &gt;= 50\u201d, with 600" in text
-    assert "published parallaxes are too small by 30.0 \u00b1 0.5 uas and corrected" in text
-    assert "parallaxes are too large by 2.0 uas." in text  # its error is not known
-    assert "2 pixels with more than 50" in text
-    assert ("How it compares" in text) is tested
+    text = " ".join(re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL).split())
+    pieces = [
+        "1,000 rows",
+        "400 stars",
+        "380 with",
+        "20 with",
+        "snr &gt;= 50\u201d, with 600",
+        "2 pixels with more than 50",
+    ]
+    pieces += ["too small by 30.0 \u00b1 0.5 uas", "too large by 2.0 uas."]  # the error of the second is not known
     if tested:
-        assert "Of 5 statements" in text and "2 agree with this run, 1 differ and 2 cannot" in text
-        assert "1 pieces of arithmetic" in text and "fail" not in text and "1 numbers are quoted" in text
-        assert page.count('<td class="claim">') == 1
+        pieces += ["5 statements", "2 agree", "1 differ and 2 cannot", "1 pieces of arithmetic", "1 numbers are quoted"]
+        assert page.count('<td class="claim">') == 1 and "fail" not in text
+    assert all(piece in text for piece in pieces) and ("How it compares" in text) is tested

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import fnmatch
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,14 +23,8 @@ PAGES = {"draw_budget", "draw_claims", "tell_results"}
 TARGETS = {"adopt_targets", "crossmatch_tables", "prepare_targets"}
 REFERENCE = {"select_stars", "compute_budget", "compare_magnitudes"}
 ONE_ROW = {"select_stars", "compute_budget", "compare_magnitudes", "compare_training"}
-GAUSSIAN = {
-    "measure_global",
-    "measure_trends",
-    "measure_map",
-    "describe_pixels",
-    "compare_magnitudes",
-    "compare_red_clump",
-}
+GAUSSIAN = {"measure_global", "measure_trends", "measure_map", "describe_pixels"}
+GAUSSIAN |= {"compare_magnitudes", "compare_red_clump"}
 # The published metadata hold a digest of everything behind the map.
 MAP = {"publish_dataset"}
 TITLED = FIGURES | FIGURES_1_TO_3 | PAGES | MAP | {"compare_samples", "draw_sample_trends"}
@@ -48,20 +41,12 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("datasets.asked.query.url", "https://example.org/other", {"query_catalogue", "merge_catalogue"}),
     ("datasets.asked.query.table", "other", {"query_catalogue", "merge_catalogue"}),
     ("datasets.asked.query.columns", ["a", "b"], {"query_catalogue", "merge_catalogue"}),
-    (
-        f"{S}.title",
-        "Simulated others",
-        FIGURES | FIGURES_1_TO_3 | PAGES | MAP | {"compare_samples", "draw_sample_trends"},
-    ),
+    (f"{S}.title", "Simulated others", TITLED),
     (f"{S}.official", "none", {"correct_parallaxes"} | MAP),
     (f"{S}.targets.columns.*.unit", "rad", TARGETS | MAP),
     (f"{S}.targets.columns.*", "other", TARGETS | MAP),
     (f"{S}.crossmatch.epoch", 2001.0, {"crossmatch_tables", "query_archive", "compare_red_clump"} | MAP),
-    (
-        f"{S}.crossmatch.radius_arcsec",
-        2.0,
-        {"crossmatch_tables", "prepare_targets", "query_archive"} | MAP,
-    ),
+    (f"{S}.crossmatch.radius_arcsec", 2.0, MATCHED | MAP),
     (f"{S}.crossmatch.tmass_radius_arcsec", 2.0, {"crossmatch_tables"} | MAP),
     (f"{S}.one_row_per.columns", ["source_id", "obsid"], ONE_ROW | MAP),
     (f"{S}.one_row_per.prefer", "teff", ONE_ROW | MAP),
@@ -71,11 +56,7 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     (f"{S}.reference.extinction.column", "snr", REFERENCE | MAP),
     (f"{S}.reference.extinction.coefficient", 0.31, REFERENCE | MAP),
     (f"{S}.reference.fractional_error", 0.09, REFERENCE | MAP),
-    (
-        f"{S}.cuts",
-        [{"column": "ruwe", "op": "<", "value": 2}],
-        {"select_stars", "compute_budget", "prepare_targets"} | MAP,
-    ),
+    (f"{S}.cuts", CUTS, {"select_stars", "compute_budget", "prepare_targets"} | MAP),
     (f"{S}.comparison.min_snr", 60, {"compare_magnitudes", "compare_training"}),
     (f"{S}.comparison.max_logg", 3.0, {"compare_magnitudes"}),
     (f"{S}.comparison.max_ebv_training", 0.03, {"compare_training", "draw_training"}),
@@ -111,27 +92,12 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("catalogues.mine.base", "official", {"correct_catalogue"}),
 ]
 # Keys that say which files there are: Snakemake sees them in the inputs and outputs of rules.
-FILES = (
-    "run.samples",
-    "*.dataset",
-    "*.file",
-    "*.simulated.*",
-    "*.path",
-    "*.backend",
-    "*.by",
-    "*.claims",
-    "*.release",
-    "*.kind",
-    "catalogues.mine.frame",
-    "catalogues.mine.sample",
-    "datasets.lamost*",
-    "datasets.red_clump*",
-)
+FILES = ["run.samples", "catalogues.mine.frame", "catalogues.mine.sample", "datasets.lamost*", "datasets.red_clump*"]
+FILES += "*.dataset *.file *.simulated.* *.path *.backend *.by *.claims *.release *.kind".split()  # noqa: SIM905
 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    logging.getLogger("snakemake.logging").setLevel(logging.ERROR)
     return parsed.parse(tmp_path_factory.mktemp("base"))
 
 
