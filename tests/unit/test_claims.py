@@ -83,6 +83,7 @@ def test_simulated_stars_neither_agree_nor_differ_with_a_statement_on_the_sky():
     offsets = pd.DataFrame([{"solution": "5p", "parallax": "raw", "median": -3.0, "median_error": 0.5}])
     row = check("median_raw_5p", simulated=True, global_offsets=offsets)
     assert row["verdict"] == "simulated: not tested here" and row["reproduced"] == -3.0
+    assert "the simulated ones: beyond the tolerance" in row["reason"] and "the injected" in row["reason"]
 
 
 def test_a_number_is_compared_within_its_tolerance():
