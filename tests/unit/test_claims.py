@@ -88,6 +88,7 @@ def test_a_number_is_compared_within_its_tolerance_on_real_stars_alone():
     assert re.match("not testable.*6p, raw.*global_offsets", verdict("median_raw_6p", **offsets(-27.9)))
     row = check("median_raw_5p", simulated=True, **offsets(-3.0))
     assert row["verdict"] == "simulated: not tested here" and row["reproduced"] == -3.0
+    assert "the simulated ones: beyond the tolerance" in row["reason"] and "the injected" in row["reason"]
 
 
 def test_a_hump_is_found_where_it_is():

@@ -14,8 +14,8 @@ from gaia_offsets import style
 def draw_sample_scales(lines: Mapping[str, pd.DataFrame], *, title: str) -> Figure:
     """Zero point [uas] against scale of several samples, corrected parallaxes of 5p stars.
 
-    `lines` has zero_point_scale.csv by the sample's title. Samples of the same stars on other distance scales lie on
-    one line: what the scale takes, the zero point gives.
+    `lines` has zero_point_scale.csv by the sample's title. The same stars on other distance scales differ in the scale
+    and share the zero point.
     """
     figure = style.canvas(4.2, title)
     ax = figure.subplots()
