@@ -11,7 +11,6 @@ from unit.shared import GAUSSIAN
 
 from gaia_offsets.estimators import (
     STATISTICS,
-    Segments,
     fit_density_power,
     fit_histogram,
     global_offsets,
@@ -20,6 +19,8 @@ from gaia_offsets.estimators import (
     pixel_offsets,
     trends,
 )
+from gaia_offsets.segments import Segments
+from gaia_offsets.weighted import Scatter
 
 
 def test_known_statistics():
@@ -175,6 +176,30 @@ def test_pixels_need_two_stars_and_need_no_6p():
     assert (table["n"] >= 2).all() and 10**6 not in set(table["hindex"]) and set(table["solution"]) == {"5p"}
     shuffled = stars.sample(frac=1, random_state=1)
     pd.testing.assert_frame_equal(table, pixel_offsets(shuffled, pixel[shuffled.index], gaussian=GAUSSIAN))
+
+
+def test_weighted_means_stand_beside_the_others():
+    # By hand: variances (2 * 10)^2 + 30^2 and (2 * 20)^2 + 10^2.
+    stars = pd.DataFrame({"solution": ["5p", "5p", "6p"], "phot_g_mean_mag": [9.5, 9.6, 9.7], "ecl_lat": [5.0] * 3})
+    stars = stars.assign(nu_eff_used_in_astrometry=1.45, pseudocolour=1.45, parallax=[1.0, 1.1, 1.0])
+    stars = stars.assign(parallax_error=[0.01, 0.02, 0.01], reference_parallax=1.02, parallax_corrected=np.nan)
+    stars = stars.assign(
+        reference_parallax_error=[0.03, 0.01, 0.02], offset_raw=[-20.0, 80.0, -20.0], offset_corrected=np.nan
+    )
+    fitted = pd.DataFrame({"solution": ["5p"], "parallax": ["raw"], "factor": [2.0], "extra": [0.0], "centre": [0.0]})
+    scatter = Scatter("parallax", fitted)
+    weights = 1 / np.array([1300.0, 1700.0])
+    mean, error = (weights @ [-20.0, 80.0]) / weights.sum(), weights.sum() ** -0.5
+    for table in (
+        global_offsets(stars, GAUSSIAN, scatter),
+        pixel_offsets(stars, np.zeros(3, dtype=int), gaussian=GAUSSIAN, scatter=scatter),
+        trends(stars, EDGES, min_stars=2, join=1, gaussian=GAUSSIAN, scatter=scatter)[0],
+    ):
+        first = table.iloc[0]
+        assert [first["weighted_mean"], first["weighted_mean_error"]] == pytest.approx([mean, error])
+    # The 6p star has no fitted scatter, and none of them has one without the table.
+    assert global_offsets(stars, GAUSSIAN, scatter).iloc[1:]["weighted_mean"].isna().all()
+    assert global_offsets(stars, GAUSSIAN)["weighted_mean"].isna().all()
 
 
 def test_histogram_table_counts_every_star_near_zero():

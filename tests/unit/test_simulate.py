@@ -27,51 +27,21 @@ from gaia_offsets.simulate import (
 from gaia_offsets.sky import ecliptic_latitude, pixel_index, to_galactic
 from gaia_offsets.tables import read_table, rounded_source_ids
 
-<<<<<<< HEAD
 OFFSET = {"global_uas": 2.6, "large_scale_uas2": 142.0, "large_scale_deg": 16.0, "small_scale_uas2": 50.0}
 OFFSET |= {"small_scale_deg": 1.0, "colour_slope_uas": 4.0, "plane_uas": -5.0}
 QUIET = {**OFFSET, "large_scale_uas2": 0.0, "small_scale_uas2": 0.0, "plane_uas": 0.0}
 SURVEY = {"seed": 20220121, "stars": 30_000, "spectra_per_star": 1.373, "plates": 30, "giant_fraction": 0.7}
 SURVEY |= {"distance_error": 0.085, "six_parameter_fraction": 0.06, "two_parameter_fraction": 0.01, "offset": OFFSET}
-SURVEY |= {"neighbour_fraction": 0.03, "ruwe_tail_fraction": 0.08, "missing_colour_fraction": 0.01}
-FILES = {"targets": "targets.fits", "red_clump": "red_clump.fits", "truth_map": "truth_map.fits"}
-FILES |= {name: f"{name}.parquet" for name in ("gaia_source", "tmass", "distances", "truth")}
-=======
-OFFSET = {
-    "global_uas": 2.6,
-    "large_scale_uas2": 142.0,
-    "large_scale_deg": 16.0,
-    "small_scale_uas2": 50.0,
-    "small_scale_deg": 1.0,
-    "colour_slope_uas": 4.0,
-    "plane_uas": -5.0,
-}
-SURVEY = {
-    "seed": 20220121,
-    "stars": 30_000,
-    "spectra_per_star": 1.373,
-    "plates": 30,
+SURVEY |= {
     "snr_median": 50,
-    "giant_fraction": 0.7,
     "giant_parallax_mas": 0.48,
     "luminosity_reach": 0,
     "dust_kpc": 0,
     "red_clump_completeness": 1,
-    "distance_error": 0.085,
-    "six_parameter_fraction": 0.06,
-    "two_parameter_fraction": 0.01,
-    "neighbour_fraction": 0.03,
-    "ruwe_tail_fraction": 0.08,
-    "missing_colour_fraction": 0.01,
-    "offset": OFFSET,
 }
-FILES = {
-    "targets": "targets.fits",
-    "red_clump": "red_clump.fits",
-    "truth_map": "truth_map.fits",
-    **{name: f"{name}.parquet" for name in ("gaia_source", "tmass", "distances", "truth")},
-}
->>>>>>> 2adbecf4a0432a55fc586c3c68f5066e1be29b9a
+SURVEY |= {"neighbour_fraction": 0.03, "ruwe_tail_fraction": 0.08, "missing_colour_fraction": 0.01}
+FILES = {"targets": "targets.fits", "red_clump": "red_clump.fits", "truth_map": "truth_map.fits"}
+FILES |= {name: f"{name}.parquet" for name in ("gaia_source", "tmass", "distances", "truth")}
 # As config.yaml's lamost_giants reads the catalogue.
 TARGET_COLUMNS = {f"target_{name}": {"column": name, "unit": "deg"} for name in ("ra", "dec")}
 TARGET_COLUMNS |= {name: name for name in ("obsid", "snr", "teff", "logg", "feh", "mks", "ebv")}

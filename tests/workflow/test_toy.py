@@ -27,6 +27,7 @@ astrometric_params_solved solution ruwe parallax parallax_error reference_parall
 parallax_corrected offset_raw offset_corrected"""
 KINDS = {"source_id": "int64", "astrometric_params_solved": "int64", "solution": "string"}  # else double
 STATISTICS = "n median median_error mean mean_error sd gaussian_mean gaussian_mean_error gaussian_sd"
+STATISTICS += " weighted_mean weighted_mean_error"
 TABLE1 = "hindex ra dec gl gb domega_corr e_domega_corr domega_noncorr e_domega_noncorr n"
 
 
