@@ -11,12 +11,16 @@ import pandas as pd
 import pytest
 from draw_counts import draw_counts
 from draw_cutflow import draw_cutflow
+from draw_dependence import draw_dependence
 from draw_magnitudes import draw_magnitudes
 from draw_maps import draw_maps
 from draw_offsets import draw_offsets
 from draw_red_clump import draw_red_clump
+from draw_sample_scales import draw_sample_scales
 from draw_sample_trends import draw_sample_trends
 from draw_samples import draw_samples
+from draw_scale import draw_scale
+from draw_smooth import draw_smooth
 from draw_training import draw_training
 from draw_trends import draw_trends
 from matplotlib.colors import to_hex
@@ -159,6 +163,21 @@ SAMPLES = pd.DataFrame(
 MANY = {f"Sample of giants number {number}, simulated": trends_table() for number in range(9)}
 RED_CLUMP = {"title": TITLE, "min_stars": 100}
 
+LINE_COLUMNS = ["parallax", "n", "zero_point", "zero_point_error", "scale", "scale_error", "correlation"]
+LINES = [("raw", 2287, -17.8, 1.3, 0.989, 0.0016, -0.92), ("corrected", 2287, -4.5, 1.2, 0.996, 0.0016, -0.93)]
+LINES = pd.DataFrame(LINES, columns=LINE_COLUMNS).assign(solution="5p")
+CURVES = pd.DataFrame({"parallax": np.repeat(["raw", "corrected"], 20), "variable": ["phot_g_mean_mag", "colour"] * 20})
+CURVES = CURVES.assign(x=np.linspace(1.3, 1.6, 40), offset=np.linspace(-4, 4, 40), error=0.5)
+
+
+def smooth(pixels):
+    """The smooth map of some pixels in both frames."""
+    table = pd.DataFrame({"hindex": np.tile(pixels, 2), "parallax": np.repeat(["raw", "corrected"], len(pixels))})
+    table = table.assign(offset=np.linspace(-40.0, 20.0, len(table)), error=np.linspace(2.0, 9.0, len(table)), n=60)
+    made = {"nside": 32, "ordering": "nested"}
+    return draw_smooth({"equatorial": table, "galactic": table}, made, title=TITLE, colour_range=(-60, 60))
+
+
 GLOBAL, GLOBAL_5P = global_tables(), global_tables(("5p",))
 CASES = {
     "fig4": lambda: draw_offsets(*GLOBAL, title=TITLE),
@@ -202,6 +221,16 @@ CASES = {
     "sample trends": lambda: draw_sample_trends(dict.fromkeys("ab", trends_table()), title=TITLE),
     "sample trends many": lambda: draw_sample_trends(MANY, title=TITLE),
     "sample trends empty": lambda: draw_sample_trends({"a": without(trends_table())}, title=TITLE),
+    "scale": lambda: draw_scale(LINES, title=TITLE),
+    "scale empty": lambda: draw_scale(without(LINES), title=TITLE),
+    "scale nulls": lambda: draw_scale(with_nulls(LINES), title=TITLE),
+    "sample scales": lambda: draw_sample_scales(dict.fromkeys(MANY, LINES), title=TITLE),
+    "sample scales empty": lambda: draw_sample_scales({"a": without(LINES)}, title=TITLE),
+    "smooth sky": lambda: smooth(northern()),
+    "smooth patch": lambda: smooth(patch(150, 30, 12)),
+    "smooth empty": lambda: smooth(np.array([], dtype=int)),
+    "curves": lambda: draw_dependence(CURVES, title=TITLE),
+    "curves empty": lambda: draw_dependence(without(CURVES), title=TITLE),
 }  # fmt: skip
 
 
@@ -252,6 +281,10 @@ SHOWN = {
     "fig1 no dwarfs": ["no dwarfs"],
     "fig2": ["1,000 training-like stars", "268,003 giants"],
     "fig3": ["49,459 stars in common", f"mean difference -3.6 {UAS}", f"sd 41 {UAS}"],
+    "scale": ["raw, 2,287 5p stars", "68 %"],
+    "scale empty": ["no line"],
+    "smooth empty": ["too few pixels"] * 6,
+    "curves": ["G [mag]", "0 in the mean"],
     "fig3 no bins": ["no bin with 100 stars"],
 }
 

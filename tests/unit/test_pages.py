@@ -41,8 +41,20 @@ def test_results_page_tells_the_story(tested):
     offsets = pd.DataFrame({"solution": "5p", "parallax": ["raw", "corrected"], "n": 380, **numbers})
     pixels = pd.DataFrame({"solution": "5p", "parallax": "raw", "n": [50, 51, 80]})
     claims = pd.DataFrame("a", index=range(7), columns=tell_results.DIFFERING).assign(verdict=VERDICTS)
+    scatter = {"solution": ["5p", "6p"], "parallax": "corrected", "n": [380, 0], "factor": [1.706, np.nan]}
+    scatter = pd.DataFrame({**scatter, "extra": [12.4, np.nan], "pull_sd": [1.379, np.nan]})
+    scale = pd.DataFrame({"solution": "5p", "parallax": ["raw", "corrected"], "zero_point": [np.nan, -4.52]})
+    scale = scale.assign(zero_point_error=[np.nan, 1.2], scale=0.996, scale_error=[np.nan, 0.0016], correlation=-0.93)
+    kernel = {"amplitude": 144.0, "length_deg": 11.2, "white": 4.0}
     told = tell_results.story(
-        cutflow=cutflow, offsets=offsets, pixels=pixels, more_than=50, claims=claims if tested else None
+        cutflow=cutflow,
+        offsets=offsets,
+        scatter=scatter,
+        scale=scale,
+        pixels=pixels,
+        smooth={"kernels": {"corrected": kernel}, "warning": "no smooth map: 3 pixels" if tested else None},
+        more_than=50,
+        claims=claims if tested else None,
     )
     page = pages.render("results.html.j2", title="Results: test", simulated=False, **told)
     text = " ".join(re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL).split())
@@ -55,6 +67,13 @@ def test_results_page_tells_the_story(tested):
         "2 pixels with more than 50",
     ]
     pieces += ["too small by 30.0 \u00b1 0.5 uas", "too large by 2.0 uas."]  # the error of the second is not known
+    pieces += ["scatter 1.38 times", "errors times 1.71, with 12 uas", "6p: the stars have no reference errors"]
+    pieces += [
+        "(-4.5 \u00b1 1.2) uas + (0.9960 \u00b1 0.0016)",
+        "correlation -0.93",
+        "by 12.0 uas (sd) over about 11 deg",
+    ]
+    assert text.count("Gaia parallax =") == 1 and ("no smooth map" in text) is tested
     if tested:
         pieces += ["5 statements", "2 agree", "1 differ and 2 cannot", "1 pieces of arithmetic", "1 numbers are quoted"]
         assert page.count('<td class="claim">') == 1 and "fail" not in text

@@ -16,8 +16,9 @@ from snakemake_run import ROOT, TOY
 from gaia_offsets import config as checks
 
 FIGURES = {"draw_offsets", "draw_trends", "draw_maps", "draw_counts", "draw_cutflow"}
+FIGURES |= {"draw_smooth", "draw_dependence", "draw_scale"}
 FIGURES_1_TO_3 = {"draw_magnitudes", "draw_training", "draw_red_clump"}
-OVERVIEW = {"draw_samples", "draw_sample_trends"}
+OVERVIEW = {"draw_samples", "draw_sample_trends", "draw_sample_scales"}
 PAGES = {"draw_budget", "draw_claims", "tell_results"}
 # What takes the names of the targets' columns: the three back ends, of which a sample has one.
 TARGETS = {"adopt_targets", "crossmatch_tables", "prepare_targets"}
@@ -26,8 +27,8 @@ ONE_ROW = {"select_stars", "compute_budget", "compare_magnitudes", "compare_trai
 GAUSSIAN = {"measure_global", "measure_trends", "measure_map", "describe_pixels"}
 GAUSSIAN |= {"compare_magnitudes", "compare_red_clump"}
 # The published metadata hold a digest of everything behind the map.
-MAP = {"publish_dataset"}
-TITLED = FIGURES | FIGURES_1_TO_3 | PAGES | MAP | {"compare_samples", "draw_sample_trends"}
+MAP = {"publish_dataset", "publish_smooth"}
+TITLED = FIGURES | FIGURES_1_TO_3 | PAGES | MAP | {"compare_samples", "draw_sample_trends", "draw_sample_scales"}
 MATCHED = {"crossmatch_tables", "prepare_targets", "query_archive"}
 S = "samples.simulated_giants"
 CUTS = [{"column": "ruwe", "op": "<", "value": 2}]
@@ -66,6 +67,10 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     (f"{S}.red_clump.columns.distance.unit", "pc", {"compare_red_clump"}),
     (f"{S}.measure.trends.join", 2, {"measure_trends"}),
     (f"{S}.measure.map.nside", 16, {"measure_map"} | MAP),
+    ("*measure.smooth.more_nsides", [8], set()),  # further files
+    (f"{S}.measure.smooth.splines", 3, {"smooth_map", "publish_smooth"}),
+    ("measure.smooth.reach_deg", 2, {"smooth_map", "publish_smooth"}),
+    ("measure.smooth.splines", 2, set()),  # the sample insists on its own
     ("releases.edr3.epoch", 2015.5, {"crossmatch_tables", "query_archive", "compare_red_clump"}),
     ("releases.edr3.columns", {"ruwe": "RUWE"}, {"query_archive"}),
     ("releases.edr3.*", "other.table", {"query_archive"}),
@@ -74,9 +79,9 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("archive.pm_margin_arcsec", 20.0, {"query_archive"}),
     ("archive.*", 7, set()),  # patience with the service: what has been fetched stays valid
     ("surveys.toy.*", 0.07, {"simulate"} | MAP),
-    ("measure.gaussian.method", "histogram", GAUSSIAN | MAP),
-    ("measure.gaussian.beta", 0.5, GAUSSIAN | MAP),
-    ("measure.gaussian.histogram_bins", 12, GAUSSIAN | MAP),
+    ("measure.gaussian.method", "histogram", GAUSSIAN | {"publish_dataset"}),
+    ("measure.gaussian.beta", 0.5, GAUSSIAN | {"publish_dataset"}),
+    ("measure.gaussian.histogram_bins", 12, GAUSSIAN | {"publish_dataset"}),
     ("measure.histogram_width_uas", 20, {"measure_global"}),
     ("measure.trends.min_stars", 50, {"measure_trends", "draw_trends", "compare_red_clump", "draw_red_clump"}),
     ("measure.trends.join", 4, set()),  # the sample insists on its own
@@ -87,7 +92,7 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("publish.authors", "Surname A.", MAP),
     ("publish.systematic_uas", 9.0, MAP | {"compute_budget"}),
     ("publish.bootstrap.*", 50, {"describe_pixels"}),
-    ("figures.colour_range_uas", [-50, 50], {"draw_maps"}),
+    ("figures.colour_range_uas", [-50, 50], {"draw_maps", "draw_smooth"}),
     ("figures.dpi", 150, FIGURES | FIGURES_1_TO_3 | OVERVIEW),
     ("catalogues.mine.base", "official", {"correct_catalogue"}),
 ]

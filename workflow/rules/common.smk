@@ -174,6 +174,11 @@ def map_facts(wildcards):
     return describe(config, wildcards.sample)
 
 
+def smooth_facts(wildcards):
+    """What the smooth map says about its sample."""
+    return describe(config, wildcards.sample, behind=("map", "smooth"))
+
+
 def matched_file(wildcards):
     """The observed spectra of a sample with their Gaia and 2MASS counterparts."""
     backend = config["samples"][wildcards.sample]["crossmatch"]["backend"]

@@ -53,7 +53,7 @@ rule publish_smooth:
         mem_mb=by_input(400, 10),
         runtime=by_input(5, 0.02),
     params:
-        facts=map_facts,
+        facts=smooth_facts,
         code=digest("publish_smooth.py"),
     script:
         "../scripts/publish_smooth.py"
