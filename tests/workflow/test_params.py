@@ -97,7 +97,14 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("catalogues.mine.base", "official", {"correct_catalogue"}),
 ]
 # Keys that say which files there are: Snakemake sees them in the inputs and outputs of rules.
-FILES = ["run.samples", "catalogues.mine.frame", "catalogues.mine.sample", "datasets.lamost*", "datasets.red_clump*"]
+FILES = [
+    "run.samples",
+    "catalogues.mine.frame",
+    "catalogues.mine.smooth",
+    "catalogues.mine.sample",
+    "datasets.lamost*",
+    "datasets.red_clump*",
+]
 FILES += "*.dataset *.file *.simulated.* *.path *.backend *.by *.claims *.release *.kind".split()  # noqa: SIM905
 
 

@@ -198,6 +198,12 @@ def compared(name, block="comparison"):
     return bool(from_magnitude and sample.get("comparison") and sample.get(block))
 
 
+def catalogue_map(wildcards):
+    """The map that corrects a catalogue."""
+    catalogue = config["catalogues"][wildcards.catalogue]
+    return f"<results>/{{sample}}/dataset/{catalogue['frame']}{'_smooth' if catalogue.get('smooth') else ''}.ecsv"
+
+
 def claims_file(wildcards):
     """The published statements that a sample is tested against."""
     return CLAIMS[wildcards.sample]

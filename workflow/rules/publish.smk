@@ -112,13 +112,7 @@ rule correct_catalogue:
     """A catalogue of the config with corrected parallaxes, errors and flags added."""
     input:
         catalogue=lookup("catalogues/{catalogue}/path", within=config),
-        dataset=branch(
-            lookup("catalogues/{catalogue}/frame", within=config),
-            cases={
-                "equatorial": "<results>/{sample}/dataset/equatorial.ecsv",
-                "galactic": "<results>/{sample}/dataset/galactic.ecsv",
-            },
-        ),
+        dataset=catalogue_map,
     output:
         corrected="<results>/{sample}/corrected/{catalogue}.{ending}",
     log:
