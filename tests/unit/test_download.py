@@ -95,7 +95,7 @@ CASES = {
     "all is well": ([GOOD], [200], False, KNOWN, SHA256),
     "no digest known": ([GOOD], [200], False, {}, f"no sha256 given; got {SHA256}"),
     "connection drops": ([drop(), GOOD], [200, 206], '"one"', {}, "try 1 of 5"),
-    "silence": ([Answer(BODY, stall_after=HALF), GOOD], [200, 206], '"one"', {"timeout": 0.3}, "timed out"),
+    "silence": ([Answer(BODY, stall_after=HALF), GOOD], [200, 206], '"one"', {"timeout": 1.0}, "timed out"),
     "busy": ([Answer(status=503), drop(), Answer(status=429), GOOD], [503, 200, 429, 206], '"one"', {}, "HTTP 429"),
     "more drops than tries": ([drop(), drop(BODY), GOOD], [200, 206, 206], '"one"', {"attempts": 2}, "try 1 of 2"),
     "no length": ([drop(length=False), Answer(BODY, length=False)], [200, 206], '"one"', {"size": SIZE}, "more expect"),
@@ -266,13 +266,16 @@ def test_a_full_disk(server: MisbehavingServer, run: Run, monkeypatch: pytest.Mo
     assert run.whole() and server.served[-1].sent == SIZE - kept
 
 
-def test_a_file_address(tmp_path: Path, run: Run) -> None:
+def test_a_file_address(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[bool] = []
+    monkeypatch.setattr(download.os, "fsync", lambda _: synced.append(run.file.exists()))
     source = tmp_path / "my stars.csv"
     source.write_bytes(BODY)
     assert SHA256 in run.fails(source.as_uri(), sha256="0" * 64)
     assert "no such file" in run.fails((tmp_path / "none.csv").as_uri())
     assert run(source.as_uri(), **KNOWN)[1] == SIZE
     assert run.whole() and source.read_bytes() == BODY
+    assert synced == [False]  # on the disk before it has its name
 
 
 @pytest.mark.parametrize("address", ["ftp://host/stars.csv", "s3://bucket/stars.csv", "/data/stars.csv", "stars.csv"])
