@@ -19,10 +19,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from retrieve import retrieve
 from unit.misbehaving_http import Answer, MisbehavingServer
 
 from gaia_offsets import download, web
-from gaia_offsets.download import CHUNK, fetch, retrieve
+from gaia_offsets.download import CHUNK, fetch
 from gaia_offsets.rawfile import DownloadError, check_file, count_rows
 
 SIZE = 1_000_003  # not a multiple of any block

@@ -96,3 +96,12 @@ def write_manifest(
     text = json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False)
     Path(manifest).write_text(text + "\n", encoding="utf-8")
     return record
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """What a JSON file says; nothing where there is none, or one cut short by a kill."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
