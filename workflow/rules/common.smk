@@ -23,6 +23,11 @@ SAMPLES = config["run"]["samples"]
 WAITING = 1 + int(
     config["archive"]["attempts"] * (config["archive"]["timeout_s"] + config["archive"]["max_wait_s"]) / 60
 )
+# Resources of such a job (archive.service reads them). Text, because Snakemake rounds fractions.
+PATIENCE = {
+    f"archive_{name}": str(config["archive"][name])
+    for name in ("maxrec", "timeout_s", "stall_s", "poll_s", "attempts", "max_wait_s")
+}
 NONE = "-"  # a name that no dataset has
 RETRIEVED = [name for name, entry in config["datasets"].items() if not (entry.get("query") or entry.get("simulated"))]
 QUERIED = [name for name, entry in config["datasets"].items() if entry.get("query")]
