@@ -30,7 +30,8 @@ def gaussian_fits() -> None:
     """All pixels together against a loop of scipy's curve_fit over histograms."""
     from scipy.optimize import curve_fit
 
-    from gaia_offsets.estimators import Segments, fit_density_power, fit_histogram
+    from gaia_offsets.estimators import fit_density_power, fit_histogram
+    from gaia_offsets.segments import Segments
 
     rng = np.random.default_rng(1)
     pixel = rng.integers(0, 12288, 280_000)

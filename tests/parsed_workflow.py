@@ -1,62 +1,90 @@
-"""The workflow parsed in this process, for tests that look at its rules and run none of them."""
+"""The workflow parsed and planned in this process, for tests that look at its rules and jobs and run none of them."""
 
 from __future__ import annotations
 
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 from snakemake.api import SnakemakeApi
 from snakemake.iocontainers import Wildcards
-from snakemake.settings.types import ConfigSettings, OutputSettings, ResourceSettings, WorkflowSettings
+from snakemake.settings.enums import RerunTrigger
+from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings, WorkflowSettings
 from snakemake_run import ROOT, TOY
 
 # Values that a rule's wildcards may have in the toy; what a rule has not is ignored.
-WILDCARDS = {
-    "sample": "simulated_giants",
-    "frame": "equatorial",
-    "survey": "toy",
-    "run": "toy",
-    "chunk": "0",
-    "part": "0",
-    "dataset": "plain",
-    "file": "plain.csv",
-    "catalogue": "mine",
-    "ending": "csv",
-    "parallax": "raw",
-}
-# What the toy lacks, so that every rule has something to work on.
-MORE: dict[str, Any] = {
-    "datasets": {
-        "plain": {"file": "plain.csv", "url": "https://example.org/plain.csv", "description": "A file"},
-        "asked": {"file": "asked.parquet", "query": {"url": "https://example.org/tap", "table": "t", "columns": ["a"]}},
-    },
-    "catalogues": {
-        "mine": {"path": "mine.csv", "sample": "simulated_giants", "frame": "equatorial", "base": "raw"},
-    },
-}
+WILDCARDS = {"sample": "simulated_giants", "frame": "equatorial", "survey": "toy", "run": "toy", "chunk": "0"}
+WILDCARDS |= {"part": "0", "dataset": "plain", "file": "plain.csv", "catalogue": "mine", "ending": "csv"}
+WILDCARDS["parallax"] = "raw"
 OF_RULE = {"query_catalogue": {"dataset": "asked"}, "merge_catalogue": {"dataset": "asked"}}
+# What the toy lacks, so that every rule has something to work on.
+MORE: dict[str, Any] = yaml.safe_load("""
+datasets:
+  plain: {file: plain.csv, url: "https://example.org/plain.csv", description: A file}
+  asked: {file: asked.parquet, query: {url: "https://example.org/tap", table: t, columns: [a]}}
+catalogues:
+  mine: {path: mine.csv, sample: simulated_giants, frame: equatorial, base: raw}
+""")
+
+
+@contextmanager
+def opened(folder: Path, configfiles: Iterable[Path], config: dict[str, Any] | None, root: Path) -> Iterator[Any]:
+    """Snakemake's workflow object; `config` is an overlay that comes after `configfiles`."""
+    overlays = list(configfiles)
+    if config is not None:
+        overlays.append(folder / "overlay.yaml")
+        overlays[-1].write_text(yaml.safe_dump(config), encoding="utf-8")
+    logger = logging.getLogger("snakemake.logging")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with SnakemakeApi(OutputSettings(log_handler_settings={}, dryrun=True)) as api:
+            yield api.workflow(
+                resource_settings=ResourceSettings(cores=1),
+                config_settings=ConfigSettings(configfiles=overlays),
+                workflow_settings=WorkflowSettings(),
+                snakefile=root / "Snakefile",
+                workdir=folder,
+            )
+    finally:
+        logger.setLevel(level)
 
 
 def parse(folder: Path, overlay: dict[str, Any] | None = None, root: Path = ROOT) -> dict[str, dict[str, Any]]:
     """The params of every rule, evaluated for WILDCARDS, with the toy's config and an overlay."""
-    overlays = [TOY, folder / "more.yaml", folder / "overlay.yaml"]
-    overlays[1].write_text(yaml.safe_dump(MORE), encoding="utf-8")
-    overlays[2].write_text(yaml.safe_dump(overlay or {}), encoding="utf-8")
-    with SnakemakeApi(OutputSettings(log_handler_settings={}, verbose=False)) as api:
-        workflow = api.workflow(
-            resource_settings=ResourceSettings(cores=1),
-            config_settings=ConfigSettings(configfiles=overlays),
-            workflow_settings=WorkflowSettings(),
-            snakefile=root / "Snakefile",
-            workdir=folder,
-        )
+    more = folder / "more.yaml"
+    more.write_text(yaml.safe_dump(MORE), encoding="utf-8")
+    with opened(folder, [TOY, more], overlay, root) as workflow:
         return {rule.name: _params(rule) for rule in workflow._workflow.rules}
 
 
 def _params(rule: Any) -> dict[str, Any]:
     wildcards = Wildcards(fromdict={**WILDCARDS, **OF_RULE.get(rule.name, {})})
-    found = {}
-    for name, value in rule.params._allitems():
-        found[name] = value(wildcards) if callable(value) else value
-    return found
+    return {name: value(wildcards) if callable(value) else value for name, value in rule.params._allitems()}
+
+
+def plan(
+    folder: Path,
+    configfiles: Iterable[Path] = (),
+    config: dict[str, Any] | None = None,
+    *,
+    targets: Iterable[str] = (),
+    root: Path = ROOT,
+    everything: bool = False,
+) -> dict[str, list[Any]]:
+    """Jobs by rule that a dry run in `folder` would list: those that are due, or `everything`."""
+    triggers = frozenset(RerunTrigger.all() - {RerunTrigger.CODE})  # as profiles/default has it
+    with opened(folder, configfiles, config, root) as api:
+        settings = DAGSettings(targets=set(targets), forceall=everything, rerun_triggers=triggers)
+        api.dag(settings)
+        workflow = api._workflow
+        workflow._prepare_dag(forceall=everything, ignore_incomplete=False, lock_warn_only=True, nolock=True)
+        workflow._build_dag()
+        jobs = defaultdict(list)
+        for job in workflow.dag.needrun_jobs():
+            jobs[job.rule.name].append(job)
+        return dict(jobs)

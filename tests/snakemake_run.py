@@ -15,6 +15,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 TOY = ROOT / "config/toy.yaml"
+REAL = [ROOT / f"config/{name}.yaml" for name in ("kepler_giants", "globular_clusters", "demo")]  # make demo
 
 # Every client that a job could use goes through a proxy that is not there: who asks the network fails.
 NOWHERE = "http://127.0.0.1:9"
@@ -56,13 +57,6 @@ def run_snakemake(directory: Path, *arguments: str | Path, fails: bool = False, 
     if (done.returncode != 0) != fails:
         pytest.fail(f"snakemake returned {done.returncode}:\n{done.stdout[-6000:]}", pytrace=False)
     return done.stdout
-
-
-def jobs_of(dry_run: str) -> dict[str, int]:
-    """Rules and their numbers of jobs in the first table of a dry run; empty where there is nothing to do."""
-    _, _, after = dry_run.partition("Job stats:\n")
-    rows = (line.split() for line in after.partition("\n\n")[0].splitlines()[2:])
-    return {rule: int(count) for rule, count in rows if rule != "total"}
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:

@@ -6,6 +6,7 @@ at its (G, nu_eff or pseudocolour, ecliptic latitude), not computed here.
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -18,59 +19,34 @@ from astropy.table import Table
 ARCSEC = 1 / 3600
 FIRST_ID = 3 * 2**60 + 128  # above 2**53: a passage through float64 would spoil it
 
-# Passes every cut of the paper; each star below says only what is different about it.
-PLAIN: dict[str, Any] = {
-    "solved": 31,
-    "g": 14.0,
-    "nu_eff": 1.4,
-    "pseudocolour": np.nan,
-    "ecl_lat": 30.0,
-    "parallax": 0.47,
-    "ruwe": 1.0,
-    "bp_rp": 1.2,
-    "pmra": 0.0,
-    "pmdec": 0.0,
-    "north": 0.0,
-    "ks_error": 0.02,
-    "tmass_north": 0.0,
-    "kpc": 2.0,
-    "snr": 80.0,
-    "logg": 2.4,
-    "ebv": 0.1,
-    "mks": -1.6,
-}
-STARS: dict[str, dict[str, Any]] = {
-    "repeated": {"g": 15.0, "nu_eff": 1.35, "ecl_lat": -45.0},
-    "no counterpart": {"north": 3.5},  # Gaia's source is that many arcsec north of the target
-    "close neighbour": {"g": 16.0, "nu_eff": 1.6, "ecl_lat": 60.0, "parallax": 0.22, "kpc": 4.0, "north": 0.2},
-    "moving": {"g": 17.0, "nu_eff": 1.25, "ecl_lat": 45.0, "parallax": 0.95, "kpc": 1.0, "pmdec": 500.0, "north": 8.0},
-    "2p": {"solved": 3, "parallax": np.nan, "nu_eff": np.nan, "ruwe": np.nan, "pmra": np.nan, "pmdec": np.nan},
-    "6p": {"solved": 95, "nu_eff": np.nan, "pseudocolour": 1.4, "parallax": 0.36, "kpc": 2.5},
-    "snr": {"snr": 49.9},
-    "parallax": {"parallax": 1.5},
-    "logg": {"logg": 3.81},
-    "ks_msigcom": {"ks_error": 0.03},
-    "upper limit": {"ks_error": np.nan},
-    "no 2MASS": {"tmass_north": 2.0},
-    "ruwe": {"ruwe": 1.41},
-    "nu_eff": {"nu_eff": 1.91},
-    "pseudocolour": {"solved": 95, "nu_eff": np.nan, "pseudocolour": 1.2},
-    "blue": {"bp_rp": 0.3},
-    "red": {"bp_rp": 1.65},
-    "no colour": {"bp_rp": np.nan},
-    "too bright": {"g": 5.5, "ecl_lat": np.nan, "parallax": 0.77, "kpc": 1.25},
-    "no distance": {},
-    "on the edges": {
-        "snr": 50.0,
-        "logg": 3.8,
-        "ruwe": 1.4,
-        "nu_eff": 1.9,
-        "parallax": 1.499,
-        "kpc": 0.8,
-        "g": 15.0,
-        "ecl_lat": 0.0,
-    },
-}
+# `plain` passes every cut of the paper; each star says only what is different about it.
+STARS: dict[str, dict[str, Any]] = yaml.safe_load("""
+plain: {solved: 31, g: 14.0, nu_eff: 1.4, pseudocolour: .nan, ecl_lat: 30.0, parallax: 0.47, ruwe: 1.0, bp_rp: 1.2,
+  pmra: 0.0, pmdec: 0.0, north: 0.0, ks_error: 0.02, tmass_north: 0.0, kpc: 2.0, snr: 80.0, logg: 2.4, ebv: 0.1,
+  mks: -1.6}
+repeated: {g: 15.0, nu_eff: 1.35, ecl_lat: -45.0}
+no counterpart: {north: 3.5}   # Gaia's source is that many arcsec north of the target
+close neighbour: {g: 16.0, nu_eff: 1.6, ecl_lat: 60.0, parallax: 0.22, kpc: 4.0, north: 0.2}
+moving: {g: 17.0, nu_eff: 1.25, ecl_lat: 45.0, parallax: 0.95, kpc: 1.0, pmdec: 500.0, north: 8.0}
+2p: {solved: 3, parallax: .nan, nu_eff: .nan, ruwe: .nan, pmra: .nan, pmdec: .nan}
+6p: {solved: 95, nu_eff: .nan, pseudocolour: 1.4, parallax: 0.36, kpc: 2.5}
+snr: {snr: 49.9}
+parallax: {parallax: 1.5}
+logg: {logg: 3.81}
+ks_msigcom: {ks_error: 0.03}
+upper limit: {ks_error: .nan}
+no 2MASS: {tmass_north: 2.0}
+ruwe: {ruwe: 1.41}
+nu_eff: {nu_eff: 1.91}
+pseudocolour: {solved: 95, nu_eff: .nan, pseudocolour: 1.2}
+blue: {bp_rp: 0.3}
+red: {bp_rp: 1.65}
+no colour: {bp_rp: .nan}
+too bright: {g: 5.5, ecl_lat: .nan, parallax: 0.77, kpc: 1.25}
+no distance: {}
+on the edges: {snr: 50.0, logg: 3.8, ruwe: 1.4, nu_eff: 1.9, parallax: 1.499, kpc: 0.8, g: 15.0, ecl_lat: 0.0}
+""")
+PLAIN = STARS.pop("plain")
 NAMES = list(STARS)
 SOURCE_ID = {name: FIRST_ID + 128 * number for number, name in enumerate(NAMES)}
 NEIGHBOUR_ID, DECOY_ID = FIRST_ID + 128 * 100, FIRST_ID + 128 * 101
@@ -112,17 +88,11 @@ TRACERS = {  # name: reference parallax = 1 / kpc, zero point [mas], offsets raw
 }
 
 
-def _places() -> tuple[np.ndarray, np.ndarray]:
-    """J2000 positions of the stars, 0.1 deg apart."""
-    number = np.arange(len(NAMES))
-    return 20.0 + 0.1 * number, 30.0 + 0.1 * number
-
-
 def stars() -> pd.DataFrame:
-    """The stars with all their properties, by name."""
-    ra, dec = _places()
+    """The stars with all their properties, by name; J2000 positions 0.1 deg apart."""
+    number = np.arange(len(NAMES))
     table = pd.DataFrame([PLAIN | what for what in STARS.values()], index=NAMES)
-    return table.assign(source_id=pd.Series(SOURCE_ID), ra=ra, dec=dec)
+    return table.assign(source_id=pd.Series(SOURCE_ID), ra=20.0 + 0.1 * number, dec=30.0 + 0.1 * number)
 
 
 def gaia_sources() -> pd.DataFrame:
@@ -136,8 +106,8 @@ def gaia_sources() -> pd.DataFrame:
     return pd.concat([table, neighbour, decoy])
 
 
-def write_survey(folder: Path) -> None:
-    """The tables in the formats and units of four different archives."""
+def write(folder: Path) -> None:
+    """All files that the samples begin with, in the formats and units of different archives."""
     folder.mkdir(parents=True)
     star = stars()
     # A_Ks = 0.3 E(B-V); Ks = M_Ks + A_Ks + 5 log10(distance / 10 pc) of the spectrum that is right.
@@ -150,11 +120,9 @@ def write_survey(folder: Path) -> None:
     targets.to_csv(folder / "spectra.csv", sep="|", index=False)  # LAMOST separates by bars
 
     gaia = gaia_sources()
-    names = {"phot_g_mean_mag": "g", "nu_eff_used_in_astrometry": "nu_eff", "astrometric_params_solved": "solved"}
+    names = {"g": "phot_g_mean_mag", "nu_eff": "nu_eff_used_in_astrometry", "solved": "astrometric_params_solved"}
     same = ["source_id", "ra", "dec", "pmra", "pmdec", "pseudocolour", "ruwe", "bp_rp", "ecl_lat"]
-    fits = Table(
-        {**{name: gaia[name].to_numpy() for name in same}, **{n: gaia[o].to_numpy() for n, o in names.items()}}
-    )
+    fits = Table({names.get(name, name): gaia[name].to_numpy() for name in (*same, *names)})
     fits["parallax"] = 1000 * gaia["parallax"].to_numpy()
     fits["parallax"].unit = "uas"  # the file says so; the config does not
     fits["parallax_error"] = np.full(len(gaia), 0.02)
@@ -168,159 +136,102 @@ def write_survey(folder: Path) -> None:
     distances["r_med_geo"].unit = "kpc"
     distances.write(folder / "distances.ecsv")
 
+    # Members of clusters that carry Gaia's columns, with Galactic positions only, and the clusters' distances.
+    members = pd.DataFrame({"source_id": [640, 128, 384, 512, 256], "parallax": [0.07, 0.21, 0.19, 0.3, 0.12]})
+    members = members.assign(l=[100.0, 101.0, 102.0, 99.0, 103.0], b=[-10.0, 0.0, 45.0, 0.0, 89.0])
+    members = members.assign(parallax_error=0.02, astrometric_params_solved=[31, 31, 95, 31, 31])
+    members.assign(cluster=["far", "near", "near", "unknown", "far"]).to_parquet(folder / "members.parquet")
+    (folder / "clusters.csv").write_text("name,pc,e_pc\nnear,5000,100\nfar,10000,500\nunknown,,\n")
 
-def write_cluster(folder: Path) -> None:
-    """Members of two clusters that carry Gaia's columns, with Galactic positions only, and the clusters' distances."""
-    members = pd.DataFrame(
-        {
-            "source_id": [640, 128, 384, 256],
-            "l": [100.0, 101.0, 102.0, 103.0],
-            "b": [-10.0, 0.0, 45.0, 89.0],
-            "parallax": [0.07, 0.21, 0.19, 0.12],
-            "parallax_error": 0.02,
-            "astrometric_params_solved": [31, 31, 95, 31],
-            "cluster": ["far", "near", "near", "far"],
-        }
-    )
-    members.to_parquet(folder / "members.parquet", index=False)
-    (folder / "clusters.csv").write_text("name,pc,e_pc\nnear,5000,100\nfar,10000,500\n")
-    unknown = members.assign(distance=[10.0, np.nan, 5.0, 10.0]).drop(columns="cluster")
-    unknown.to_parquet(folder / "unknown.parquet", index=False)
+    # A user's catalogue: in the map, outside of it, and without a parallax.
+    (folder / "mine.csv").write_text("name,ra,dec,plx\nin,33.0,24.0,0.5\nout,120.0,60.0,0.5\nnone,33.0,24.0,\n")
 
 
 # ---------------------------------------------------------------- measured sample
 
 MEASURED_CENTRES = ((30.0, 20.0), (33.0, 24.0), (200.0, -35.0))  # ra, dec [deg]; one cloud of stars at each
-MEASURE = {
-    "gaussian": {"method": "density_power", "beta": 0.3},
-    "histogram_width_uas": 25.0,
-    "trends": {
-        "min_stars": 40,
-        "edges": {
-            "phot_g_mean_mag": [10.0, 11.0, 12.5, 14.0],
-            "colour": {"start": 1.2, "stop": 1.6, "step": 0.1},
-            "sin_ecl_lat": {"start": -1.0, "stop": 1.0, "step": 0.25},
-        },
-    },
-    "map": {"nside": 32, "ordering": "nested", "more_than": 60},
+BETA = 0.3
+EDGES = {
+    "phot_g_mean_mag": [10.0, 11.0, 12.5, 14.0],
+    "colour": [1.2, 1.3, 1.4, 1.5, 1.6],
+    "sin_ecl_lat": list(np.arange(-4, 5) / 4),
 }
 
 
 def measured_tracers() -> pd.DataFrame:
-    """Tracers of 5p and 6p stars in a few pixels, some without a zero point; the columns in the contract's order."""
+    """Tracers of 5p and 6p stars in a few pixels, some without a zero point."""
     rng = np.random.default_rng(11)
     n = 900
     cloud = np.array(MEASURED_CENTRES)[rng.integers(0, 3, n)]
     ra, dec = cloud[:, 0] + rng.uniform(-1.5, 1.5, n), cloud[:, 1] + rng.uniform(-1.2, 1.2, n)
     place = SkyCoord(ra, dec, unit="deg")
-    ecliptic = place.barycentricmeanecliptic.lat.deg
     six = rng.random(n) < 0.2
     reference = rng.uniform(0.2, 1.2, n)
     zero_point = np.where(rng.random(n) < 0.1, np.nan, rng.uniform(-0.05, -0.02, n))
     raw = -30.0 + rng.normal(0, 45, n) * np.where(rng.random(n) < 0.05, 5, 1)
-    parallax = reference + raw / 1000
-    return pd.DataFrame(
-        {
-            "source_id": FIRST_ID + 128 * np.arange(n),
-            "ra": ra,
-            "dec": dec,
-            "l": place.galactic.l.deg,
-            "b": place.galactic.b.deg,
-            "ecl_lat": ecliptic,
-            "phot_g_mean_mag": rng.uniform(9.5, 14.5, n),
-            "bp_rp": rng.uniform(0.5, 1.6, n),
-            "nu_eff_used_in_astrometry": np.where(six, np.nan, rng.uniform(1.15, 1.65, n)),
-            "pseudocolour": np.where(six, rng.uniform(1.15, 1.65, n), np.nan),
-            "astrometric_params_solved": np.where(six, 95, 31),
-            "solution": np.where(six, "6p", "5p"),
-            "ruwe": 1.0,
-            "parallax": parallax,
-            "parallax_error": 0.02,
-            "reference_parallax": reference,
-            "reference_parallax_error": 0.085 * reference,
-            "zero_point": zero_point,
-            "parallax_corrected": parallax - zero_point,
-            "offset_raw": raw,
-            "offset_corrected": raw - 1000 * zero_point,
-        }
-    )
+    colour = rng.uniform(1.15, 1.65, n)
+    table = pd.DataFrame({"source_id": FIRST_ID + 128 * np.arange(n), "ra": ra, "dec": dec})
+    table = table.assign(l=place.galactic.l.deg, b=place.galactic.b.deg, ecl_lat=place.barycentricmeanecliptic.lat.deg)
+    table = table.assign(phot_g_mean_mag=rng.uniform(9.5, 14.5, n), bp_rp=rng.uniform(0.5, 1.6, n), ruwe=1.0)
+    table["nu_eff_used_in_astrometry"] = np.where(six, np.nan, colour)
+    table["pseudocolour"] = np.where(six, colour, np.nan)
+    table = table.assign(astrometric_params_solved=np.where(six, 95, 31), solution=np.where(six, "6p", "5p"))
+    table = table.assign(reference_parallax=reference, reference_parallax_error=0.085 * reference, parallax_error=0.02)
+    table = table.assign(parallax=reference + raw / 1000, zero_point=zero_point)
+    table["parallax_corrected"] = table["parallax"] - zero_point
+    return table.assign(offset_raw=raw, offset_corrected=raw - 1000 * zero_point)
 
 
-def write_catalogue(folder: Path) -> None:
-    """A user's catalogue: in the map, outside of it, and without a parallax."""
-    (folder / "mine.csv").write_text("name,ra,dec,plx\nin,33.0,24.0,0.5\nout,120.0,60.0,0.5\nnone,33.0,24.0,\n")
-
-
-# ---------------------------------------------------------------- config
-
-
-def config(folder: Path, sha256: str) -> dict[str, Any]:
-    """Overlay of all samples; `sha256` is that of the spectra."""
-
-    def dataset(name: str, **more: Any) -> dict[str, Any]:
-        return {"file": name, "path": str(folder / name), **more}
-
-    cluster = {
-        "title": "Golden clusters",
-        "release": "edr3",
-        "official": "none",
-        "cuts": [],
-        "crossmatch": {"backend": "none"},
-        "one_row_per": None,
-        "targets": {"dataset": "members"},
-    }
-    text = f"""
-    run: {{samples: [golden]}}
-    surveys: {{tiny: {{like: standard, seed: 7, stars: 4000, plates: 4}}}}
-    datasets: {{}}
-    samples:
-      golden:
-        like: lamost_giants
-        title: Golden stars
-        targets:
-          dataset: spectra
-          columns: {{obsid: OBS, target_ra: {{column: hours, unit: hourangle}}}}
-        crossmatch:
-          backend: local
-          gaia: {{dataset: gaia}}
-          tmass: {{dataset: tmass, columns: {{ks_m: Kmag, ks_msigcom: e_Kmag}}}}
-          distances: {{dataset: distances}}
-      golden_archive: {{like: golden, crossmatch: {{backend: archive}}}}
-      measured:
-        like: lamost_giants
-        title: Golden tracers
-        targets: {{dataset: absent}}   # its tracers are put in by hand
-        crossmatch: {{backend: none}}
-    measure: {yaml.safe_dump(MEASURE, default_flow_style=True)}
-    archive: {{chunks: 2}}
-    publish: {{bootstrap: {{replicates: 200}}}}
-    catalogues:
-      mine:
-        {{path: "{folder}/mine.csv", sample: measured, frame: equatorial, base: raw, columns: {{parallax: plx}}}}
-    """
-    overlay = yaml.safe_load(text)
-    overlay["datasets"] = {
-        "spectra": dataset("spectra.csv", sha256=sha256),
-        **{name: dataset(f"{name}.{end}") for name, end in (("gaia", "fits"), ("tmass", "parquet"))},
-        "distances": dataset("distances.ecsv"),
-        "members": dataset("members.parquet"),
-        "clusters": dataset("clusters.csv"),
-        "unknown": dataset("unknown.parquet"),
-        "absent": {"file": "absent.csv"},
-    }
-    group = {
-        "dataset": "clusters",
-        "key": "cluster",
-        "columns": {"cluster": "name", "distance": _in("pc"), "distance_error": _in("pc", "e_pc")},
-    }
-    member_columns = {"dataset": "members", "columns": {"cluster": "cluster"}}
-    overlay["samples"]["clusters"] = cluster | {
-        "targets": member_columns,
-        "reference": {"kind": "group_distance", "group": group},
-    }
-    overlay["samples"]["unknown"] = cluster | {"targets": {"dataset": "unknown"}, "reference": {"kind": "distance"}}
+def config(given: Path) -> dict[str, Any]:
+    """Overlay of all samples; the files lie in `given`."""
+    overlay = yaml.safe_load(f"""
+run: {{samples: [golden]}}
+surveys: {{tiny: {{like: standard, seed: 7, stars: 4000, plates: 4}}}}
+samples:
+  golden:
+    like: lamost_giants
+    title: Golden stars
+    targets:
+      dataset: spectra
+      columns: {{obsid: OBS, target_ra: {{column: hours, unit: hourangle}}}}
+    crossmatch:
+      backend: local
+      gaia: {{dataset: gaia}}
+      tmass: {{dataset: tmass, columns: {{ks_m: Kmag, ks_msigcom: e_Kmag}}}}
+      distances: {{dataset: distances}}
+  golden_archive: {{like: golden, crossmatch: {{backend: archive}}}}
+  measured:
+    like: lamost_giants
+    title: Golden tracers
+    targets: {{dataset: absent}}   # its tracers are put in by hand
+    crossmatch: {{backend: none}}
+  clusters:
+    title: Golden clusters
+    official: none
+    targets: {{dataset: members, columns: {{cluster: cluster}}}}
+    reference:
+      kind: group_distance
+      group:
+        dataset: clusters
+        key: cluster
+        columns: {{cluster: name, distance: {{column: pc, unit: pc}}, distance_error: {{column: e_pc, unit: pc}}}}
+measure:
+  gaussian: {{method: density_power, beta: {BETA}}}
+  histogram_width_uas: 25.0
+  trends:
+    min_stars: 40
+    edges:
+      phot_g_mean_mag: {EDGES["phot_g_mean_mag"]}
+      colour: {{start: 1.2, stop: 1.6, step: 0.1}}
+      sin_ecl_lat: {{start: -1.0, stop: 1.0, step: 0.25}}
+  map: {{nside: 32, ordering: nested, more_than: 60}}
+archive: {{chunks: 2}}
+publish: {{bootstrap: {{replicates: 200}}}}
+catalogues:
+  mine: {{path: "{given}/mine.csv", sample: measured, frame: equatorial, base: raw, columns: {{parallax: plx}}}}
+""")
+    files = ("gaia.fits", "tmass.parquet", "distances.ecsv", "members.parquet", "clusters.csv", "spectra.csv")
+    overlay["datasets"] = {name.partition(".")[0]: {"file": name, "path": str(given / name)} for name in files}
+    overlay["datasets"]["spectra"]["sha256"] = hashlib.sha256((given / "spectra.csv").read_bytes()).hexdigest()
+    overlay["datasets"]["absent"] = {"file": "absent.csv"}
     return overlay
-
-
-def _in(unit: str, column: str | None = None) -> dict[str, str]:
-    return {"column": column or unit, "unit": unit}

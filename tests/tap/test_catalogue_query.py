@@ -18,6 +18,7 @@ from tap import proxy as faults
 from tap.proxy import FaultyProxy
 from tap.release import RELEASE
 
+from gaia_offsets.adql import SOURCE_ID_END
 from gaia_offsets.tap import Archive, ArchiveError
 
 pytestmark = pytest.mark.xdist_group("tap")
@@ -62,16 +63,15 @@ def test_the_parts_are_the_whole(proxy: FaultyProxy, wanted: pd.DataFrame) -> No
 
 
 @pytest.mark.parametrize("fault", [faults.keep_rows(90), faults.drop, faults.truncate], ids=["rows", "drop", "half"])
-def test_a_result_that_is_not_whole(proxy: FaultyProxy, fault: faults.Fault) -> None:
-    whole = one_part(proxy.url)
+def test_a_result_that_is_not_whole(proxy: FaultyProxy, wanted: pd.DataFrame, fault: faults.Fault) -> None:
     proxy.plan("GET", RESULT, lambda answer: None, fault)
-    pd.testing.assert_frame_equal(one_part(proxy.url), whole)
+    whole = wanted[wanted["source_id"] < SOURCE_ID_END // 3]
+    pd.testing.assert_frame_equal(one_part(proxy.url), whole, check_dtype=False, check_exact=True)
     assert not proxy.faults
 
 
 def test_rows_that_stay_away(proxy: FaultyProxy) -> None:
-    for _ in range(2):
-        proxy.plan("GET", RESULT, *([] if proxy.faults else [lambda answer: None]), faults.keep_rows(90))
+    proxy.plan("GET", RESULT, lambda answer: None, faults.keep_rows(90), faults.keep_rows(90))
     with pytest.raises(ArchiveError, match=r"part 1 of 3: 90 rows came back, COUNT\(\*\) said \d+ \(2 tries\)"):
         one_part(proxy.url, attempts=2)
 

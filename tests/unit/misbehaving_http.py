@@ -1,4 +1,4 @@
-"""A web server on 127.0.0.1 that misbehaves as told: the other side of test_download.py."""
+"""A web server on 127.0.0.1 that misbehaves as told: the other side of test_download.py and test_web.py."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class Answer:
     length: bool = True  # False: no Content-Length, the end of the connection ends the body
     drop_after: int | None = None  # bytes of the body after which the connection is closed
     stall_after: int | None = None  # bytes of the body after which nothing comes any more
+    hang_up: bool = False  # no answer at all
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,13 @@ class Served:
     """One request as it was seen and what it got."""
 
     path: str
-    range: str | None
-    if_range: str | None
-    accept_encoding: str | None
+    headers: dict[str, str]
     status: int
     sent: int
+
+    @property
+    def range(self) -> str | None:
+        return self.headers.get("Range")
 
 
 class MisbehavingServer:
@@ -43,10 +46,11 @@ class MisbehavingServer:
         self.served: list[Served] = []
         self.over = threading.Event()
         self._lock = threading.Lock()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        handler = type("Handler", (_Handler,), {"owner": self})
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01})
 
-    def url(self, path: str) -> str:
+    def url(self, path: str = "/stars.csv") -> str:
         return f"http://127.0.0.1:{self._http.server_address[1]}{path}"
 
     def __enter__(self) -> Self:
@@ -59,28 +63,20 @@ class MisbehavingServer:
         self._thread.join()
         self._http.server_close()
 
-    def _next(self, path: str) -> Answer:
+    def next(self, path: str) -> Answer:
         with self._lock:
             answers = self.plan.get(path, [Answer(status=404, body=b"<html>no such page</html>")])
             return answers.pop(0) if len(answers) > 1 else answers[0]
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        server = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                server._answer(self)
+class _Handler(BaseHTTPRequestHandler):
+    owner: MisbehavingServer
 
-            def log_message(self, *_: object) -> None:
-                pass
-
-        return Handler
-
-    def _answer(self, request: BaseHTTPRequestHandler) -> None:
-        answer = self._next(request.path)
-        asked, if_range = request.headers.get("Range"), request.headers.get("If-Range")
+    def do_GET(self) -> None:
+        answer = self.owner.next(self.path)
+        asked, if_range = self.headers.get("Range"), self.headers.get("If-Range")
         status, body, headers = answer.status, answer.body, dict(answer.headers)
-        same = if_range is None or answer.ignore_if_range or if_range == answer.etag
+        same = answer.ignore_if_range or if_range in (None, answer.etag)
         if status == 200 and asked and answer.ranges and same:
             start = int(asked.removeprefix("bytes=").rstrip("-"))
             if start >= len(body):
@@ -93,15 +89,20 @@ class MisbehavingServer:
         if answer.length:
             headers.setdefault("Content-Length", str(len(body)))
         end = min(len(body) if cut is None else cut for cut in (answer.drop_after, answer.stall_after))
-        accepted = request.headers.get("Accept-Encoding")
-        with self._lock:
-            self.served.append(Served(request.path, asked, if_range, accepted, status, min(end, len(body))))
-        request.send_response(status)
-        for name, value in headers.items():
-            request.send_header(name, value)
-        request.end_headers()
-        request.wfile.write(body[:end])
-        request.wfile.flush()
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.owner.served.append(Served(self.path, dict(self.headers), status, min(end, len(body))))
+        if not answer.hang_up:
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body[:end])
+            self.wfile.flush()
         if answer.stall_after is not None:
-            self.over.wait(10)
-        request.close_connection = True
+            self.owner.over.wait(10)
+        self.close_connection = True
+
+    do_POST = do_DELETE = do_GET
+
+    def log_message(self, *_: object) -> None:
+        pass

@@ -17,6 +17,7 @@ from gaia_offsets.archive import (
     merge_chunks,
     preselect,
     read_whole,
+    service,
     write_whole,
 )
 from gaia_offsets.tables import TableError
@@ -35,18 +36,16 @@ def candidates(rows: list[dict[str, Any]]) -> pd.DataFrame:
 # --- queries ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("name", "written"),
-    [
-        ("gaiaedr3.gaia_source", "gaiaedr3.gaia_source"),
-        ('"external".gaiaedr3_distance', '"external".gaiaedr3_distance'),
-        ("I/350/gaiaedr3", '"I/350/gaiaedr3"'),
-        ("BP-RP", '"BP-RP"'),
-        ("e_[Fe/H]", '"e_[Fe/H]"'),
-    ],
-)
-def test_names_are_quoted_where_they_must_be(name: str, written: str) -> None:
-    assert adql.delimited(name) == written
+def test_names_are_quoted_where_they_must_be() -> None:
+    for stays in ("gaiaedr3.gaia_source", '"external".gaiaedr3_distance', "TAP_SCHEMA.columns"):
+        assert adql.quoted_table(stays) == stays
+    for column in ("ra", "b_rgeo", '"date"'):
+        assert adql.quoted(column) == column
+    for name in ("I/350/gaiaedr3", "J/A+A/649/A1.dat", "BP-RP", "e_[Fe/H]"):
+        assert adql.quoted_table(name) == adql.quoted(name) == f'"{name}"'
+    for column in ("B_rgeo", "Sp.Type", "sp.type"):
+        assert adql.quoted(column) == f'"{column}"'
+    assert adql.quoted('a" FROM b') == adql.quoted_table('a" FROM b') == '"a"" FROM b"'
 
 
 def test_an_independent_parser_reads_the_queries() -> None:
@@ -62,29 +61,23 @@ def test_an_independent_parser_reads_the_queries() -> None:
     ]
     for query in queries:
         assert ADQLQueryTranslator(query).to_postgresql()
-    assert 'g."BP-RP" AS bp_rp' in queries[0] and "b.Source = g.Source" in queries[0]
+    assert 'g."BP-RP" AS bp_rp' in queries[0] and 'b."Source" = g."Source"' in queries[0]
 
 
-def test_a_release_without_2mass_and_distances_asks_for_neither() -> None:
+def test_what_a_release_lacks() -> None:
     bare = RELEASE | {"tmass": None, "distances": None}
     query = adql.crossmatch_query(bare, "source_id")
     assert "ks_m" not in query and "r_med_geo" not in query and "2mass" not in query
     assert list(adql.needed_columns(bare, "source_id")) == ["gaiaedr3.gaia_source"]
-
-
-def test_a_release_without_the_dr2_table_cannot_be_asked_by_dr2_identifiers() -> None:
-    with pytest.raises(ValueError, match="names no table dr2_neighbourhood, which crossmatch"):
+    with pytest.raises(ValueError, match="no table dr2_neighbourhood"):
         adql.crossmatch_query({"epoch": 2016.0, "gaia_source": "gaiadr4.gaia_source"}, "dr2_source_id")
+    with pytest.raises(ValueError, match="'name' is not one of"):
+        adql.crossmatch_query(RELEASE, "name")
 
 
 def test_positions_of_the_release_s_own_epoch_need_no_wider_cone() -> None:
     query = adql.crossmatch_query(RELEASE, "position", radius_arcsec=3.6, years=0.0, margin_arcsec=60.0)
     assert "t.dec, 0.001000000))" in query and "pmra IS NULL" not in query
-
-
-def test_unknown_way_to_match() -> None:
-    with pytest.raises(ValueError, match=r"crossmatch\.by: 'name' is not one of"):
-        adql.crossmatch_query(RELEASE, "name")
 
 
 # --- preselection ----------------------------------------------------------------------------------------------------
@@ -127,7 +120,7 @@ def test_by_identifier_spectra_of_one_star_share_it() -> None:
 @pytest.mark.parametrize(
     ("columns", "by", "line"),
     [
-        (["target_ra"], "position", "no column 'target_dec', which crossmatch.by: position needs"),
+        (["target_ra"], "position", "no column 'target_dec'"),
         (["obsid"], "source_id", "no column 'source_id'"),
         (["target_ra", "target_dec", "parallax"], "position", "columns parallax would be overwritten"),
         (["target_ra", "target_dec", "source_id"], "position", "columns source_id would be overwritten"),
@@ -247,6 +240,14 @@ def test_own_columns_and_identifiers_survive_the_file(tmp_path: Any) -> None:
     back = read_whole(tmp_path / "t.parquet")
     assert back["plate"].tolist() == ["a", "b", "c"] and back["source_id"].iloc[2] == 2**60 + 2
     assert [path.name for path in tmp_path.iterdir()] == ["t.parquet"]
+
+
+def test_patience_from_the_resources_of_a_job() -> None:
+    wanted = {"maxrec": 10, "timeout_s": 60.0, "stall_s": 2.5, "poll_s": 0.1, "attempts": 3, "max_wait_s": 5.0}
+    resources = {f"archive_{name}": str(value) for name, value in wanted.items()} | {"mem_mb": 400}
+    found = service("https://tap.example/tap/", resources)
+    assert {name: getattr(found, name) for name in wanted} == wanted and found.url == "https://tap.example/tap"
+    assert isinstance(found.attempts, int) and isinstance(found.maxrec, int)
 
 
 # --- documents -------------------------------------------------------------------------------------------------------

@@ -5,60 +5,68 @@ from __future__ import annotations
 import errno
 import gzip
 import hashlib
+import io
 import json
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
+from retrieve import retrieve
 from unit.misbehaving_http import Answer, MisbehavingServer
 
-from gaia_offsets import download
-from gaia_offsets.download import DownloadError, check_file, count_rows, fetch, retrieve
+from gaia_offsets import download, web
+from gaia_offsets.download import CHUNK, fetch
+from gaia_offsets.rawfile import DownloadError, check_file, count_rows
 
 SIZE = 1_000_003  # not a multiple of any block
+HALF = SIZE // 2
 BODY = b"source_id,parallax\n" + np.random.default_rng(7).integers(48, 58, SIZE - 19, dtype=np.uint8).tobytes()
+OLD = b"source_id,parallax\n" + b"9" * (SIZE - 19)
 SHA256 = hashlib.sha256(BODY).hexdigest()
 LOGIN = b"<!DOCTYPE html><html><title>Please log in</title></html>"
+GOOD = Answer(BODY)
 
 
 @pytest.fixture
-def server():
+def server() -> Iterator[MisbehavingServer]:
     with MisbehavingServer() as running:
         yield running
 
 
-@pytest.fixture
-def target(tmp_path):
-    return tmp_path / "raw" / "stars.csv"
-
-
-def part_of(target: Path) -> Path:
-    return target.with_name(target.name + ".part")
-
-
-def leave_part(target: Path, body: bytes, url: str, validator: str | None = '"one"', total: int | None = SIZE) -> None:
-    """What a killed run leaves behind."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part_of(target).write_bytes(body)
-    record = {"url": url, "validator": validator, "total": total}
-    target.with_name(target.name + ".part.json").write_text(json.dumps(record))
-
-
 class Run:
-    """fetch() with the sleeps and reports caught."""
+    """A place for the file; fetch() with waits and reports caught."""
 
-    def __init__(self) -> None:
-        self.sleeps: list[float] = []
-        self.lines: list[str] = []
+    def __init__(self, folder: Path, waits: list[float]) -> None:
+        self.file, self.waits, self.lines = folder / "raw/stars.csv", waits, []
+        self.part = self.file.with_name("stars.csv.part")
 
-    def __call__(self, *args, **kwargs):
-        return fetch(*args, sleep=self.sleeps.append, report=self.lines.append, **{"timeout": 5.0, **kwargs})
+    def __call__(self, *addresses: str, **options: Any) -> tuple[str, int, str]:
+        options = {"timeout": 5.0, "report": self.lines.append} | options
+        return fetch(addresses[0], self.file, mirrors=addresses[1:], **options)
+
+    def fails(self, *addresses: str, **options: Any) -> str:
+        with pytest.raises(DownloadError) as caught:
+            self(*addresses, **options)
+        assert "\n" not in str(caught.value) and not self.file.exists()
+        return str(caught.value)
+
+    def leave(self, body: bytes, url: str | None) -> None:
+        """What a killed run leaves behind; its record is damaged where the address is None."""
+        self.file.parent.mkdir()
+        self.part.write_bytes(body)
+        record = json.dumps({"url": url, "validator": '"one"'})
+        self.file.with_name("stars.csv.part.json").write_text(record if url else '{"url": "ht')
+
+    def whole(self) -> bool:
+        return self.file.read_bytes() == BODY and [path.name for path in self.file.parent.iterdir()] == [self.file.name]
 
     @property
     def said(self) -> str:
@@ -66,327 +74,236 @@ class Run:
 
 
 @pytest.fixture
-def run():
-    return Run()
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    waits: list[float] = []
+    monkeypatch.setattr(web, "sleep", waits.append)
+    return Run(tmp_path, waits)
 
 
-def assert_only(target: Path) -> None:
-    assert target.read_bytes() == BODY
-    assert [path.name for path in target.parent.iterdir()] == [target.name]
+KNOWN = {"sha256": SHA256.upper(), "size": SIZE}
+NO_ETAG, WEAK, NEW = {"etag": None}, {"etag": 'W/"weak"'}, {"etag": '"two"'}
+DATED = {"etag": None, "headers": {"Last-Modified": "Fri, 21 Jan 2022 10:00:00 GMT"}}
+SHIFTED = Answer(BODY[10:], status=206, headers={"Content-Range": f"bytes 10-{SIZE - 1}/{SIZE}"})
 
 
-def test_plain_download(server, target, run):
-    server.plan["/stars.csv"] = [Answer(BODY)]
-    found = run(server.url("/stars.csv"), target, sha256=SHA256.upper(), size=SIZE)
-    assert (found.url, found.bytes, found.sha256) == (server.url("/stars.csv"), SIZE, SHA256)
-    assert_only(target)
-    assert run.sleeps == [] and "no sha256" not in run.said and SHA256 in run.said
+def drop(body: bytes = BODY, **more: Any) -> Answer:
+    """The connection ends in the middle."""
+    return Answer(body, drop_after=HALF, **more)
 
 
-def test_without_sha256_the_digest_is_told(server, target, run):
-    server.plan["/stars.csv"] = [Answer(BODY)]
-    assert run(server.url("/stars.csv"), target).sha256 == SHA256
-    assert any("no sha256 given" in line and SHA256 in line and "config" in line for line in run.lines)
+# Answers; status of each, and If-Range of the last request (False: no Range either); options of fetch; what is said.
+CASES = {
+    "all is well": ([GOOD], [200], False, KNOWN, SHA256),
+    "no digest known": ([GOOD], [200], False, {}, f"no sha256 given; got {SHA256}"),
+    "connection drops": ([drop(), GOOD], [200, 206], '"one"', {}, "try 1 of 5"),
+    "silence": ([Answer(BODY, stall_after=HALF), GOOD], [200, 206], '"one"', {"timeout": 1.0}, "timed out"),
+    "busy": ([Answer(status=503), drop(), Answer(status=429), GOOD], [503, 200, 429, 206], '"one"', {}, "HTTP 429"),
+    "more drops than tries": ([drop(), drop(BODY), GOOD], [200, 206, 206], '"one"', {"attempts": 2}, "try 1 of 2"),
+    "no length": ([drop(length=False), Answer(BODY, length=False)], [200, 206], '"one"', {"size": SIZE}, "more expect"),
+    # Two versions must not be spliced: a strong ETag, a date or a digest tells them apart, else all comes anew.
+    "no validator": ([drop(**NO_ETAG), Answer(BODY, **NO_ETAG)], [200, 200], False, {}, ""),
+    "weak ETag": ([drop(**WEAK), Answer(BODY, **WEAK)], [200, 200], False, {}, ""),
+    "digest only": ([drop(**NO_ETAG), Answer(BODY, **NO_ETAG)], [200, 206], None, KNOWN, ""),
+    "date": (
+        [drop(**DATED), Answer(BODY, ignore_if_range=True, **DATED)],
+        [200, 206],
+        DATED["headers"]["Last-Modified"],
+        {},
+        "",
+    ),
+    "changed": ([drop(OLD), Answer(BODY, **NEW)], [200, 200], '"one"', {}, "changed"),
+    "deaf": (
+        [drop(OLD), *[Answer(BODY, ignore_if_range=True, **NEW)] * 2],
+        [200, 206, 200],
+        False,
+        {},
+        "starting again",
+    ),
+    "another range": ([drop(), SHIFTED, GOOD], [200, 206, 200], False, {}, "starting again"),
+    "no ranges": ([drop(), Answer(BODY, ranges=False)], [200, 200], '"one"', KNOWN, "dropped"),
+}
 
 
-def test_dropped_connection_is_resumed(server, target, run):
-    server.plan["/stars.csv"] = [Answer(BODY, drop_after=SIZE // 2), Answer(BODY)]
-    run(server.url("/stars.csv"), target, sha256=SHA256)
-    assert_only(target)
-    _, second = server.served
-    start = int(second.range.removeprefix("bytes=").rstrip("-"))
-    assert SIZE // 2 - download.CHUNK <= start <= SIZE // 2  # at most one block is fetched twice
-    assert (second.status, second.if_range, second.sent) == (206, '"one"', SIZE - start)
-    assert len(run.sleeps) == 1 and 0 < run.sleeps[0] <= 2
+@pytest.mark.parametrize(("answers", "statuses", "if_range", "options", "said"), CASES.values(), ids=CASES)
+def test_the_file_comes_whole(
+    server: MisbehavingServer, run: Run, answers: Any, statuses: Any, if_range: Any, options: Any, said: str
+) -> None:
+    server.plan["/stars.csv"] = list(answers)
+    assert run(server.url(), **options) == (server.url(), SIZE, SHA256)
+    assert run.whole() and said in run.said
+    assert [seen.status for seen in server.served] == statuses
+    last = server.served[-1]
+    assert last.headers["Accept-Encoding"] == "identity" and last.headers.get("If-Range") == (if_range or None)
+    if if_range is False:
+        assert last.range is None
+    else:  # at most one block of each connection comes twice
+        assert int(last.range[6:-1]) >= HALF - CHUNK
 
 
-def test_more_drops_than_attempts_are_fine_while_there_is_progress(server, target, run):
-    step = 2 * download.CHUNK
-    server.plan["/stars.csv"] = [Answer(BODY, drop_after=step)]
-    run(server.url("/stars.csv"), target, sha256=SHA256, attempts=2)
-    assert_only(target)
-    assert len(run.sleeps) > 2
+@pytest.mark.parametrize(
+    ("left", "url", "statuses", "options"),
+    [
+        (BODY[:HALF], "/stars.csv", [206], {}),
+        (BODY, "/stars.csv", [416], KNOWN),  # killed before the renaming
+        (BODY + b"1", "/stars.csv", [416, 200], {}),
+        (b"x" * 1000, "/other.csv", [200], {}),
+        (b"x" * 1000, None, [200], {}),
+    ],
+)
+def test_the_rest_of_a_killed_run(
+    server: MisbehavingServer, run: Run, left: bytes, url: str | None, statuses: list[int], options: Any
+) -> None:
+    server.plan["/stars.csv"] = [GOOD]
+    run.leave(left, url and server.url(url))
+    run(server.url(), **options)
+    assert run.whole() and [seen.status for seen in server.served] == statuses
 
 
-def test_drops_without_progress_end(server, target, run):
-    server.plan["/stars.csv"] = [Answer(BODY, drop_after=SIZE // 2, ranges=False)]
-    with pytest.raises(DownloadError, match=r"gave up after 3 attempts in a row.*500001") as caught:
-        run(server.url("/stars.csv"), target, attempts=3)
-    assert "\n" not in str(caught.value) and server.url("/stars.csv") in str(caught.value)
-    assert len(server.served) == 3
-    assert not target.exists() and part_of(target).stat().st_size >= SIZE // 2 - download.CHUNK
-    assert 1 <= run.sleeps[0] <= 2 <= run.sleeps[1] <= 4 and len(run.sleeps) == 2
-
-
-def test_rest_of_a_killed_run(server, target, run):
-    server.plan["/stars.csv"] = [Answer(BODY)]
-    leave_part(target, BODY[: SIZE // 2], server.url("/stars.csv"))
-    run(server.url("/stars.csv"), target, sha256=SHA256)
-    assert_only(target)
-    assert [(seen.status, seen.sent) for seen in server.served] == [(206, SIZE - SIZE // 2)]
-
-
-def test_killed_process_leaves_what_came(server, target, run):
+def test_a_killed_process_leaves_what_came(server: MisbehavingServer, run: Run) -> None:
     """A real SIGKILL in the middle of the body, then a second run."""
-    server.plan["/stars.csv"] = [Answer(BODY, stall_after=SIZE // 2), Answer(BODY)]
-    code = f"from gaia_offsets.download import fetch; fetch({server.url('/stars.csv')!r}, {str(target)!r})"
+    server.plan["/stars.csv"] = [Answer(BODY, stall_after=HALF), GOOD]
+    code = f"from gaia_offsets.download import fetch; fetch({server.url()!r}, {str(run.file)!r})"
     environment = {**os.environ, "PYTHONPATH": str(Path(download.__file__).parents[1])}
     process = subprocess.Popen([sys.executable, "-c", code], env=environment)
-    wanted, deadline = SIZE // 2 - download.CHUNK, time.monotonic() + 20
-    while time.monotonic() < deadline and not (part_of(target).exists() and part_of(target).stat().st_size >= wanted):
+    wanted, deadline = HALF - CHUNK, time.monotonic() + 60
+    while time.monotonic() < deadline and not (run.part.exists() and run.part.stat().st_size >= wanted):
         time.sleep(0.02)
     process.kill()
     process.wait()
-    assert not target.exists()
-    run(server.url("/stars.csv"), target, sha256=SHA256)
-    assert_only(target)
-    assert server.served[-1].status == 206 and server.served[-1].sent <= SIZE - wanted
+    assert not run.file.exists()
+    run(server.url(), sha256=SHA256)
+    assert run.whole() and server.served[-1].status == 206 and server.served[-1].sent <= SIZE - wanted
 
 
-def test_killed_between_last_byte_and_renaming(server, target, run):
-    leave_part(target, BODY, server.url("/stars.csv"))
-    run(server.url("/stars.csv"), target, sha256=SHA256)
-    assert_only(target)
-    assert server.served == []
+@pytest.mark.parametrize(
+    ("answer", "options", "facts"),
+    [
+        (Answer(status=404), {}, ["404"]),
+        (Answer(status=500), {"attempts": 2}, ["500", "2 tries"]),
+        (Answer(status=503, headers={"Retry-After": "86400"}), {}, ["86400 s", "longer than"]),
+        (Answer(BODY, drop_after=HALF, ranges=False), {"attempts": 3}, [str(HALF)]),
+        (Answer(status=302, headers={"Location": "ftp://127.0.0.1/stars.csv"}), {}, ["ftp"]),
+        (GOOD, {"size": SIZE + 5}, [f"expected {SIZE + 5} bytes, the server has {SIZE}"]),
+        (Answer(BODY, length=False), {"size": SIZE - 5}, [f"expected {SIZE - 5} bytes, got {SIZE}"]),
+        (GOOD, {"sha256": "0" * 64}, ["0" * 64, SHA256, str(SIZE), "removed", "config"]),
+        (Answer(LOGIN), {"size": SIZE}, ["not a table", "stars.csv", "Please log in"]),
+        (Answer(gzip.compress(BODY), headers={"Content-Encoding": "gzip"}), {}, ["packed (gzip)"]),
+    ],
+)
+def test_what_is_refused_comes_from_the_mirror(
+    server: MisbehavingServer, run: Run, answer: Answer, options: dict[str, Any], facts: list[str]
+) -> None:
+    server.plan["/stars.csv"], server.plan["/mirror.csv"] = [answer], [GOOD]
+    message = run.fails(server.url(), **options)
+    assert all(fact in message for fact in [*facts, "stars.csv", server.url()])
+    tries = options.get("attempts", 1)
+    assert len(server.served) == tries and len(run.waits) == tries - 1
+    if answer.drop_after is None:
+        assert list(run.file.parent.iterdir()) == []
+    right = {"attempts": tries, "sha256": SHA256, "size": SIZE}
+    if not {"sha256", "size"} & set(options) or answer.body == LOGIN:
+        assert run(server.url(), server.url("/mirror.csv"), **right)[0] == server.url("/mirror.csv")
+    else:
+        run(server.url(), **right)  # what was refused left nothing behind
+        assert server.served[-1].range is None
+    assert run.whole()
 
 
-def test_complete_part_of_unknown_length(server, target, run):
-    server.plan["/stars.csv"] = [Answer(BODY)]
-    leave_part(target, BODY, server.url("/stars.csv"), total=None)
-    run(server.url("/stars.csv"), target, sha256=SHA256)
-    assert_only(target)
-    assert [seen.status for seen in server.served] == [416]
-
-
-def test_part_longer_than_the_file(server, target, run):
-    server.plan["/stars.csv"] = [Answer(BODY)]
-    leave_part(target, BODY + b"more", server.url("/stars.csv"), total=None)
-    run(server.url("/stars.csv"), target, sha256=SHA256)
-    assert_only(target)
-    assert [seen.status for seen in server.served] == [416, 200]
-
-
-def test_damaged_part_record_starts_afresh(server, target, run):
-    server.plan["/stars.csv"] = [Answer(BODY)]
-    leave_part(target, b"x" * 1000, server.url("/stars.csv"))
-    target.with_name(target.name + ".part.json").write_text('{"url": "ht')
-    run(server.url("/stars.csv"), target)
-    assert_only(target)
-
-
-def test_part_of_another_address_is_not_continued(server, target, run):
-    server.plan["/stars.csv"] = [Answer(BODY)]
-    leave_part(target, b"x" * 1000, server.url("/other.csv"))
-    run(server.url("/stars.csv"), target)
-    assert_only(target)
-    assert server.served[0].range is None
-
-
-def test_part_from_a_mirror_is_continued_there(server, target, run):
-    server.plan["/stars.csv"] = server.plan["/mirror.csv"] = [Answer(BODY)]
-    leave_part(target, BODY[:1000], server.url("/mirror.csv"))
-    found = run(server.url("/stars.csv"), target, mirrors=[server.url("/mirror.csv")])
-    assert_only(target)
-    assert found.url == server.url("/mirror.csv") and server.served[0].status == 206
-
-
-@pytest.mark.parametrize("etag", [None, 'W/"weak"'])
-def test_no_splice_without_validator(server, target, run, etag):
-    """Neither ETag nor date nor digest: two versions spliced would go unseen, so the next attempt starts at zero."""
-    server.plan["/stars.csv"] = [Answer(BODY, etag=etag, drop_after=SIZE // 2), Answer(BODY, etag=etag)]
-    run(server.url("/stars.csv"), target)
-    assert_only(target)
-    assert server.served[1].range is None
-
-
-def test_digest_stands_in_for_a_validator(server, target, run):
-    server.plan["/stars.csv"] = [Answer(BODY, etag=None, drop_after=SIZE // 2), Answer(BODY, etag=None)]
-    run(server.url("/stars.csv"), target, sha256=SHA256)
-    assert_only(target)
-    assert (server.served[1].status, server.served[1].if_range) == (206, None)
-
-
-def test_last_modified_is_a_validator(server, target, run):
-    day = {"Last-Modified": "Fri, 21 Jan 2022 10:00:00 GMT"}
-    dropping = Answer(BODY, etag=None, headers=day, drop_after=SIZE // 2)
-    server.plan["/stars.csv"] = [dropping, Answer(BODY, etag=None, headers=day, ignore_if_range=True)]
-    run(server.url("/stars.csv"), target)
-    assert_only(target)
-    assert (server.served[1].status, server.served[1].if_range) == (206, day["Last-Modified"])
-
-
-def test_changed_etag_is_not_spliced(server, target, run):
-    old = b"source_id,parallax\n" + b"9" * (SIZE - 19)
-    server.plan["/stars.csv"] = [Answer(old, drop_after=SIZE // 2), Answer(BODY, etag='"two"')]
-    run(server.url("/stars.csv"), target)
-    assert_only(target)
-    assert [seen.status for seen in server.served] == [200, 200]
-    assert "changed" in run.said and "dropped" in run.said
-
-
-def test_changed_etag_with_a_server_deaf_to_if_range(server, target, run):
-    old = b"source_id,parallax\n" + b"9" * (SIZE - 19)
-    new = Answer(BODY, etag='"two"', ignore_if_range=True)
-    server.plan["/stars.csv"] = [Answer(old, drop_after=SIZE // 2), new, new]
-    run(server.url("/stars.csv"), target)
-    assert_only(target)
-    assert [seen.status for seen in server.served] == [200, 206, 200]
-
-
-def test_range_that_starts_elsewhere_is_refused(server, target, run):
-    wrong = Answer(BODY[10:], status=206, headers={"Content-Range": f"bytes 10-{SIZE - 1}/{SIZE}"})
-    server.plan["/stars.csv"] = [wrong, Answer(BODY)]
-    leave_part(target, BODY[: SIZE // 2], server.url("/stars.csv"))
-    run(server.url("/stars.csv"), target)
-    assert_only(target)
-
-
-def test_rest_of_a_file_of_another_length_is_refused(server, target, run):
-    server.plan["/stars.csv"] = [Answer(BODY, etag=None)]
-    leave_part(target, BODY[: SIZE // 2], server.url("/stars.csv"), validator=None, total=SIZE + 1)
-    run(server.url("/stars.csv"), target, sha256=SHA256)
-    assert_only(target)
-    assert [seen.status for seen in server.served] == [206, 200]
-
-
-def test_server_ignoring_ranges(server, target, run):
-    server.plan["/stars.csv"] = [Answer(BODY, ranges=False)]
-    leave_part(target, BODY[: SIZE // 2], server.url("/stars.csv"))
-    run(server.url("/stars.csv"), target, sha256=SHA256)
-    assert_only(target)
-    assert [(seen.status, seen.sent) for seen in server.served] == [(200, SIZE)]
-
-
-def test_retry_after_seconds(server, target, run):
-    busy = Answer(status=503, headers={"Retry-After": "17"})
-    server.plan["/stars.csv"] = [busy, Answer(BODY)]
-    run(server.url("/stars.csv"), target)
-    assert_only(target)
-    assert run.sleeps == [17.0]
-    assert "503" in run.said and "17 s" in run.said
-
-
-def test_retry_after_date_and_cap(server, target, run):
-    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
-    server.plan["/stars.csv"] = [
-        Answer(status=429, headers={"Retry-After": soon}),
-        Answer(status=429, headers={"Retry-After": "86400"}),
-        Answer(status=503, headers={"Retry-After": "Fri, 21 Jan 2022 10:00:00 GMT"}),
-        Answer(status=503, headers={"Retry-After": "in a while"}),
-        Answer(BODY),
-    ]
-    run(server.url("/stars.csv"), target)
-    assert_only(target)
-    assert 80 < run.sleeps[0] <= 100 and run.sleeps[1] == download.LONGEST_WAIT
-    assert 4 <= run.sleeps[2] <= 8 and 8 <= run.sleeps[3] <= 16  # our own back-off
-
-
-def test_404_goes_to_the_mirror_at_once(server, target, run):
-    server.plan["/mirror.csv"] = [Answer(BODY)]
-    found = run(server.url("/stars.csv"), target, mirrors=[server.url("/mirror.csv")], sha256=SHA256)
-    assert_only(target)
-    assert found.url == server.url("/mirror.csv") and run.sleeps == []
-    assert [seen.path for seen in server.served] == ["/stars.csv", "/mirror.csv"]
-
-
-def test_all_addresses_fail(server, target, run):
-    server.plan["/mirror.csv"] = [Answer(status=500)]
-    with pytest.raises(DownloadError) as caught:
-        run(server.url("/stars.csv"), target, mirrors=[server.url("/mirror.csv")], attempts=2)
-    message = str(caught.value)
-    assert "\n" not in message and "404" in message and "500" in message and "stars.csv" in message
-    assert server.url("/stars.csv") in message and server.url("/mirror.csv") in message
-    assert len(server.served) == 3
-
-
-def test_stall_is_retried(server, target, run):
-    server.plan["/stars.csv"] = [Answer(BODY, stall_after=SIZE // 2), Answer(BODY)]
-    run(server.url("/stars.csv"), target, sha256=SHA256, timeout=0.2)
-    assert_only(target)
-    assert "timed out" in run.said and server.served[1].status == 206
-
-
-def test_nobody_answers(target, run):
+def test_all_addresses_fail(server: MisbehavingServer, run: Run) -> None:
+    server.plan["/mirror.csv"] = [Answer(BODY[:-1] + b"x")]
+    message = run.fails(server.url(), server.url("/mirror.csv"), sha256=SHA256)
+    assert all(f in message for f in (f"{server.url()}: the server says 404", f"{server.url('/mirror.csv')}: wrong"))
     with MisbehavingServer() as gone:
-        url = gone.url("/stars.csv")
-    with pytest.raises(DownloadError, match="refused") as caught:
-        run(url, target, attempts=2)
-    assert url in str(caught.value) and "\n" not in str(caught.value)
-    assert len(run.sleeps) == 1
+        url = gone.url()
+    assert "refused (2 tries)" in run.fails(url, attempts=2)
 
 
-def test_truncated_without_length_but_with_size(server, target, run):
-    server.plan["/stars.csv"] = [Answer(BODY, length=False, drop_after=SIZE // 2), Answer(BODY, length=False)]
-    run(server.url("/stars.csv"), target, size=SIZE)
-    assert_only(target)
-    assert server.served[1].range == f"bytes={SIZE // 2}-"
-    assert f"{SIZE // 2} of {SIZE}" in run.said
+def test_a_part_is_continued_where_it_came_from(server: MisbehavingServer, run: Run) -> None:
+    server.plan["/stars.csv"] = server.plan["/mirror.csv"] = [GOOD]
+    run.leave(BODY[:1000], server.url("/mirror.csv"))
+    assert run(server.url(), server.url("/mirror.csv"))[0] == server.url("/mirror.csv")
+    assert run.whole() and server.served[0].status == 206
 
 
-def test_wrong_size_is_known_before_the_body(server, target, run):
-    server.plan["/stars.csv"] = [Answer(BODY)]
-    with pytest.raises(DownloadError, match=f"expected {SIZE + 5} bytes, the server has {SIZE}"):
-        run(server.url("/stars.csv"), target, size=SIZE + 5)
-    assert not target.exists() and not part_of(target).exists() and run.sleeps == []
+def test_a_login_page_does_not_cost_the_part(server: MisbehavingServer, run: Run) -> None:
+    server.plan["/stars.csv"] = [Answer(LOGIN, etag=None), GOOD]
+    run.leave(BODY[:HALF], server.url())
+    assert "Please log in" in run.fails(server.url())
+    run(server.url())
+    assert run.whole() and server.served[1].status == 206
 
 
-def test_longer_than_size(server, target, run):
-    server.plan["/stars.csv"] = [Answer(BODY, length=False)]
-    with pytest.raises(DownloadError, match=f"expected {SIZE - 5} bytes, got {SIZE}"):
-        run(server.url("/stars.csv"), target, size=SIZE - 5)
-    assert not target.exists() and not part_of(target).exists()
+def test_redirection_and_a_gz_file_labelled_as_encoded(server: MisbehavingServer, run: Run) -> None:
+    packed = gzip.compress(BODY, mtime=0)
+    server.plan["/old"] = [Answer(status=302, headers={"Location": "/stars.csv.gz"})]
+    server.plan["/stars.csv.gz"] = [Answer(packed, headers={"Content-Encoding": "gzip"})]
+    run.file = run.file.with_name("stars.csv.gz")
+    run(server.url("/old"), sha256=hashlib.sha256(packed).hexdigest())
+    assert run.file.read_bytes() == packed
 
 
-def test_wrong_digest(server, target, run):
-    server.plan["/stars.csv"] = [Answer(BODY)]
-    url = server.url("/stars.csv")
-    with pytest.raises(DownloadError) as caught:
-        run(url, target, sha256="0" * 64)
-    message = str(caught.value)
-    assert all(fact in message for fact in ("0" * 64, SHA256, str(SIZE), url, "removed", "config"))
-    assert "\n" not in message
-    assert list(target.parent.iterdir()) == []
-    run(url, target, sha256=SHA256)  # the next try starts fresh
-    assert_only(target)
-    assert server.served[1].range is None
+def test_a_full_disk(server: MisbehavingServer, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.plan["/stars.csv"] = [GOOD]
+
+    class Small(io.FileIO):
+        """A file on a disk with room for about 300 kB."""
+
+        def write(self, chunk: bytes) -> int:
+            if self.tell() + len(chunk) > 300_000:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return super().write(chunk)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(download, "open", Small, raising=False)
+        message = run.fails(server.url(), server.url("/mirror.csv"), sha256=SHA256)
+    kept = run.part.stat().st_size
+    assert 0 < kept <= 300_000 and f"{kept} bytes of stars.csv" in message and str(run.file.parent) in message
+    assert "disk is full" in message and len(server.served) == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(download.shutil, "disk_usage", lambda _: SimpleNamespace(free=1234))
+        message = run.fails(server.url(), sha256=SHA256)
+    assert f"{SIZE - kept} more bytes needed; 1234 bytes are free" in message and run.part.stat().st_size == kept
+    run(server.url(), sha256=SHA256)
+    assert run.whole() and server.served[-1].sent == SIZE - kept
 
 
-def test_wrong_digest_goes_to_the_mirror(server, target, run):
-    server.plan["/stars.csv"] = [Answer(BODY[:-1] + b"x")]
-    server.plan["/mirror.csv"] = [Answer(BODY)]
-    run(server.url("/stars.csv"), target, mirrors=[server.url("/mirror.csv")], sha256=SHA256)
-    assert_only(target)
+def test_a_file_address(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[bool] = []
+    monkeypatch.setattr(download.os, "fsync", lambda _: synced.append(run.file.exists()))
+    source = tmp_path / "my stars.csv"
+    source.write_bytes(BODY)
+    assert SHA256 in run.fails(source.as_uri(), sha256="0" * 64)
+    assert "no such file" in run.fails((tmp_path / "none.csv").as_uri())
+    assert run(source.as_uri(), **KNOWN)[1] == SIZE
+    assert run.whole() and source.read_bytes() == BODY
+    assert synced == [False]  # on the disk before it has its name
 
 
-def test_html_instead_of_fits(server, tmp_path, run):
-    server.plan["/stars.fits"] = [Answer(LOGIN)]
-    target = tmp_path / "stars.fits"
-    with pytest.raises(DownloadError) as caught:
-        run(server.url("/stars.fits"), target, size=SIZE, sha256=SHA256)
-    message = str(caught.value)
-    assert "not FITS" in message and "stars.fits" in message and "Please log in" in message and "\n" not in message
-    assert len(server.served) == 1 and list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize("address", ["ftp://host/stars.csv", "s3://bucket/stars.csv", "/data/stars.csv", "stars.csv"])
+def test_an_unknown_scheme(run: Run, address: str) -> None:
+    assert f"{address}: unknown scheme" in run.fails("http://127.0.0.1:9/stars.csv", address)
+    assert not run.file.parent.exists()
 
 
-def test_login_page_does_not_cost_the_part(server, target, run):
-    server.plan["/stars.csv"] = [Answer(LOGIN, etag=None), Answer(BODY)]
-    leave_part(target, BODY[: SIZE // 2], server.url("/stars.csv"))
-    with pytest.raises(DownloadError, match="Please log in"):
-        run(server.url("/stars.csv"), target)
-    assert part_of(target).stat().st_size == SIZE // 2
-    run(server.url("/stars.csv"), target)
-    assert_only(target)
-    assert server.served[1].status == 206
+def test_progress_is_told(server: MisbehavingServer, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.plan["/stars.csv"] = [GOOD]
+    monkeypatch.setattr(download, "PROGRESS_EVERY", 0.0)
+    run.leave(BODY[:HALF], server.url())
+    run(server.url())
+    assert "stars.csv: 0.6 of 1.0 MB" in run.said and "MB/s" in run.said
 
+
+# ---------------------------------------------------------------- what a file is
 
 KINDS = {
     "a.fits": b"SIMPLE  =                    T" + b" " * 50,
     "a.parquet": b"PAR1....PAR1",
-    "a.csv": b"obsid|ra|dec\n1|2|3\n",
+    "a.csv": b"\xef\xbb\xbfobsid|ra|dec\n1|2|3\n",
     "a.csv.gz": gzip.compress(b"ra,dec\n1,2\n"),
     "a.fits.gz": gzip.compress(b"SIMPLE  =                    T"),
-    "a.vot": b'<?xml version="1.0"?><VOTABLE version="1.4"></VOTABLE>',
+    "a.vot": b'<?xml version="1.0"?>\n<VOTABLE version="1.4"></VOTABLE>',
     "a.ecsv": b"# %ECSV 1.0\n# ---\nra\n1\n",
+    "a.dat": b"  1 2.0 3.0\n",
 }
 IMPOSTORS = {
     "html": LOGIN,
@@ -399,139 +316,31 @@ IMPOSTORS = {
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_kinds(tmp_path, name):
-    (tmp_path / "x").write_bytes(KINDS[name])
-    assert check_file(tmp_path / "x", name)[0] == len(KINDS[name])
+def test_kinds_and_impostors(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "x"
+    file.write_bytes(KINDS[name])
+    assert check_file(file, name)[0] == len(KINDS[name])
+    for impostor in IMPOSTORS.values():
+        file.write_bytes(impostor)
+        with pytest.raises(DownloadError, match=rf"(?s)not .* name {name} promises"):
+            check_file(file, name)
 
 
-@pytest.mark.parametrize("name", KINDS)
-@pytest.mark.parametrize("impostor", IMPOSTORS)
-def test_impostors(tmp_path, name, impostor):
-    (tmp_path / "x").write_bytes(IMPOSTORS[impostor])
-    with pytest.raises(DownloadError, match=rf"(?s)not .* name .*{name.removesuffix('.gz')}.* promises"):
+@pytest.mark.parametrize(
+    ("name", "content", "fault"),
+    [
+        ("a.parquet", b"PAR1" + b"." * 1000, "cut short.*1004 bytes"),
+        ("a.csv.gz", b"\x1f\x8b" + b"\xff" * 50, "damaged"),
+        ("a.csv", b"ra,dec\n\0\0", "not a table"),
+    ],
+)
+def test_damaged_files(tmp_path: Path, name: str, content: bytes, fault: str) -> None:
+    (tmp_path / "x").write_bytes(content)
+    with pytest.raises(DownloadError, match=fault):
         check_file(tmp_path / "x", name)
 
 
-def test_parquet_cut_short(tmp_path):
-    (tmp_path / "x").write_bytes(b"PAR1" + b"." * 1000)
-    with pytest.raises(DownloadError, match=r"a.parquet is cut short.*1004 bytes"):
-        check_file(tmp_path / "x", "a.parquet")
-
-
-def test_identity_is_asked_and_forced_gzip_undone(server, target, run):
-    packed = gzip.compress(BODY, mtime=0)
-    server.plan["/stars.csv"] = [Answer(packed, headers={"Content-Encoding": "gzip"})]
-    run(server.url("/stars.csv"), target, sha256=SHA256, size=SIZE)
-    assert_only(target)
-    assert server.served[0].accept_encoding == "identity"
-
-
-def test_interrupted_forced_gzip_starts_afresh(server, target, run):
-    packed = Answer(gzip.compress(BODY, mtime=0), headers={"Content-Encoding": "gzip"})
-    cut = Answer(packed.body, headers=packed.headers, drop_after=len(packed.body) // 2)
-    server.plan["/stars.csv"] = [cut, packed]
-    run(server.url("/stars.csv"), target, sha256=SHA256)
-    assert_only(target)
-    assert server.served[1].range is None
-
-
-def test_gz_file_labelled_as_encoding_stays_packed(server, tmp_path, run):
-    packed = gzip.compress(BODY, mtime=0)
-    server.plan["/stars.csv.gz"] = [Answer(packed, headers={"Content-Encoding": "gzip"})]
-    run(server.url("/stars.csv.gz"), tmp_path / "stars.csv.gz", sha256=hashlib.sha256(packed).hexdigest())
-    assert (tmp_path / "stars.csv.gz").read_bytes() == packed
-
-
-def test_redirection(server, target, run):
-    server.plan["/old.csv"] = [Answer(status=302, headers={"Location": "/stars.csv"})]
-    server.plan["/stars.csv"] = [Answer(BODY)]
-    run(server.url("/old.csv"), target, sha256=SHA256)
-    assert_only(target)
-
-
-def test_redirection_to_a_strange_scheme(server, target, run):
-    server.plan["/old.csv"] = [Answer(status=302, headers={"Location": "ftp://127.0.0.1/stars.csv"})]
-    with pytest.raises(DownloadError, match="ftp"):
-        run(server.url("/old.csv"), target)
-    assert run.sleeps == []
-
-
-def test_disk_full(server, target, run, monkeypatch):
-    server.plan["/stars.csv"] = [Answer(BODY)]
-    plain_open = open
-
-    class Full:
-        """A file on a disk with room for about 300 kB."""
-
-        def __init__(self, stream):
-            self.stream = stream
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            self.stream.close()
-
-        def write(self, chunk):
-            if self.stream.tell() + len(chunk) > 300_000:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            self.stream.write(chunk)
-
-        def flush(self):
-            self.stream.flush()
-
-    with monkeypatch.context() as patch:
-        patch.setattr(download, "open", lambda path, mode: Full(plain_open(path, mode)), raising=False)
-        with pytest.raises(DownloadError) as caught:
-            run(server.url("/stars.csv"), target, sha256=SHA256)
-    kept = part_of(target).stat().st_size
-    message = str(caught.value)
-    assert 0 < kept <= 300_000 and not target.exists()
-    assert f"{SIZE - kept} more bytes needed" in message and "free" in message and str(target.parent) in message
-    assert "\n" not in message and len(server.served) == 1
-    run(server.url("/stars.csv"), target, sha256=SHA256)
-    assert_only(target)
-    assert server.served[1].sent == SIZE - kept
-
-
-def test_too_little_room_is_known_before_writing(server, target, run, monkeypatch):
-    server.plan["/stars.csv"] = [Answer(BODY)]
-    monkeypatch.setattr(download.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1234})())
-    with pytest.raises(DownloadError, match=f"{SIZE} more bytes needed, 1234 free"):
-        run(server.url("/stars.csv"), target)
-
-
-def test_file_address(tmp_path, target, run):
-    source = tmp_path / "my stars.csv"
-    source.write_bytes(BODY)
-    assert run(source.as_uri(), target, sha256=SHA256, size=SIZE).bytes == SIZE
-    assert_only(target)
-    assert source.read_bytes() == BODY
-    with pytest.raises(DownloadError, match="0{64}.*" + SHA256):
-        run(source.as_uri(), target.with_name("again.csv"), sha256="0" * 64)
-    with pytest.raises(DownloadError, match="no such file"):
-        run((tmp_path / "none.csv").as_uri(), target.with_name("again.csv"))
-
-
-@pytest.mark.parametrize("address", ["ftp://host/stars.csv", "s3://bucket/stars.csv", "/data/stars.csv", "stars.csv"])
-def test_unknown_scheme(target, run, address):
-    with pytest.raises(DownloadError, match=f"{address}: unknown scheme.*http, https, file"):
-        run("http://127.0.0.1:9/stars.csv", target, mirrors=[address])
-    assert not target.parent.exists()
-
-
-def test_progress_lines():
-    lines: list[str] = []
-    times = iter([0.0, 1.0, 4.9, 5.0, 6.0, 12.0])
-    chunks = [b"x" * 1_000_000] * 5
-    passed = list(
-        download._metered(chunks, "stars.csv", 2_000_000, 10_000_000, lines.append, clock=lambda: next(times))
-    )
-    assert passed == chunks
-    assert lines == ["stars.csv: 5.0 of 10.0 MB, 0.60 MB/s", "stars.csv: 7.0 of 10.0 MB, 0.42 MB/s"]
-
-
-def test_count_rows(tmp_path):
+def test_count_rows(tmp_path: Path) -> None:
     import pandas as pd
     from astropy.table import Table
 
@@ -545,128 +354,93 @@ def test_count_rows(tmp_path):
     assert [count_rows(tmp_path / name) for name in names] == [37, 37, 37, None, None]
 
 
-def manifest_of(target: Path) -> Path:
-    return target.with_name(target.name + ".manifest.json")
+# ---------------------------------------------------------------- a dataset of the config
 
 
-def bring(entry, target, **options):
-    lines: list[str] = []
-    target.parent.mkdir(parents=True, exist_ok=True)  # as Snakemake does
-    record = retrieve("stars", entry, target, manifest_of(target), report=lines.append, sleep=lines.append, **options)
-    return record, "\n".join(lines)
+class Dataset:
+    """retrieve() of one dataset into a folder."""
+
+    def __init__(self, server: MisbehavingServer, run: Run) -> None:
+        self.file, self.lines = run.file, run.lines
+        self.manifest = self.file.with_name("stars.csv.manifest.json")
+        self.file.parent.mkdir()  # as Snakemake does
+        self.entry = {"file": "stars.csv", "url": server.url()}
+        server.plan["/stars.csv"] = [GOOD]
+
+    def __call__(self, entry: dict[str, Any], **options: Any) -> tuple[dict[str, Any], str]:
+        """The manifest, and what was said."""
+        self.lines.clear()
+        record = retrieve("stars", entry, self.file, self.manifest, report=self.lines.append, **options)
+        return record, "\n".join(self.lines)
+
+    def fails(self, entry: dict[str, Any], **options: Any) -> str:
+        with pytest.raises(DownloadError, match=r"^datasets\.stars: .*\Z") as caught:
+            self(entry, **options)
+        return str(caught.value)
 
 
-def test_manifest(server, target):
-    server.plan["/stars.csv"] = [Answer(BODY)]
-    entry = {"file": "stars.csv", "url": server.url("/stars.csv"), "licence": "CC-BY-4.0", "doi": None, "sha256": None}
-    record, said = bring(entry, target)
-    text = manifest_of(target).read_text()
-    assert json.loads(text) == record and list(json.loads(text)) == sorted(record)
-    taken = record.pop("retrieved")
-    assert abs(datetime.now(UTC) - datetime.fromisoformat(taken)) < timedelta(minutes=1)
-    assert record == {
-        "dataset": "stars",
-        "file": "stars.csv",
-        "url": entry["url"],
-        "bytes": SIZE,
-        "sha256": SHA256,
-        "rows": None,
-        "licence": "CC-BY-4.0",
-        "doi": None,
-        "citation": None,
-    }
-    assert "no sha256 given" in said
+@pytest.fixture
+def dataset(server: MisbehavingServer, run: Run) -> Dataset:
+    return Dataset(server, run)
 
 
-def test_second_run_keeps_file_and_manifest(server, target):
-    server.plan["/stars.csv"] = [Answer(BODY)]
-    entry = {"file": "stars.csv", "url": server.url("/stars.csv")}
-    bring(entry, target)
-    before = target.stat().st_mtime_ns, target.read_bytes(), manifest_of(target).read_bytes()
-    _, said = bring(entry, target)
-    assert (target.stat().st_mtime_ns, target.read_bytes(), manifest_of(target).read_bytes()) == before
-    record, _ = bring({**entry, "sha256": SHA256, "doi": "10.1/x"}, target)  # the digest now stands in the config
-    assert record["doi"] == "10.1/x" and target.stat().st_mtime_ns == before[0]
-    assert len(server.served) == 1 and "kept" in said
+def test_the_manifest(dataset: Dataset) -> None:
+    entry = dataset.entry | {"licence": "CC-BY-4.0", "doi": None, "sha256": None}
+    record, said = dataset(entry)
+    text = dataset.manifest.read_text()
+    assert json.loads(text) == record and list(json.loads(text)) == sorted(record) and "no sha256 given" in said
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(record.pop("retrieved"))) < timedelta(minutes=5)
+    facts = {"dataset": "stars", "file": "stars.csv", "bytes": SIZE, "sha256": SHA256, "rows": None}
+    assert record == facts | {"url": entry["url"], "licence": "CC-BY-4.0", "doi": None, "citation": None}
 
 
-def test_fetched_twice_gives_identical_bytes(server, target):
-    server.plan["/stars.csv"] = [Answer(BODY)]
-    entry = {"file": "stars.csv", "url": server.url("/stars.csv")}
-    first, _ = bring(entry, target)
-    target.unlink()
-    second, said = bring(entry, target)
-    first.pop("retrieved"), second.pop("retrieved")
-    assert first == second and target.read_bytes() == BODY and len(server.served) == 2
-    assert "changed" not in said
+def test_a_right_file_is_kept_and_a_damaged_one_is_not(server: MisbehavingServer, dataset: Dataset) -> None:
+    dataset(dataset.entry)
+    dataset.manifest.write_text(dataset.manifest.read_text().replace('"retrieved": "2', '"retrieved": "1'))
+    before = dataset.file.stat().st_mtime_ns, dataset.manifest.read_bytes()
+    _, said = dataset(dataset.entry)
+    assert (dataset.file.stat().st_mtime_ns, dataset.manifest.read_bytes()) == before and "kept" in said
+    record, _ = dataset(dataset.entry | {"sha256": SHA256, "doi": "10.1/x"})  # the digest now stands in the config
+    assert record["doi"] == "10.1/x" and dataset.file.stat().st_mtime_ns == before[0] and len(server.served) == 1
+    dataset.file.write_bytes(BODY[:-1] + b"x")
+    _, said = dataset(dataset.entry)
+    assert dataset.file.read_bytes() == BODY and "wrong sha256" in said and "anew" in said and "changed" not in said
 
 
-def test_changed_digest_behind_the_same_address_is_told(server, target):
-    new = BODY.replace(b"1", b"2")
-    server.plan["/stars.csv"] = [Answer(BODY), Answer(new, etag='"two"')]
-    entry = {"file": "stars.csv", "url": server.url("/stars.csv")}
-    bring(entry, target)
-    target.unlink()
-    record, said = bring(entry, target)
-    assert record["sha256"] == hashlib.sha256(new).hexdigest()
-    assert all(fact in said for fact in ("changed", SHA256, record["sha256"], entry["url"]))
+def test_a_changed_file_behind_the_address_is_told(server: MisbehavingServer, dataset: Dataset) -> None:
+    server.plan["/stars.csv"], server.plan["/dr2.csv"] = [GOOD, Answer(OLD, etag='"two"')], [GOOD]
+    dataset(dataset.entry)
+    dataset.file.unlink()
+    record, said = dataset(dataset.entry)
+    assert record["sha256"] == hashlib.sha256(OLD).hexdigest()
+    assert all(fact in said for fact in ("changed", SHA256, record["sha256"], server.url()))
+    # Another address is not a changed file: kept while it still is one of the addresses, else fetched.
+    other = server.url("/dr2.csv")
+    assert "kept" in dataset(dataset.entry | {"url": other, "mirrors": [server.url()]})[1]
+    record, said = dataset(dataset.entry | {"url": other})
+    assert dataset.file.read_bytes() == BODY and record["url"] == other and "changed" not in said
 
 
-def test_file_of_another_address_is_fetched_anew(server, target):
-    new = BODY.replace(b"1", b"2")
-    server.plan["/stars.csv"], server.plan["/dr2.csv"] = [Answer(BODY)], [Answer(new)]
-    bring({"file": "stars.csv", "url": server.url("/stars.csv")}, target)
-    _, said = bring({"file": "stars.csv", "url": server.url("/dr2.csv"), "mirrors": [server.url("/stars.csv")]}, target)
-    assert target.read_bytes() == BODY and "kept" in said  # still one of its addresses
-    record, said = bring({"file": "stars.csv", "url": server.url("/dr2.csv")}, target)
-    assert target.read_bytes() == new and record["url"] == server.url("/dr2.csv") and "changed" not in said
-    target.unlink()
-    entry = {"file": "stars.csv", "url": server.url("/stars.csv"), "mirrors": [server.url("/dr2.csv")]}
-    assert "changed" not in bring(entry, target)[1]  # another address is not a changed file
-
-
-def test_damaged_file_is_fetched_anew(server, target):
-    server.plan["/stars.csv"] = [Answer(BODY)]
-    entry = {"file": "stars.csv", "url": server.url("/stars.csv"), "sha256": SHA256}
-    bring(entry, target)
-    target.write_bytes(BODY[:-1] + b"x")
-    _, said = bring(entry, target)
-    assert target.read_bytes() == BODY and "wrong sha256" in said and "anew" in said
-
-
-def test_local_copy(tmp_path, target):
+@pytest.mark.parametrize("key", ["path", "shipped"])
+def test_a_local_copy(tmp_path: Path, dataset: Dataset, key: str) -> None:
     source = tmp_path / "mine.csv"
     source.write_bytes(BODY)
-    entry = {"file": "stars.csv", "path": "mine.csv", "url": "http://127.0.0.1:9/never", "bytes": SIZE}
-    record, _ = bring(entry, target, local=source)
-    assert target.read_bytes() == BODY
-    assert record["path"] == "mine.csv" and "url" not in record and record["sha256"] == SHA256
-    with pytest.raises(DownloadError, match=f"datasets.stars: .*0{{64}}.*{SHA256}"):
-        bring({**entry, "sha256": "0" * 64}, target, local=source)
+    entry = {"file": "stars.csv", key: "mine.csv", "url": "http://127.0.0.1:9/never", "bytes": SIZE}
+    record, _ = dataset(entry, local=source)
+    assert dataset.file.read_bytes() == BODY
+    assert record[key] == "mine.csv" and "url" not in record and record["sha256"] == SHA256
+    assert SHA256 in dataset.fails(entry | {"sha256": "0" * 64}, local=source)
 
 
-def test_nothing_known_tells_what_to_do(target):
+def test_a_file_placed_by_hand(server: MisbehavingServer, dataset: Dataset) -> None:
     entry = {"file": "stars.csv", "description": "All stars", "page": "http://example.org/stars", "url": None}
-    with pytest.raises(DownloadError) as caught:
-        bring(entry, target)
-    message = str(caught.value)
-    facts = ("stars.csv", "All stars", "http://example.org/stars", "datasets.stars.path", str(target), "config")
-    assert all(fact in message for fact in facts) and "\n" not in message
-    with pytest.raises(DownloadError, match="no page"):
-        bring({"file": "stars.csv"}, target)
-
-
-def test_file_placed_by_hand(target):
-    target.parent.mkdir(parents=True)
-    target.write_bytes(BODY)
-    entry = {"file": "stars.csv", "page": "http://example.org/stars"}
-    record, _ = bring(entry, target)
-    assert record["path"] == str(target) and record["sha256"] == SHA256
-    with pytest.raises(DownloadError, match=f"datasets.stars: .*0{{64}}.*{SHA256}"):
-        bring({**entry, "sha256": "0" * 64}, target)
-    assert target.read_bytes() == BODY  # not ours to remove
-
-
-def test_failure_names_the_dataset(server, target):
-    with pytest.raises(DownloadError, match=r"datasets.stars: .*404"):
-        bring({"file": "stars.csv", "url": server.url("/none.csv")}, target)
+    message = dataset.fails(entry)
+    facts = ("All stars", "http://example.org/stars", "datasets.stars.path", str(dataset.file), "config")
+    assert all(fact in message for fact in facts) and "no page" in dataset.fails({"file": "stars.csv"})
+    dataset.file.write_bytes(BODY)
+    record, _ = dataset(entry)
+    assert record["path"] == str(dataset.file) and record["sha256"] == SHA256
+    assert SHA256 in dataset.fails(entry | {"sha256": "0" * 64})
+    assert dataset.file.read_bytes() == BODY  # not ours to remove
+    dataset.file.unlink()
+    assert "404" in dataset.fails({"file": "stars.csv", "url": server.url("/none.csv")})

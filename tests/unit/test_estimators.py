@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.optimize import curve_fit
+from unit.shared import GAUSSIAN
 
 from gaia_offsets.estimators import (
     STATISTICS,
-    Segments,
     fit_density_power,
     fit_histogram,
     global_offsets,
@@ -19,8 +19,8 @@ from gaia_offsets.estimators import (
     pixel_offsets,
     trends,
 )
-
-GAUSSIAN = {"method": "density_power", "beta": 0.3, "histogram_bins": 40}
+from gaia_offsets.segments import Segments
+from gaia_offsets.weighted import Scatter
 
 
 def test_known_statistics():
@@ -29,16 +29,15 @@ def test_known_statistics():
     assert list(table.columns) == list(STATISTICS) and table.index.tolist() == [0, 1, 2]
     assert table["n"].tolist() == [4, 3, 1]
     assert table["median"].tolist() == [2.5, 7.0, 5.0] and table["mean"].tolist() == [2.5, 7.0, 5.0]
-    assert table["sd"][0] == pytest.approx(np.std([1, 2, 3, 4], ddof=1))
+    assert table["sd"][0] == pytest.approx((5 / 3) ** 0.5)
     assert table["mean_error"][0] == pytest.approx(table["sd"][0] / 2)
+    assert table["gaussian_mean_error"][0] == pytest.approx(table["gaussian_sd"][0] / 2)
+    assert table["median_error"][0] == 1.0  # ranks 1.5 -+ 1: (3.5 - 1.5) / 2
     assert table.loc[1, ["sd", "gaussian_sd", "median_error"]].tolist() == [0.0, 0.0, 0.0]
     assert table.loc[2, ["sd", "mean_error", "gaussian_mean", "gaussian_sd", "median_error"]].isna().all()
-
-
-@pytest.mark.parametrize("values", [[], [np.nan, np.nan]])
-def test_nothing_gives_an_empty_table(values):
-    table = group_statistics(np.array(values), np.zeros(len(values), dtype=int), GAUSSIAN)
-    assert len(table) == 0 and list(table.columns) == list(STATISTICS)
+    for nothing in ([], [np.nan, np.nan]):
+        table = group_statistics(np.array(nothing), np.zeros(len(nothing), dtype=int), GAUSSIAN)
+        assert len(table) == 0 and list(table.columns) == list(STATISTICS)
 
 
 @given(
@@ -75,45 +74,24 @@ def test_groups_do_not_touch_each_other():
         assert (together[0][i], together[1][i]) == pytest.approx((alone[0][0], alone[1][0]), rel=1e-9)
 
 
-def monte_carlo(n, groups, contaminated, seed=6):
-    """Fits of Gaussian draws of known mean 0 and sd 1, with the plain mean of the same draws.
+@pytest.mark.parametrize("contaminated", [False, True])
+@pytest.mark.parametrize(("n", "groups"), [(50, 12000), (100, 12000), (1000, 2000), (20_000, 160)])
+def test_bias_and_scatter_of_the_fit(n, groups, contaminated):
+    """On Gaussian draws, and with 5 % of them five times wider.
 
     The plain mean's expectation (0) and variance (1/n) are exact, so fit minus mean, whose scatter is small, tells the
     fit's bias and variance with far less Monte Carlo noise than the fit alone.
     """
-    rng = np.random.default_rng(seed)
-    fits, means, sigmas = [], [], []
-    block = max(1, 4_000_000 // n)
-    for start in range(0, groups, block):
-        now = min(block, groups - start)
-        z = rng.standard_normal((now, n))
-        x = np.where(rng.random(z.shape) < 0.05, 5 * z, z) if contaminated else z
-        mean, sd = fit_density_power(Segments(x.ravel(), np.repeat(np.arange(now), n)), beta=0.3)
-        fits.append(mean)
-        sigmas.append(sd)
-        means.append(z.mean(axis=1))
-    unit = np.sqrt(n)
-    fit, mean = unit * np.concatenate(fits), unit * np.concatenate(means)
-    bias = (fit - mean).mean()
+    rng = np.random.default_rng(6)
+    z = rng.standard_normal((groups, n))
+    x = np.where(rng.random(z.shape) < 0.05, 5 * z, z) if contaminated else z
+    fit, sd = fit_density_power(Segments(x.ravel(), np.repeat(np.arange(groups), n)), beta=0.3)
+    fit, mean = np.sqrt(n) * fit, np.sqrt(n) * z.mean(axis=1)
     scatter = np.sqrt(1 + 2 * np.cov(mean, fit - mean)[0, 1] + (fit - mean).var())
-    return bias, (fit - mean).std() / np.sqrt(groups), scatter, np.concatenate(sigmas).mean()
-
-
-@pytest.mark.parametrize(("n", "groups"), [(50, 12000), (100, 12000), (1000, 4000), (100_000, 160)])
-def test_gaussian_fit_on_pure_gaussian_draws(n, groups):
-    bias, noise, scatter, sigma = monte_carlo(n, groups, contaminated=False)
-    assert noise < 0.025
-    assert abs(bias) < 0.05
-    assert 0.9 < scatter < 1.1
-    assert sigma == pytest.approx(1, abs=0.03)
-
-
-@pytest.mark.parametrize(("n", "groups"), [(50, 12000), (100, 12000), (1000, 4000), (100_000, 160)])
-def test_gaussian_fit_with_five_percent_of_the_draws_five_times_wider(n, groups):
-    bias, noise, scatter, _ = monte_carlo(n, groups, contaminated=True)
-    assert noise < 0.05
-    assert abs(bias) < 0.1
-    assert scatter < 1.15
+    assert (fit - mean).std() / np.sqrt(groups) < (0.05 if contaminated else 0.025)
+    assert abs((fit - mean).mean()) < (0.1 if contaminated else 0.05)
+    assert 0.9 < scatter < (1.15 if contaminated else 1.1)
+    assert contaminated or sd.mean() == pytest.approx(1, abs=0.03)
 
 
 def test_histogram_fit_equals_curve_fit():
@@ -129,6 +107,8 @@ def test_histogram_fit_equals_curve_fit():
         best, _ = curve_fit(lambda x, a, m, s: a * np.exp(-0.5 * ((x - m) / s) ** 2), x, count, p0=[count.max(), 0, 1])
         assert mean[i] == pytest.approx(centre[i] + scale[i] * best[1], abs=1e-4 * scale[i])
         assert sd[i] == pytest.approx(scale[i] * abs(best[2]), rel=1e-4)
+    few_or_equal = Segments(np.array([1.0, 2.0] + [5.0] * 6), np.repeat([0, 1], [2, 6]))
+    assert np.isnan(fit_histogram(few_or_equal, bins=40)).all()
 
 
 def test_histogram_fit_scatters_more_than_the_default():
@@ -139,50 +119,50 @@ def test_histogram_fit_scatters_more_than_the_default():
     assert 1.1 < literal.std() / default.std() < 1.35
 
 
-def test_histogram_fit_of_too_few_or_equal_stars_is_null():
-    segments = Segments(np.array([1.0, 2.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0]), np.array([0, 0, 1, 1, 1, 1, 1, 1]))
-    assert np.isnan(fit_histogram(segments, bins=40)).all()
+def test_robust_sigma_by_hand():
+    # Deviations from 2: 2, 1, 1, 5, their median 1.5; over the 0.674490 that hold half of a Gaussian.
+    segments = Segments(np.array([0.0, 1.0, 3.0, 7.0]), np.zeros(4))
+    assert segments.robust_sigmas(segments.medians()) == pytest.approx(1.5 / 0.67448975)
 
 
 def tracers(n=3000):
     rng = np.random.default_rng(9)
     solution = np.where(rng.random(n) < 0.1, "6p", "5p")
     raw = rng.normal(-30, 50, n)
-    return pd.DataFrame(
-        {
-            "solution": solution,
-            "offset_raw": raw,
-            "offset_corrected": np.where(rng.random(n) < 0.02, np.nan, raw + 32),
-            "phot_g_mean_mag": rng.uniform(10, 14, n),
-            "nu_eff_used_in_astrometry": np.where(solution == "5p", rng.uniform(1.4, 1.6, n), np.nan),
-            "pseudocolour": np.where(solution == "6p", rng.uniform(1.4, 1.6, n), np.nan),
-            "ecl_lat": rng.uniform(-20, 80, n),
-        }
-    )
+    columns = {"solution": solution, "offset_raw": raw, "phot_g_mean_mag": rng.uniform(10, 14, n)}
+    columns["offset_corrected"] = np.where(rng.random(n) < 0.02, np.nan, raw + 32)
+    for name, kind in (("nu_eff_used_in_astrometry", "5p"), ("pseudocolour", "6p")):
+        columns[name] = np.where(solution == kind, rng.uniform(1.4, 1.6, n), np.nan)
+    return pd.DataFrame({**columns, "ecl_lat": rng.uniform(-20, 80, n)})
 
 
 EDGES = {"phot_g_mean_mag": [9, 11, 12, 14], "colour": [1.4, 1.5, 1.6], "sin_ecl_lat": [-1, 0, 0.5, 1]}
 
 
+def trend(stars, edges, min_stars, join, variable="phot_g_mean_mag"):
+    """Raw 5p bins of one variable, and the number joined."""
+    table, joined = trends(stars, edges, min_stars=min_stars, join=join, gaussian=GAUSSIAN)
+    part = table[(table["variable"] == variable) & (table["parallax"] == "raw") & (table["solution"] == "5p")]
+    return part, joined["5p"][variable]
+
+
 def test_global_offsets_have_a_row_each_solution_and_parallax():
     stars = tracers()
     table = global_offsets(stars, GAUSSIAN)
-    assert list(zip(table["solution"], table["parallax"], strict=True)) == [
-        (s, p) for s in ("5p", "6p") for p in ("raw", "corrected")
-    ]
+    expected = [(s, p) for s in ("5p", "6p") for p in ("raw", "corrected")]
+    assert list(zip(table["solution"], table["parallax"], strict=True)) == expected
     assert table["n"][0] == (stars["solution"] == "5p").sum() and table["n"][1] < table["n"][0]
     assert table["median"][0] == np.median(stars["offset_raw"][stars["solution"] == "5p"])
 
 
 def test_trends_leave_out_thin_bins_and_keep_within_their_edges():
-    table, _ = trends(tracers(), EDGES, min_stars=100, join=1, gaussian=GAUSSIAN)
+    stars = tracers()
+    table, _ = trends(stars, EDGES, min_stars=100, join=1, gaussian=GAUSSIAN)
     assert (table["n"] >= 100).all()
     assert ((table["x_mean"] >= table["bin_low"]) & (table["x_mean"] < table["bin_high"])).all()
-    colour = table[table["variable"] == "colour"]
-    assert set(colour["solution"]) == {"5p", "6p"}
-    first = table[(table["variable"] == "phot_g_mean_mag") & (table["solution"] == "5p") & (table["parallax"] == "raw")]
-    stars = tracers()
+    assert set(table[table["variable"] == "colour"]["solution"]) == {"5p", "6p"}
     inside = stars[(stars["solution"] == "5p") & (stars["phot_g_mean_mag"] >= 11) & (stars["phot_g_mean_mag"] < 12)]
+    first, _ = trend(stars, EDGES, 100, 1)
     row = first[first["bin_low"] == 11].iloc[0]
     assert row["n"] == len(inside) and row["median"] == np.median(inside["offset_raw"])
     assert row["x_mean"] == pytest.approx(inside["phot_g_mean_mag"].mean())
@@ -195,8 +175,31 @@ def test_pixels_need_two_stars_and_need_no_6p():
     table = pixel_offsets(stars, pixel, gaussian=GAUSSIAN)
     assert (table["n"] >= 2).all() and 10**6 not in set(table["hindex"]) and set(table["solution"]) == {"5p"}
     shuffled = stars.sample(frac=1, random_state=1)
-    again = pixel_offsets(shuffled, pixel[shuffled.index], gaussian=GAUSSIAN)
-    pd.testing.assert_frame_equal(table, again)
+    pd.testing.assert_frame_equal(table, pixel_offsets(shuffled, pixel[shuffled.index], gaussian=GAUSSIAN))
+
+
+def test_weighted_means_stand_beside_the_others():
+    # By hand: variances (2 * 10)^2 + 30^2 and (2 * 20)^2 + 10^2.
+    stars = pd.DataFrame({"solution": ["5p", "5p", "6p"], "phot_g_mean_mag": [9.5, 9.6, 9.7], "ecl_lat": [5.0] * 3})
+    stars = stars.assign(nu_eff_used_in_astrometry=1.45, pseudocolour=1.45, parallax=[1.0, 1.1, 1.0])
+    stars = stars.assign(parallax_error=[0.01, 0.02, 0.01], reference_parallax=1.02, parallax_corrected=np.nan)
+    stars = stars.assign(
+        reference_parallax_error=[0.03, 0.01, 0.02], offset_raw=[-20.0, 80.0, -20.0], offset_corrected=np.nan
+    )
+    fitted = pd.DataFrame({"solution": ["5p"], "parallax": ["raw"], "factor": [2.0], "extra": [0.0], "centre": [0.0]})
+    scatter = Scatter("parallax", fitted)
+    weights = 1 / np.array([1300.0, 1700.0])
+    mean, error = (weights @ [-20.0, 80.0]) / weights.sum(), weights.sum() ** -0.5
+    for table in (
+        global_offsets(stars, GAUSSIAN, scatter),
+        pixel_offsets(stars, np.zeros(3, dtype=int), gaussian=GAUSSIAN, scatter=scatter),
+        trends(stars, EDGES, min_stars=2, join=1, gaussian=GAUSSIAN, scatter=scatter)[0],
+    ):
+        first = table.iloc[0]
+        assert [first["weighted_mean"], first["weighted_mean_error"]] == pytest.approx([mean, error])
+    # The 6p star has no fitted scatter, and none of them has one without the table.
+    assert global_offsets(stars, GAUSSIAN, scatter).iloc[1:]["weighted_mean"].isna().all()
+    assert global_offsets(stars, GAUSSIAN)["weighted_mean"].isna().all()
 
 
 def test_histogram_table_counts_every_star_near_zero():
@@ -218,21 +221,18 @@ def test_bins_are_joined_until_half_of_the_stars_are_in_full_ones():
     edges = EDGES | {"phot_g_mean_mag": np.arange(10.0, 14.01, 0.25)}
     stars = tracers(400).assign(solution="5p", phot_g_mean_mag=np.linspace(10, 14, 400, endpoint=False))  # 25 a bin
     for min_stars, together in ((25, 1), (26, 2), (50, 2), (51, 4), (400, 16), (401, 16)):
-        table, joined = trends(stars, edges, min_stars=min_stars, join="auto", gaussian=GAUSSIAN)
-        part = table[(table["variable"] == "phot_g_mean_mag") & (table["parallax"] == "raw")]
-        assert joined["5p"]["phot_g_mean_mag"] == together
-        assert part["n"].sum() == (400 if min_stars <= 400 else 0)
+        part, joined = trend(stars, edges, min_stars, "auto")
+        assert joined == together and part["n"].sum() == (400 if min_stars <= 400 else 0)
         assert np.allclose(part["bin_high"] - part["bin_low"], 0.25 * together)
-    alone, _ = trends(stars, edges, min_stars=26, join=1, gaussian=GAUSSIAN)
-    assert (alone["variable"] != "phot_g_mean_mag").all()
+    assert len(trend(stars, edges, 26, 1)[0]) == 0
+    four = stars.iloc[:4].assign(phot_g_mean_mag=[10.1, 10.2, 11.0, 12.0])  # half of them in a bin of two: enough
+    assert trend(four, edges, 2, "auto")[1] == 1
     # 16 bins by threes: the last one is what is left.
-    table, _ = trends(stars, edges, min_stars=2, join=3, gaussian=GAUSSIAN)
-    part = table[(table["variable"] == "phot_g_mean_mag") & (table["parallax"] == "raw")]
+    part, _ = trend(stars, edges, 2, 3)
     assert part["n"].tolist() == [75] * 5 + [25] and part["bin_high"].iloc[-1] == 14.0
 
 
 def test_the_last_edge_belongs_to_the_last_bin():
     stars = tracers(200).assign(solution="5p", nu_eff_used_in_astrometry=1.6)
-    table, _ = trends(stars, EDGES, min_stars=2, join=1, gaussian=GAUSSIAN)
-    last = table[(table["variable"] == "colour") & (table["parallax"] == "raw")]
+    last, _ = trend(stars, EDGES, 2, 1, variable="colour")
     assert last["n"].tolist() == [200] and last["bin_high"].tolist() == [1.6]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import cross_validate
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,11 +14,6 @@ from gaia_offsets import pages
 
 VERDICTS = ("agrees", "agrees", "differs", "not tested here", "not testable: no rows", "arithmetic holds", "quoted")
 COUNTS = {"agrees": 2, "differs": 1, "holds": 1, "fails": 0, "quoted": 1, "untested": 2}
-
-
-def text_of(page: str) -> str:
-    """A page without its tags and line breaks."""
-    return " ".join(re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL).split())
 
 
 @pytest.mark.parametrize("prefix", ["", "simulated: "])
@@ -46,18 +42,60 @@ def test_results_page_tells_the_story(tested):
     offsets = pd.DataFrame({"solution": "5p", "parallax": ["raw", "corrected"], "n": 380, **numbers})
     pixels = pd.DataFrame({"solution": "5p", "parallax": "raw", "n": [50, 51, 80]})
     claims = pd.DataFrame("a", index=range(7), columns=tell_results.DIFFERING).assign(verdict=VERDICTS)
+    scatter = {"solution": ["5p", "6p"], "parallax": "corrected", "n": [380, 0], "factor": [1.706, np.nan]}
+    scatter = pd.DataFrame({**scatter, "extra": [12.4, np.nan], "pull_sd": [1.379, np.nan]})
+    scale = pd.DataFrame({"solution": "5p", "parallax": ["raw", "corrected"], "zero_point": [np.nan, -4.52]})
+    scale = scale.assign(zero_point_error=[np.nan, 1.2], scale=0.996, scale_error=[np.nan, 0.0016], correlation=-0.93)
+    validation = pd.DataFrame(
+        [
+            (split, name, 380, 2, 1.0, -5.1, gain, 0.001, over, 0.001, 21.5)
+            for split in ("star", "block")
+            for name, gain, over in (
+                ("none", -0.6, -0.602),
+                ("official", 0.0, -0.0019),
+                ("official_global", 0.0019, 0.0),
+                ("official_map", 0.0008, -0.0011),
+                ("official_smooth", 0.0051 if split == "star" else -0.004, 0.0032 if split == "star" else -0.0059),
+            )
+        ],
+        columns=cross_validate.COLUMNS,
+    )
+    kernel = {"amplitude": 144.0, "length_deg": 11.2, "white": 4.0}
     told = tell_results.story(
-        cutflow=cutflow, offsets=offsets, pixels=pixels, more_than=50, claims=claims if tested else None
+        cutflow=cutflow,
+        offsets=offsets,
+        scatter=scatter,
+        scale=scale,
+        pixels=pixels,
+        validation=validation,
+        smooth={"kernels": {"corrected": kernel}, "warning": "no smooth map: 3 pixels" if tested else None},
+        more_than=50,
+        claims=claims if tested else None,
     )
     page = pages.render("results.html.j2", title="Results: test", simulated=False, **told)
-    text = text_of(page)
-    assert "Of 1,000 rows of the targets table, 400 stars are left: 380 with five-parameter and 20 with" in text
-    assert "\u201csnr &gt;= 50\u201d, with 600" in text
-    assert "published parallaxes are too small by 30.0 \u00b1 0.5 uas and corrected" in text
-    assert "parallaxes are too large by 2.0 uas." in text  # its error is not known
-    assert "2 pixels with more than 50" in text
-    assert ("How it compares" in text) is tested
+    text = " ".join(re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL).split())
+    pieces = [
+        "1,000 rows",
+        "400 stars",
+        "380 with",
+        "20 with",
+        "snr &gt;= 50\u201d, with 600",
+        "2 pixels with more than 50",
+    ]
+    pieces += ["too small by 30.0 \u00b1 0.5 uas", "too large by 2.0 uas."]  # the error of the second is not known
+    pieces += ["scatter 1.38 times", "errors times 1.71, with 12 uas", "6p: the stars have no reference errors"]
+    pieces += [
+        "(-4.5 \u00b1 1.2) uas + (0.9960 \u00b1 0.0016)",
+        "correlation -0.93",
+        "by 12.0 uas (sd) over about 11 deg",
+    ]
+    pieces += [
+        "Single stars held out: the smooth map on top of the official zero point predicts them better than it does "
+        "alone, by 0.0051 \u00b1 0.0010 in ln of the density; the smooth map beats a constant by 0.0032 \u00b1 0.0010.",
+        "Blocks of the sky held out: no correction beats the official zero point alone beyond noise.",
+    ]
+    assert text.count("Gaia parallax =") == 1 and ("no smooth map" in text) is tested
     if tested:
-        assert "Of 5 statements" in text and "2 agree with this run, 1 differ and 2 cannot" in text
-        assert "1 pieces of arithmetic" in text and "fail" not in text and "1 numbers are quoted" in text
-        assert page.count('<td class="claim">') == 1
+        pieces += ["5 statements", "2 agree", "1 differ and 2 cannot", "1 pieces of arithmetic", "1 numbers are quoted"]
+        assert page.count('<td class="claim">') == 1 and "fail" not in text
+    assert all(piece in text for piece in pieces) and ("How it compares" in text) is tested

@@ -212,9 +212,9 @@ def errors(stars: pd.DataFrame, gaussian: dict = GAUSSIAN, replicates: int = 300
         {"solution": "5p", "parallax": p, "factor": 1.0, "extra": 0.0, "centre": 0.0} for p in ("raw", "corrected")
     ]
     scatter = Scatter("parallax", pd.DataFrame(known))
-    offsets = global_offsets(stars, scatter, gaussian)
+    offsets = global_offsets(stars, gaussian, scatter)
     table = error_table(stars, scatter, offsets, gaussian, {"replicates": replicates, "seed": 1})
-    return table.set_index(["solution", "parallax", "estimator"])
+    return table.set_index(["solution", "parallax", "estimator"]).sort_index()
 
 
 def test_floor_of_one_pixel_and_of_two_stars():

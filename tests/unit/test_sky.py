@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.coordinates import SkyCoord
+from unit.shared import refused
 
 from gaia_offsets.sky import (
     FINEST_NSIDE,
@@ -14,18 +16,14 @@ from gaia_offsets.sky import (
     to_equatorial,
     to_galactic,
 )
-from gaia_offsets.tables import TableError
 
 
-def test_pixels_at_the_poles():
-    assert pixel_index([0.0, 0.0], [90.0, -90.0], nside=32, ordering="ring").tolist() == [0, 12 * 32**2 - 4]
-    assert pixel_index([0.0, 0.0], [90.0, -90.0], nside=32, ordering="nested").tolist() == [1023, 8192]
-
-
-@pytest.mark.parametrize("ordering", ["nested", "ring"])
-def test_centres_fall_into_their_pixels(ordering):
+@pytest.mark.parametrize(("ordering", "poles"), [("ring", [0, 12 * 32**2 - 4]), ("nested", [1023, 8192])])
+def test_poles_and_centres_lie_in_their_pixels(ordering, poles):
+    grid = {"nside": 32, "ordering": ordering}
+    assert pixel_index([0.0, 0.0], [90.0, -90.0], **grid).tolist() == poles
     index = np.arange(12 * 32**2)
-    assert (pixel_index(*pixel_centre(index, nside=32, ordering=ordering), nside=32, ordering=ordering) == index).all()
+    assert (pixel_index(*pixel_centre(index, **grid), **grid) == index).all()
 
 
 @pytest.mark.parametrize("nside", [1, 4, 32, FINEST_NSIDE])
@@ -41,12 +39,10 @@ def test_the_finest_nside_is_the_one_whose_pixels_are_full(nside):
 
 
 def test_the_finest_nside_at_its_limits():
-    same = np.full(100, 10.0)
-    assert finest_nside(same, same, more_than=99) == FINEST_NSIDE
-    assert finest_nside(same, same, more_than=100) == 1  # no pixel at all is full
-    assert finest_nside(np.zeros(0), np.zeros(0), more_than=1) == 1
+    same, none = np.full(100, 10.0), np.zeros(0)
     half = np.concatenate([np.full(50, 10.0), np.linspace(0, 359, 50)])
-    assert finest_nside(half, np.full(100, 20.0), more_than=49) == FINEST_NSIDE
+    assert finest_nside(same, same, more_than=99) == finest_nside(half, same, more_than=49) == FINEST_NSIDE
+    assert finest_nside(same, same, more_than=100) == finest_nside(none, none, more_than=1) == 1  # no pixel is full
 
 
 def test_source_id_holds_the_nested_pixel():
@@ -56,15 +52,10 @@ def test_source_id_holds_the_nested_pixel():
     assert (pixel_index(ra, dec, nside=32, ordering="nested") == ids >> 49).all()
 
 
-def test_galactic_poles_and_back():
+def test_galactic_and_ecliptic_poles():
     assert to_galactic([192.85948], [27.12825])[1] == pytest.approx([90.0], abs=1e-4)
     ra, dec = to_equatorial(*to_galactic([10.0, 359.0], [-80.0, 3.0]))
     assert ra == pytest.approx([10.0, 359.0]) and dec == pytest.approx([-80.0, 3.0])
-
-
-def test_ecliptic_latitude_agrees_with_astropy():
-    from astropy.coordinates import SkyCoord
-
     rng = np.random.default_rng(3)
     ra, dec = rng.uniform(0, 360, 500), np.degrees(np.arcsin(rng.uniform(-1, 1, 500)))
     expected = SkyCoord(ra, dec, unit="deg").barycentricmeanecliptic.lat.deg
@@ -72,20 +63,12 @@ def test_ecliptic_latitude_agrees_with_astropy():
     assert ecliptic_latitude([270.0, 90.0], [66.5607, -66.5607]) == pytest.approx([90.0, -90.0], abs=1e-3)
 
 
-def test_angles_are_derived_where_absent_or_null():
+def test_angles_are_derived_where_absent_or_null_and_stay_where_given():
     full = complete_angles(pd.DataFrame({"ra": [10.0, 200.0], "dec": [5.0, -40.0]}))
-    only_galactic = complete_angles(full[["l", "b"]])
-    assert only_galactic[["ra", "dec"]].to_numpy() == pytest.approx(full[["ra", "dec"]].to_numpy())
-    assert only_galactic["ecl_lat"].to_numpy() == pytest.approx(full["ecl_lat"].to_numpy())
     holes = full.assign(l=[np.nan, full["l"][1]], ecl_lat=[full["ecl_lat"][0], np.nan])
-    assert complete_angles(holes)[full.columns].to_numpy() == pytest.approx(full.to_numpy())
-
-
-def test_given_angles_stay_as_they_are():
+    for part in (full[["l", "b"]], holes):
+        assert complete_angles(part)[full.columns].to_numpy() == pytest.approx(full.to_numpy())
     given = pd.DataFrame({"ra": [10.0], "dec": [5.0], "l": [1.0], "b": [2.0], "ecl_lat": [3.0]})
     assert complete_angles(given).equals(given)
-
-
-def test_a_table_without_a_position_is_refused():
-    with pytest.raises(TableError, match="neither ra, dec nor l, b"):
+    with refused("neither ra, dec nor l, b"):
         complete_angles(pd.DataFrame({"ra": [10.0]}))

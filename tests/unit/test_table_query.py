@@ -77,14 +77,11 @@ def test_conditions(cut: dict[str, Any], written: str) -> None:
     assert condition("t.x", {"column": "x", **cut}) == written
 
 
-@pytest.mark.parametrize("value", [True, None, float("nan"), float("inf"), [1], {"a": 1}])
-def test_what_is_no_literal(value: Any) -> None:
-    with pytest.raises(QueryError, match="neither text nor a number"):
-        literal(value)
-
-
-def test_an_empty_list() -> None:
-    with pytest.raises(QueryError, match="cut on x: the list of op in is empty"):
+def test_what_is_no_literal() -> None:
+    for value in (True, None, float("nan"), float("inf"), [1], {"a": 1}):
+        with pytest.raises(QueryError, match="neither text nor a number"):
+            literal(value)
+    with pytest.raises(QueryError, match=r"cut on x: .* empty"):
         condition("t.x", {"column": "x", "op": "in", "value": []})
 
 
@@ -166,19 +163,16 @@ def test_a_dry_run_asks_nobody(name: str, tmp_path: Path) -> None:
     """In a Python without network: every connection is refused by raising."""
     (tmp_path / "sitecustomize.py").write_text(
         "import socket\n"
-        "def refuse(self, address):\n"
-        "    raise RuntimeError(f'the dry run connects to {address}')\n"
-        "socket.socket.connect = socket.socket.connect_ex = refuse\n"
-        "def unknown(*args, **kwargs):\n"
-        "    raise RuntimeError(f'the dry run looks up {args[0]}')\n"
-        "socket.getaddrinfo = unknown\n"
+        "def refuse(*args, **kwargs):\n"
+        "    raise RuntimeError('the dry run asks the network')\n"
+        "socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse\n"
     )
-    command = [sys.executable, "-m", "snakemake", "-n", "--snakefile", str(ROOT / "Snakefile")]
-    command += ["--directory", str(tmp_path), "--configfile", str(ROOT / f"config/{name}.yaml")]
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     check = "import socket; socket.create_connection(('127.0.0.1', 9))"
     refused = subprocess.run([sys.executable, "-c", check], env=environment, capture_output=True, text=True)
     assert "RuntimeError: the dry run" in refused.stderr
+    command = [sys.executable, "-m", "snakemake", "-n", "--snakefile", str(ROOT / "Snakefile")]
+    command += ["--directory", str(tmp_path), "--configfile", str(ROOT / f"config/{name}.yaml")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "query_catalogue" in done.stdout and f"resources/raw/{OVERLAYS[name]}" in done.stdout

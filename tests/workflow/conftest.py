@@ -1,4 +1,4 @@
-"""The toy survey, run once with two cores and once with one; every other test looks at what they left."""
+"""The toy survey, run once; every other test looks at what it left."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import resource
 from pathlib import Path
 
 import pytest
-from snakemake_run import TOY, made_once, run_snakemake
+from snakemake_run import ROOT, TOY, made_once, run_snakemake
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +25,11 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def toy_with_one_core(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same with one core, in another directory."""
-    return made_once(tmp_path_factory, "toy_again", lambda folder: run_snakemake(folder, configfiles=[TOY], cores=1))
+def report(tmp_path_factory: pytest.TempPathFactory, toy: Path) -> Path:
+    """The report of that run."""
+
+    def make(folder: Path) -> None:
+        style = ["--report-stylesheet", ROOT / "workflow/report/report.css"]
+        run_snakemake(toy, "--report", folder / "report.html", *style, configfiles=[TOY], cores=None)
+
+    return made_once(tmp_path_factory, "report", make) / "report.html"

@@ -1,7 +1,7 @@
 """The report of the toy run opens in a real browser, offline: no errors, navigation works, figures and tables show.
 
 Without Chromium the tests are skipped, unless GAIA_OFFSETS_REQUIRE_CHROMIUM=1. GAIA_OFFSETS_SCREENSHOTS=FOLDER keeps
-pictures of the pages; GAIA_OFFSETS_REPORT=FILE is looked at instead of a new toy run's.
+pictures of the pages.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
-from snakemake_run import ROOT, TOY, run_snakemake
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FIGURES = ("1: absolute", "2: training", "3: red clump", "4: offsets", "5: trends", "6: maps", "cut flow")
@@ -21,24 +20,12 @@ FIGURES = ("1: absolute", "2: training", "3: red clump", "4: offsets", "5: trend
 expect.set_options(timeout=60_000)  # a loaded machine is slow
 
 pytestmark = [
-    pytest.mark.xdist_group("report"),  # one toy run for all tests
+    pytest.mark.xdist_group("toy"),
     pytest.mark.skipif(
         CHROMIUM is None and os.environ.get("GAIA_OFFSETS_REQUIRE_CHROMIUM") != "1",
         reason="no Chromium on this machine (apt-get install chromium)",
     ),
 ]
-
-
-@pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Report of a toy run made in a folder of its own, or the file that GAIA_OFFSETS_REPORT names."""
-    if ready := os.environ.get("GAIA_OFFSETS_REPORT"):
-        return Path(ready).resolve()
-    folder = tmp_path_factory.mktemp("toy")
-    run_snakemake(folder, configfiles=[TOY])
-    style = ["--report-stylesheet", ROOT / "workflow/report/report.css"]
-    run_snakemake(folder, "--report", folder / "report.html", *style, configfiles=[TOY])
-    return folder / "report.html"
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import parsed_workflow as parsed
 import pytest
-from snakemake_run import ROOT, TOY, jobs_of, run_snakemake
+from snakemake_run import ROOT
 
 from gaia_offsets import fingerprint
 
@@ -37,7 +38,7 @@ def append(path: Path, text: str) -> None:
     path.write_text(path.read_text(encoding="utf-8") + text, encoding="utf-8")
 
 
-# ---------------------------------------------------------------- every module, by the params of the rules
+# ---------------------------------------------------------------- every module, by the hash of the code behind a rule
 
 
 def imported(path: Path) -> set[str]:
@@ -61,64 +62,64 @@ def users(module: str) -> set[str]:
     return found
 
 
-def codes(folder: Path, tree: Path) -> dict[str, str]:
-    """The hash of the code behind every rule that has a script."""
-    fingerprint._code_and_imports.cache_clear()  # one process parses the edited tree again
-    return {rule: params["code"] for rule, params in parsed.parse(folder, root=tree).items() if "code" in params}
+def codes(tree: Path) -> dict[str, str]:
+    """The hash of the code behind every script, which is that of the rule of its name."""
+    fingerprint._code_and_imports.cache_clear()  # one process reads the edited tree again
+    folder = tree / "workflow/scripts"
+    return {path.stem: fingerprint.fingerprint(folder, path.name) for path in folder.glob("*.py")}
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_an_edit_of_a_module_changes_the_rules_that_import_it(module: str, copy: Path, tmp_path: Path) -> None:
-    path = copy / f"workflow/scripts/gaia_offsets/{module}.py"
-    first = codes(tmp_path, copy)
-    append(path, "\n# A comment.\n")
-    path.write_text(path.read_text().replace('"""', '"""Another docstring. ', 1))
-    assert codes(tmp_path, copy) == first
-    append(path, CODE)
-    second = codes(tmp_path, copy)
-    assert {rule for rule in first if first[rule] != second[rule]} == users(module)
+def changed(first: dict[str, str], second: dict[str, str]) -> set[str]:
+    return {rule for rule in first if first[rule] != second[rule]}
 
 
-@pytest.mark.parametrize(
-    ("template", "rules"),
-    [
-        ("claims.html.j2", {"draw_claims"}),
-        ("verdicts.html.j2", {"draw_claims", "tell_results"}),  # those that include it
-        ("page.html.j2", {"draw_budget", "draw_claims", "draw_samples", "tell_results"}),  # those that extend it
-    ],
-)
-def test_an_edit_of_a_template_changes_the_rules_of_its_pages(
-    template: str, rules: set[str], copy: Path, tmp_path: Path
-) -> None:
-    first = codes(tmp_path, copy)
-    append(copy / "workflow/templates" / template, "<!-- -->")
-    second = codes(tmp_path, copy)
-    assert {rule for rule in first if first[rule] != second[rule]} == rules
+def test_a_rules_param_is_the_hash_of_its_script(tmp_path: Path) -> None:
+    params = parsed.parse(tmp_path)
+    assert {rule: entry["code"] for rule, entry in params.items() if "code" in entry} == codes(ROOT)
 
 
-def test_modules_and_scripts_of_one_name_are_told_apart(copy: Path, tmp_path: Path) -> None:
-    first = codes(tmp_path, copy)
-    append(copy / "workflow/scripts/simulate.py", CODE)
-    script = codes(tmp_path, copy)
-    append(copy / "workflow/scripts/gaia_offsets/simulate.py", CODE)
-    both = codes(tmp_path, copy)
-    assert len({first["simulate"], script["simulate"], both["simulate"]}) == 3
+def test_an_edit_of_a_module_changes_the_rules_that_import_it(copy: Path) -> None:
+    first = codes(copy)
+    for path in (copy / "workflow/scripts").rglob("*.py"):
+        append(path, "\n# A comment.\n")
+        path.write_text(path.read_text().replace('"""', '"""Another docstring. ', 1))
+    assert codes(copy) == first
+    for module in MODULES:
+        path = copy / f"workflow/scripts/gaia_offsets/{module}.py"
+        before = path.read_text()
+        append(path, CODE)
+        assert changed(first, codes(copy)) == users(module), module
+        path.write_text(before)
 
 
-def test_an_edit_of_a_template_changes_the_rule_that_names_it(copy: Path, tmp_path: Path) -> None:
-    first = codes(tmp_path, copy)
+def test_an_edit_of_a_template_changes_the_rules_of_its_pages(copy: Path) -> None:
+    for template, rules in (
+        ("page", {"draw_budget", "draw_claims", "draw_samples", "tell_results"}),  # those that extend it
+        ("verdicts", {"draw_claims", "tell_results"}),  # those that include it
+        ("claims", {"draw_claims"}),
+    ):
+        first = codes(copy)
+        append(copy / f"workflow/templates/{template}.html.j2", "<!-- -->")
+        assert changed(first, codes(copy)) == rules
+    first = codes(copy)
     append(copy / "workflow/templates/sample_readme.md.j2", "More.\n")
-    second = codes(tmp_path, copy)
-    assert {rule for rule in first if first[rule] != second[rule]} == {"write_readme"}
+    assert changed(first, codes(copy)) == {"write_readme"}
+
+
+def test_modules_and_scripts_of_one_name_are_told_apart(copy: Path) -> None:
+    found = {codes(copy)["simulate"]}
+    for path in ("simulate.py", "gaia_offsets/simulate.py"):
+        append(copy / "workflow/scripts" / path, CODE)
+        found.add(codes(copy)["simulate"])
+    assert len(found) == 3
 
 
 def test_layout_and_docstrings_are_no_code(tmp_path: Path) -> None:
     (tmp_path / "gaia_offsets").mkdir()
-    script = tmp_path / "draw.py"
 
     def code(text: str) -> str:
         fingerprint._code_and_imports.cache_clear()
-        script.write_text(text)
+        (tmp_path / "draw.py").write_text(text)
         return fingerprint.fingerprint(tmp_path, "draw.py")
 
     plain = code("def f(x):\n    return x + 1\n")
@@ -129,66 +130,48 @@ def test_layout_and_docstrings_are_no_code(tmp_path: Path) -> None:
     assert code('def f(x):\n    return "a text" or x + 1\n') != plain
 
 
-# ---------------------------------------------------------------- the engine: dry runs on the finished toy
+# ---------------------------------------------------------------- the engine: plans on the finished toy
 
 
-on_the_toy = pytest.mark.xdist_group("toy")
+def due(toy: Path, tree: Path, config: dict[str, Any] | None = None) -> set[str]:
+    fingerprint._code_and_imports.cache_clear()
+    return set(parsed.plan(toy, [tree / "config/toy.yaml"], config, root=tree)) - {"all"}
 
 
-def rerun(toy: Path, tree: Path, **options: object) -> set[str]:
-    plan = run_snakemake(toy, "--dry-run", configfiles=[tree / "config/toy.yaml"], root=tree, **options)
-    return set(jobs_of(plan)) - {"all"}
+# Files that are edited; the rules that must run again, and those that must not.
+EDITS: dict[str, tuple[str, set[str], set[str]]] = {
+    "comments everywhere": ("", set(), set()),
+    "estimators": ("gaia_offsets/estimators.py", MEASURE | DRAW | PUBLISH, BEFORE | {"draw_cutflow"}),
+    "figures, no number": ("gaia_offsets/style.py", DRAW | {"draw_cutflow"}, BEFORE | MEASURE | PUBLISH),
+    "one figure": ("draw_trends.py", {"draw_trends"}, BEFORE | MEASURE | PUBLISH | DRAW - {"draw_trends"}),
+    "a script": (
+        "measure_trends.py",
+        {"measure_trends", "draw_trends"},
+        BEFORE | {"measure_global", "measure_map", "draw_maps", "draw_offsets"},
+    ),
+}
 
 
-@on_the_toy
-def test_comments_everywhere_run_nothing(toy: Path, copy: Path) -> None:
-    for path in (copy / "workflow/scripts").rglob("*.py"):
-        append(path, "\n# A comment.\n")
-    assert rerun(toy, copy) <= TIED
+@pytest.mark.xdist_group("toy")
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edit_runs_what_depends_on_it(edit: str, toy: Path, copy: Path) -> None:
+    file, again, kept = EDITS[edit]
+    for path in [copy / "workflow/scripts" / file] if file else (copy / "workflow/scripts").rglob("*.py"):
+        append(path, CODE if file else "\n# A comment.\n")
+    jobs = due(toy, copy)
+    assert again <= jobs and not jobs & kept
+    assert len(again) > 1 or jobs - TIED == again
 
 
-@on_the_toy
-def test_an_edit_of_the_estimators(toy: Path, copy: Path) -> None:
-    append(copy / "workflow/scripts/gaia_offsets/estimators.py", CODE)
-    jobs = rerun(toy, copy)
-    assert jobs >= MEASURE | DRAW | PUBLISH
-    assert not jobs & (BEFORE | {"draw_cutflow"})
-
-
-@on_the_toy
-def test_an_edit_of_the_figures_computes_no_number_again(toy: Path, copy: Path) -> None:
-    append(copy / "workflow/scripts/gaia_offsets/style.py", CODE)
-    jobs = rerun(toy, copy)
-    assert DRAW | {"draw_cutflow"} <= jobs
-    assert not jobs & (BEFORE | MEASURE | PUBLISH)
-
-
-@on_the_toy
-def test_an_edit_of_a_figure_draws_that_figure_alone(toy: Path, copy: Path) -> None:
-    append(copy / "workflow/scripts/draw_trends.py", CODE)
-    assert rerun(toy, copy) - TIED == {"draw_trends"}
-
-
-@on_the_toy
-def test_an_edit_of_a_script(toy: Path, copy: Path) -> None:
-    append(copy / "workflow/scripts/measure_trends.py", CODE)
-    jobs = rerun(toy, copy)
-    assert {"measure_trends", "draw_trends"} <= jobs
-    assert not jobs & (BEFORE | {"measure_global", "measure_map", "draw_maps", "draw_offsets"})
-
-
-@on_the_toy
+@pytest.mark.xdist_group("toy")
 def test_a_cut_a_title_and_a_colour_of_the_config_match_nothing_again(toy: Path) -> None:
-    colour = rerun(toy, ROOT, config={"run": {"name": "toy"}, "figures": {"colour_range_uas": [-50, 50]}})
-    assert colour == {"draw_maps"}
-    cuts = [{"column": "snr", "op": ">", "value": 60}]
-    cut = rerun(toy, ROOT, config={"run": {"name": "toy"}, "samples": {"simulated_giants": {"cuts": cuts}}})
+    def changed_by(**config: Any) -> set[str]:
+        return due(toy, ROOT, {"run": {"name": "toy"}, **config})
+
+    assert changed_by() == set()
+    assert changed_by(figures={"colour_range_uas": [-50, 50]}) == {"draw_maps"}
+    cut = changed_by(samples={"simulated_giants": {"cuts": [{"column": "snr", "op": ">", "value": 60}]}})
     assert {"select_stars", "correct_parallaxes", "draw_cutflow"} | MEASURE | DRAW | PUBLISH <= cut
     assert not cut & {"simulate", "crossmatch_tables"}
-    titled = rerun(toy, ROOT, config={"run": {"name": "toy"}, "samples": {"simulated_giants": {"title": "Other"}}})
+    titled = changed_by(samples={"simulated_giants": {"title": "Other"}})
     assert titled >= DRAW and not titled & (BEFORE | MEASURE)
-
-
-@on_the_toy
-def test_the_toy_of_this_directory_is_the_one_that_ran(toy: Path) -> None:
-    assert "Nothing to be done" in run_snakemake(toy, "--dry-run", configfiles=[TOY])

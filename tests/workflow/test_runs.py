@@ -12,10 +12,12 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from snakemake_run import OFFLINE, ROOT, TOY, jobs_of, run_snakemake
+from snakemake_run import OFFLINE, REAL, ROOT, TOY, run_snakemake
 
 SMALL: dict[str, Any] = {"surveys": {"toy": {"stars": 3000, "plates": 4}}}
 GLOBAL = "tables/global_offsets.csv"
+TABLE1 = "dataset/equatorial.ecsv"
+BOTH = ["simulated_giants", "auto"]
 
 
 def overlay(path: Path, config: dict[str, Any]) -> Path:
@@ -44,26 +46,22 @@ def test_the_report_of_a_run_shows_that_run_alone(tmp_path: Path) -> None:
         assert f"Simulated {name}" in page and f"Simulated {other}" not in page
 
 
-def test_a_run_has_its_own_name_or_that_of_its_last_config(tmp_path: Path) -> None:
-    named = overlay(tmp_path / "mine.yaml", {"run": {"samples": ["simulated_giants"], "name": "my_run"}})
-    unnamed = overlay(tmp_path / "other.yaml", {})
-    for files, name in (([], "paper"), ([TOY], "toy"), ([TOY, unnamed], "other"), ([TOY, named], "my_run")):
-        plan = run_snakemake(tmp_path, "--dry-run", configfiles=files, targets=[f"results/runs/{name}/samples.csv"])
-        assert jobs_of(plan)["compare_samples"] == 1
-
-
 # ---------------------------------------------------------------- thin samples
 
-THIN = {"surveys": {"toy": {"stars": 4000, "plates": 600}}}
-TARGETS = ["results/simulated_giants/dataset/equatorial.ecsv", "results/simulated_giants/tables/trends.csv"]
-TARGETS.append(f"results/simulated_giants/{GLOBAL}")
 
-
-def test_a_thin_sample_gets_pixels_and_bins_that_it_fills(tmp_path: Path) -> None:
-    measure = {"trends": {"join": "auto"}, "map": {"nside": "auto"}}
-    config = {**THIN, "samples": {"simulated_giants": {"measure": measure}}}
-    printed = run_snakemake(tmp_path, configfiles=[TOY], config=config, targets=TARGETS)
-    tables = tmp_path / "results/simulated_giants/tables"
+def test_a_thin_sample_gets_pixels_and_bins_that_it_fills_or_is_told_which_key_to_change(tmp_path: Path) -> None:
+    auto = {"like": "simulated_giants", "measure": {"trends": {"join": "auto"}, "map": {"nside": "auto"}}}
+    printed = run_snakemake(
+        tmp_path,
+        configfiles=[TOY],
+        config={
+            "surveys": {"toy": {"stars": 4000, "plates": 600}},
+            "samples": {"auto": auto},
+            "run": {"samples": BOTH},
+        },
+        targets=[f"results/{name}/{file}" for name in BOTH for file in (GLOBAL, "tables/trends.csv", TABLE1)],
+    )
+    tables = tmp_path / "results/auto/tables"
     made = json.loads((tables / "map_equatorial.json").read_text())
     assert made["chosen_by"] == "sample" and made["nside"] < 32 and made["warning"] is None
     # The finest: half of the stars lie in full pixels; they would not at twice the resolution.
@@ -75,22 +73,15 @@ def test_a_thin_sample_gets_pixels_and_bins_that_it_fills(tmp_path: Path) -> Non
         bins = trends[(trends["solution"] == "5p") & (trends["variable"] == variable)]
         width = (bins["bin_high"] - bins["bin_low"]).max()
         assert len(bins) and width == pytest.approx(step * joined["5p"][variable])
-    assert "WARNING" not in printed
-
-
-def test_a_thin_sample_that_insists_is_told_which_key_to_change(tmp_path: Path) -> None:
-    printed = run_snakemake(
-        tmp_path, configfiles=[TOY], config=THIN, targets=[*TARGETS, f"results/simulated_giants/{GLOBAL}"]
-    )
+    # The other insists on its own.
     warnings = [line for line in printed.splitlines() if line.startswith("WARNING")]
-    assert [line for line in warnings if "Table 1 is empty" in line and "map.nside" in line] == warnings[-1:]
-    log = (tmp_path / "logs/measure_map/simulated_giants.equatorial.log").read_text()
-    assert "Table 1 is empty" in log
+    assert warnings and all(line.startswith("WARNING simulated_giants:") for line in warnings)
+    assert "Table 1 is empty" in warnings[-1] and "map.nside" in warnings[-1]
+    assert "Table 1 is empty" in (tmp_path / "logs/measure_map/simulated_giants.equatorial.log").read_text()
 
 
 # ---------------------------------------------------------------- real stars
 
-REAL = [ROOT / f"config/{name}.yaml" for name in ("kepler_giants", "globular_clusters", "demo")]
 # Medians by an independent computation [uas].
 KNOWN = {
     ("kepler_giants", "5p"): (2287, -25.92, -6.26),
@@ -128,35 +119,13 @@ samples:
 """
 
 
-def test_the_smallest_useful_sample_takes_eight_lines(tmp_path: Path) -> None:
-    assert len(SMALLEST.strip().splitlines()) < 8
+def test_the_smallest_useful_sample(tmp_path: Path) -> None:
     stars = pd.DataFrame({"source_id": [5, 6, 7, 7], "ra": 10.0, "dec": 20.0, "astrometric_params_solved": 31})
     stars = stars.assign(parallax=[0.97, 0.98, 0.96, 0.96], distance=1.0, phot_g_mean_mag=15.0)
     stars.assign(nu_eff_used_in_astrometry=1.45).to_csv(tmp_path / "mine.csv", index=False)
     run_snakemake(tmp_path, config=yaml.safe_load(SMALLEST), targets=[f"results/mine/{GLOBAL}"])
     raw = pd.read_csv(tmp_path / f"results/mine/{GLOBAL}").set_index(["solution", "parallax"]).loc[("5p", "raw")]
     assert raw["n"] == 3 and raw["median"] == pytest.approx(-30.0)
-
-
-# ---------------------------------------------------------------- claims
-
-
-def test_only_a_sample_with_claims_is_tested_against_them(tmp_path: Path) -> None:
-    for name in ("quasars", "kepler_giants", "lamost_red_clump"):
-        plan = jobs_of(run_snakemake(tmp_path, "--dry-run", configfiles=[ROOT / f"config/{name}.yaml"]))
-        assert plan["tell_results"] >= 1 and "check_claims" not in plan and "draw_claims" not in plan
-    renamed = {"run": {"samples": ["mine"]}, "samples": {"mine": {"like": "lamost_giants", "title": "My giants"}}}
-    assert jobs_of(run_snakemake(tmp_path, "--dry-run", config=renamed))["check_claims"] == 1
-
-
-def test_claims_that_are_not_there_are_named(tmp_path: Path) -> None:
-    config = {"samples": {"lamost_giants": {"claims": "claim.yaml"}}}
-    printed = run_snakemake(tmp_path, "--dry-run", config=config, fails=True)
-    assert printed.count("samples.lamost_giants.claims: there is no file claim.yaml") == 1
-    config = {"samples": {"lamost_giants": {"claims": "data"}}}
-    assert "samples.lamost_giants.claims: 'data' is not of the form" in run_snakemake(
-        tmp_path, "--dry-run", config=config, fails=True
-    )
 
 
 @pytest.mark.slow

@@ -32,8 +32,9 @@ def differences(first: Path, second: Path, *folders: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_one_core_and_two_give_the_same_bytes(toy_with_one_core: Path, toy: Path) -> None:
-    assert differences(toy_with_one_core, toy, "results", "resources") == []
+def test_one_core_and_two_give_the_same_bytes(tmp_path: Path, toy: Path) -> None:
+    run_snakemake(tmp_path, configfiles=[TOY], cores=1)
+    assert differences(tmp_path, toy, "results", "resources") == []
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from snakemake_run import TOY, run_snakemake
 
 SMALL = {"surveys": {"toy": {"stars": 3000, "plates": 4}}}
 TABLE = "results/simulated_giants/tables/global_offsets.csv"
+PLUS_MINUS = " \N{PLUS-MINUS SIGN} "
 
 
 @pytest.fixture(scope="module")
@@ -45,17 +46,16 @@ def test_a_run_with_nothing_to_do_says_so_and_what_was_measured(run: tuple[Path,
     folder, first = run
     lines = run_snakemake(folder, configfiles=[TOY], config=SMALL, targets=[TABLE]).splitlines()
     assert len([line for line in lines if line.startswith("Nothing to be done")]) == 1
-    measured = [line for line in first.splitlines() if " \N{PLUS-MINUS SIGN} " in line]
-    assert measured and [line for line in lines if " \N{PLUS-MINUS SIGN} " in line] == measured
+    measured = [line for line in first.splitlines() if PLUS_MINUS in line]
+    assert measured and [line for line in lines if PLUS_MINUS in line] == measured
     assert len(lines) < 12 and not any("jobs" in line or line.startswith("[") for line in lines)
 
 
 def test_verbose_and_quiet_are_snakemakes(run: tuple[Path, str]) -> None:
-    folder, _ = run
     arguments = {"configfiles": [TOY], "config": SMALL, "targets": [TABLE]}
     again = ("--forcerun", "measure_global")
-    assert "rule measure_global:" in run_snakemake(folder, "--verbose", *again, **arguments)
-    assert "offsets" not in run_snakemake(folder, "--quiet", "all", *again, **arguments)
+    assert "rule measure_global:" in run_snakemake(run[0], "--verbose", *again, **arguments)
+    assert PLUS_MINUS not in run_snakemake(run[0], "--quiet", "all", *again, **arguments)
 
 
 def test_a_failure_is_told_once_without_the_page_around_it(tmp_path: Path) -> None:

@@ -41,17 +41,11 @@ rule query_archive:
     conda:
         "../../envs/archive.yaml"
     # Patience with the archive is no param: finished chunks stay valid when it changes. A profile limits `archive`.
-    # Text, because Snakemake rounds fractions.
     resources:
+        **PATIENCE,
         mem_mb=by_input(400, 8),
         runtime=WAITING,
         archive=1,
-        archive_maxrec=lookup("archive/maxrec", within=config),
-        archive_timeout_s=str(lookup("archive/timeout_s", within=config)),
-        archive_stall_s=str(lookup("archive/stall_s", within=config)),
-        archive_poll_s=str(lookup("archive/poll_s", within=config)),
-        archive_attempts=lookup("archive/attempts", within=config),
-        archive_max_wait_s=str(lookup("archive/max_wait_s", within=config)),
     params:
         url=lookup("archive/url", within=config),
         chunks=lookup("archive/chunks", within=config),

@@ -119,6 +119,9 @@ rule tell_results:
     input:
         cutflow="<results>/{sample}/tables/cutflow.csv",
         offsets="<results>/{sample}/tables/global_offsets.csv",
+        scatter="<results>/{sample}/tables/scatter.csv",
+        scale="<results>/{sample}/tables/zero_point_scale.csv",
+        smooth="<results>/{sample}/tables/smooth.json",
         pixels="<results>/{sample}/tables/map_equatorial.csv",
         settings="<results>/{sample}/tables/map_equatorial.json",
         validation="<results>/{sample}/tables/cross_validation.csv",

@@ -23,12 +23,17 @@ SAMPLES = config["run"]["samples"]
 WAITING = 1 + int(
     config["archive"]["attempts"] * (config["archive"]["timeout_s"] + config["archive"]["max_wait_s"]) / 60
 )
+# Resources of such a job (archive.service reads them). Text, because Snakemake rounds fractions.
+PATIENCE = {
+    f"archive_{name}": str(config["archive"][name])
+    for name in ("maxrec", "timeout_s", "stall_s", "poll_s", "attempts", "max_wait_s")
+}
 NONE = "-"  # a name that no dataset has
 RETRIEVED = [name for name, entry in config["datasets"].items() if not (entry.get("query") or entry.get("simulated"))]
 QUERIED = [name for name, entry in config["datasets"].items() if entry.get("query")]
 FRAMES = ["equatorial", "galactic"]
 PARALLAXES = ["raw", "corrected"]
-FIGURES = ["fig4_offsets", "fig5_trends", "fig6_maps", "counts", "cutflow"]
+FIGURES = ["fig4_offsets", "fig5_trends", "fig6_maps", "counts", "cutflow", "smooth_map", "scale"]
 TABLES = [
     *("cutflow", "scatter", "global_offsets", "zero_point_scale", "histograms", "trends"),
     *("map_equatorial", "map_galactic", "smooth_equatorial", "smooth_galactic", "smooth_dependence"),
@@ -175,6 +180,11 @@ def map_facts(wildcards):
     return describe(config, wildcards.sample)
 
 
+def smooth_facts(wildcards):
+    """What the smooth map says about its sample."""
+    return describe(config, wildcards.sample, behind=("map", "smooth"))
+
+
 def matched_file(wildcards):
     """The observed spectra of a sample with their Gaia and 2MASS counterparts."""
     backend = config["samples"][wildcards.sample]["crossmatch"]["backend"]
@@ -192,6 +202,12 @@ def compared(name, block="comparison"):
     magnitude = sample["reference"].get("absolute_magnitude")
     from_magnitude = sample["reference"]["kind"] == "absolute_magnitude" and isinstance(magnitude, str)
     return bool(from_magnitude and sample.get("comparison") and sample.get(block))
+
+
+def catalogue_map(wildcards):
+    """The map that corrects a catalogue."""
+    catalogue = config["catalogues"][wildcards.catalogue]
+    return f"<results>/{{sample}}/dataset/{catalogue['frame']}{'_smooth' if catalogue.get('smooth') else ''}.ecsv"
 
 
 def claims_file(wildcards):
@@ -218,6 +234,7 @@ def comparison_tables(wildcards):
 
 CLAIMED = [name for name in SAMPLES if name in CLAIMS]
 COMPARED = [name for name in SAMPLES if compared(name)]
+WITH_CURVES = [name for name in SAMPLES if config["samples"][name]["measure"]["smooth"]["splines"]]
 FINER = [  # smooth maps of other resolutions
     f"<results>/{name}/dataset/{frame}_smooth_nside{nside}.{kind}"
     for name in SAMPLES
@@ -226,4 +243,4 @@ FINER = [  # smooth maps of other resolutions
     for kind in EXTENDED_KINDS
 ]
 WITH_RED_CLUMP = [name for name in SAMPLES if compared(name, "red_clump")]
-OVERVIEWS = ["samples", "samples_trends"] if len(SAMPLES) > 1 else ["samples"]
+OVERVIEWS = ["samples", "samples_trends", "samples_scales"] if len(SAMPLES) > 1 else ["samples"]

@@ -268,3 +268,32 @@ rule draw_sample_trends:
         code=digest("draw_sample_trends.py"),
     script:
         "../scripts/draw_sample_trends.py"
+
+
+rule draw_sample_scales:
+    """Zero point [uas] and distance scale of the samples of the run, 5p, corrected; for runs with several samples."""
+    input:
+        scale=collect("<results>/{sample}/tables/zero_point_scale.csv", sample=SAMPLES),
+    output:
+        png=report(
+            "<results>/runs/{run}/samples_scales.png",
+            caption="../report/samples_scales.rst",
+            category="Samples side by side",
+            labels={"what": "zero point and scale, figure"},
+        ),
+        pdf="<results>/runs/{run}/samples_scales.pdf",
+    log:
+        "<logs>/draw_sample_scales/{run}.log",
+    benchmark:
+        "<benchmarks>/draw_sample_scales/{run}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 10),
+        runtime=by_input(5, 0.02),
+    params:
+        samples=sample_titles,
+        dpi=lookup("figures/dpi", within=config),
+        code=digest("draw_sample_scales.py"),
+    script:
+        "../scripts/draw_sample_scales.py"

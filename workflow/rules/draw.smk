@@ -169,3 +169,96 @@ rule draw_cutflow:
         code=digest("draw_cutflow.py"),
     script:
         "../scripts/draw_cutflow.py"
+
+
+rule draw_smooth:
+    """The smooth map, uas, raw and corrected, and its standard error, in both frames."""
+    input:
+        equatorial="<results>/{sample}/tables/smooth_equatorial.csv",
+        galactic="<results>/{sample}/tables/smooth_galactic.csv",
+        settings="<results>/{sample}/tables/smooth.json",
+    output:
+        png=report(
+            "<results>/{sample}/figures/smooth_map.png",
+            caption="../report/smooth_map.rst",
+            category="Figures",
+            labels={"sample": "{sample}", "figure": "smooth map"},
+        ),
+        pdf="<results>/{sample}/figures/smooth_map.pdf",
+    log:
+        "<logs>/draw_smooth/{sample}.log",
+    benchmark:
+        "<benchmarks>/draw_smooth/{sample}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 10),
+        runtime=by_input(5, 0.02),
+    params:
+        title=lookup("samples/{sample}/title", within=config),
+        simulated=lookup("samples/{sample}/simulated", within=config),
+        colour_range=lookup("figures/colour_range_uas", within=config),
+        dpi=lookup("figures/dpi", within=config),
+        code=digest("draw_smooth.py"),
+    script:
+        "../scripts/draw_smooth.py"
+
+
+rule draw_dependence:
+    """Offset against G and colour, fitted together with the smooth map [uas]; for samples that ask for splines."""
+    input:
+        dependence="<results>/{sample}/tables/smooth_dependence.csv",
+    output:
+        png=report(
+            "<results>/{sample}/figures/smooth_dependence.png",
+            caption="../report/smooth_dependence.rst",
+            category="Figures",
+            labels={"sample": "{sample}", "figure": "smooth map: G and colour"},
+        ),
+        pdf="<results>/{sample}/figures/smooth_dependence.pdf",
+    log:
+        "<logs>/draw_dependence/{sample}.log",
+    benchmark:
+        "<benchmarks>/draw_dependence/{sample}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 10),
+        runtime=by_input(5, 0.02),
+    params:
+        title=lookup("samples/{sample}/title", within=config),
+        simulated=lookup("samples/{sample}/simulated", within=config),
+        dpi=lookup("figures/dpi", within=config),
+        code=digest("draw_dependence.py"),
+    script:
+        "../scripts/draw_dependence.py"
+
+
+rule draw_scale:
+    """Zero point [uas] and distance scale with their ellipses of error, 5p."""
+    input:
+        scale="<results>/{sample}/tables/zero_point_scale.csv",
+    output:
+        png=report(
+            "<results>/{sample}/figures/scale.png",
+            caption="../report/scale.rst",
+            category="Figures",
+            labels={"sample": "{sample}", "figure": "zero point and scale"},
+        ),
+        pdf="<results>/{sample}/figures/scale.pdf",
+    log:
+        "<logs>/draw_scale/{sample}.log",
+    benchmark:
+        "<benchmarks>/draw_scale/{sample}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 10),
+        runtime=by_input(5, 0.02),
+    params:
+        title=lookup("samples/{sample}/title", within=config),
+        simulated=lookup("samples/{sample}/simulated", within=config),
+        dpi=lookup("figures/dpi", within=config),
+        code=digest("draw_scale.py"),
+    script:
+        "../scripts/draw_scale.py"

@@ -146,7 +146,8 @@ rule smooth_map:
         runtime=by_input(10, 0.5),
     params:
         reference=lookup("samples/{sample}/reference/kind", within=config),
-        smooth=lookup("samples/{sample}/measure/smooth", within=config),
+        reach_deg=lookup("samples/{sample}/measure/smooth/reach_deg", within=config),
+        splines=lookup("samples/{sample}/measure/smooth/splines", within=config),
         code=digest("smooth_map.py"),
     script:
         "../scripts/smooth_map.py"
@@ -197,7 +198,8 @@ rule cross_validate:
     params:
         reference=lookup("samples/{sample}/reference/kind", within=config),
         gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
-        smooth=lookup("samples/{sample}/measure/smooth", within=config),
+        reach_deg=lookup("samples/{sample}/measure/smooth/reach_deg", within=config),
+        splines=lookup("samples/{sample}/measure/smooth/splines", within=config),
         validation=lookup("samples/{sample}/measure/cross_validation", within=config),
         code=digest("cross_validate.py"),
     script:

@@ -53,7 +53,7 @@ rule publish_smooth:
         mem_mb=by_input(400, 10),
         runtime=by_input(5, 0.02),
     params:
-        facts=map_facts,
+        facts=smooth_facts,
         code=digest("publish_smooth.py"),
     script:
         "../scripts/publish_smooth.py"
@@ -112,13 +112,7 @@ rule correct_catalogue:
     """A catalogue of the config with corrected parallaxes, errors and flags added."""
     input:
         catalogue=lookup("catalogues/{catalogue}/path", within=config),
-        dataset=branch(
-            lookup("catalogues/{catalogue}/frame", within=config),
-            cases={
-                "equatorial": "<results>/{sample}/dataset/equatorial.ecsv",
-                "galactic": "<results>/{sample}/dataset/galactic.ecsv",
-            },
-        ),
+        dataset=catalogue_map,
     output:
         corrected="<results>/{sample}/corrected/{catalogue}.{ending}",
     log:

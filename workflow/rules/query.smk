@@ -16,15 +16,10 @@ rule query_catalogue:
         "../../envs/archive.yaml"
     # As for query_archive: patience is no param.
     resources:
+        **PATIENCE,
         mem_mb=2000,
         runtime=WAITING,
         archive=1,
-        archive_maxrec=lookup("archive/maxrec", within=config),
-        archive_timeout_s=str(lookup("archive/timeout_s", within=config)),
-        archive_stall_s=str(lookup("archive/stall_s", within=config)),
-        archive_poll_s=str(lookup("archive/poll_s", within=config)),
-        archive_attempts=lookup("archive/attempts", within=config),
-        archive_max_wait_s=str(lookup("archive/max_wait_s", within=config)),
     params:
         query=lookup("datasets/{dataset}/query", within=config),
         code=digest("query_catalogue.py"),
@@ -48,15 +43,10 @@ rule merge_catalogue:
     conda:
         "../../envs/archive.yaml"
     resources:
+        **PATIENCE,
         mem_mb=by_input(400, 10),
         runtime=WAITING,
         archive=1,
-        archive_maxrec=lookup("archive/maxrec", within=config),
-        archive_timeout_s=str(lookup("archive/timeout_s", within=config)),
-        archive_stall_s=str(lookup("archive/stall_s", within=config)),
-        archive_poll_s=str(lookup("archive/poll_s", within=config)),
-        archive_attempts=lookup("archive/attempts", within=config),
-        archive_max_wait_s=str(lookup("archive/max_wait_s", within=config)),
     params:
         entry=lookup("datasets/{dataset}", within=config),
         code=digest("merge_catalogue.py"),

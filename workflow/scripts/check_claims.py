@@ -24,7 +24,7 @@ KEYS = {  # kind of claim: keys it needs, besides id, text, place and unit
     "pattern": ("measure",),
     "quoted": ("published", "reason"),
 }
-OPTIONAL = ("with", "at_least", "at_most", "note")
+OPTIONAL = ("with", "at_least", "at_most", "note", "simulated")
 
 
 class ClaimError(ValueError):
@@ -112,7 +112,8 @@ def _judge(claim: Mapping[str, Any], run: Run, *, simulated: bool) -> dict[str, 
         row["verdict"] = "arithmetic holds" if row["verdict"] == "agrees" else "arithmetic fails"
         row["reason"] += "; arithmetic on the paper's own numbers, whatever the stars"
     elif simulated:
-        row |= {"verdict": "not tested here", "reason": "a statement on real stars"}
+        told = "; ".join(filter(None, (row["reason"], claim.get("simulated"))))
+        row |= {"verdict": "not tested here", "reason": f"a statement on real stars; the simulated ones: {told}"}
     return row
 
 

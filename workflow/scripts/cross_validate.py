@@ -42,8 +42,8 @@ def cross_validation(
     `log_predictive_density` is the mean logarithm of a Gaussian's density at the stars' differences [1 / uas], `gain`
     its excess over the official zero point's, `gain_over_constant` that over official_global's, with errors by the
     jackknife over blocks of the sky. `covered` is the share of the stars for which the correction has a value of its
-    own: elsewhere the maps have the constant. `residual_scatter` [uas] is robust. `settings` are those of the smooth
-    map. All is null where no star has both errors, and by block where all stars lie in one.
+    own: elsewhere the maps have the constant. `residual_scatter` [uas] is robust. `settings` are reach_deg and
+    splines of the smooth map. All is null where no star has both errors, and by block where all stars lie in one.
     """
     stars = tracers[tracers["solution"] == "5p"]
     ra, dec = stars["ra"].to_numpy(), stars["dec"].to_numpy()
@@ -195,7 +195,7 @@ if __name__ == "__main__":
         reference_kind=snakemake.params.reference,
         **{name: measured[name] for name in ("nside", "ordering", "more_than")},
         gaussian=snakemake.params.gaussian,
-        settings=snakemake.params.smooth,
+        settings={name: snakemake.params[name] for name in ("reach_deg", "splines")},
         **snakemake.params.validation,
     )
     print(table.to_string(index=False), file=sys.stderr)

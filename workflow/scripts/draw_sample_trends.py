@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from itertools import cycle
 
 import numpy as np
 import pandas as pd
@@ -9,9 +10,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from gaia_offsets import style
-
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
-MARKERS = "osD^vP*"
 
 
 @style.styled
@@ -23,8 +21,8 @@ def draw_sample_trends(trends: Mapping[str, pd.DataFrame], *, title: str) -> Fig
     figure = style.canvas(7.4, title)
     axes = figure.subplots(3, 2, sharex="row", sharey="row")
     looks = [
-        {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)], "markersize": 3}
-        for i in range(len(trends))
+        {"color": colour, "marker": marker, "markersize": 3}
+        for _, colour, marker in zip(trends, cycle(style.SAMPLE_COLOURS), cycle(style.SAMPLE_MARKERS), strict=False)
     ]
     for row, (variable, labels) in zip(axes, style.VARIABLES.items(), strict=True):
         parts = [style.rows(table, solution="5p", variable=variable) for table in trends.values()]

@@ -12,7 +12,7 @@ if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)
     tracers = pd.read_parquet(snakemake.input.tracers)
     scatter = Scatter(snakemake.params.reference, pd.read_csv(snakemake.input.scatter))
-    offsets = global_offsets(tracers, scatter, snakemake.params.gaussian)
+    offsets = global_offsets(tracers, snakemake.params.gaussian, scatter)
     print(offsets.to_string(index=False), file=sys.stderr)
     write_table(offsets, snakemake.output.offsets)
     write_table(histograms(tracers, width=snakemake.params.width), snakemake.output.histograms)

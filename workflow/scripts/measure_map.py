@@ -30,7 +30,7 @@ def measure_map(
     nside = choose_nside(tracers, settings)
     angles = (tracers[name].to_numpy() for name in FRAMES[frame])
     pixel = pixel_index(*angles, nside=nside, ordering=settings["ordering"])
-    table = pixel_offsets(tracers, scatter, pixel, gaussian=gaussian)
+    table = pixel_offsets(tracers, pixel, gaussian=gaussian, scatter=scatter)
     chosen_by = "sample" if settings["nside"] == "auto" else "config"
     shown = (table["solution"] == "5p") & (table["parallax"] == "raw") & (table["n"] > settings["more_than"])
     made = {**settings, "nside": nside, "chosen_by": chosen_by, "published": int(shown.sum()), "warning": None}

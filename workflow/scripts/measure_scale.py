@@ -49,8 +49,9 @@ def zero_point_and_scale(stars: Stars, scatter: Mapping[str, float], *, iteratio
         moved, line = np.abs(new - line) > 1e-6 * sd, new
         if not moved.any():
             break
-    numbers = [*np.stack([line, sd], axis=1).ravel(), covariance[0, 1] / sd.prod()]
-    pivot = -covariance[0, 1] / covariance[1, 1] / 1000.0
+    with np.errstate(invalid="ignore"):  # points on a line have no scatter
+        numbers = [*np.stack([line, sd], axis=1).ravel(), covariance[0, 1] / sd.prod()]
+        pivot = -covariance[0, 1] / covariance[1, 1] / 1000.0
     return found | dict(zip(COLUMNS[1:], [*numbers, pivot], strict=True))
 
 

@@ -16,11 +16,11 @@ if __name__ == "__main__":
     bins = snakemake.params.trends
     table, joined = trends(
         pd.read_parquet(snakemake.input.tracers),
-        Scatter(snakemake.params.reference, pd.read_csv(snakemake.input.scatter)),
         {variable: expand_edges(edges) for variable, edges in bins["edges"].items()},
         min_stars=bins["min_stars"],
         join=bins["join"],
         gaussian=snakemake.params.gaussian,
+        scatter=Scatter(snakemake.params.reference, pd.read_csv(snakemake.input.scatter)),
     )
     print(f"{len(table)} bins with at least {bins['min_stars']} stars; bins joined: {joined}", file=sys.stderr)
     made = {"min_stars": bins["min_stars"], "joined": joined, "warning": None}

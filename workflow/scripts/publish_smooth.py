@@ -10,11 +10,6 @@ from gaia_offsets.dataset import FORMATS, at_centres, rounded, write_dataset
 from gaia_offsets.footprint import map_meta, write_footprint
 from gaia_offsets.published import ENDINGS, SMOOTH
 
-ESTIMATOR = (
-    "posterior mean of a Gaussian process over the pixels, from stars weighted by their errors; "
-    "its error is the posterior standard deviation"
-)
-
 
 def smooth_table(smooth: pd.DataFrame, *, frame: str, nside: int, ordering: str) -> pd.DataFrame:
     """The columns SMOOTH, sorted by hindex, from smooth_{frame}.csv; n counts the stars with a known raw offset."""
@@ -33,7 +28,7 @@ if __name__ == "__main__":
     made = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
     frame, grid = snakemake.wildcards.frame, {key: made[key] for key in ("nside", "ordering")}
     table = smooth_table(pd.read_csv(snakemake.input.smooth), frame=frame, **grid)
-    facts = snakemake.params.facts | {"estimator": ESTIMATOR}
+    facts = snakemake.params.facts
     # Every pixel has more stars than this: there are pixels without any.
     meta = map_meta(facts | {"title": f"{facts['title']}, smooth map"}, frame, grid | {"more_than": -1})
     for form in FORMATS:

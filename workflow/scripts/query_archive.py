@@ -11,9 +11,6 @@ import pandas as pd
 from gaia_offsets import adql, archive
 from gaia_offsets.tap import Archive
 
-SECONDS = ("timeout_s", "stall_s", "poll_s", "max_wait_s")
-PATIENCE = [("maxrec", int), ("attempts", int)] + [(name, float) for name in SECONDS]
-
 
 def query_archive(
     targets: pd.DataFrame,
@@ -52,9 +49,7 @@ if __name__ == "__main__":
     started = time.monotonic()
     answer = query_archive(
         archive.read_whole(snakemake.input.targets),
-        Archive(
-            snakemake.params.url, **{name: kind(snakemake.resources[f"archive_{name}"]) for name, kind in PATIENCE}
-        ),
+        archive.service(snakemake.params.url, snakemake.resources),
         chunk=int(snakemake.wildcards.chunk),
         chunks=snakemake.params.chunks,
         release=snakemake.params.release,

@@ -6,12 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from gaia_offsets import adql
-from gaia_offsets.archive import write_whole
+from gaia_offsets import adql, archive
 from gaia_offsets.tap import Archive
-
-SECONDS = ("timeout_s", "stall_s", "poll_s", "max_wait_s")
-PATIENCE = [("maxrec", int), ("attempts", int)] + [(name, float) for name in SECONDS]
 
 
 def query_catalogue(service: Archive, query: dict[str, Any], *, dataset: str, part: int) -> pd.DataFrame:
@@ -33,6 +29,6 @@ if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)  # left open: the traceback must reach it
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a cancelled run deletes its job in the archive
     query = snakemake.params.query
-    service = Archive(query["url"], **{name: kind(snakemake.resources[f"archive_{name}"]) for name, kind in PATIENCE})
     dataset, part = snakemake.wildcards.dataset, int(snakemake.wildcards.part)
-    write_whole(query_catalogue(service, query, dataset=dataset, part=part), snakemake.output.part)
+    tap = archive.service(query["url"], snakemake.resources)
+    archive.write_whole(query_catalogue(tap, query, dataset=dataset, part=part), snakemake.output.part)

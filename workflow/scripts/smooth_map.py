@@ -83,7 +83,6 @@ def curve_table(field: smooth.Field, values: Mapping[str, np.ndarray], terms: Ma
 
 if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)
-    settings = snakemake.params.smooth
     measured = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
     grid = snakemake.wildcards.grid
     maps, curves, made = smooth_maps(
@@ -91,8 +90,8 @@ if __name__ == "__main__":
         Scatter(snakemake.params.reference, pd.read_csv(snakemake.input.scatter)),
         nside=int(grid.removeprefix("_nside")) if grid else measured["nside"],
         ordering=measured["ordering"],
-        reach_deg=settings["reach_deg"],
-        splines=settings["splines"],
+        reach_deg=snakemake.params.reach_deg,
+        splines=snakemake.params.splines,
     )
     print(json.dumps(made, indent=2), file=sys.stderr)
     for frame, table in maps.items():

@@ -25,15 +25,19 @@ def story(
     *,
     cutflow: pd.DataFrame,
     offsets: pd.DataFrame,
+    scatter: pd.DataFrame,
+    scale: pd.DataFrame,
     pixels: pd.DataFrame,
     validation: pd.DataFrame,
+    smooth: dict[str, Any],
     more_than: int,
     claims: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
     """What the template results.html.j2 takes, besides title and simulated.
 
-    `pixels` is the map table of the equatorial frame, the others are cutflow.csv, global_offsets.csv,
-    cross_validation.csv and, for a sample that is tested against published statements, claims.csv.
+    `pixels` is the map table of the equatorial frame, `smooth` is smooth.json, the others are cutflow.csv,
+    global_offsets.csv, scatter.csv, zero_point_scale.csv, cross_validation.csv and, for a sample that is tested against
+    published statements, claims.csv.
     """
     one_decimal = dict.fromkeys(offsets.select_dtypes("float").columns, ".1f")
     counted = pixels[(pixels["solution"] == "5p") & (pixels["parallax"] == "raw")]["n"]
@@ -44,6 +48,10 @@ def story(
         "cutflow": pages.table(cutflow),
         "findings": [finding(name, part.set_index("parallax")) for name, part in offsets.groupby("solution")],
         "offsets": pages.table(offsets, one_decimal),
+        "scatter": [scatter_finding(row) for _, row in scatter.iterrows() if row["parallax"] == "corrected"],
+        "scale": [scale_finding(row) for _, row in scale.iterrows() if np.isfinite(row["scale_error"])],
+        "smooth": [smooth_finding(parallax, kernel) for parallax, kernel in smooth["kernels"].items()],
+        "smooth_warning": smooth["warning"],
         "pixels": int((counted > more_than).sum()),
         "more_than": more_than,
         "validated": [validated(split, validation[validation["split"] == split]) for split in HELD_OUT],
@@ -70,6 +78,32 @@ def finding(solution: str, rows: pd.DataFrame) -> str:
             error = f" \u00b1 {row['median_error']:.1f}" if np.isfinite(row["median_error"]) else ""
             words.append(f"{name} parallaxes are {size} by {abs(row['median']):.1f}{error} uas")
     return f"{solution}: in the median, {' and '.join(words)}."
+
+
+def scatter_finding(row: pd.Series) -> str:
+    """One sentence on the errors of the stars; a row of scatter.csv."""
+    if not row["n"]:
+        return f"{row['solution']}: the stars have no reference errors, so nothing is weighted by them."
+    return (
+        f"{row['solution']}: the stars scatter {row['pull_sd']:.2f} times as much as the published errors say; Gaia's "
+        f"errors times {row['factor']:.2f}, with {row['extra']:.0f} uas added in quadrature, explain them."
+    )
+
+
+def scale_finding(row: pd.Series) -> str:
+    """One sentence on zero point and distance scale; a row of zero_point_scale.csv."""
+    zero_point = f"({row['zero_point']:.1f} \u00b1 {row['zero_point_error']:.1f}) uas"
+    scale = f"({row['scale']:.4f} \u00b1 {row['scale_error']:.4f}) times the reference parallax"
+    correlation = f"correlation {row['correlation']:.2f}"
+    return f"{row['solution']}, {row['parallax']}: Gaia parallax = {zero_point} + {scale}, {correlation}."
+
+
+def smooth_finding(parallax: str, kernel: dict[str, Any]) -> str:
+    """One sentence on the pattern on the sky; an entry of `kernels` in smooth.json."""
+    return (
+        f"{parallax}: the offset varies over the sky by {kernel['amplitude'] ** 0.5:.1f} uas (sd) over about "
+        f"{kernel['length_deg']:.0f} deg, and by {kernel['white'] ** 0.5:.1f} uas from pixel to pixel."
+    )
 
 
 def validated(split: str, rows: pd.DataFrame) -> str:
@@ -100,14 +134,17 @@ def _gain(row: pd.Series, column: str) -> str:
 
 if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)
-    names = [name for name in ("cutflow", "offsets", "pixels", "validation", "claims") if snakemake.input.get(name)]
-    made = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
+    names = ("cutflow", "offsets", "scatter", "scale", "pixels", "validation", "claims")
+    names = [name for name in names if snakemake.input.get(name)]
+    made, smooth = (
+        json.loads(Path(snakemake.input[name]).read_text(encoding="utf-8")) for name in ("settings", "smooth")
+    )
     tables = {name: pd.read_csv(snakemake.input[name]) for name in names}
     pages.save(
         snakemake.output.page,
         "results.html.j2",
         title=f"Results: {snakemake.params.title}",
         simulated=snakemake.params.simulated,
-        **story(**tables, more_than=made["more_than"]),
+        **story(**tables, smooth=smooth, more_than=made["more_than"]),
     )
     print(", ".join(f"{len(table)} rows of {name}" for name, table in tables.items()), file=sys.stderr)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gaia_offsets.config import table_blocks
@@ -14,25 +14,33 @@ SIGN = (
     "offset = Gaia minus reference: subtract it from a parallax; domega_noncorr from the published parallax, or "
     "domega_corr from the parallax that has the official zero point subtracted already; never both"
 )
+SMOOTH = (
+    "posterior mean of a Gaussian process over the pixels, from stars weighted by their errors; "
+    "its error is the posterior standard deviation"
+)
 NOBODY = "not named; publish.authors of the config names them"
 SYSTEMATIC_UAS = 10.3
 SYSTEMATIC_SOURCE = "small-scale covariance of Gaia EDR3 parallaxes, Maiz Apellaniz et al. 2021, A&A 649, A13"
 BESIDE_THE_MAP = ("claims", "comparison", "red_clump")  # blocks of a sample that no offset depends on
 
 
-def describe(config: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Facts of a sample for the metadata of its maps, from the checked config."""
+def describe(config: Mapping[str, Any], name: str, behind: Sequence[str] = ("gaussian", "map")) -> dict[str, Any]:
+    """Facts of a sample for the metadata of its maps, from the checked config.
+
+    `behind` names the parts of `measure` behind the map; bins of figures are not, nor are other resolutions.
+    """
     sample = {key: value for key, value in config["samples"][name].items() if key not in BESIDE_THE_MAP}
     publish, gaussian = config["publish"], sample["measure"]["gaussian"]
-    # Bins of figures are not behind the map.
-    sample["measure"] = {key: sample["measure"][key] for key in ("gaussian", "map")}
+    sample["measure"] = {
+        key: {part: value for part, value in sample["measure"][key].items() if part != "more_nsides"} for key in behind
+    }
     used = {block["dataset"]: config["datasets"][block["dataset"]] for block in table_blocks(sample).values()}
     surveys = [entry["simulated"]["survey"] for entry in used.values() if entry.get("simulated")]
     origins = {survey: config["surveys"][survey] for survey in surveys}
     estimator = {
         "density_power": f"mean of the Gaussian core by minimum density power divergence, beta {gaussian['beta']}",
         "histogram": f"mean of a Gaussian fitted by least squares to a histogram of {gaussian['histogram_bins']} bins",
-    }[gaussian["method"]]
+    }[gaussian["method"]] + "; its error is sd / sqrt(n)"
     release = f"Gaia {sample['release'].upper()}"
     citations = dict.fromkeys([METHOD, *(entry["citation"] for entry in used.values() if entry.get("citation"))])
     warning = "SIMULATED stars, not for use on real ones: " if sample["simulated"] else ""
@@ -48,7 +56,7 @@ def describe(config: Mapping[str, Any], name: str) -> dict[str, Any]:
         "release": release,
         "official": sample["official"],
         "solution": "5p",
-        "estimator": f"{estimator}; its error is sd / sqrt(n)",
+        "estimator": SMOOTH if "smooth" in behind else estimator,
         "systematic_uas": float(publish["systematic_uas"]),
         "systematic_source": SYSTEMATIC_SOURCE if known else "publish.systematic_uas of the config",
         "sign": SIGN,

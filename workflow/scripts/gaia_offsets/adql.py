@@ -33,25 +33,28 @@ _ALIAS = {
     "distances": "d",
     "dr2_neighbourhood": "n",
 }
-_REGULAR = re.compile(r'[A-Za-z][A-Za-z0-9_]*|"[^"]+"')
+_PLAIN = re.compile(r'[a-z][a-z0-9_]*|"[^"]+"')  # stays as it is
 # Degrees from a pole within which the flat-sky test below is not used (there the cone alone decides).
 _POLAR_CAP = 5.0
 # Width in arcsec that the flat-sky test allows on top of the radius; the exact cut is made on the returned rows.
 _FLAT_SLACK = 1.0
 # Gaia's source_id begins with a HEALPix number (its data model): equal ranges of it are equal areas of the sky.
 SOURCE_ID_END = 12 * 2**59
-_PLAIN = re.compile(r'[a-z][a-z0-9_]*|"[^"]+"')
 _OPERATORS = {"<": "<", "<=": "<=", ">": ">", ">=": ">=", "==": "=", "!=": "<>"}
 
 
-def delimited(name: str) -> str:
-    """A table or column name as ADQL wants it: each part as it stands where regular or quoted already, else quoted.
+def quoted(name: str) -> str:
+    """A column as ADQL wants it: quoted unless it is so already or is plain lower case.
 
-    `gaiaedr3.gaia_source` stays, `"external".gaiaedr3_distance` stays, `I/350/gaiaedr3` is quoted as a whole.
+    VizieR tells names apart that differ in their case only (b_rgeo, B_rgeo).
     """
-    if all(_REGULAR.fullmatch(part) for part in name.split(".")):
-        return name
-    return '"' + name.replace('"', '""') + '"'
+    return name if _PLAIN.fullmatch(name) else '"' + name.replace('"', '""') + '"'
+
+
+def quoted_table(name: str) -> str:
+    """A table as ADQL wants it: `gaiaedr3.gaia_source` and `"external".distance` stay, `I/350/gaiaedr3` is quoted."""
+    words = all(_PLAIN.fullmatch(part.lower()) for part in name.split("."))
+    return name if words else quoted(name)
 
 
 def used_tables(release: dict[str, Any], by: str) -> dict[str, str]:
@@ -124,8 +127,7 @@ def _namer(release: dict[str, Any]) -> Callable[[str, str], str]:
     renames = release.get("columns") or {}
 
     def name(role: str, column: str) -> str:
-        theirs = renames.get(column, column)
-        return f"{_ALIAS[role]}.{theirs if _REGULAR.fullmatch(theirs) else delimited(theirs)}"
+        return f"{_ALIAS[role]}.{quoted(renames.get(column, column))}"
 
     return name
 
@@ -145,7 +147,7 @@ def _joined(release: dict[str, Any], by: str, radius_arcsec: float, years: float
     lines = ["FROM TAP_UPLOAD.targets AS t"]
 
     def join(role: str, condition: str) -> None:
-        lines.append(f"LEFT OUTER JOIN {delimited(release[role])} AS {_ALIAS[role]} ON {condition}")
+        lines.append(f"LEFT OUTER JOIN {quoted_table(release[role])} AS {_ALIAS[role]} ON {condition}")
 
     source_id = name("gaia_source", "source_id")
     if by == "position":
@@ -229,7 +231,7 @@ def table_query(query: dict[str, Any], part: int | None = None) -> str:
     """ADQL for the rows of a part (of all where None), columns under our names."""
     theirs = column_map(query)
     # Quoted, because a name of ours may be a word of ADQL (distance).
-    names = ", ".join(f't.{_column(column)} AS "{name}"' for name, column in theirs.items())
+    names = ", ".join(f't.{quoted(column)} AS "{name}"' for name, column in theirs.items())
     return f"SELECT {names}\n{_from_where(query, part)}"
 
 
@@ -286,21 +288,16 @@ def literal(value: Any) -> str:
 
 def _from_where(query: dict[str, Any], part: int | None) -> str:
     theirs = column_map(query)
-    lines = [f"FROM {delimited(query['table'])} AS t"]
+    lines = [f"FROM {quoted_table(query['table'])} AS t"]
     join = query.get("join")
     if join:
-        shared = _column(join["by"])
-        lines.append(f"JOIN {delimited(join['table'])} AS j ON j.{shared} = t.{shared}")
+        shared = quoted(join["by"])
+        lines.append(f"JOIN {quoted_table(join['table'])} AS j ON j.{shared} = t.{shared}")
     cuts = [*(query.get("where") or []), *([] if part is None else part_cuts(query, part))]
-    conditions = [condition(f"t.{_column(theirs[cut['column']])}", cut) for cut in cuts]
+    conditions = [condition(f"t.{quoted(theirs[cut['column']])}", cut) for cut in cuts]
     if conditions:
         lines.append("WHERE " + "\n AND ".join(conditions))
     return "\n".join(lines)
-
-
-def _column(name: str) -> str:
-    """A column as ADQL wants it: VizieR's names need quotes where they are not in lower case (b_rgeo, B_rgeo)."""
-    return name if _PLAIN.fullmatch(name) else '"' + name.replace('"', '""') + '"'
 
 
 def _bare(name: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,16 @@ from gaia_offsets.columns import DISTANCES, GAIA, MATCH, TMASS
 from gaia_offsets.matching import match_nearest, propagate, separation_arcsec, unit_vectors
 from gaia_offsets.selection import cut_mask
 from gaia_offsets.tables import TableError, check_table, column_names, read_table, write_table
+from gaia_offsets.tap import Archive
 
 # Columns that a cross-match adds to the targets.
 PROVIDED = {**GAIA, **TMASS, **DISTANCES}
+
+
+def service(url: str, resources: Mapping[str, Any]) -> Archive:
+    """A TAP service, with the patience that a job has among its resources, as text (common.smk, PATIENCE)."""
+    kinds = {field.name: {"int": int, "float": float}[field.type] for field in fields(Archive) if field.name != "url"}
+    return Archive(url, **{name: kind(resources[f"archive_{name}"]) for name, kind in kinds.items()})
 
 
 def key_columns(by: str) -> tuple[str, ...]:

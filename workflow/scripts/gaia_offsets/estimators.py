@@ -188,16 +188,17 @@ class Part:
         return table.join(both).assign(solution=self.solution, parallax=self.parallax)
 
 
-def by_solution(tracers: pd.DataFrame, scatter: Scatter) -> list[Part]:
-    """The stars of each solution and parallax, in the order of SOLUTIONS and PARALLAXES; some may have none."""
+def by_solution(tracers: pd.DataFrame, scatter: Scatter | None) -> list[Part]:
+    """The stars of each solution and parallax, maybe none; without a fitted scatter their weighted means are null."""
     parts = []
     for solution in SOLUTIONS:
         stars = tracers[tracers["solution"] == solution]
         for parallax, column in PARALLAXES.items():
-            offset = stars[column].to_numpy()
-            errors = star_table(stars, parallax, scatter.reference_kind)
-            variance = variances(errors, scatter.of(solution, parallax))
-            parts.append(Part(solution, parallax, stars, offset, errors.difference, variance))
+            difference = variance = np.full(len(stars), np.nan)
+            if scatter is not None:
+                errors = star_table(stars, parallax, scatter.reference_kind)
+                difference, variance = errors.difference, variances(errors, scatter.of(solution, parallax))
+            parts.append(Part(solution, parallax, stars, stars[column].to_numpy(), difference, variance))
     return parts
 
 
@@ -206,7 +207,7 @@ def _stack(tables: Sequence[pd.DataFrame], leading: Sequence[str]) -> pd.DataFra
     return table.reindex(columns=[*leading, *STATISTICS, *WEIGHTED])
 
 
-def global_offsets(tracers: pd.DataFrame, scatter: Scatter, gaussian: dict[str, Any]) -> pd.DataFrame:
+def global_offsets(tracers: pd.DataFrame, gaussian: dict[str, Any], scatter: Scatter | None = None) -> pd.DataFrame:
     """global_offsets.csv: one row each solution and parallax that has stars [uas] (Fig. 4)."""
     parts = by_solution(tracers, scatter)
     tables = [part.statistics(np.zeros(len(part.offset), dtype=np.int64), gaussian) for part in parts]
@@ -230,12 +231,12 @@ def histograms(tracers: pd.DataFrame, *, width: float, reach: float = 1000.0) ->
 
 def trends(
     tracers: pd.DataFrame,
-    scatter: Scatter,
     edges: dict[str, np.ndarray],
     *,
     min_stars: int,
     join: int | str,
     gaussian: dict[str, Any],
+    scatter: Scatter | None = None,
 ) -> tuple[pd.DataFrame, dict[str, dict[str, int]]]:
     """trends.csv: statistics of the offsets in bins of one variable at a time (Fig. 5), and how many bins were joined.
 
@@ -286,7 +287,7 @@ def _bins_to_join(place: np.ndarray, bins: int, join: int | str, min_stars: int)
 
 
 def pixel_offsets(
-    tracers: pd.DataFrame, scatter: Scatter, pixel: np.ndarray, *, gaussian: dict[str, Any]
+    tracers: pd.DataFrame, pixel: np.ndarray, *, gaussian: dict[str, Any], scatter: Scatter | None = None
 ) -> pd.DataFrame:
     """map_{frame}.csv: statistics of the offsets in each pixel (N,) with two stars or more (Fig. 6, Table 1)."""
     pixel = pd.Series(pixel, index=tracers.index)

@@ -137,7 +137,12 @@ OUTPUT: tuple[Field, ...] = (
     Field("map_offset", "uas", 3, "offset of the pixel in the map, Gaia minus reference"),
     Field("map_error_statistical", "uas", 3, "statistical error of map_offset, common to all stars of the pixel"),
     Field("map_error_systematic", "uas", 3, "systematic floor of map_offset"),
-    Field("map_n", "", None, "number of stars behind the pixel; 0 outside the footprint"),
+    Field(
+        "map_n",
+        "",
+        None,
+        "number of stars in the pixel; 0 outside the footprint, or where a smooth map has only neighbours",
+    ),
     Field("map_flag", "", None, "; ".join(f"{flag} {text}" for flag, text in FLAGS.items())),
 )
 ZERO_POINT = Field("official_zero_point", "mas", 6, "official zero point, subtracted before the map's offset")

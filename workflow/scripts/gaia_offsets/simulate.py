@@ -37,9 +37,8 @@ VISIT_SCATTER = 0.6  # of ln(visits): bright fields and good winters
 OBSERVED_FRACTION = 0.36  # of the tiles elsewhere: about 3,800 level-5 pixels in all, with holes
 FIRST_TILE_L_B_DEG = (180.0, 10.0)  # a small survey grows from here: plane and high latitude in one region
 
-# Stars. Median parallaxes such that the giants which pass the cuts have 0.45 mas, as in the paper, and dwarfs 1.5;
-# a scatter of 0.5 in ln is about 1.1 mag.
-GIANT_PARALLAX_MAS, DWARF_PARALLAX_MAS, PARALLAX_SCATTER = 0.48, 1.5, 0.5
+# Stars. Dwarfs have a median parallax of 1.5 mas, as in the paper; a scatter of 0.5 in ln is about 1.1 mag.
+DWARF_PARALLAX_MAS, PARALLAX_SCATTER = 1.5, 0.5
 CLUMP_FRACTION, CLUMP_MKS, CLUMP_MKS_SCATTER = 0.35, -1.61, 0.10  # Hawkins et al. 2017; a third of LAMOST's giants
 CLUMP_DISTANCE_ERROR = 0.05  # red clump catalogue of Huang et al. 2020
 BRANCH_MKS, BRANCH_SLOPE = (-6.0, 1.8), 0.35  # tip and foot of the giant branch, growth of ln N per mag
@@ -51,8 +50,8 @@ A_G, A_J, A_H, A_KS, E_BP_RP = 2.74, 0.72, 0.46, 0.30, 1.34  # per E(B-V); Casag
 VELOCITY_KM_S = 40.0  # of disc stars, each component
 KM_S_PER_MAS_YR_KPC = 4.74047
 
-# Spectra. Half of them pass SNR 50, all have more than 10 (Sect. 2); errors at SNR 50 grow as 1 / SNR below it.
-SNR_LIMIT, SNR_MEDIAN, SNR_SCATTER, SNR_GOOD = 10.0, 50.0, 0.8, 50.0
+# Spectra. All have an SNR of more than 10 (Sect. 2); errors at SNR 50 grow as 1 / SNR below it.
+SNR_LIMIT, SNR_SCATTER, SNR_GOOD = 10.0, 0.8, 50.0
 TEFF_ERROR, LOGG_ERROR, FEH_ERROR = 60.0, 0.12, 0.08
 FIRST_OBSID = 100_000_001
 POSITION_ERROR_ARCSEC = 0.1  # of targets and of 2MASS, each coordinate
@@ -198,8 +197,13 @@ def _stars(rng: np.random.Generator, survey: Survey, tiles: Columns, count: int)
 
     plane = EBV_PLANE * np.exp(-np.abs(tiles["b"][tile]) / EBV_PLANE_DEG)
     ebv = (EBV_MEDIAN + plane) * rng.lognormal(0.0, EBV_SCATTER, count)
-    median = np.where(giant, GIANT_PARALLAX_MAS, DWARF_PARALLAX_MAS)
-    modulus = 10.0 - 5.0 * np.log10(median * rng.lognormal(0.0, PARALLAX_SCATTER, count))
+    # At equal brightness a giant of M_Ks is 10^(0.2 (M_Ks - clump)) times nearer than one of the clump.
+    nearness = 10.0 ** (0.2 * survey["luminosity_reach"] * (mks - CLUMP_MKS))
+    median = np.where(giant, survey["giant_parallax_mas"] * nearness, DWARF_PARALLAX_MAS)
+    parallax = median * rng.lognormal(0.0, PARALLAX_SCATTER, count)
+    modulus = 10.0 - 5.0 * np.log10(parallax)
+    if survey["dust_kpc"] > 0:  # else all dust lies in front of every star
+        ebv *= -np.expm1(-1.0 / (parallax * survey["dust_kpc"]))
     ks = mks + modulus + A_KS * ebv
     g = mks + modulus + 1.65 * colour + 0.03 + A_G * ebv  # G - Ks: 1.4 for the Sun, 2.0 for the clump
     # Stars too bright or too faint for LAMOST are mirrored into its range by their distance.
@@ -230,7 +234,7 @@ def _spectra(rng: np.random.Generator, survey: Survey, stars: Columns, first_obs
     ra, dec = _scattered(rng, stars["ra"], stars["dec"])  # the input catalogue's position, the same in every spectrum
     visits = 1 + rng.poisson(survey["spectra_per_star"] - 1.0, len(ra))
     star = np.repeat(np.arange(len(ra)), visits)
-    snr = SNR_LIMIT + (SNR_MEDIAN - SNR_LIMIT) * rng.lognormal(0.0, SNR_SCATTER, len(star))
+    snr = SNR_LIMIT + (survey["snr_median"] - SNR_LIMIT) * rng.lognormal(0.0, SNR_SCATTER, len(star))
     growth = np.maximum(1.0, SNR_GOOD / snr)
     mks_error = survey["distance_error"] * 5.0 / np.log(10.0)
     return {
@@ -271,7 +275,7 @@ def _with_neighbours(rng: np.random.Generator, survey: Survey, stars: Columns) -
     neighbours = {
         "ra": ra,
         "dec": dec,
-        "parallax": GIANT_PARALLAX_MAS * rng.lognormal(0.0, PARALLAX_SCATTER, len(who)),
+        "parallax": survey["giant_parallax_mas"] * rng.lognormal(0.0, PARALLAX_SCATTER, len(who)),
         "g": np.minimum(stars["g"][who] + rng.uniform(*NEIGHBOUR_FAINTER_MAG, len(who)), FAINTEST_G),
         "bp_rp": np.clip(rng.normal(COLOUR_PIVOT, 0.4, len(who)), 0.0, 3.0),
     }
@@ -388,6 +392,8 @@ def survey_chunks(survey: Survey, offset_map: np.ndarray) -> Iterator[dict[str, 
         scatter = 1.0 + CLUMP_DISTANCE_ERROR * rng.standard_normal(len(clump))
         ra, dec = _scattered(rng, stars["ra"][clump], stars["dec"][clump])
         red_clump = {"ra": ra, "dec": dec, "distance": scatter / stars["parallax"][clump]}
+        listed = rng.random(len(clump)) < survey["red_clump_completeness"]
+        red_clump = {name: values[listed] for name, values in red_clump.items()}
         yield {
             "targets": targets,
             "gaia_source": gaia,

@@ -121,41 +121,47 @@ def learn_kernel(vectors: np.ndarray, offset: np.ndarray, variance: np.ndarray) 
     blocks = np.array_split(np.arange(len(offset)), -(-len(offset) // BLOCK))
     if len(blocks) > BLOCKS:
         blocks = [blocks[place] for place in np.linspace(0, len(blocks) - 1, BLOCKS).round().astype(int)]
-    angles = [angles_deg(vectors[block], vectors[block]) for block in blocks]
-    count = sum(map(len, blocks))
+    parts = [(angles_deg(vectors[block], vectors[block]), offset[block], variance[block]) for block in blocks]
     total = max(float(np.var(offset) - np.median(variance)), 0.01 * float(np.median(variance)))
-
-    def cost(parameters: np.ndarray) -> tuple[float, np.ndarray]:
-        """Minus the logarithm of the likelihood, and its slopes by the logarithms of the three parameters."""
-        kernel = Kernel(*np.exp(parameters))
-        half_log, ones, cross, square = 0.0, 0.0, 0.0, 0.0
-        pieces = []
-        for block, angle in zip(blocks, angles, strict=True):
-            field = kernel.field(angle.copy())
-            covariance = field.copy()
-            covariance[np.diag_indices(len(block))] += kernel.white + variance[block]
-            factor, inverse = _inverse(covariance)
-            by_one, by_offset = inverse.sum(axis=1), inverse @ offset[block]
-            half_log, ones, cross = half_log + np.log(factor).sum(), ones + by_one.sum(), cross + by_offset.sum()
-            square += offset[block] @ by_offset
-            by_length = field * angle
-            traces = np.vdot(inverse, field), np.vdot(inverse, by_length) / kernel.length_deg, np.trace(inverse)
-            changes = [(field, 1.0), (by_length, 1.0 / kernel.length_deg), (None, kernel.white)]
-            pieces.append((traces, changes, by_one, by_offset))
-        mean = cross / ones
-        slope = np.zeros(3)
-        for traces, changes, by_one, by_offset in pieces:
-            residual = by_offset - mean * by_one
-            for place, (trace, (change, scale)) in enumerate(zip(traces, changes, strict=True)):
-                both = [side @ side if change is None else side @ change @ side for side in (residual, by_one)]
-                slope[place] += (kernel.white if change is None else 1.0) * trace - scale * (both[0] + both[1] / ones)
-        value = half_log + 0.5 * (square - cross * mean) + 0.5 * np.log(ones)
-        return value / count, 0.5 * slope / count
-
     bounds = [np.log([1e-6 * total, 1e4 * total]), np.log(LENGTHS_DEG), np.log([1e-6 * total, 1e2 * total])]
     start = np.log([0.6 * total, 10.0, 0.4 * total])
-    found = minimize(cost, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-7})
+    found = minimize(
+        likelihood, start, args=(parts,), jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-7}
+    )
     return Kernel(*(float(number) for number in np.exp(found.x)))
+
+
+def likelihood(
+    logarithms: np.ndarray, parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]]
+) -> tuple[float, np.ndarray]:
+    """Minus the restricted log likelihood of a node, and its slopes by the logarithms of the kernel's parameters.
+
+    `parts` are independent: angles (N, N) [deg], offsets (N,) [uas] and variances (N,) [uas2] of each; one constant is
+    integrated out of all (Rasmussen & Williams 2006, Sect. 2.7 and 5.4.1).
+    """
+    kernel = Kernel(*np.exp(logarithms))
+    half_log, ones, cross, square = 0.0, 0.0, 0.0, 0.0
+    pieces = []
+    for angle, offset, variance in parts:
+        field = kernel.field(angle.copy())
+        covariance = field.copy()
+        covariance[np.diag_indices(len(offset))] += kernel.white + variance
+        factor, inverse = _inverse(covariance)
+        by_one, by_offset = inverse.sum(axis=1), inverse @ offset
+        half_log, ones, cross = half_log + np.log(factor).sum(), ones + by_one.sum(), cross + by_offset.sum()
+        square += offset @ by_offset
+        by_length = field * angle
+        by_length /= kernel.length_deg
+        traces = np.vdot(inverse, field), np.vdot(inverse, by_length), kernel.white * np.trace(inverse)
+        pieces.append((field, by_length, traces, by_one, by_offset))
+    mean, slope = cross / ones, np.zeros(3)
+    for field, by_length, traces, by_one, by_offset in pieces:
+        for side, share in ((by_offset - mean * by_one, 1.0), (by_one, 1.0 / ones)):
+            slope -= share * np.array([side @ field @ side, side @ by_length @ side, kernel.white * side @ side])
+        slope += traces
+    value = half_log + 0.5 * (square - cross * mean) + 0.5 * np.log(ones)
+    count = sum(len(offset) for _, offset, _ in parts)
+    return value / count, 0.5 * slope / count
 
 
 def _inverse(covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

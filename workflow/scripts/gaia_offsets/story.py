@@ -29,7 +29,7 @@ STAGES = {  # a rule's name or its verb: what the user reads; the name goes firs
     "select": "selecting stars",
     "correct": "subtracting the official zero point",
     "correct_catalogue": "correcting a catalogue",
-    "measure": "measuring offsets (global, trends, map)",
+    **dict.fromkeys(("fit", "measure", "smooth"), "measuring offsets (global, trends, map)"),
     "compare": "comparing",
     "cross_validate": "validating the corrections",
     "compute": "computing the error budget",

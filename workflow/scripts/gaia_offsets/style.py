@@ -17,6 +17,16 @@ SOLUTIONS = {"5p": "five-parameter solutions (5p)", "6p": "six-parameter solutio
 PARALLAXES = ("raw", "corrected")
 COLOURS = {"raw": "#0072B2", "corrected": "#C1272D"}  # the paper's code; marker and fill differ as well
 MARKERS = {"raw": "o", "corrected": "s"}
+SAMPLE_COLOURS = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#CC79A7",
+    "#56B4E9",
+    "#D55E00",
+    "#000000",
+)  # of samples side by side
+SAMPLE_MARKERS = "osD^vP*"
 TWO_COLUMNS = 7.1  # inches, the journal's full width
 LEVELS = (-30.0, 0.0)  # uas, drawn in each figure of offsets
 DASHED = {"color": "black", "linestyle": "--", "linewidth": 0.7, "zorder": 0}
@@ -153,3 +163,32 @@ def trend_points(ax: Axes, points: pd.DataFrame, **style: object) -> None:
     """Draw means with their errors, those that have one."""
     error = np.nan_to_num(points["gaussian_mean_error"].to_numpy(float))
     ax.errorbar(points["x_mean"], points["gaussian_mean"], yerr=error, linestyle="none", elinewidth=0.7, **style)
+
+
+# ---------------------------------------------------------------- zero point and scale: rows of zero_point_scale.csv
+
+ELLIPSES = {0.68: "-", 0.95: (0, (2, 2))}  # share of the probability inside, and the line
+
+
+def scale_ellipses(ax: Axes, row: pd.Series, *, color: str, marker: str, label: str) -> bool:
+    """Draw a line's zero point and scale with their 68 % and 95 % ellipses; False where it has none."""
+    sds = row[["zero_point_error", "scale_error"]].to_numpy(float)
+    if not (np.isfinite(sds).all() and (sds > 0).all()):
+        return False
+    turn = np.linspace(0.0, 2.0 * np.pi, 181)
+    rho = float(row["correlation"])
+    circle = np.stack([np.cos(turn), rho * np.cos(turn) + np.sqrt(max(1.0 - rho**2, 0.0)) * np.sin(turn)])
+    for share, line in ELLIPSES.items():
+        x, y = np.sqrt(-2.0 * np.log(1.0 - share)) * circle * sds[:, None]
+        ax.plot(row["zero_point"] + x, row["scale"] + y, color=color, linestyle=line)
+    ax.plot(row["zero_point"], row["scale"], marker, color=color, markersize=4, linestyle="none", label=label)
+    return True
+
+
+def scale_axes(ax: Axes) -> None:
+    """Axes of zero point and scale, with the lines of no offset."""
+    ax.axvline(0.0, **DASHED)
+    ax.axhline(1.0, **DASHED)
+    ax.set(xlabel=f"zero point, offset at parallax 0 [{UAS}]", ylabel="Gaia parallax over reference parallax")
+    ax.margins(0.1)
+    ax.ticklabel_format(axis="y", useOffset=False)

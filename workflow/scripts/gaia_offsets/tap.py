@@ -12,7 +12,7 @@ import re
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urljoin
 
@@ -20,10 +20,11 @@ import numpy as np
 import pandas as pd
 import requests
 
+from gaia_offsets.web import GaveUp, again, one_line, session
+
 # Limits at which archives are known to cut results, some without a word: ESA's, sync and async, by its own pages.
 SILENT_LIMITS = (2000, 3_000_000)
 T = TypeVar("T")
-_BUSY = (429, 502, 503, 504)
 _ENDS = ("COMPLETED", "ERROR", "ABORTED", "ARCHIVED")
 _END = re.compile(rb"</(\w+:)?VOTABLE>\s*\Z", re.IGNORECASE)
 
@@ -40,52 +41,6 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _one_line(error: object) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
-
-
-class _Session(requests.Session):
-    """Requests that time out, wait as long as a busy server asks, and read or delete again after a lost connection."""
-
-    def __init__(self, archive: Archive) -> None:
-        super().__init__()
-        self.headers["User-Agent"] = "gaia-offsets (pyvo; requests)"
-        self.archive = archive
-
-    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        # Here and not in request(): pyvo sets timeouts of its own, and redirects pass here too.
-        a = self.archive
-        kwargs["timeout"] = a.stall_s
-        for attempt in range(1, a.attempts + 1):
-            wait = a.pause(attempt)
-            try:
-                response = super().send(request, **kwargs)
-            except (requests.ConnectionError, requests.Timeout) as error:
-                # A job may have been created although the answer was lost, so POST is not repeated here.
-                if request.method == "POST" or attempt == a.attempts:
-                    raise
-                _say(f"{request.method} {request.url}: {_one_line(error)}; again in {wait:g} s")
-            else:
-                if response.status_code not in _BUSY:
-                    return response
-                response.close()
-                busy, asked = (
-                    f"the archive is busy (HTTP {response.status_code})",
-                    response.headers.get("Retry-After", ""),
-                )
-                if asked.isdigit():
-                    busy, wait = f"{busy} and asks to come back in {asked} s", max(wait, float(asked))
-                if wait > a.max_wait_s:
-                    raise ArchiveError(
-                        f"{a.url}: {busy}, longer than archive.max_wait_s: {a.max_wait_s:g}; run again later"
-                    )
-                if attempt == a.attempts:
-                    raise ArchiveError(f"{a.url}: {busy} ({attempt} tries); run again later or raise archive.attempts")
-                _say(f"{busy}; again in {wait:g} s")
-            time.sleep(wait)
-        raise AssertionError("unreachable")
-
-
 @dataclass
 class Archive:
     """A TAP service and how patient to be with it (config section `archive`)."""
@@ -97,15 +52,16 @@ class Archive:
     poll_s: float  # first pause between two looks at a job and before a second try
     attempts: int
     max_wait_s: float  # longest Retry-After obeyed
-    session: requests.Session = field(init=False)
 
     def __post_init__(self) -> None:
         self.url = self.url.rstrip("/")
-        self.session = _Session(self)
-
-    def pause(self, attempt: int) -> float:
-        """Seconds to wait after the given try (1, 2, ...): doubled each time, a minute at most."""
-        return min(self.poll_s * 2 ** (attempt - 1), max(60.0, self.poll_s))
+        self.session = session(
+            attempts=self.attempts,
+            timeout=self.stall_s,
+            first_pause=self.poll_s,
+            longest_wait=self.max_wait_s,
+            say=_say,
+        )
 
     def ask(self, query: str, targets: dict[str, np.ndarray], *, count: str, what: str) -> pd.DataFrame:
         """Rows of a query on an upload, complete or not at all.
@@ -124,12 +80,10 @@ class Archive:
         frame = self._insist(rows, what)
         if len(frame) in (self.maxrec, *SILENT_LIMITS):
             _say(f"{what}: {len(frame)} rows is where archives cut results silently; asking for their number")
-            counted = int(self._insist(lambda: self._job(count, upload, what), f"{what}, count")["n"].iloc[0])
+            counted = self.count(count, what=what, upload=upload)
             if counted != len(frame):
-                raise ArchiveError(
-                    f"{self.url}: {what}: {len(frame)} rows of {counted} came back, cut at a limit; "
-                    "raise archive.chunks"
-                )
+                said = f"{len(frame)} rows of {counted} came back, cut at a limit; raise archive.chunks"
+                raise self._error(what, said)
         return frame
 
     def select(self, query: str, *, count: str, what: str, narrower: str) -> pd.DataFrame:
@@ -140,7 +94,7 @@ class Archive:
         """
         counted = self.count(count, what=what)
         if counted >= self.maxrec:
-            raise ArchiveError(f"{self.url}: {what}: {counted} rows, archive.maxrec is {self.maxrec}; {narrower}")
+            raise self._error(what, f"{counted} rows, archive.maxrec is {self.maxrec}; {narrower}")
 
         def rows() -> pd.DataFrame:
             frame = self._job(query, None, what)
@@ -150,9 +104,10 @@ class Archive:
 
         return self._insist(rows, what)
 
-    def count(self, query: str, *, what: str) -> int:
+    def count(self, query: str, *, what: str, upload: bytes | None = None) -> int:
         """The number `n` that a COUNT(*) query gives; raises ArchiveError as `ask` does."""
-        return int(self._insist(lambda: self._job(query, None, f"{what}, count"), f"{what}, count")["n"].iloc[0])
+        what = f"{what}, count"
+        return int(self._insist(lambda: self._job(query, upload, what), what)["n"].iloc[0])
 
     def look_up(self, query: str, *, what: str) -> pd.DataFrame:
         """Rows of a small query that the archive answers at once; raises ArchiveError as `ask` does."""
@@ -162,26 +117,27 @@ class Archive:
     def _fields(self, query: str) -> dict[str, str]:
         return {"REQUEST": "doQuery", "LANG": "ADQL", "MAXREC": str(self.maxrec), "QUERY": query}
 
+    def _error(self, what: str, said: str) -> ArchiveError:
+        return ArchiveError(f"{self.url}: {what}: {said}")
+
     def _insist(self, once: Callable[[], T], what: str) -> T:
         try:
             return self._again(once, what)
+        except GaveUp as error:
+            said = f"{error}; run again later, or raise archive.attempts or archive.max_wait_s"
+            raise self._error(what, said) from error
         except (_Failed, requests.RequestException) as error:
-            raise ArchiveError(
-                f"{self.url}: {what}: {_one_line(error)} ({self.attempts} tries); run again later, or look into it"
-            ) from error
+            said = f"{one_line(error)} ({self.attempts} tries); run again later, or look into it"
+            raise self._error(what, said) from error
 
     def _again(self, once: Callable[[], T], what: str) -> T:
-        """What `once` gives; a few tries if it fails in a way that may pass."""
-        for attempt in range(1, self.attempts + 1):
-            try:
-                return once()
-            except (_Failed, requests.RequestException) as error:
-                if attempt == self.attempts:
-                    raise
-                pause = self.pause(attempt)
-                _say(f"{what}: {_one_line(error)}; try {attempt} of {self.attempts}, the next in {pause:g} s")
-                time.sleep(pause)
-        raise AssertionError("unreachable")
+        return again(
+            once,
+            errors=(_Failed, requests.RequestException),
+            attempts=self.attempts,
+            first_pause=self.poll_s,
+            say=lambda line: _say(f"{what}: {line}"),
+        )
 
     def _job(self, query: str, upload: bytes | None, what: str) -> pd.DataFrame:
         """One asynchronous job from its creation to its deletion."""
@@ -208,7 +164,7 @@ class Archive:
             return self._again(lambda: self._result(job.result_uri, end, what), f"{what}: result")
         except DALAccessError as error:
             gone = getattr(error, "code", None) == 404
-            raise _Failed("the job vanished from the archive" if gone else _one_line(error)) from error
+            raise _Failed("the job vanished from the archive" if gone else one_line(error)) from error
         finally:
             if url:
                 self._delete(url)
@@ -220,17 +176,15 @@ class Archive:
             looks += 1
             left = end - time.monotonic()
             if left <= 0:
-                raise ArchiveError(
-                    f"{self.url}: {what}: still {phase} after {self.timeout_s:g} s; "
-                    "raise archive.timeout_s or archive.chunks"
-                )
+                said = f"still {phase} after {self.timeout_s:g} s; raise archive.timeout_s or archive.chunks"
+                raise self._error(what, said)
             if looks % 10 == 0:
                 _say(f"{what}: {phase} for {time.monotonic() - started:.0f} s")
             time.sleep(min(self.poll_s * 1.2**looks, 60.0, left))
         if phase != "COMPLETED":
             # pyvo keeps the job's state as read last; its public properties would ask the archive again.
             reason = getattr(getattr(job._job.errorsummary, "message", None), "content", "") or "no reason given"
-            raise _Failed(f"the job ended as {phase}: {_one_line(reason)}")
+            raise _Failed(f"the job ended as {phase}: {one_line(reason)}")
 
     def _result(self, url: str, end: float, what: str, fields: dict[str, str] | None = None) -> pd.DataFrame:
         parts = []
@@ -241,22 +195,19 @@ class Archive:
                 parts.append(part)
                 # A connection that drips never trips the time-out of its socket.
                 if time.monotonic() > end:
-                    raise ArchiveError(
-                        f"{self.url}: {what}: result not read after {self.timeout_s:g} s; "
-                        "raise archive.timeout_s or archive.chunks"
-                    )
+                    said = f"result not read after {self.timeout_s:g} s; raise archive.timeout_s or archive.chunks"
+                    raise self._error(what, said)
         try:
             return read_result(b"".join(parts))
         except Overflow as error:
-            raise ArchiveError(
-                f"{self.url}: {what}: {error} (archive.maxrec: {self.maxrec}); raise archive.chunks or archive.maxrec"
-            ) from error
+            said = f"{error} (archive.maxrec: {self.maxrec}); raise archive.chunks or archive.maxrec"
+            raise self._error(what, said) from error
 
     def _delete(self, url: str) -> None:
         try:
             self.session.delete(url, allow_redirects=False)
-        except (requests.RequestException, ArchiveError) as error:
-            _say(f"{url}: job not deleted ({_one_line(error)}); the archive will remove it in some days")
+        except (requests.RequestException, GaveUp) as error:
+            _say(f"{url}: job not deleted ({one_line(error)}); the archive will remove it in some days")
 
     def check_names(self, needed: dict[str, list[str]], schema_query: str, place: str = "releases") -> None:
         """Raise ArchiveError, in one line, for all tables and columns that the archive does not have.
@@ -286,12 +237,12 @@ def _phase(job: Any) -> str:
 
     try:
         return job.phase  # asks the archive
-    except ArchiveError:
+    except GaveUp:
         raise
     except Exception as error:  # whatever the XML parser makes of half a document
         if isinstance(error, DALAccessError) and getattr(error, "code", None) == 404:
             raise
-        raise _Failed(f"the job's state cannot be read ({_one_line(error)})") from error
+        raise _Failed(f"the job's state cannot be read ({one_line(error)})") from error
 
 
 def _refused(response: requests.Response) -> _Failed:
@@ -336,14 +287,14 @@ def read_result(content: bytes) -> pd.DataFrame:
         if content[:2] == b"\x1f\x8b":  # ESA compresses some results
             content = gzip.decompress(content)
         if not _END.search(content[-200:]):
-            start = _one_line(content[:60].decode("utf-8", "replace"))
+            start = one_line(content[:60].decode("utf-8", "replace"))
             raise _Failed(f"the result is no complete VOTable ({len(content)} bytes, begins {start!r})")
         result = TAPResults(parse(io.BytesIO(content), verify="ignore"))
         table = result.to_table()
     except _Failed:
         raise
     except Exception as error:  # the parsers raise dozens of types; pyvo raises what an error document says
-        raise _Failed(f"no result: {_one_line(error)}") from error
+        raise _Failed(f"no result: {one_line(error)}") from error
     if str(result.query_status).upper() == "OVERFLOW":
         raise Overflow(f"the archive cut the result at {len(table)} rows")
     frame = {}

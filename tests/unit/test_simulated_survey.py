@@ -1,0 +1,128 @@
+"""Settings of the simulated survey: what each does, and that those of simulated_paper.yaml give the paper's sample."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from check_claims import read_claims
+from compare_red_clump import red_clump_pairs
+from compare_training import training_groups
+from crossmatch_tables import read_tables
+from select_stars import add_reference
+from snakemake_run import ROOT
+
+from gaia_offsets import config as checks
+from gaia_offsets.comparison import observed_stars
+from gaia_offsets.matching import match_catalogues, match_nearest
+from gaia_offsets.selection import select_stars
+from gaia_offsets.simulate import MAP_NSIDE, survey_chunks, write_survey
+from gaia_offsets.tables import read_table
+
+
+def resolved() -> dict:
+    """The config of the run at the paper's scale."""
+    config = checks.load_yaml(ROOT / "workflow/settings.yaml")
+    for name in ("config", "simulated_paper"):
+        config = checks.merge(config, checks.load_yaml(ROOT / f"config/{name}.yaml"))
+    return checks.resolve(config, checks.load_yaml(ROOT / "workflow/schemas/config.schema.yaml"))
+
+
+CONFIG = resolved()
+STANDARD, PAPER = (CONFIG["surveys"][name] for name in ("standard", "paper"))
+GIANTS = {**STANDARD, "stars": 20_000, "plates": 30, "giant_fraction": 1.0, "spectra_per_star": 1.0}
+
+
+def tables(**settings) -> dict[str, dict[str, np.ndarray]]:
+    """One chunk of simulated giants, one spectrum each, under a sky without offsets."""
+    return next(survey_chunks({**GIANTS, **settings}, np.zeros(12 * MAP_NSIDE**2)))
+
+
+def of_each(targets: dict, gaia: dict, values: np.ndarray) -> np.ndarray:
+    """Values of the Gaia source of each target."""
+    index, _, _ = match_nearest(targets["ra"], targets["dec"], gaia["ra"], gaia["dec"], 3.0)
+    return values[index]
+
+
+@pytest.mark.parametrize("median", [30.0, 50.0])
+def test_signal_to_noise_has_its_median(median):
+    assert np.median(tables(snr_median=median)["targets"]["snr"]) == pytest.approx(median, rel=0.02)
+
+
+def test_a_catalogue_that_is_not_complete_lacks_stars_and_changes_nothing_else():
+    full, part = (tables(red_clump_completeness=share) for share in (1.0, 0.4))
+    total, found = (len(chunk["red_clump"]["ra"]) for chunk in (full, part))
+    assert abs(found - 0.4 * total) < 5 * np.sqrt(0.24 * total)
+    assert np.isin(part["red_clump"]["distance"], full["red_clump"]["distance"]).all()
+    for table in full.keys() - {"red_clump"}:
+        for name, values in full[table].items():
+            np.testing.assert_array_equal(values, part[table][name])
+
+
+@pytest.mark.parametrize("reach", [0.0, 0.5, 1.0])
+def test_luminous_giants_are_seen_farther(reach):
+    sky = tables(luminosity_reach=reach, giant_parallax_mas=0.3, snr_median=1000.0, neighbour_fraction=0.0)
+    true = pd.Series(sky["truth"]["parallax_true"], sky["truth"]["source_id"])[sky["gaia_source"]["source_id"]]
+    parallax = of_each(sky["targets"], sky["gaia_source"], true.to_numpy())
+    mks = sky["targets"]["mks"]
+    usual = np.abs(mks + 1.0) < 2.0  # the others come to the survey's limits, which hold them back
+    slope, _ = np.polyfit(mks[usual], 5.0 * np.log10(parallax[usual]), 1)
+    assert slope == pytest.approx(reach, abs=0.08)
+    assert np.median(parallax[np.abs(mks + 1.61) < 0.3]) == pytest.approx(0.3, rel=0.03)
+
+
+def test_near_stars_have_little_of_the_dust_in_front_of_them():
+    """Dwarfs, with the same random numbers for both: the ratio of their mean extinctions is the model's."""
+    behind, within = (tables(dust_kpc=scale, giant_fraction=0.0, stars=100_000) for scale in (0.0, 0.5))
+    parallax = of_each(behind["targets"], behind["gaia_source"], behind["gaia_source"]["parallax"])
+    before, after, mks = behind["targets"]["ebv"], within["targets"]["ebv"], behind["targets"]["mks"]
+    for low, high in ((1.0, 1.1), (2.0, 2.2), (4.0, 4.4)):
+        some = (parallax > low) & (parallax < high) & (np.abs(mks - 4.0) < 1.0)  # few of them at the survey's limits
+        expected = -np.expm1(-2.0 / np.mean(parallax[some]))
+        assert after[some].mean() / before[some].mean() == pytest.approx(expected, abs=0.02)
+
+
+def test_claims_name_settings_of_the_survey():
+    told = [claim["simulated"] for claim in read_claims(ROOT / "config/claims.yaml") if "simulated" in claim]
+    named = [words[len("set by ") : -len(" of the survey")] for words in told if words.endswith(" of the survey")]
+    assert len(named) == 10
+    assert {key for names in named for key in names.split(" and ")} <= set(PAPER)
+
+
+def test_the_survey_at_the_papers_scale_has_the_papers_sample(tmp_path):
+    """A thirtieth of its stars: counts within 5 standard deviations of their share of the paper's."""
+    share = 150_000 / PAPER["stars"]
+    kinds = {"fits": ("targets", "red_clump", "truth_map"), "parquet": ("gaia_source", "tmass", "distances", "truth")}
+    paths = {name: str(tmp_path / f"{name}.{kind}") for kind, names in kinds.items() for name in names}
+    rows = write_survey({**PAPER, "stars": 150_000}, paths)
+    sample = CONFIG["samples"]["simulated_lamost"]
+    match, comparison = sample["crossmatch"], sample["comparison"]
+    columns = {"targets": sample["targets"]["columns"], "gaia": None, "tmass": None, "distances": None}
+    matched = match_catalogues(
+        **read_tables({**paths, "gaia": paths["gaia_source"]}, columns),
+        target_epoch=match["epoch"],
+        gaia_epoch=2016.0,
+        radius_arcsec=match["radius_arcsec"],
+        tmass_radius_arcsec=match["tmass_radius_arcsec"],
+    )
+    stars, cutflow, _ = select_stars(
+        add_reference(matched, sample["reference"], None), one_row_per=sample["one_row_per"], cuts=sample["cuts"]
+    )
+    clump = read_table(paths["red_clump"], sample["red_clump"]["columns"], required=("ra", "dec", "distance"))
+    pairs = red_clump_pairs(stars, clump, release_epoch=2016.0, epoch=2000.0, radius_arcsec=3.0)
+
+    counts = {
+        "5p giants": (cutflow["kept_5p"].iloc[-1], 268_003),
+        "6p giants": (cutflow["kept_6p"].iloc[-1], 5_070),
+        "red clump catalogue": (rows["red_clump"], 140_000),
+        "in common": (len(pairs), 49_459),
+    }
+    for name, (count, paper) in counts.items():
+        assert abs(count - paper * share) < 5 * np.sqrt(paper * share), name
+    observed = observed_stars(matched, sample["one_row_per"], min_snr=comparison["min_snr"])
+    groups = training_groups(observed, stars, "mks", max_ebv=comparison["max_ebv_training"])
+    means = {group: table["parallax"].mean() for group, table in groups.items()}
+    assert means["training"] == pytest.approx(2.0, abs=0.3)  # the tolerances of config/claims.yaml
+    assert means["giants"] == pytest.approx(0.45, abs=0.05)
+    assert pairs["difference"].std() == pytest.approx(41, abs=4)
+    assert groups["giants"]["ebv"].median() == pytest.approx(0.09, abs=0.01)

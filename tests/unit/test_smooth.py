@@ -1,0 +1,154 @@
+"""The smooth map: closed forms of a Gaussian process and injected skies (simulated)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.optimize import check_grad
+
+from gaia_offsets import smooth
+
+NSIDE = 16
+GRID = {"nside": NSIDE, "ordering": "nested"}
+
+
+def sky(kernel: smooth.Kernel | None, seed: int, *, stars: int = 20_000, sd: float = 60.0):
+    """Simulated stars in the northern pixels: their offsets with noise, their pixels, and the truth of all pixels."""
+    rng = np.random.default_rng(seed)
+    pixels = np.arange(12 * NSIDE**2)
+    vectors = smooth.unit_vectors(pixels, **GRID)
+    truth = np.full(len(pixels), 3.0)
+    if kernel is not None:
+        covariance = kernel.field(smooth.angles_deg(vectors, vectors)) + kernel.white * np.eye(len(pixels))
+        truth += np.linalg.cholesky(covariance + 1e-6 * np.eye(len(pixels))) @ rng.standard_normal(len(pixels))
+    north = pixels[vectors[:, 2] > 0.3]
+    pixel = rng.choice(north, stars, p=rng.dirichlet(np.full(len(north), 0.7)))
+    return truth[pixel] + sd * rng.standard_normal(stars), np.full(stars, sd**2), pixel, truth
+
+
+def nodes_of(offset: np.ndarray, variance: np.ndarray, pixel: np.ndarray) -> smooth.Nodes:
+    return smooth.gather(offset, smooth.robust_weights(offset, variance), pixel, np.zeros((len(offset), 0)))
+
+
+def test_nodes_by_hand() -> None:
+    nodes = smooth.gather(
+        np.array([1.0, 4.0, 7.0, 9.0]), np.array([1.0, 0.25, 2.0, 0.0]), np.array([5, 5, 2, 9]), np.zeros((4, 0))
+    )
+    assert nodes.pixels.tolist() == [2, 5] and nodes.n.tolist() == [1, 2]
+    assert nodes.offset == pytest.approx([7.0, 1.6]) and nodes.variance == pytest.approx([0.5, 0.8])
+
+
+def test_slopes_of_the_likelihood() -> None:
+    offset, variance, pixel, _ = sky(None, 1, stars=2000)
+    nodes = nodes_of(offset, variance, pixel)
+    vectors = smooth.unit_vectors(nodes.pixels, **GRID)
+    halves = [slice(0, 150), slice(150, 300)]
+    parts = [(smooth.angles_deg(vectors[h], vectors[h]), nodes.offset[h], nodes.variance[h]) for h in halves]
+    for point in (np.log([100.0, 10.0, 30.0]), np.log([10.0, 40.0, 200.0])):
+        error = check_grad(lambda x: smooth.likelihood(x, parts)[0], lambda x: smooth.likelihood(x, parts)[1], point)
+        assert error < 1e-6
+
+
+def test_posterior_is_that_of_the_textbook() -> None:
+    """Universal kriging with a constant, by dense formulas (Rasmussen & Williams 2006, Eq. 2.41 and 2.42)."""
+    rng = np.random.default_rng(2)
+    kernel = smooth.Kernel(90.0, 12.0, 15.0)
+    pixels, others = np.arange(0, 60, 2), np.arange(1, 60, 4)
+    nodes = smooth.Nodes(pixels, rng.normal(0, 12, 30), rng.uniform(5, 300, 30), np.ones(30, dtype=int),
+                         np.ones((30, 1)), (np.zeros((1, 1)), np.zeros(1)))  # fmt: skip
+    at = smooth.unit_vectors(pixels, **GRID)
+    field = smooth.fit_field(at, nodes, kernel)
+    everywhere = np.concatenate([at, smooth.unit_vectors(others, **GRID)])
+    prior = kernel.field(smooth.angles_deg(everywhere, everywhere)) + 15.0 * np.eye(len(everywhere))
+    inverse = np.linalg.inv(prior[:30, :30] + np.diag(nodes.variance))
+    cross = prior[:, :30]
+    one = np.ones(30)
+    spread = 1.0 / (one @ inverse @ one)
+    constant = spread * (one @ inverse @ nodes.offset)
+    mean = constant + cross @ inverse @ (nodes.offset - constant)
+    left = 1.0 - cross @ inverse @ one
+    sd = np.sqrt(np.diag(prior - cross @ inverse @ cross.T) + left**2 * spread)
+    assert field.offset == pytest.approx(mean[:30]) and field.error == pytest.approx(sd[:30])
+    offset, error = smooth.predict(field, everywhere[30:], piece=4)
+    assert offset == pytest.approx(mean[30:]) and error == pytest.approx(sd[30:])
+
+
+def test_an_injected_sky_comes_back() -> None:
+    kernel = smooth.Kernel(150.0, 15.0, 10.0)
+    offset, variance, pixel, truth = sky(kernel, 3)
+    nodes = nodes_of(offset, variance, pixel)
+    learned = smooth.fit_kernel(nodes, **GRID)
+    assert 50.0 < learned.amplitude < 450.0 and 4.0 < learned.length_deg < 45.0
+    table, _ = smooth.smooth_map(nodes, learned, **GRID, reach_deg=8.0)
+    assert (table["hindex"].diff().dropna() > 0).all() and (table["error"] > 0).all()
+    residual = table["offset"].to_numpy() - truth[table["hindex"]]
+    here = table["n"].to_numpy() > 0
+    assert np.sqrt(np.mean(residual[here] ** 2)) < 0.6 * np.sqrt(np.mean((nodes.offset - truth[nodes.pixels]) ** 2))
+    for part in (here, ~here):  # 68 % within three binomial errors, those of correlated pixels being larger
+        inside = np.mean(np.abs(residual[part]) < table["error"].to_numpy()[part])
+        assert abs(inside - 0.683) < 3.0 * np.sqrt(0.22 / (0.3 * part.sum()))
+
+
+def test_a_sky_without_pattern_is_flat() -> None:
+    offset, variance, pixel, _ = sky(None, 5)
+    nodes = nodes_of(offset, variance, pixel)
+    table, field = smooth.smooth_map(nodes, smooth.fit_kernel(nodes, **GRID), **GRID, reach_deg=0.0)
+    assert table["hindex"].tolist() == nodes.pixels.tolist()  # nothing beyond the reach
+    assert np.std(table["offset"]) < 0.1 * np.std(nodes.offset)
+    assert field.coefficients[0] == pytest.approx(3.0, abs=4.0 * np.sqrt(field.covariance[0, 0]))
+
+
+def test_ring_ordering_gives_the_same_map() -> None:
+    import healpy as hp
+
+    offset, variance, pixel, _ = sky(smooth.Kernel(150.0, 15.0, 10.0), 6, stars=4000)
+    tables = []
+    for ordering, index in (("nested", pixel), ("ring", hp.nest2ring(NSIDE, pixel))):
+        nodes, grid = nodes_of(offset, variance, index), {"nside": NSIDE, "ordering": ordering}
+        table, _ = smooth.smooth_map(nodes, smooth.fit_kernel(nodes, **grid), **grid, reach_deg=5.0)
+        tables.append(
+            table.assign(hindex=table["hindex"] if ordering == "nested" else hp.ring2nest(NSIDE, table["hindex"]))
+        )
+    again = tables[1].sort_values("hindex", ignore_index=True)
+    pd.testing.assert_frame_equal(again, tables[0], rtol=1e-3, check_dtype=False)
+
+
+def test_outliers_and_stars_without_errors_have_no_weight() -> None:
+    weights = smooth.robust_weights(
+        np.array([0.0, 1.0, -1.0, 500.0, 2.0, np.nan]), np.array([4.0, 4.0, 4.0, 4.0, np.nan, 4.0])
+    )
+    assert weights == pytest.approx([0.25, 0.25, 0.25, 0.0, 0.0, 0.0])
+
+
+def test_dependence_on_magnitude_is_fitted_with_the_position() -> None:
+    offset, variance, pixel, truth = sky(smooth.Kernel(150.0, 15.0, 0.0), 7, stars=30_000)
+    rng = np.random.default_rng(8)
+    # Stars of one part of the sky are fainter, so that position alone would take up the dependence.
+    magnitude = 12.0 + (pixel % 200) / 100.0 + rng.normal(0.0, 0.5, len(pixel))
+    offset = offset + 10.0 * (magnitude - magnitude.mean())
+    magnitude[:100] = np.nan
+    terms, function = smooth.spline_terms(magnitude, 3)
+    assert np.abs(terms[100:].mean(axis=0)).max() < 1e-9 and not terms[:100].any()
+    nodes = smooth.gather(offset, smooth.robust_weights(offset, variance), pixel, terms)
+    table, field = smooth.smooth_map(nodes, smooth.fit_kernel(nodes, **GRID), **GRID, reach_deg=0.0)
+    x = np.linspace(11.8, 14.0, 12)
+    rows = function(x)
+    curve, error = rows @ field.coefficients[1:], np.sqrt(smooth.squares(rows, field.covariance[1:, 1:]))
+    assert np.abs((curve - 10.0 * (x - np.nanmean(magnitude))) / error).max() < 3.5
+    pull = (table["offset"] - truth[table["hindex"]]) / table["error"]
+    assert abs(pull.std() - 1.0) < 0.15
+
+
+def test_too_few_pixels() -> None:
+    offset, variance, pixel, _ = sky(None, 9, stars=200)
+    few = pixel < np.unique(pixel)[9]
+    with pytest.raises(smooth.TooFewNodes, match="9 pixels"):
+        smooth.fit_kernel(nodes_of(offset[few], variance[few], pixel[few]), **GRID)
+
+
+def test_too_many_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smooth, "MAX_NODES", 20)
+    nodes = nodes_of(*sky(None, 9, stars=200)[:3])
+    with pytest.raises(smooth.SmoothError, match="coarser"):
+        smooth.fit_field(smooth.unit_vectors(nodes.pixels, **GRID), nodes, smooth.Kernel(1.0, 1.0, 1.0))

@@ -1,0 +1,38 @@
+"""Dependence of the offset on G and colour as fitted together with the position."""
+
+import sys
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from gaia_offsets import style
+
+
+@style.styled
+def draw_dependence(curves: pd.DataFrame, *, title: str) -> Figure:
+    """Curves with their bands of one standard error; `curves` is smooth_dependence.csv [uas]."""
+    figure = style.canvas(2.9, title)
+    variables = ["phot_g_mean_mag", "colour"]
+    for ax, variable in zip(figure.subplots(1, 2, sharey=True), variables, strict=True):
+        ax.axhline(0.0, **style.DASHED)
+        ax.set_xlabel(style.VARIABLES[variable]["5p"])
+        for parallax in style.PARALLAXES:
+            curve = style.rows(curves, variable=variable, parallax=parallax)
+            low, high = curve["offset"] - curve["error"], curve["offset"] + curve["error"]
+            ax.fill_between(curve["x"], low, high, color=style.COLOURS[parallax], alpha=0.25, linewidth=0)
+            line = "-" if parallax == "corrected" else (0, (5, 2))
+            ax.plot(curve["x"], curve["offset"], color=style.COLOURS[parallax], linestyle=line, label=parallax)
+        if len(style.rows(curves, variable=variable)) == 0:
+            style.note(ax, "no curve: too few stars")
+    first = figure.axes[0]
+    first.set_ylabel(f"offset, 0 in the mean [{style.UAS}]")
+    first.legend()
+    return figure
+
+
+if __name__ == "__main__":
+    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    curves = pd.read_csv(snakemake.input.dependence)
+    figure = draw_dependence(curves, title=snakemake.params.title)
+    style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)
+    print(f"{len(curves)} points", file=sys.stderr)

@@ -1,0 +1,53 @@
+"""The smooth map: offset, raw and corrected, and the standard error of the corrected one."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from gaia_offsets import style
+from gaia_offsets.skymap import colour_bar, sky_note, sky_panels
+
+
+@style.styled
+def draw_smooth(
+    maps: Mapping[str, pd.DataFrame], made: Mapping[str, Any], *, title: str, colour_range: Sequence[float]
+) -> Figure:
+    """A column a frame; rows: raw and corrected offset on one colour scale, and the error of the corrected one.
+
+    `maps` has smooth_{frame}.csv by frame: parallax, hindex, offset, error [uas], n; `made` is smooth.json.
+    """
+    maps = {frame: table.assign(solution="5p") for frame, table in maps.items()}
+    figure, axes, skies = sky_panels(maps, made, title=title, rows=3)
+    errors = np.concatenate([table.loc[table["parallax"] == "corrected", "error"] for table in maps.values()])
+    top = float(np.ceil(np.quantile(errors, 0.99))) if len(errors) else 1.0
+    scales = [{"norm": Normalize(*colour_range), "cmap": "RdBu_r"}, {"norm": Normalize(0.0, top), "cmap": "viridis"}]
+    panels = [("raw", "offset", 0), ("corrected", "offset", 0), ("corrected", "error", 1)]
+    for row, (parallax, column, scale) in zip(axes, panels, strict=True):
+        for ax, sky, table in zip(row, skies, maps.values(), strict=True):
+            pixels = style.rows(table, parallax=parallax)
+            sky.draw(ax, pixels["hindex"], pixels[column], scales[scale])
+            ax.set_title(f"{parallax}, {sky.name}" if column == "offset" else f"error of {parallax}, {sky.name}")
+            if len(pixels) == 0:
+                sky_note(ax, "too few pixels with stars")
+    colour_bar(
+        figure, axes[:2], scales[0], extend="both", label=f"smooth map, offset, 5p [{style.UAS}]; nside {made['nside']}"
+    )
+    colour_bar(figure, axes[2:], scales[1], extend="max", label=f"standard error [{style.UAS}]")
+    return figure
+
+
+if __name__ == "__main__":
+    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    maps = {frame: pd.read_csv(snakemake.input[frame]) for frame in ("equatorial", "galactic")}
+    made = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
+    figure = draw_smooth(maps, made, title=snakemake.params.title, colour_range=snakemake.params.colour_range)
+    style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)
+    for frame, table in maps.items():
+        print(f"{frame}: {table['hindex'].nunique()} pixels", file=sys.stderr)
