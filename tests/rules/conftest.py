@@ -14,7 +14,7 @@ TARGETS = [
     "results/clusters/tracers.parquet",
     "resources/golden_archive/archive/targets.parquet",
     "resources/simulated/tiny/targets.fits",
-    *(f"results/measured/tables/{name}.csv" for name in ("global_offsets", "trends")),
+    *(f"results/measured/tables/{name}.csv" for name in ("global_offsets", "trends", "errors", "cross_validation")),
     *(f"results/measured/maps/{frame}_raw.fits" for frame in FRAMES),
     *(f"results/measured/dataset/{frame}_extended.ecsv" for frame in FRAMES),
     "results/measured/README.md",

@@ -358,6 +358,21 @@ def test_publish_maps(run: Path, frame: str) -> None:
         assert header["TUNIT2"] == "10**-6 arcsec"
 
 
+def test_errors_and_cross_validation(run: Path) -> None:
+    tracers = golden.measured_tracers()
+    errors = pd.read_csv(run / "results/measured/tables/errors.csv")
+    assert len(errors) == 16  # two solutions, two parallaxes, four estimators
+    for (solution, parallax), rows in errors.groupby(["solution", "parallax"]):
+        offset = tracers.loc[tracers["solution"] == solution, f"offset_{parallax}"].dropna()
+        row = rows.set_index("estimator").loc["mean"]
+        assert row["value"] == pytest.approx(offset.mean(), abs=1e-6) and row["n"] == len(offset)
+        assert row["bootstrap_error"] == pytest.approx(offset.std() / np.sqrt(len(offset)), rel=0.2)
+    table = pd.read_csv(run / "results/measured/tables/cross_validation.csv")
+    assert table["split"].tolist() == ["star"] * 5 + ["block"] * 5
+    known = tracers[tracers["solution"] == "5p"]["offset_corrected"].notna().sum()
+    assert (table["n"] + table["left_out"] == known).all() and table["log_predictive_density"].notna().all()
+
+
 @pytest.mark.parametrize("frame", FRAMES)
 def test_describe_pixels(run: Path, frame: str) -> None:
     tracers = golden.measured_tracers()
