@@ -1,4 +1,8 @@
-"""Columns added to a table: to one in memory, or to a file of any size in chunks of rows."""
+"""Columns added to a table: to one in memory, or to a file of any size in chunks of rows.
+
+Rows of a FITS table are spliced byte by byte. The library fitsio was tried: it copies bit columns as bytes, scaled ones
+as floats, and loses TNULL.
+"""
 
 from __future__ import annotations
 
