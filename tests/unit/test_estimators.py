@@ -187,7 +187,7 @@ def test_weighted_means_stand_beside_the_others():
         reference_parallax_error=[0.03, 0.01, 0.02], offset_raw=[-20.0, 80.0, -20.0], offset_corrected=np.nan
     )
     fitted = pd.DataFrame({"solution": ["5p"], "parallax": ["raw"], "factor": [2.0], "extra": [0.0], "centre": [0.0]})
-    scatter = Scatter("parallax", fitted)
+    scatter = Scatter("parallax", fitted.assign(sky_factor=fitted["factor"], sky_extra=fitted["extra"]))
     weights = 1 / np.array([1300.0, 1700.0])
     mean, error = (weights @ [-20.0, 80.0]) / weights.sum(), weights.sum() ** -0.5
     for table in (

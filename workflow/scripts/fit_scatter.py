@@ -12,15 +12,20 @@ from gaia_offsets.weighted import SCATTER, SCATTER_NSIDE, fit_scatter, star_tabl
 
 
 def scatter_table(tracers: pd.DataFrame, reference_kind: str) -> pd.DataFrame:
-    """scatter.csv: factor, extra scatter [uas] and more for each solution and parallax that has stars."""
+    """scatter.csv: factor, extra scatter [uas] and more for each solution and parallax that has stars.
+
+    `sky_factor` and `sky_extra` are those of the whole sample, the pattern on the sky included.
+    """
     pixel = pixel_index(tracers["ra"].to_numpy(), tracers["dec"].to_numpy(), nside=SCATTER_NSIDE, ordering="nested")
     rows = []
     for solution in SOLUTIONS:
         here = (tracers["solution"] == solution).to_numpy()
         for parallax in PARALLAXES if here.any() else ():
-            found = fit_scatter(star_table(tracers[here], parallax, reference_kind), pixel[here])
+            stars = star_table(tracers[here], parallax, reference_kind)
+            found, sky = fit_scatter(stars, pixel[here]), fit_scatter(stars, np.zeros(here.sum()))
+            found |= {"sky_factor": sky["factor"], "sky_extra": sky["extra"]}
             rows.append({"solution": solution, "parallax": parallax, **found})
-    return pd.DataFrame(rows, columns=["solution", "parallax", *SCATTER])
+    return pd.DataFrame(rows, columns=["solution", "parallax", *SCATTER, "sky_factor", "sky_extra"])
 
 
 if __name__ == "__main__":

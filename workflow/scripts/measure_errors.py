@@ -31,7 +31,7 @@ def error_table(
     """
     given = offsets.set_index(["solution", "parallax"])
     rows = []
-    for part in by_solution(tracers, scatter):
+    for part in by_solution(tracers, scatter, sky=True):
         if (part.solution, part.parallax) not in given.index:
             continue
         stars, row = part.stars, given.loc[(part.solution, part.parallax)]

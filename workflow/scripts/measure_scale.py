@@ -59,11 +59,10 @@ def scale_table(tracers: pd.DataFrame, scatter: Scatter) -> pd.DataFrame:
     """zero_point_scale.csv: the line of each solution and parallax that has stars."""
     rows = []
     for solution in SOLUTIONS:
-        stars = tracers[tracers["solution"] == solution]
-        for parallax in PARALLAXES if len(stars) else ():
-            line = zero_point_and_scale(
-                star_table(stars, parallax, scatter.reference_kind), scatter.of(solution, parallax)
-            )
+        tracers_of = tracers[tracers["solution"] == solution]
+        for parallax in PARALLAXES if len(tracers_of) else ():
+            stars = star_table(tracers_of, parallax, scatter.reference_kind)
+            line = zero_point_and_scale(stars, scatter.of(solution, parallax, sky=True))
             rows.append({"solution": solution, "parallax": parallax, **line})
     return pd.DataFrame(rows, columns=["solution", "parallax", *COLUMNS])
 

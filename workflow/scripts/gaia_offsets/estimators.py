@@ -188,8 +188,11 @@ class Part:
         return table.join(both).assign(solution=self.solution, parallax=self.parallax)
 
 
-def by_solution(tracers: pd.DataFrame, scatter: Scatter | None) -> list[Part]:
-    """The stars of each solution and parallax, maybe none; without a fitted scatter their weighted means are null."""
+def by_solution(tracers: pd.DataFrame, scatter: Scatter | None, *, sky: bool) -> list[Part]:
+    """The stars of each solution and parallax, maybe none; without a fitted scatter their weighted means are null.
+
+    `sky` where a group holds stars of many pixels: the pattern on the sky then counts as scatter.
+    """
     parts = []
     for solution in SOLUTIONS:
         stars = tracers[tracers["solution"] == solution]
@@ -197,7 +200,7 @@ def by_solution(tracers: pd.DataFrame, scatter: Scatter | None) -> list[Part]:
             difference = variance = np.full(len(stars), np.nan)
             if scatter is not None:
                 errors = star_table(stars, parallax, scatter.reference_kind)
-                difference, variance = errors.difference, variances(errors, scatter.of(solution, parallax))
+                difference, variance = errors.difference, variances(errors, scatter.of(solution, parallax, sky=sky))
             parts.append(Part(solution, parallax, stars, stars[column].to_numpy(), difference, variance))
     return parts
 
@@ -209,7 +212,7 @@ def _stack(tables: Sequence[pd.DataFrame], leading: Sequence[str]) -> pd.DataFra
 
 def global_offsets(tracers: pd.DataFrame, gaussian: dict[str, Any], scatter: Scatter | None = None) -> pd.DataFrame:
     """global_offsets.csv: one row each solution and parallax that has stars [uas] (Fig. 4)."""
-    parts = by_solution(tracers, scatter)
+    parts = by_solution(tracers, scatter, sky=True)
     tables = [part.statistics(np.zeros(len(part.offset), dtype=np.int64), gaussian) for part in parts]
     return _stack(tables, ["solution", "parallax"])
 
@@ -247,7 +250,7 @@ def trends(
     the variable over the stars whose offset is known. The second result has the number joined by solution and variable.
     """
     tables, joined = [], {solution: {} for solution in SOLUTIONS}
-    for part in by_solution(tracers, scatter):
+    for part in by_solution(tracers, scatter, sky=True):
         stars, solution = part.stars, part.solution
         variables = {
             "phot_g_mean_mag": stars["phot_g_mean_mag"],
@@ -292,7 +295,7 @@ def pixel_offsets(
     """map_{frame}.csv: statistics of the offsets in each pixel (N,) with two stars or more (Fig. 6, Table 1)."""
     pixel = pd.Series(pixel, index=tracers.index)
     tables = []
-    for part in by_solution(tracers, scatter):
+    for part in by_solution(tracers, scatter, sky=False):
         table = part.statistics(pixel[part.stars.index].to_numpy(), gaussian)
         table.insert(0, "hindex", table.index)
         tables.append(table[table["n"] >= 2])

@@ -29,15 +29,24 @@ LOGARITHMIC = ("distance", "group_distance", "distance_modulus", "absolute_magni
 
 @dataclass(frozen=True)
 class Scatter:
-    """scatter.csv of a sample: `factor` and `extra` [uas] of each solution and parallax; and its kind of reference."""
+    """scatter.csv of a sample: `factor` and `extra` [uas] of each solution and parallax; and its kind of reference.
+
+    `sky_factor` and `sky_extra` count the pattern on the sky as scatter.
+    """
 
     reference_kind: str
     table: pd.DataFrame
 
-    def of(self, solution: str, parallax: str) -> dict[str, float]:
-        """Factor on Gaia's errors, extra scatter [uas] and a robust mean [uas]; null where nothing is known."""
+    def of(self, solution: str, parallax: str, *, sky: bool = False) -> dict[str, float]:
+        """Factor on Gaia's errors, extra scatter [uas] and a robust mean [uas]; null where nothing is known.
+
+        With `sky` for numbers of stars of the whole sky: what is left out of Gaia's scatter gives its parallax too much
+        weight in the combined one, whose error is then not uncorrelated with the difference.
+        """
         row = self.table[(self.table["solution"] == solution) & (self.table["parallax"] == parallax)]
-        return {name: float(row[name].iloc[0]) if len(row) else np.nan for name in ("factor", "extra", "centre")}
+        names = {"factor": "sky_factor", "extra": "sky_extra"} if sky else {"factor": "factor", "extra": "extra"}
+        names["centre"] = "centre"
+        return {name: float(row[column].iloc[0]) if len(row) else np.nan for name, column in names.items()}
 
 
 @dataclass(frozen=True)
