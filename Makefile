@@ -6,7 +6,7 @@ READY := .venv/.ready
 DEMO := config/kepler_giants.yaml config/globular_clusters.yaml config/demo.yaml
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: setup demo toy paper report test lint format bench docs lock clean
+.PHONY: setup demo toy paper validate report test lint format bench docs lock clean
 
 setup: $(READY)
 
@@ -31,15 +31,22 @@ toy: $(READY)
 paper: $(READY)
 	$(SNAKEMAKE)
 
+# Simulated skies against their truth; CONFIG=config/validate_small.yaml for a minute's worth.
+validate: CONFIG = config/validate.yaml
+validate: $(READY)
+	@$(SNAKEMAKE) validate --configfile $(CONFIG)
+	@cat results/validation/headline.txt
+	@$(MAKE) --no-print-directory report CONFIG="$(CONFIG)" TARGET=validate
+
 # The report of a finished run; CONFIG=config/x.yaml for an overlay (several, in their order, make one run).
 # Refused while jobs are due: pages and captions would be of two configs.
 report: $(READY)
 	@mkdir -p logs
-	@$(BIN)/snakemake -n $(if $(CONFIG),--configfile $(CONFIG)) > logs/report.log 2>&1 || { cat logs/report.log; exit 1; }
+	@$(BIN)/snakemake -n $(TARGET) $(if $(CONFIG),--configfile $(CONFIG)) > logs/report.log 2>&1 || { cat logs/report.log; exit 1; }
 	@grep -q "Nothing to be done" logs/report.log || { \
 	  echo "No report: results are missing or of another config or code; run that config first"; exit 1; }
-	@report="results/runs/$$($(BIN)/python -m gaia_offsets.config config/config.yaml $(CONFIG))/report.html" && \
-	  { $(BIN)/snakemake --report "$$report" --report-stylesheet workflow/report/report.css \
+	@report="results/runs/$$($(BIN)/python -m gaia_offsets.config config/config.yaml $(CONFIG))/report.html" && mkdir -p "$${report%/*}" && \
+	  { $(BIN)/snakemake $(TARGET) --report "$$report" --report-stylesheet workflow/report/report.css \
 	      $(if $(CONFIG),--configfile $(CONFIG)) > logs/report.log 2>&1 || { tail -n 5 logs/report.log; exit 1; }; } && \
 	  echo "The report is made: $$report"
 

@@ -28,6 +28,7 @@ datasets:
   asked: {file: asked.parquet, query: {url: "https://example.org/tap", table: t, columns: [a]}}
 catalogues:
   mine: {path: mine.csv, sample: simulated_giants, frame: equatorial, base: raw}
+validation: {sample: simulated_giants, survey: {like: toy}, skies: {mine: {seeds: [1]}}}
 """)
 
 

@@ -25,7 +25,7 @@ TARGETS = {"adopt_targets", "crossmatch_tables", "prepare_targets"}
 REFERENCE = {"select_stars", "compute_budget", "compare_magnitudes"}
 ONE_ROW = {"select_stars", "compute_budget", "compare_magnitudes", "compare_training"}
 GAUSSIAN = {"measure_global", "measure_trends", "measure_map", "measure_errors", "cross_validate", "describe_pixels"}
-GAUSSIAN |= {"compare_magnitudes", "compare_red_clump"}
+GAUSSIAN |= {"compare_magnitudes", "compare_red_clump", "compare_with_truth"}
 # The published metadata hold a digest of everything behind the map.
 MAP = {"publish_dataset", "publish_smooth"}
 TITLED = FIGURES | FIGURES_1_TO_3 | PAGES | MAP | {"compare_samples", "draw_sample_trends", "draw_sample_scales"}
@@ -94,7 +94,10 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("measure.cross_validation.*", 3, {"cross_validate"}),
     ("publish.bootstrap.*", 50, {"describe_pixels", "measure_errors"}),
     ("figures.colour_range_uas", [-50, 50], {"draw_maps", "draw_smooth"}),
-    ("figures.dpi", 150, FIGURES | FIGURES_1_TO_3 | OVERVIEW),
+    ("figures.dpi", 150, FIGURES | FIGURES_1_TO_3 | OVERVIEW | {"draw_validation"}),
+    ("validation.sample", "lamost_giants", set()),  # what it changes belongs to surveys and samples of its own
+    ("validation.survey.like", "standard", set()),
+    ("validation.skies.mine.seeds", [2], {"gather_validation", "draw_validation"}),
     ("catalogues.mine.base", "official", {"correct_catalogue"}),
 ]
 # Keys that say which files there are: Snakemake sees them in the inputs and outputs of rules.

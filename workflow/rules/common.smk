@@ -242,5 +242,7 @@ FINER = [  # smooth maps of other resolutions
     for frame in FRAMES
     for kind in EXTENDED_KINDS
 ]
+SKIES = checks.validation_runs(config)
+VALIDATED = [name for name, _, _ in SKIES]
 WITH_RED_CLUMP = [name for name in SAMPLES if compared(name, "red_clump")]
 OVERVIEWS = ["samples", "samples_trends", "samples_scales"] if len(SAMPLES) > 1 else ["samples"]

@@ -90,6 +90,36 @@ def inherit(entries: Config, path: str) -> Config:
     return done
 
 
+SIMULATED_TABLES = ("targets", "gaia_source", "tmass", "distances", "red_clump")
+
+
+def validation_runs(config: Config) -> list[tuple[str, str, int]]:
+    """Name (of survey and sample), sky and seed of each simulated sky of `validation`."""
+    skies = (config.get("validation") or {}).get("skies") or {}
+    return [(f"validate_{sky}_{seed}", sky, seed) for sky, entry in skies.items() for seed in entry["seeds"]]
+
+
+def add_validation(config: Config) -> None:
+    """Each sky and seed of `validation` becomes a survey, its datasets and a sample, as if they stood in the config."""
+    if any(_validation_faults(config)):
+        return
+    for name, sky, seed in validation_runs(config):
+        block = config["validation"]
+        offset = block["skies"][sky].get("offset") or {}
+        config["surveys"][name] = {**block["survey"], "seed": seed, "offset": offset}
+        tables = {table: {"dataset": f"{name}_{table}"} for table in SIMULATED_TABLES}
+        config["datasets"] |= {f"{name}_{table}": {"simulated": {"survey": name, "table": table}} for table in tables}
+        match = {"gaia": tables["gaia_source"], "tmass": tables["tmass"], "distances": tables["distances"]}
+        config["samples"][name] = {
+            "like": block["sample"],
+            "title": f"Simulated sky {sky}, seed {seed}",
+            "targets": tables["targets"],
+            "crossmatch": {"backend": "local", **match},
+            "red_clump": tables["red_clump"],
+            "claims": None,
+        }
+
+
 def expand_edges(edges: Any) -> list[float]:
     """Bin edges from a list or from `{start, stop, step}` (stop included)."""
     if isinstance(edges, dict):
@@ -108,6 +138,7 @@ def resolve(config: Config, schema: Config) -> Config:
         raise ConfigError("\n".join(names))
     resolved = _numbers(copy.deepcopy(config), schema, schema)
     faults, broken = [], None
+    list(_as_far_as_possible(map(add_validation, [resolved])))  # what hinders it the schema tells
     for section in ("samples", "surveys"):
         if isinstance(resolved.get(section), dict):
             try:
@@ -118,7 +149,15 @@ def resolve(config: Config, schema: Config) -> Config:
     _add_defaults(resolved, schema["$defs"]["sample"]["properties"])
     _add_measure(resolved)
     faults += [*_schema_faults(resolved, schema), *_not_finite(resolved)]
-    for check in (_run_faults, _dataset_faults, _samples_faults, _measure_faults, _catalogue_faults, _figure_faults):
+    for check in (
+        _run_faults,
+        _dataset_faults,
+        _validation_faults,
+        _samples_faults,
+        _measure_faults,
+        _catalogue_faults,
+        _figure_faults,
+    ):
         faults += _as_far_as_possible(check(resolved))
     if faults:
         inherited = _inherited_faults(faults, config)
@@ -338,6 +377,14 @@ def _query_faults(path: str, entry: Config) -> Iterator[str]:
             yield f"{where}.high: {partition['high']:g} is not above low {partition['low']:g}"
         elif "low" not in partition and partition["column"] != "source_id":
             yield f"{where}.low: missing; only source_id has a range that is known without low and high"
+
+
+def _validation_faults(config: Config) -> Iterator[str]:
+    block = config.get("validation")
+    for key, section in (("sample", "samples"), ("survey.like", "surveys")) if block else ():
+        name = block["sample"] if key == "sample" else block["survey"].get("like")
+        if name is not None and name not in config[section]:
+            yield f"validation.{key}: {name!r} is not one of {section}{_near(name, config[section])}"
 
 
 def _samples_faults(config: Config) -> Iterator[str]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from gaia_offsets.columns import GAIA
+from gaia_offsets.covariance import maiz_apellaniz2021
 from gaia_offsets.matching import propagate
 from gaia_offsets.official import G_RANGE, NU_EFF_RANGE, PSEUDOCOLOUR_RANGE, zero_point
 from gaia_offsets.sky import ecliptic_latitude, pixel_index, to_equatorial, to_galactic
@@ -75,11 +76,18 @@ DISTANCE_PRIOR_KPC = 1.0  # exponentially decreasing space density, the one prio
 
 
 def covariance(angle_deg: np.ndarray, offset: Survey) -> np.ndarray:
-    """Covariance [uas2] of the residual field at angular distances in degrees (sum of two exponentials)."""
+    """Covariance [uas2] of the residual field at angular distances in degrees, after the `pattern` of the offset.
+
+    The variances of the two scales are added up where a pattern has one scale only; `maiz_apellaniz2021` has its own.
+    """
     angle = np.asarray(angle_deg, dtype=float)
-    return offset["large_scale_uas2"] * np.exp(-angle / offset["large_scale_deg"]) + offset[
-        "small_scale_uas2"
-    ] * np.exp(-angle / offset["small_scale_deg"])
+    large, small = offset["large_scale_uas2"], offset["small_scale_uas2"]
+    pattern, scale = offset.get("pattern", "two_scales"), offset["large_scale_deg"]
+    if pattern == "maiz_apellaniz2021":
+        return maiz_apellaniz2021(angle)
+    if pattern == "steep":
+        return (large + small) * np.exp(-0.5 * (angle / scale) ** 2)
+    return large * np.exp(-angle / scale) + small * np.exp(-angle / offset["small_scale_deg"])
 
 
 def angular_power(offset: Survey, degree: int) -> np.ndarray:
@@ -101,11 +109,16 @@ def angular_power(offset: Survey, degree: int) -> np.ndarray:
 def residual_field(offset: Survey, seed: int, nside: int = MAP_NSIDE) -> np.ndarray:
     """Gaussian random field [uas] with `covariance` on the nested HEALPix pixels, equatorial, (12 nside^2,).
 
-    What the harmonics up to 3 nside - 1 leave out of the variance is added as independent noise of the pixels.
+    What the harmonics up to 3 nside - 1 leave out of the variance is added as independent noise of the pixels. The
+    pattern `white` has one independent number in each pixel of TRUTH_NSIDE, `none` has none.
     """
     import healpy as hp
 
     rng = np.random.default_rng([seed, FIELD_STREAM])
+    pattern = offset.get("pattern", "two_scales")
+    if pattern in ("white", "none"):
+        variance = offset["large_scale_uas2"] + offset["small_scale_uas2"] if pattern == "white" else 0.0
+        return np.sqrt(variance) * np.repeat(rng.standard_normal(12 * TRUTH_NSIDE**2), (nside // TRUTH_NSIDE) ** 2)
     degree = 3 * nside - 1
     power = angular_power(offset, degree)
     order, m = hp.Alm.getlm(degree)

@@ -33,6 +33,7 @@ STAGES = {  # a rule's name or its verb: what the user reads; the name goes firs
     "compare": "comparing",
     "cross_validate": "validating the corrections",
     "compute": "computing the error budget",
+    "gather": "gathering the simulated skies",
     "draw": "drawing figures",
     "check": "checking published statements",
     "tell": "writing the results page",

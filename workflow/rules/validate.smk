@@ -1,0 +1,107 @@
+"""Simulated skies through the whole chain against their truth: `make validate`, docs/validation.md."""
+
+
+rule compare_with_truth:
+    """Each quoted number of a simulated sample beside the mean injected offset of the stars behind it [uas]."""
+    input:
+        tracers="<results>/{sample}/tracers.parquet",
+        truth="<resources>/simulated/{sample}/truth.parquet",
+        truth_map="<resources>/simulated/{sample}/truth_map.fits",
+        settings="<results>/{sample}/tables/map_equatorial.json",
+        scatter="<results>/{sample}/tables/scatter.csv",
+        global_offsets="<results>/{sample}/tables/global_offsets.csv",
+        zero_point_scale="<results>/{sample}/tables/zero_point_scale.csv",
+        trends="<results>/{sample}/tables/trends.csv",
+        map_equatorial="<results>/{sample}/tables/map_equatorial.csv",
+        map_galactic="<results>/{sample}/tables/map_galactic.csv",
+        smooth_equatorial="<results>/{sample}/tables/smooth_equatorial.csv",
+        smooth_galactic="<results>/{sample}/tables/smooth_galactic.csv",
+    output:
+        compared="<results>/{sample}/tables/compared_with_truth.parquet",
+        power="<results>/{sample}/tables/truth_power.csv",
+    log:
+        "<logs>/compare_with_truth/{sample}.log",
+    benchmark:
+        "<benchmarks>/compare_with_truth/{sample}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 12),
+        runtime=by_input(5, 0.1),
+    params:
+        reference=lookup("samples/{sample}/reference/kind", within=config),
+        gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
+        code=digest("compare_with_truth.py"),
+    script:
+        "../scripts/compare_with_truth.py"
+
+
+rule gather_validation:
+    """Bias, errors and coverage of every number over the skies [uas], and each map against the paper's."""
+    input:
+        compared=collect("<results>/{sample}/tables/compared_with_truth.parquet", sample=VALIDATED),
+        power=collect("<results>/{sample}/tables/truth_power.csv", sample=VALIDATED),
+    output:
+        coverage=report(
+            "<results>/validation/coverage.csv",
+            caption="../report/validation_coverage.rst",
+            category="Validation",
+            labels={"figure": "bias and coverage, table"},
+        ),
+        maps=report(
+            "<results>/validation/maps.csv",
+            caption="../report/validation_maps.rst",
+            category="Validation",
+            labels={"figure": "maps, table"},
+        ),
+        power="<results>/validation/power.csv",
+        pulls="<results>/validation/pulls.csv",
+        headline="<results>/validation/headline.txt",
+    log:
+        "<logs>/gather_validation/all.log",
+    benchmark:
+        "<benchmarks>/gather_validation/all.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 40),
+        runtime=by_input(5, 0.1),
+    params:
+        skies=SKIES,
+        code=digest("gather_validation.py"),
+    script:
+        "../scripts/gather_validation.py"
+
+
+rule draw_validation:
+    """One page: recovered against injected maps, power of what they miss, pulls, coverage, bias of global offsets [uas]."""
+    input:
+        coverage="<results>/validation/coverage.csv",
+        maps="<results>/validation/maps.csv",
+        power="<results>/validation/power.csv",
+        pulls="<results>/validation/pulls.csv",
+        compared=collect("<results>/{sample}/tables/compared_with_truth.parquet", sample=VALIDATED[:1]),
+        settings=collect("<results>/{sample}/tables/map_equatorial.json", sample=VALIDATED[:1]),
+    output:
+        png=report(
+            "<results>/validation/validation.png",
+            caption="../report/validation.rst",
+            category="Validation",
+            labels={"figure": "simulated skies"},
+        ),
+        pdf="<results>/validation/validation.pdf",
+    log:
+        "<logs>/draw_validation/all.log",
+    benchmark:
+        "<benchmarks>/draw_validation/all.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(600, 20),
+        runtime=by_input(5, 0.1),
+    params:
+        skies=SKIES[:1],
+        dpi=lookup("figures/dpi", within=config),
+        code=digest("draw_validation.py"),
+    script:
+        "../scripts/draw_validation.py"

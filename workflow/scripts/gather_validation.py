@@ -1,0 +1,127 @@
+"""Bias, errors and coverage of every quoted number over the simulated skies, and the maps against the paper's."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from gaia_offsets.tables import write_table
+
+PAPER = "gaussian_mean"  # the estimator of the paper's map
+SETS = {"n>50": (51, np.inf), "n>=2": (2, np.inf), "no stars": (0, 0)}
+NUMBER = ["sky", "table", "quantity", "solution", "parallax", "frame", "pixels"]
+SIGMA_95 = 1.959964
+
+
+def by_pixel_set(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of maps once for each set of pixels that holds them; other rows as they are, `pixels` null."""
+    maps = table["table"] == "map"
+    parts = [table[~maps].assign(pixels=None)]
+    parts += [table[maps & table["n"].between(low, high)].assign(pixels=name) for name, (low, high) in SETS.items()]
+    return pd.concat([part for part in parts if len(part)], ignore_index=True)
+
+
+def coverage_table(table: pd.DataFrame) -> pd.DataFrame:
+    """coverage.csv: value minus truth of each kind of number over all seeds, bins and pixels [uas; scale: none].
+
+    `bias_error` comes from the means of the seeds; `stated_error` is a root mean square, `scatter` the sd of value
+    minus truth; a pull is that over the stated error.
+    """
+    found = []
+    for names, part in table.groupby(NUMBER, dropna=False, sort=False):
+        off, error = (part["value"] - part["truth"]).to_numpy(), part["error"].to_numpy()
+        pull = np.abs(off / error)
+        means = pd.Series(off).groupby(part["seed"].to_numpy()).mean()
+        stated, scatter = np.sqrt(np.mean(error**2)), np.std(off, ddof=1) if len(off) > 1 else np.nan
+        found.append(
+            dict(zip(NUMBER, names, strict=True))
+            | {"seeds": len(means), "n": len(part), "bias": np.mean(off), "bias_error": means.sem()}
+            | {"stated_error": stated, "scatter": scatter, "stated_over_scatter": stated / scatter}
+            | {"coverage_68": np.mean(pull < 1.0), "coverage_95": np.mean(pull < SIGMA_95)}
+            | {"pull_sd": np.std(off / error, ddof=1) if len(off) > 1 else np.nan}
+        )
+    return pd.DataFrame(found)
+
+
+def maps_table(table: pd.DataFrame) -> pd.DataFrame:
+    """maps.csv: RMSE [uas] of each map of corrected parallaxes, and its ratio to the paper's on the same pixels.
+
+    `ratio_low` and `ratio_high` are the ratios of the best and the worst seed.
+    """
+    maps = table[(table["table"] == "map") & (table["parallax"] == "corrected") & (table["quantity"] != "smooth_area")]
+    maps = maps.assign(
+        square=(maps["value"] - maps["truth"]) ** 2, pull=(maps["value"] - maps["truth"]) / maps["error"]
+    )
+    place = ["sky", "seed", "frame", "pixels", "hindex"]
+    maps = maps.merge(maps.loc[maps["quantity"] == PAPER, [*place, "square"]], "left", place, suffixes=("", "_paper"))
+    found = []
+    for names, part in maps.groupby(["sky", "frame", "quantity", "pixels"], sort=False):
+        both = part[np.isfinite(part["square_paper"])].groupby("seed")[["square", "square_paper"]].sum()
+        whole = np.sqrt(both["square"].sum() / both["square_paper"].sum()) if len(both) else np.nan
+        seeds = np.sqrt(both["square"] / both["square_paper"])
+        pull = part["pull"].abs()
+        found.append(
+            dict(zip(["sky", "frame", "estimator", "pixels"], names, strict=True))
+            | {"seeds": part["seed"].nunique(), "number": len(part), "rmse": np.sqrt(part["square"].mean())}
+            | {"ratio": whole, "ratio_low": seeds.min(), "ratio_high": seeds.max()}
+            | {"coverage_68": np.mean(pull < 1.0), "coverage_95": np.mean(pull < SIGMA_95)}
+        )
+    return pd.DataFrame(found)
+
+
+def pulls_table(table: pd.DataFrame) -> pd.DataFrame:
+    """pulls.csv: histograms of value minus truth over the stated error, equatorial maps of corrected parallaxes."""
+    maps = table[(table["pixels"] == "n>=2") & (table["parallax"] == "corrected") & (table["frame"] == "equatorial")]
+    edges = np.linspace(-5.0, 5.0, 41)
+    found = []
+    for (sky, quantity), part in maps.groupby(["sky", "quantity"], sort=False):
+        count, _ = np.histogram((part["value"] - part["truth"]) / part["error"], edges)
+        bins = {"sky": sky, "quantity": quantity, "bin_low": edges[:-1], "bin_high": edges[1:], "count": count}
+        found.append(pd.DataFrame(bins))
+    return pd.concat(found, ignore_index=True)
+
+
+def headline(coverage: pd.DataFrame, maps: pd.DataFrame) -> str:
+    """What a run of `make validate` prints: the weighted global offset and the smooth map, sky by sky."""
+    lines = ["Simulated skies, corrected parallaxes of 5p stars [uas]", ""]
+    means = coverage[(coverage["table"] == "global_offsets") & (coverage["quantity"] == "weighted_mean")]
+    lines.append(f"{'weighted global offset':26} seeds     bias +- error   stated  scatter")
+    for row in means[(means["solution"] == "5p") & (means["parallax"] == "corrected")].itertuples():
+        bias = f"{row.bias:+8.2f} +- {row.bias_error:5.2f}"
+        lines.append(f"{row.sky:26} {row.seeds:5d} {bias} {row.stated_error:8.2f} {row.scatter:8.2f}")
+    lines += ["", f"{'smooth map, equatorial':26} pixels     number   RMSE  of the paper's   68 %   95 %"]
+    for row in maps[(maps["estimator"] == "smooth") & (maps["frame"] == "equatorial")].itertuples():
+        lines.append(
+            f"{row.sky:26} {row.pixels:8} {row.number:8d} {row.rmse:6.2f} {row.ratio:15.3f} "
+            f"{100 * row.coverage_68:6.1f} {100 * row.coverage_95:6.1f}"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def gather(paths: Sequence[str], skies: Sequence[tuple[str, str, int]]) -> pd.DataFrame:
+    """The tables of all skies with their `sky` and `seed`."""
+    read = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
+    return pd.concat(
+        [
+            read[Path(path).suffix](path).assign(sky=sky, seed=seed)
+            for path, (_, sky, seed) in zip(paths, skies, strict=True)
+        ],
+        ignore_index=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    table = gather(snakemake.input.compared, snakemake.params.skies)
+    usable = np.isfinite(table["value"] + table["error"] + table["truth"])
+    print(f"{len(table)} numbers; {int((~usable).sum())} without error or truth are left out", file=sys.stderr)
+    table = by_pixel_set(table[usable])
+    coverage, maps = coverage_table(table), maps_table(table)
+    power = gather(snakemake.input.power, snakemake.params.skies)
+    power = power.groupby(["sky", "map", "degree"], sort=False, as_index=False)["power"].mean()
+    results = {"coverage": coverage, "maps": maps, "power": power, "pulls": pulls_table(table)}
+    for name, result in results.items():
+        write_table(result, snakemake.output[name])
+    Path(snakemake.output.headline).write_text(headline(coverage, maps), encoding="utf-8")
