@@ -83,7 +83,11 @@ def test_results_page_tells_the_story(tested):
         "2 pixels with more than 50",
     ]
     pieces += ["too small by 30.0 \u00b1 0.5 uas", "too large by 2.0 uas."]  # the error of the second is not known
-    pieces += ["scatter 1.38 times", "errors times 1.71, with 12 uas", "6p: the stars have no reference errors"]
+    pieces += [
+        "scatter 1.38 times",
+        "errors times 1.71, with 12 uas",
+        "6p: no star has an error of its reference parallax",
+    ]
     pieces += [
         "(-4.5 \u00b1 1.2) uas + (0.9960 \u00b1 0.0016)",
         "correlation -0.93",

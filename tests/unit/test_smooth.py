@@ -143,12 +143,24 @@ def test_dependence_on_magnitude_is_fitted_with_the_position() -> None:
 def test_too_few_pixels() -> None:
     offset, variance, pixel, _ = sky(None, 9, stars=200)
     few = pixel < np.unique(pixel)[9]
-    with pytest.raises(smooth.TooFewNodes, match="9 pixels"):
+    with pytest.raises(smooth.NoMap, match="9 pixels"):
         smooth.fit_kernel(nodes_of(offset[few], variance[few], pixel[few]), **GRID)
 
 
 def test_too_many_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(smooth, "MAX_NODES", 20)
     nodes = nodes_of(*sky(None, 9, stars=200)[:3])
-    with pytest.raises(smooth.SmoothError, match="coarser"):
-        smooth.fit_field(smooth.unit_vectors(nodes.pixels, **GRID), nodes, smooth.Kernel(1.0, 1.0, 1.0))
+    with pytest.raises(smooth.NoMap, match=r"measure\.map\.nside"):
+        smooth.fit_kernel(nodes, **GRID)
+
+
+def test_a_pattern_larger_than_the_errors_makes_no_outliers() -> None:
+    offset, variance, *_ = sky(smooth.Kernel(200.0, 15.0, 0.0), 4, sd=2.0)
+    assert (smooth.robust_weights(offset, variance) > 0).all()
+
+
+def test_few_stars_get_no_curves() -> None:
+    stars = pd.DataFrame({"phot_g_mean_mag": np.linspace(9, 14, 300), "nu_eff_used_in_astrometry": 1.5})
+    pixel = np.arange(300) // 2  # 150 stars besides one a pixel; two variables of six terms ask for 120 and 240
+    assert not smooth.dependence_terms(stars, 10, pixel)
+    assert list(smooth.dependence_terms(stars, 4, pixel)) == ["phot_g_mean_mag", "colour"]

@@ -49,6 +49,40 @@ def test_an_outlier_has_no_say() -> None:
     assert mean[0] == pytest.approx(0.0, abs=1e-6) and error[0] == pytest.approx(21**-0.5)
 
 
+def test_a_good_star_is_no_outlier_beside_a_poor_one() -> None:
+    _, mean, error, _ = weighted_means(np.array([0.0, 1000.0]), np.array([1.0, 1e6]), np.zeros(2))
+    assert mean[0] == pytest.approx(0.001, abs=1e-4) and error[0] == pytest.approx(1.0, abs=1e-4)
+    rng = np.random.default_rng(6)
+    sd = np.tile([20.0, 300.0], 4000)  # pairs
+    values = sd * rng.standard_normal(8000)
+    _, mean, error, _ = weighted_means(values, sd**2, np.repeat(np.arange(4000), 2))
+    assert np.nanstd(mean) == pytest.approx(20.0, rel=0.05) and np.isfinite(mean).mean() > 0.999
+    _, mean, error, _ = weighted_means(np.array([0.0, 100.0]), np.ones(2), np.zeros(2))
+    assert np.isnan(mean[0]) and np.isnan(error[0])  # which of the two is wrong, nobody can tell
+
+
+def test_stars_of_a_group_share_the_error_of_its_distance() -> None:
+    table = pd.DataFrame(
+        {
+            "parallax": [0.1] * 2,
+            "parallax_error": [0.05] * 2,
+            "reference_parallax": [0.1, 0.1],
+            "reference_parallax_error": [0.003, np.nan],
+        }
+    )
+    stars = star_table(table, "raw", "group_distance")
+    assert variances(stars, STATED) == pytest.approx([50.0**2, np.nan], nan_ok=True)
+
+
+def test_few_stars_are_taken_at_their_stated_errors() -> None:
+    pixels = np.arange(0, 12 * 32**2, 400)
+    few = fit_scatter(lognormal_stars(15, 1), pixels[:15])
+    assert (few["n"], few["degrees"], few["factor"], few["extra"]) == (15, 14, 1.0, 0.0) and np.isnan(few["pull_sd"])
+    some = [fit_scatter(lognormal_stars(100, seed), np.resize(pixels, 100)) for seed in range(40)]
+    assert all(found["extra"] == 0.0 and found["degrees"] >= 69 for found in some)
+    assert np.median([found["factor"] for found in some]) == pytest.approx(1.0, abs=0.1)
+
+
 def test_the_lognormal_loses_its_mean() -> None:
     table = pd.DataFrame(
         {"parallax": [1.0], "parallax_error": [0.02], "reference_parallax": [0.5], "reference_parallax_error": [0.05]}

@@ -142,7 +142,7 @@ rule smooth_map:
     conda:
         "../../envs/analysis.yaml"
     resources:
-        mem_mb=by_input(1200, 15),
+        mem_mb=by_input(2200, 15),
         runtime=by_input(10, 0.5),
     params:
         reference=lookup("samples/{sample}/reference/kind", within=config),

@@ -18,6 +18,8 @@ def draw_dependence(curves: pd.DataFrame, *, title: str) -> Figure:
         ax.set_xlabel(style.VARIABLES[variable]["5p"])
         for parallax in style.PARALLAXES:
             curve = style.rows(curves, variable=variable, parallax=parallax)
+            if len(curve) == 0:  # an empty file has no numbers in its columns
+                continue
             low, high = curve["offset"] - curve["error"], curve["offset"] + curve["error"]
             ax.fill_between(curve["x"], low, high, color=style.COLOURS[parallax], alpha=0.25, linewidth=0)
             line = "-" if parallax == "corrected" else (0, (5, 2))
@@ -26,7 +28,8 @@ def draw_dependence(curves: pd.DataFrame, *, title: str) -> Figure:
             style.note(ax, "no curve: too few stars")
     first = figure.axes[0]
     first.set_ylabel(f"offset, 0 in the mean [{style.UAS}]")
-    first.legend()
+    if len(curves):
+        first.legend()
     return figure
 
 

@@ -1,7 +1,7 @@
 """Zero point and distance scale of the run's samples on top of one another, 5p, corrected."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
 from itertools import cycle
 
 import pandas as pd
@@ -11,16 +11,16 @@ from gaia_offsets import style
 
 
 @style.styled
-def draw_sample_scales(lines: Mapping[str, pd.DataFrame], *, title: str) -> Figure:
+def draw_sample_scales(lines: Sequence[tuple[str, pd.DataFrame]], *, title: str) -> Figure:
     """Zero point [uas] against scale of several samples, corrected parallaxes of 5p stars.
 
-    `lines` has zero_point_scale.csv by the sample's title. The same stars on other distance scales differ in the scale
-    and share the zero point.
+    `lines` has each sample's title and its zero_point_scale.csv. The same stars on other distance scales differ in the
+    scale and share the zero point.
     """
     figure = style.canvas(4.2, title)
     ax = figure.subplots()
     shown = 0
-    looks = zip(lines.items(), cycle(style.SAMPLE_COLOURS), cycle(style.SAMPLE_MARKERS), strict=False)
+    looks = zip(lines, cycle(style.SAMPLE_COLOURS), cycle(style.SAMPLE_MARKERS), strict=False)
     for (name, table), colour, marker in looks:
         for _, row in style.rows(table, solution="5p", parallax="corrected").iterrows():
             shown += style.scale_ellipses(ax, row, color=colour, marker=marker, label=name)
@@ -37,7 +37,7 @@ def draw_sample_scales(lines: Mapping[str, pd.DataFrame], *, title: str) -> Figu
 if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)
     titles = [sample["title"] for sample in snakemake.params.samples]
-    lines = {title: pd.read_csv(path) for title, path in zip(titles, snakemake.input.scale, strict=True)}
+    lines = [(title, pd.read_csv(path)) for title, path in zip(titles, snakemake.input.scale, strict=True)]
     figure = draw_sample_scales(lines, title="Zero point and distance scale of the samples, corrected parallaxes, 5p")
     style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)
     print(f"{len(lines)} samples", file=sys.stderr)

@@ -1,7 +1,7 @@
 """Trends of the run's samples on top of one another."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
 from itertools import cycle
 
 import numpy as np
@@ -13,10 +13,10 @@ from gaia_offsets import style
 
 
 @style.styled
-def draw_sample_trends(trends: Mapping[str, pd.DataFrame], *, title: str) -> Figure:
+def draw_sample_trends(trends: Sequence[tuple[str, pd.DataFrame]], *, title: str) -> Figure:
     """Mean offset of the 5p stars of several samples against G, colour and sin(ecliptic latitude), raw and corrected.
 
-    `trends` has trends.csv by the sample's title. A row of panels has one scale.
+    `trends` has each sample's title and its trends.csv. A row of panels has one scale.
     """
     figure = style.canvas(7.4, title)
     axes = figure.subplots(3, 2, sharex="row", sharey="row")
@@ -25,7 +25,7 @@ def draw_sample_trends(trends: Mapping[str, pd.DataFrame], *, title: str) -> Fig
         for _, colour, marker in zip(trends, cycle(style.SAMPLE_COLOURS), cycle(style.SAMPLE_MARKERS), strict=False)
     ]
     for row, (variable, labels) in zip(axes, style.VARIABLES.items(), strict=True):
-        parts = [style.rows(table, solution="5p", variable=variable) for table in trends.values()]
+        parts = [style.rows(table, solution="5p", variable=variable) for _, table in trends]
         parts = [part[np.isfinite(part["gaussian_mean"].astype(float))] for part in parts]
         every = pd.concat(parts)
         for ax, parallax in zip(row, style.PARALLAXES, strict=True):
@@ -41,7 +41,9 @@ def draw_sample_trends(trends: Mapping[str, pd.DataFrame], *, title: str) -> Fig
         row[0].set_ylabel(f"offset [{style.UAS}]")
     for ax, parallax in zip(axes[0], style.PARALLAXES, strict=True):
         ax.set_title(f"{parallax} parallaxes, 5p")
-    handles = [Line2D([], [], linestyle="none", label=name, **look) for name, look in zip(trends, looks, strict=True)]
+    handles = [
+        Line2D([], [], linestyle="none", label=name, **look) for (name, _), look in zip(trends, looks, strict=True)
+    ]
     legend = figure.legend(handles=handles, loc="outside lower center", ncols=min(2, len(handles)))
     for text in legend.get_texts():
         text.set_parse_math(False)
@@ -51,8 +53,8 @@ def draw_sample_trends(trends: Mapping[str, pd.DataFrame], *, title: str) -> Fig
 if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)
     titles = [sample["title"] for sample in snakemake.params.samples]
-    trends = {title: pd.read_csv(path) for title, path in zip(titles, snakemake.input.trends, strict=True)}
+    trends = [(title, pd.read_csv(path)) for title, path in zip(titles, snakemake.input.trends, strict=True)]
     figure = draw_sample_trends(trends, title="Trends of the samples")
     style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)
-    for title, table in trends.items():
+    for title, table in trends:
         print(f"{title}: {len(table)} bins", file=sys.stderr)

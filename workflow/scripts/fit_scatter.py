@@ -22,7 +22,7 @@ def scatter_table(tracers: pd.DataFrame, reference_kind: str) -> pd.DataFrame:
         here = (tracers["solution"] == solution).to_numpy()
         for parallax in PARALLAXES if here.any() else ():
             stars = star_table(tracers[here], parallax, reference_kind)
-            found, sky = fit_scatter(stars, pixel[here]), fit_scatter(stars, np.zeros(here.sum()))
+            found, sky = fit_scatter(stars, pixel[here]), fit_scatter(stars)
             found |= {"sky_factor": sky["factor"], "sky_extra": sky["extra"]}
             rows.append({"solution": solution, "parallax": parallax, **found})
     return pd.DataFrame(rows, columns=["solution", "parallax", *SCATTER, "sky_factor", "sky_extra"])

@@ -12,7 +12,7 @@ from gaia_offsets.published import ENDINGS, SMOOTH
 
 
 def smooth_table(smooth: pd.DataFrame, *, frame: str, nside: int, ordering: str) -> pd.DataFrame:
-    """The columns SMOOTH, sorted by hindex, from smooth_{frame}.csv; n counts the stars with a known raw offset."""
+    """The columns SMOOTH, sorted by hindex, from smooth_{frame}.csv; n counts the stars behind the raw offset."""
     parts = {parallax: smooth[smooth["parallax"] == parallax].set_index("hindex") for parallax in ENDINGS}
     pixels = parts["raw"].index.union(parts["corrected"].index).astype("int64")
     table = at_centres(pixels, frame=frame, nside=nside, ordering=ordering)

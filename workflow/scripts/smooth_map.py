@@ -35,29 +35,35 @@ def smooth_maps(
         frame: pixel_index(*(stars[name].to_numpy() for name in names), nside=nside, ordering=ordering)
         for frame, names in FRAMES.items()
     }
-    values = {name: stars[column].to_numpy(dtype=float) for name, column in smooth.VARIABLES.items()}
-    terms = smooth.dependence_terms(stars, splines)
-    columns = smooth.design(terms, len(stars))
     grid = {"nside": nside, "ordering": ordering}
+    made: dict[str, Any] = {**grid, "reach_deg": reach_deg, "splines": splines, "kernels": {}, "warning": None}
+    warnings = []
+    terms = smooth.dependence_terms(stars, splines, pixels["equatorial"])
+    if splines and not terms:
+        warnings.append("too few stars for curves in G and colour")
+    columns = smooth.design(terms, len(stars))
     maps: dict[str, list[pd.DataFrame]] = {frame: [] for frame in FRAMES}
-    curves, made = [], {**grid, "reach_deg": reach_deg, "splines": splines, "kernels": {}, "warning": None}
+    curves = []
     for parallax in PARALLAXES:
         errors = star_table(stars, parallax, scatter.reference_kind)
         weights = smooth.robust_weights(errors.difference, variances(errors, scatter.of("5p", parallax)))
-        nodes = {frame: smooth.gather(errors.difference, weights, pixel, columns) for frame, pixel in pixels.items()}
-        try:
-            kernel = smooth.fit_kernel(nodes["equatorial"], **grid)
-        except smooth.TooFewNodes as few:
-            made["warning"] = str(few)
-            continue
-        fitted = {frame: smooth.smooth_map(part, kernel, **grid, reach_deg=reach_deg) for frame, part in nodes.items()}
-        for frame, (table, _) in fitted.items():
+        kernel = None
+        for frame in ("equatorial", "galactic"):
+            nodes = smooth.gather(errors.difference, weights, pixels[frame], columns)
+            try:
+                kernel = kernel or smooth.fit_kernel(nodes, **grid)
+                table, field = smooth.smooth_map(nodes, kernel, **grid, reach_deg=reach_deg)
+            except smooth.NoMap as reason:
+                warnings.append(f"no smooth map of {parallax} parallaxes: {reason}")
+                break
             maps[frame].append(table.assign(parallax=parallax))
-        field = fitted["equatorial"][1]
-        mean, mean_error = field.coefficients[0], np.sqrt(field.covariance[0, 0])
-        facts = {"pixels": len(nodes["equatorial"].pixels), "stars": int(nodes["equatorial"].n.sum())}
-        made["kernels"][parallax] = {**facts, "mean": float(mean), "mean_error": float(mean_error), **asdict(kernel)}
-        curves.append(curve_table(field, values, terms).assign(parallax=parallax))
+            if frame == "equatorial":
+                facts = {"pixels": len(nodes.pixels), "stars": int(nodes.n.sum())}
+                facts |= {"mean": float(field.coefficients[0]), "mean_error": float(np.sqrt(field.covariance[0, 0]))}
+                made["kernels"][parallax] = {**facts, **asdict(kernel)}
+                curves.append(curve_table(field, stars, terms).assign(parallax=parallax))
+            del field  # the largest matrix, before the next is made
+    made["warning"] = "; ".join(warnings) or None
     tables = {frame: _stack(parts, MAP) for frame, parts in maps.items()}
     return tables, _stack(curves, DEPENDENCE), made
 
@@ -66,14 +72,15 @@ def _stack(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
     return (pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()).reindex(columns=columns)
 
 
-def curve_table(field: smooth.Field, values: Mapping[str, np.ndarray], terms: Mapping[str, Any]) -> pd.DataFrame:
+def curve_table(field: smooth.Field, stars: pd.DataFrame, terms: Mapping[str, Any]) -> pd.DataFrame:
     """Offset [uas] against each variable, zero in the mean over the stars, with standard errors."""
     tables, first = [], 1
     for name, (part, function) in terms.items():
         here = slice(first, first + part.shape[1])
         first = here.stop
-        known = values[name][np.isfinite(values[name])]
-        x = np.linspace(*np.quantile(known, [0.01, 0.99]), CURVE) if len(known) else np.zeros(0)
+        if part.shape[1] == 0:
+            continue  # one value for all stars, or none
+        x = np.linspace(*np.nanquantile(stars[smooth.VARIABLES[name]].to_numpy(dtype=float), [0.01, 0.99]), CURVE)
         rows = function(x)
         error = np.sqrt(smooth.squares(rows, field.covariance[here, here]))
         curve = {"variable": name, "x": x, "offset": rows @ field.coefficients[here], "error": error}

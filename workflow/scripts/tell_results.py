@@ -83,7 +83,9 @@ def finding(solution: str, rows: pd.DataFrame) -> str:
 def scatter_finding(row: pd.Series) -> str:
     """One sentence on the errors of the stars; a row of scatter.csv."""
     if not row["n"]:
-        return f"{row['solution']}: the stars have no reference errors, so nothing is weighted by them."
+        return f"{row['solution']}: no star has an error of its reference parallax, so there are no weighted means."
+    if not np.isfinite(row["pull_sd"]):
+        return f"{row['solution']}: too few stars to test their errors by their scatter; they are taken as stated."
     return (
         f"{row['solution']}: the stars scatter {row['pull_sd']:.2f} times as much as the published errors say; Gaia's "
         f"errors times {row['factor']:.2f}, with {row['extra']:.0f} uas added in quadrature, explain them."
@@ -100,6 +102,8 @@ def scale_finding(row: pd.Series) -> str:
 
 def smooth_finding(parallax: str, kernel: dict[str, Any]) -> str:
     """One sentence on the pattern on the sky; an entry of `kernels` in smooth.json."""
+    if kernel["amplitude"] + kernel["white"] < 1.0:
+        return f"{parallax}: the stars show no pattern on the sky beyond 1 uas."
     return (
         f"{parallax}: the offset varies over the sky by {kernel['amplitude'] ** 0.5:.1f} uas (sd) over about "
         f"{kernel['length_deg']:.0f} deg, and by {kernel['white'] ** 0.5:.1f} uas from pixel to pixel."

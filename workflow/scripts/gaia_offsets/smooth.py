@@ -13,11 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.segments import MAD_TO_SIGMA
 from gaia_offsets.sky import pixel_centre
 from gaia_offsets.weighted import hampel_weights, weighted_means
 
 BLOCK, BLOCKS = 500, 8  # nodes of a block of the likelihood, and how many: nodes of a block are neighbours on the sky
 LENGTHS_DEG = (0.5, 60.0)  # between which the length is sought
+STARS_PER_TERM = 10
 MIN_NODES = 10  # fewer teach nothing about a kernel
 MAX_NODES = 16_000  # 2 GiB of covariances
 
@@ -25,12 +27,8 @@ MAX_NODES = 16_000  # 2 GiB of covariances
 VARIABLES = {"phot_g_mean_mag": "phot_g_mean_mag", "colour": "nu_eff_used_in_astrometry"}  # of a dependence: column
 
 
-class SmoothError(ValueError):
-    """A map that cannot be fitted; the message is one line."""
-
-
-class TooFewNodes(SmoothError):
-    """Too few pixels hold stars with errors."""
+class NoMap(ValueError):
+    """Too few or too many pixels hold stars; the message is one line."""
 
 
 @dataclass(frozen=True)
@@ -85,12 +83,14 @@ def angles_deg(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 def robust_weights(difference: np.ndarray, variance: np.ndarray) -> np.ndarray:
     """Weight (N,) [1 / uas2] of each star, 0 for outliers and stars without an error.
 
-    Outliers are judged against the sample's mean: a pixel of one or two stars could not tell.
+    Outliers are judged against the sample's mean and scatter, the pattern on the sky included: a pixel of one or two
+    stars could not tell.
     """
     _, mean, _, _ = weighted_means(difference, variance, np.zeros(len(difference), dtype=np.int64))
     known = np.isfinite(difference) & np.isfinite(variance) & (variance > 0)
     z = np.where(known, difference - (mean[0] if len(mean) else 0.0), np.inf) / np.sqrt(np.where(known, variance, 1.0))
-    return np.where(known, hampel_weights(z), 0.0) / np.where(known, variance, 1.0)
+    spread = MAD_TO_SIGMA * np.median(np.abs(z[known])) if known.any() else 1.0
+    return np.where(known, hampel_weights(z / max(spread, 1.0)), 0.0) / np.where(known, variance, 1.0)
 
 
 def gather(values: np.ndarray, weights: np.ndarray, pixel: np.ndarray, terms: np.ndarray) -> Nodes:
@@ -128,7 +128,8 @@ def learn_kernel(vectors: np.ndarray, offset: np.ndarray, variance: np.ndarray) 
     found = minimize(
         likelihood, start, args=(parts,), jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-7}
     )
-    return Kernel(*(float(number) for number in np.exp(found.x)))
+    # Rounded: what the order of additions changes shall change no byte of the map.
+    return Kernel(*(float(f"{number:.6g}") for number in np.exp(found.x)))
 
 
 def likelihood(
@@ -170,7 +171,7 @@ def _inverse(covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     factor, fault = lapack.dpotrf(covariance.T, lower=1, overwrite_a=1)  # the transpose is in LAPACK's own order
     if fault:
-        raise SmoothError("smooth map: the covariances of the pixels are not positive definite")
+        raise ArithmeticError("smooth map: the covariances of the pixels are not positive definite")
     diagonal = np.diag(factor).copy()
     inverse, _ = lapack.dpotri(factor, lower=1, overwrite_c=1)
     # LAPACK fills one half; the other is mirrored in pieces to spare memory.
@@ -204,12 +205,8 @@ def fit_field(vectors: np.ndarray, nodes: Nodes, kernel: Kernel) -> Field:
     """Condition the process on the nodes at `vectors` (N, 3): posterior mean and standard error, white part included.
 
     The coefficients of the design are fitted together with the field (generalised least squares). Offsets are those
-    where all terms are zero. Raises SmoothError for more than MAX_NODES nodes.
+    where all terms are zero.
     """
-    if len(vectors) > MAX_NODES:
-        raise SmoothError(
-            f"smooth map: {len(vectors)} pixels hold stars, {MAX_NODES} fit into memory: set a coarser smooth.nside"
-        )
     covariance = kernel.field(angles_deg(vectors, vectors))
     covariance[np.diag_indices(len(vectors))] += kernel.white + nodes.variance
     _, inverse = _inverse(covariance)
@@ -277,10 +274,15 @@ def neighbour_order(pixels: np.ndarray, *, nside: int, ordering: str) -> np.ndar
 def fit_kernel(nodes: Nodes, *, nside: int, ordering: str) -> Kernel:
     """Kernel of the nodes, freed from the dependence on the terms that stars of one pixel show.
 
-    Raises TooFewNodes where there are fewer than MIN_NODES nodes.
+    Raises NoMap where there are fewer than MIN_NODES or more than MAX_NODES nodes.
     """
     if len(nodes.pixels) < MIN_NODES:
-        raise TooFewNodes(f"no smooth map: {len(nodes.pixels)} pixels hold stars with errors, it takes {MIN_NODES}")
+        raise NoMap(f"{len(nodes.pixels)} pixels hold stars with errors, it takes {MIN_NODES}")
+    if len(nodes.pixels) > MAX_NODES:
+        raise NoMap(
+            f"{len(nodes.pixels)} pixels of nside {nside} hold stars, {MAX_NODES} fit into memory; a coarser "
+            "measure.map.nside, or fewer in measure.smooth.more_nsides, would do"
+        )
     matrix, right = nodes.within
     offset = nodes.offset - nodes.design @ (np.linalg.pinv(matrix, hermitian=True) @ right)
     order = neighbour_order(nodes.pixels, nside=nside, ordering=ordering)
@@ -324,9 +326,14 @@ def spline_terms(x: np.ndarray, intervals: int) -> tuple[np.ndarray, Callable[[n
     return terms, lambda values: raw(np.asarray(values, dtype=float)) - centre
 
 
-def dependence_terms(stars: pd.DataFrame, intervals: int) -> dict[str, tuple[np.ndarray, Callable]]:
-    """`spline_terms` of each of VARIABLES over the stars; none with 0 intervals."""
-    used = VARIABLES if intervals else {}
+def dependence_terms(stars: pd.DataFrame, intervals: int, pixel: np.ndarray) -> dict[str, tuple[np.ndarray, Callable]]:
+    """`spline_terms` of each of VARIABLES over the stars; none with 0 intervals.
+
+    None either where the pixels (N,) do not hold STARS_PER_TERM stars a term besides one star each: the kernel is
+    learned from what the differences of stars of one pixel leave.
+    """
+    enough = len(pixel) - len(np.unique(pixel)) >= STARS_PER_TERM * len(VARIABLES) * (intervals + 2)
+    used = VARIABLES if intervals and enough else {}
     return {name: spline_terms(stars[column].to_numpy(dtype=float), intervals) for name, column in used.items()}
 
 

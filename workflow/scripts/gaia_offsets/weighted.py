@@ -14,15 +14,13 @@ import pandas as pd
 
 from gaia_offsets.segments import MAD_TO_SIGMA, Segments
 
-HAMPEL = (
-    3.0,
-    5.0,
-    8.0,
-)  # a deviation counts in full up to the first, no more up to the second, nothing after the third
+# A deviation [sd] counts in full up to the first, no more from there to the second, nothing after the third.
+HAMPEL = (3.0, 5.0, 8.0)
 SCATTER_BETA = 0.3  # density power of the fit of the scatter, as in the Gaussian fit of the paper's estimator
 SCATTER_NSIDE = 32  # of its groups, pixels of 3.4 deg2: the pattern on the sky hardly changes inside one
 FACTOR_RANGE = (0.3, 10.0)
-SCATTER = ("n", "factor", "extra", "centre", "pull_sd")
+MIN_DEGREES = 20, 200  # stars minus groups that it takes to fit the factor, and the extra scatter as well
+SCATTER = ("n", "degrees", "factor", "extra", "centre", "pull_sd")
 # Reference parallaxes that come from a distance or a magnitude have errors in ln(parallax).
 LOGARITHMIC = ("distance", "group_distance", "distance_modulus", "absolute_magnitude")
 
@@ -88,6 +86,8 @@ def star_table(tracers: pd.DataFrame, parallax: str, reference_kind: str) -> Sta
         return Stars(gaia, reference, gaia_error, np.zeros(len(gaia)), error)
     with np.errstate(invalid="ignore", divide="ignore"):
         fraction = np.where(reference > 0, error / reference, np.nan)
+    if reference_kind == "group_distance":
+        fraction = 0.0 * fraction  # the stars of a group share that error: it is none of a single star
     return Stars(gaia, reference * np.exp(-0.5 * fraction**2), gaia_error, fraction, np.zeros(len(gaia)))
 
 
@@ -139,14 +139,15 @@ def weighted_means(
     """Labels, weighted means, their errors and the numbers of stars of the groups, ascending by label.
 
     `values`, `variance` and `groups` are (N,); a star without a value or variance is left out. Weights are
-    1 / variance times those of Hampel; the error is the root of 1 / (sum of the weights).
+    1 / variance times those of Hampel, from the weighted median on; the error is the root of 1 / (sum of the weights).
+    Both are null for a group whose stars exclude one another.
     """
     known = np.isfinite(values) & np.isfinite(variance) & (variance > 0)
     values, variance, groups = values[known], variance[known], np.asarray(groups)[known]
     segments = Segments(values, groups)
     order = np.lexsort((values, groups))
     values, variance = values[order], variance[order]
-    mean, sd = segments.medians(), np.sqrt(variance)
+    mean, sd = _weighted_medians(segments, 1.0 / variance), np.sqrt(variance)
     for _ in range(iterations):
         weight = hampel_weights((values - segments.spread(mean)) / sd) / variance
         total = segments.sums(weight)
@@ -157,28 +158,47 @@ def weighted_means(
             break
     with np.errstate(divide="ignore"):
         error = np.where(total > 0, 1.0 / np.sqrt(total), np.nan)
-    return segments.labels, mean, error, segments.counts
+    return segments.labels, np.where(total > 0, mean, np.nan), error, segments.counts
 
 
-def fit_scatter(stars: Stars, groups: np.ndarray) -> dict[str, Any]:
-    """Factor on Gaia's errors and extra scatter [uas] that explain the scatter of the stars within their groups.
+def _weighted_medians(segments: Segments, weight: np.ndarray) -> np.ndarray:
+    """Value of each group with half of the weight on either side; between two stars where both will do."""
+    total = segments.sums(weight)
+    running = np.cumsum(weight / segments.spread(total)) if len(weight) else weight  # grows by 1 from group to group
+    middle = np.arange(len(total)) + 0.5
+    low, high = (np.searchsorted(running, middle + shift) for shift in (-1e-9, 1e-9))
+    return 0.5 * (segments.values[low] + segments.values[high])
 
-    `groups` (N,) are pixels of the sky, so that the pattern of the offsets is no scatter. Both numbers minimise the
-    density power divergence (Basu et al. 1998) of Gaussians with each star's own variance: outliers count little.
-    Returns `n` stars, `factor`, `extra`, `centre`, the median difference, and `pull_sd`, the robust sd of the pulls
-    with the published errors. Null, with n = 0, where no group has two stars with both errors.
+
+def fit_scatter(stars: Stars, pixels: np.ndarray | None = None) -> dict[str, Any]:
+    """Factor on Gaia's errors and extra scatter [uas] that explain the scatter of the stars.
+
+    It is the scatter within `pixels` (N,), nested and of SCATTER_NSIDE, so that the pattern of the offsets is no
+    scatter; in larger pixels where a thin sample leaves too few degrees of freedom; without `pixels` that of all stars
+    together. Both numbers minimise the density power divergence (Basu et al. 1998) of Gaussians with each star's own
+    variance: outliers count little. With fewer degrees of freedom than MIN_DEGREES the extra scatter is 0, with fewer
+    still the factor is 1.
+
+    Returns `n` stars with both errors, `degrees` of freedom, `factor`, `extra`, `centre`, the median difference, and
+    `pull_sd`, the robust sd of the pulls with the published errors. Null, with n = 0, without such a star.
     """
     from scipy.optimize import minimize
 
     difference = stars.difference
-    known = np.isfinite(difference + stars.gaia_error + stars.fraction + stars.reference_error)
-    _, place, counts = np.unique(np.asarray(groups)[known], return_inverse=True, return_counts=True)
-    use = np.flatnonzero(known)[counts[place] > 1]
-    if len(use) == 0:
-        return dict.fromkeys(SCATTER, np.nan) | {"n": 0}
+    known = np.flatnonzero(np.isfinite(difference + stars.gaia_error + stars.fraction + stars.reference_error))
+    if len(known) == 0:
+        return dict.fromkeys(SCATTER, np.nan) | {"n": 0, "degrees": 0}
+    groups = np.zeros(len(known), dtype=np.int64) if pixels is None else pixels[known].astype(np.int64)
+    while (degrees := len(groups) - len(np.unique(groups))) < MIN_DEGREES[1] and groups.any():
+        groups = groups >> 2  # a nested pixel has four children
+    _, place, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    use = known[counts[place] > 1]
+    scatter = {"factor": 1.0, "extra": 0.0, "centre": float(np.median(difference[known]))}
+    found = {"n": len(known), "degrees": degrees}
+    if degrees < MIN_DEGREES[0]:
+        return found | scatter | {"pull_sd": np.nan}
     part = stars.restrict(use)
-    place, values = np.unique(np.asarray(groups)[use], return_inverse=True)[1], difference[use]
-    scatter = {"factor": 1.0, "extra": 0.0, "centre": float(np.median(values))}
+    place, values = place[counts[place] > 1], difference[use]
     unit = float(np.median(part.gaia_error)) or 1.0
     pulls = None
     for _ in range(3):  # the groups' means depend a little on the scatter
@@ -191,14 +211,14 @@ def fit_scatter(stars: Stars, groups: np.ndarray) -> dict[str, Any]:
         reference = variance - (scatter["factor"] * part.gaia_error) ** 2 - scatter["extra"] ** 2
         best = minimize(
             _divergence,
-            [scatter["factor"], max(scatter["extra"] / unit, 0.1)],
+            [scatter["factor"], max(scatter["extra"] / unit, 0.1) if degrees >= MIN_DEGREES[1] else 0.0],
             args=(deviation / unit, part.gaia_error / unit, reference / unit**2, share),
             method="L-BFGS-B",
-            bounds=[FACTOR_RANGE, (0.0, None)],
+            bounds=[FACTOR_RANGE, (0.0, None if degrees >= MIN_DEGREES[1] else 0.0)],
         )
         scatter |= {"factor": float(best.x[0]), "extra": float(unit * best.x[1])}
     robust = MAD_TO_SIGMA * float(np.median(np.abs(pulls - np.median(pulls))))
-    return {"n": len(use), **scatter, "pull_sd": robust}
+    return found | scatter | {"pull_sd": robust}
 
 
 def _divergence(
