@@ -37,6 +37,17 @@ def test_shipped_overlays_are_sound(name):
 
 # Sections other than `samples.lamost_giants`: overlay | path of the fault | pieces of the line, & between them
 SECTIONS = """
+samples: {lamost_giants: {official: lindegren}} | samples.lamost_giants.official | 'lindegren' & mean lindegren2021?
+samples: {lamost_giants: {also: [maiz]}} | samples.lamost_giants.also | 'maiz' & not one of corrections
+samples: {lamost_giants: {also: [lindegren2021]}} | samples.lamost_giants.also | 'lindegren2021' & there anyway
+samples: {lamost_giants: {also: [none]}} | samples.lamost_giants.also | 'none' & there anyway
+corrections: {x: {kind: colum}} | corrections.x.kind | none of & mean column?
+corrections: {x: {kind: map, dataset: a.ecsv}} | corrections.x.on_top_of | missing & kind map
+corrections: {x: {kind: coefficients}} | corrections.x.file | missing & kind coefficients
+corrections: {x: {kind: column, column: teff, on_top_of: none}} | corrections.x.on_top_of | kind column does not use it
+corrections: {x: {kind: map, dataset: a.fits, on_top_of: lindegren}} | corrections.x.on_top_of | 'lindegren' & mean
+corrections: {x: {kind: map, dataset: a.fits, on_top_of: x}} | corrections.x.on_top_of | 'x' & goes on a correction
+corrections: {raw: {kind: none}} | corrections.raw | names of parallaxes
 measure: {map: {nsid: 3}} | measure.map.nsid | not a known key & mean nside?
 measure: {map: {nside: 33}} | measure.map.nside | 33 & power of two
 measure: {map: {nside: 33.0}} | measure.map.nside | 33 & power of two

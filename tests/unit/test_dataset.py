@@ -32,12 +32,19 @@ SAMPLE = {"title": "Test giants", "release": "edr3", "official": "lindegren2021"
 SAMPLE |= {"crossmatch": {"backend": "none"}, "reference": {"kind": "distance"}}
 
 
-def describe(frame: str = "equatorial", *, dataset: dict | None = None, sample: dict | None = None, **grid) -> dict:
+def describe(
+    frame: str = "equatorial", *, dataset: dict | None = None, sample: dict | None = None, corrections=(), **grid
+) -> dict:
     grid, own = MAP | grid, {"file": "stars.csv", "citation": "Someone 2021"} | (dataset or {})
     measured = {"simulated": "simulated" in own, "measure": {"gaussian": GAUSSIAN, "map": grid}}
     publish = {"authors": "Surname A.", "systematic_uas": 10.3, "bootstrap": {"replicates": 20, "seed": 1}}
     config = {"samples": {"test_giants": SAMPLE | measured | (sample or {})}, "datasets": {"stars": own}}
     config |= {"surveys": {"toy": {"seed": 1}}, "publish": publish}
+    config["corrections"] = {
+        "none": {"kind": "none"},
+        "lindegren2021": {"kind": "package", "citation": "x"},
+        **dict(corrections),
+    }
     return map_meta(about.describe(config, "test_giants"), frame, grid)
 
 
@@ -292,6 +299,9 @@ def test_digest_changes_with_settings_and_not_with_local_paths():
     assert describe(dataset={"path": "/somewhere/else.csv"})["config_digest"] == digest
     assert describe(dataset={"sha256": "0" * 64})["config_digest"] != digest
     assert describe(sample={"official": "none"})["config_digest"] != digest
+    assert describe(sample={"also": ["none"]})["config_digest"] == digest
+    for block, same in (({"kind": "package", "citation": "y"}, True), ({"kind": "column", "column": "z"}, False)):
+        assert (describe(corrections={"lindegren2021": block})["config_digest"] == digest) == same
     assert describe(more_than=20)["config_digest"] != digest
 
 

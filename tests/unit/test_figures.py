@@ -9,6 +9,7 @@ import healpy as hp
 import numpy as np
 import pandas as pd
 import pytest
+from draw_corrections import draw_corrections
 from draw_counts import draw_counts
 from draw_cutflow import draw_cutflow
 from draw_dependence import draw_dependence
@@ -166,6 +167,11 @@ RED_CLUMP = {"title": TITLE, "min_stars": 100}
 LINE_COLUMNS = ["parallax", "n", "zero_point", "zero_point_error", "scale", "scale_error", "correlation"]
 LINES = [("raw", 2287, -17.8, 1.3, 0.989, 0.0016, -0.92), ("corrected", 2287, -4.5, 1.2, 0.996, 0.0016, -0.93)]
 LINES = pd.DataFrame(LINES, columns=LINE_COLUMNS).assign(solution="5p")
+SIDE_BY_SIDE = pd.DataFrame({"correction": ["none", "lindegren2021", "a_$b_2022"], "solution": "5p", "n": 2287})
+SIDE_BY_SIDE = SIDE_BY_SIDE.assign(median=[-26.0, -6.3, 0.7], median_error=0.6, weighted_mean=[-26.1, -7.4, -1.3])
+SIDE_BY_SIDE = SIDE_BY_SIDE.assign(weighted_mean_error=0.5, scale_low=[-19.0, -6.0, 0.0], scale_high=[-16.0, -3.0, 3.0])
+for column in ("phot_g_mean_mag", "colour", "sin_ecl_lat", "sky"):
+    SIDE_BY_SIDE[[f"{column}_left", f"{column}_left_error"]] = [8.0, 0.7]
 CURVES = pd.DataFrame({"parallax": np.repeat(["raw", "corrected"], 20), "variable": ["phot_g_mean_mag", "colour"] * 20})
 CURVES = CURVES.assign(x=np.linspace(1.3, 1.6, 40), offset=np.linspace(-4, 4, 40), error=0.5)
 
@@ -224,6 +230,9 @@ CASES = {
     "scale": lambda: draw_scale(LINES, title=TITLE),
     "scale empty": lambda: draw_scale(without(LINES), title=TITLE),
     "scale nulls": lambda: draw_scale(with_nulls(LINES), title=TITLE),
+    "corrections": lambda: draw_corrections(SIDE_BY_SIDE, title=TITLE),
+    "corrections empty": lambda: draw_corrections(without(SIDE_BY_SIDE), title=TITLE),
+    "corrections nulls": lambda: draw_corrections(with_nulls(SIDE_BY_SIDE), title=TITLE),
     "sample scales": lambda: draw_sample_scales([(name, LINES) for name in MANY], title=TITLE),
     "sample scales empty": lambda: draw_sample_scales([("a", without(LINES))], title=TITLE),
     "smooth sky": lambda: smooth(northern()),
@@ -283,6 +292,8 @@ SHOWN = {
     "fig3": ["49,459 stars in common", f"mean difference -3.6 {UAS}", f"sd 41 {UAS}"],
     "scale": ["raw, 2,287 5p stars", "68 %"],
     "scale empty": ["no line"],
+    "corrections": ["a_$b_2022", "weighted mean", "on the sky", "left beyond noise"],
+    "corrections empty": ["no 5p stars"],
     "smooth empty": ["too few pixels"] * 6,
     "curves": ["G [mag]", "0 in the mean"],
     "fig3 no bins": ["no bin with 100 stars"],

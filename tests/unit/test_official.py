@@ -3,10 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from unit.shared import refused
 
-from gaia_offsets.columns import TRACERS
-from gaia_offsets.official import with_offsets, zero_point
+from gaia_offsets.official import zero_point
 
 FIVE = [
     *[(10, 1.5, 0, -0.034606), (12, 1.45, 20, -0.024509), (12.5, 1.45, 20, -0.016645), (13, 1.48, 0, -0.034093)],
@@ -58,37 +56,3 @@ def test_edges_of_the_range_are_included_and_beyond_is_null(known, null):
 def test_masked_values_are_not_used(colour):
     result = zero_point([15.0, 15.0], colour, [np.nan, np.nan], [0.0, 0.0], [31, 31])
     assert np.isfinite(result).tolist() == [False, True]
-
-
-STARS = pd.DataFrame(
-    {
-        "source_id": [1, 2, 3],
-        "astrometric_params_solved": [31, 95, 31],
-        "phot_g_mean_mag": [15.0, 15.0, 22.0],
-        "nu_eff_used_in_astrometry": [1.35, np.nan, 1.5],
-        "pseudocolour": [np.nan, 1.35, np.nan],
-        "ecl_lat": [-45.0, -45.0, 0.0],
-        "parallax": [0.5, 0.4, 0.3],
-        "reference_parallax": [0.45, 0.45, 0.3],
-    }
-)
-
-
-def test_offsets_are_gaia_minus_reference_in_microarcseconds():
-    table = with_offsets(STARS, official="lindegren2021")
-    assert list(table.columns) == list(TRACERS) and table["solution"].tolist() == ["5p", "6p", "5p"]
-    assert table["offset_raw"].tolist() == pytest.approx([50.0, -50.0, 0.0])
-    corrected = [50 + 39.744, -50 + 40.913, np.nan]  # the third is outside the model
-    assert table["offset_corrected"].tolist() == pytest.approx(corrected, abs=2e-3, nan_ok=True)
-    none = with_offsets(STARS, official="none")
-    assert none["offset_corrected"].isna().all() and none["offset_raw"].notna().all()
-
-
-def test_no_zero_point_at_all_and_wrong_units_are_told():
-    with refused("any of 3 stars.*nu_eff_used_in_astrometry"):
-        with_offsets(STARS.assign(nu_eff_used_in_astrometry=np.nan, pseudocolour=np.nan), official="lindegren2021")
-    many = pd.concat([STARS.iloc[:2]] * 20, ignore_index=True)
-    with refused("median of 40 stars.*units"):
-        with_offsets(many.assign(parallax=many["parallax"] * 1000), official="lindegren2021")
-    few = STARS.assign(parallax=[1.5, 1.4, 1.3])
-    assert with_offsets(few, official="lindegren2021")["offset_raw"].median() > 900

@@ -11,6 +11,7 @@ from gaia_offsets.columns import STANDARD
 
 DATA = ROOT / "config/data"
 KEPLER, MEMBERS, DISTANCES = "kepler_giants.csv.gz", "globular_cluster_members.csv.gz", "globular_cluster_distances.csv"
+COEFFICIENTS = "maiz_apellaniz2022_zero_point_5p.csv"  # tests/unit/test_corrections.py
 COLUMNS = {
     KEPLER: "kic ra dec parallax parallax_error phot_g_mean_mag bp_rp astrometric_params_solved "
     "nu_eff_used_in_astrometry pseudocolour ecl_lat ruwe ks_m ks_msigcom teff m_h av distance distance_error "
@@ -36,7 +37,12 @@ def test_files_are_small_described_and_of_the_standard_ranges(name: str):
     if name.endswith(".gz"):
         header = (DATA / name).read_bytes()[:10]
         assert header[3] == 0 and header[4:8] == bytes(4)  # no name, no time
-    assert {path.name for path in DATA.iterdir() if path.is_file()} == {*COLUMNS, "make_data.py", "README.md"}
+    assert {path.name for path in DATA.iterdir() if path.is_file()} == {
+        *COLUMNS,
+        COEFFICIENTS,
+        "make_data.py",
+        "README.md",
+    }
 
 
 @pytest.mark.parametrize(("name", "n_5p", "n_6p"), [(KEPLER, 2287, 52), (MEMBERS, 2961, 1590)])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from measure_scale import zero_point_and_scale
 
 from gaia_offsets.weighted import (
     Scatter,
@@ -16,6 +15,7 @@ from gaia_offsets.weighted import (
     star_table,
     variances,
     weighted_means,
+    zero_point_and_scale,
 )
 
 STATED = {"factor": 1.0, "extra": 0.0, "centre": -30.0}

@@ -16,7 +16,7 @@ from snakemake_run import ROOT, TOY
 from gaia_offsets import config as checks
 
 FIGURES = {"draw_offsets", "draw_trends", "draw_maps", "draw_counts", "draw_cutflow"}
-FIGURES |= {"draw_smooth", "draw_dependence", "draw_scale"}
+FIGURES |= {"draw_smooth", "draw_dependence", "draw_scale", "draw_corrections"}
 FIGURES_1_TO_3 = {"draw_magnitudes", "draw_training", "draw_red_clump"}
 OVERVIEW = {"draw_samples", "draw_sample_trends", "draw_sample_scales"}
 PAGES = {"draw_budget", "draw_claims", "tell_results"}
@@ -25,7 +25,7 @@ TARGETS = {"adopt_targets", "crossmatch_tables", "prepare_targets"}
 REFERENCE = {"select_stars", "compute_budget", "compare_magnitudes"}
 ONE_ROW = {"select_stars", "compute_budget", "compare_magnitudes", "compare_training"}
 GAUSSIAN = {"measure_global", "measure_trends", "measure_map", "measure_errors", "cross_validate", "describe_pixels"}
-GAUSSIAN |= {"compare_magnitudes", "compare_red_clump", "compare_with_truth"}
+GAUSSIAN |= {"compare_magnitudes", "compare_red_clump", "compare_with_truth", "compare_corrections"}
 # The published metadata hold a digest of everything behind the map.
 MAP = {"publish_dataset", "publish_smooth"}
 TITLED = FIGURES | FIGURES_1_TO_3 | PAGES | MAP | {"compare_samples", "draw_sample_trends", "draw_sample_scales"}
@@ -43,7 +43,11 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("datasets.asked.query.table", "other", {"query_catalogue", "merge_catalogue"}),
     ("datasets.asked.query.columns", ["a", "b"], {"query_catalogue", "merge_catalogue"}),
     (f"{S}.title", "Simulated others", TITLED),
-    (f"{S}.official", "none", {"correct_parallaxes"} | MAP),
+    (f"{S}.official", "none", {"correct_parallaxes", "compare_corrections"} | MAP),
+    (f"{S}.also", ["maiz_apellaniz2022"], {"correct_parallaxes", "compare_corrections"}),  # beside the map
+    ("corrections.lindegren2021.kind", "none", {"correct_parallaxes", "compare_corrections"} | MAP),
+    ("corrections.maiz_apellaniz2022.six_parameter", None, set()),  # the sample does not name it
+    ("corrections.*.citation", "Others", set()),
     (f"{S}.targets.columns.*.unit", "rad", TARGETS | MAP),
     (f"{S}.targets.columns.*", "other", TARGETS | MAP),
     (f"{S}.crossmatch.epoch", 2001.0, {"crossmatch_tables", "query_archive", "compare_red_clump"} | MAP),

@@ -9,10 +9,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from snakemake_run import OFFLINE, REAL, ROOT, TOY, run_snakemake
+
+from gaia_offsets.dataset import read_dataset
 
 SMALL: dict[str, Any] = {"surveys": {"toy": {"stars": 3000, "plates": 4}}}
 GLOBAL = "tables/global_offsets.csv"
@@ -106,6 +109,53 @@ def test_the_real_stars_that_are_shipped_give_the_known_offsets(tmp_path: Path) 
     assert 20 < medians["kepler_giants_sharma2016"] - medians["kepler_giants"] < 26
     # The paper's own chain through magnitudes gives what the distances give.
     assert abs(medians["kepler_giants_magnitudes"] - medians["kepler_giants"]) < 2
+
+
+# Medians by an independent computation, 5p [uas]; those of the Kepler giants by G, too.
+BY_CORRECTION = {
+    "kepler_giants": (2287, {"none": -25.92, "lindegren2021": -6.26, "maiz_apellaniz2022": -0.66}),
+    "globular_clusters": (2961, {"none": -25.96, "lindegren2021": 7.27, "maiz_apellaniz2022": 6.96}),
+}
+BY_G = {  # in bins of half a magnitude from G = 10.5 on
+    "lindegren2021": [-6.6, -5.8, -6.8, -5.8, -8.0, -2.2],
+    "maiz_apellaniz2022": [-6.5, 0.4, 2.5, -0.5, 2.1, -3.3],
+}
+
+
+def test_corrections_side_by_side_give_the_known_offsets(tmp_path: Path) -> None:
+    targets = [f"results/{name}/{file}" for name in BY_CORRECTION for file in ("corrections.html", GLOBAL)]
+    # The map of the giants on the same stars, whose distances come from magnitudes: the run itself makes it first.
+    made = "results/kepler_giants/dataset/equatorial.ecsv"
+    config = {
+        "corrections": {"map": {"kind": "map", "dataset": made, "on_top_of": "lindegren2021"}},
+        "samples": {"kepler_giants_magnitudes": {"also": ["map"]}},
+    }
+    targets.append("results/kepler_giants_magnitudes/tables/corrections.csv")
+    run_snakemake(tmp_path, configfiles=REAL, config=config, targets=targets)
+    on_map = pd.read_csv(tmp_path / targets[-1]).set_index(["solution", "correction"])
+    table1 = read_dataset(tmp_path / made)[0]
+    assert on_map.loc[("5p", "map"), "n"] == table1["n"].sum()  # the stars of its pixels
+    assert abs(on_map.loc[("5p", "map"), "median"]) < 2 and on_map.loc[("5p", "lindegren2021"), "median"] < -5
+    for name, (n, medians) in BY_CORRECTION.items():
+        table = pd.read_csv(tmp_path / f"results/{name}/tables/corrections.csv")
+        rows = table[table["solution"] == "5p"].set_index("correction")
+        assert list(rows.index) == list(medians) and (rows["n"] == n).all()
+        assert rows["median"].to_dict() == pytest.approx(medians, abs=0.006)
+        page = (tmp_path / f"results/{name}/corrections.html").read_text(encoding="utf-8")
+        assert "cannot tell which leaves the right offset" in page and "maiz_apellaniz2022" in page
+        # The numbers of all stars are those of global_offsets.csv.
+        whole = pd.read_csv(tmp_path / f"results/{name}/{GLOBAL}").set_index(["solution", "parallax"])
+        for correction, parallax in (("none", "raw"), ("lindegren2021", "corrected")):
+            for column in ("median", "median_error", "weighted_mean", "weighted_mean_error"):
+                assert rows.loc[correction, column] == whole.loc[("5p", parallax), column]
+    stars = pd.read_parquet(tmp_path / "results/kepler_giants/tracers.parquet").query("solution == '5p'")
+    bins = pd.cut(stars["phot_g_mean_mag"], np.arange(10.5, 13.6, 0.5), right=False)
+    for column, correction in (
+        ("zero_point", "lindegren2021"),
+        ("zero_point_maiz_apellaniz2022", "maiz_apellaniz2022"),
+    ):
+        offset = 1000 * (stars["parallax"] - stars[column] - stars["reference_parallax"])
+        assert offset.groupby(bins, observed=True).median().to_list() == pytest.approx(BY_G[correction], abs=0.06)
 
 
 SMALLEST = """

@@ -33,11 +33,11 @@ RETRIEVED = [name for name, entry in config["datasets"].items() if not (entry.ge
 QUERIED = [name for name, entry in config["datasets"].items() if entry.get("query")]
 FRAMES = ["equatorial", "galactic"]
 PARALLAXES = ["raw", "corrected"]
-FIGURES = ["fig4_offsets", "fig5_trends", "fig6_maps", "counts", "cutflow", "smooth_map", "scale"]
+FIGURES = ["fig4_offsets", "fig5_trends", "fig6_maps", "counts", "cutflow", "smooth_map", "scale", "corrections"]
 TABLES = [
     *("cutflow", "scatter", "global_offsets", "zero_point_scale", "histograms", "trends"),
     *("map_equatorial", "map_galactic", "smooth_equatorial", "smooth_galactic", "smooth_dependence"),
-    *("errors", "cross_validation"),
+    *("errors", "cross_validation", "corrections"),
 ]
 DATASET_KINDS = ["ecsv", "fits", "csv", "mrt", "vot", "parquet", "moc.fits"]
 EXTENDED_KINDS = ["ecsv", "fits", "parquet"]
@@ -65,6 +65,16 @@ CLAIMS = {  # the user's file before ours
     name: sample["claims"] if Path(sample["claims"]).is_file() else own_file(f"samples.{name}.claims", sample["claims"])
     for name, sample in config["samples"].items()
     if sample["claims"]
+}
+CORRECTION_FILES = {name: entry["dataset"] for name, entry in config["corrections"].items() if "dataset" in entry}
+CORRECTION_FILES |= {  # the user's file before ours
+    name: (
+        entry["file"]
+        if Path(entry["file"]).is_file()
+        else own_file(f"corrections.{name}.file", f"data/{entry['file']}")
+    )
+    for name, entry in config["corrections"].items()
+    if "file" in entry
 }
 
 
@@ -173,6 +183,26 @@ def local_columns(wildcards):
         **{role: sample["crossmatch"].get(role) for role in ("gaia", "tmass", "distances")},
     }
     return {role: block.get("columns") or {} for role, block in blocks.items() if block}
+
+
+def sample_corrections(wildcards):
+    """The corrections that a sample names and those that they stand on, by name."""
+    sample = config["samples"][wildcards.sample]
+    return checks.corrections_behind(config, [sample["official"], *sample["also"]])
+
+
+def compared_corrections(wildcards):
+    """Names of a sample's corrections, by the parallax that they make: none (raw), the official one (corrected), others."""
+    sample = config["samples"][wildcards.sample]
+    official = config["corrections"][sample["official"]]["kind"] != "none"
+    named = {"corrected": sample["official"]} if official else {}
+    return {"raw": "none", **named, **{name: name for name in sample["also"]}}
+
+
+def correction_files(wildcards):
+    """The files that these read."""
+    names = [name for name in sample_corrections(wildcards) if name in CORRECTION_FILES]
+    return {f"correction_{name}": CORRECTION_FILES[name] for name in names}
 
 
 def map_facts(wildcards):

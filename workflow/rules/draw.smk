@@ -262,3 +262,39 @@ rule draw_scale:
         code=digest("draw_scale.py"),
     script:
         "../scripts/draw_scale.py"
+
+
+rule draw_corrections:
+    """Corrections side by side, 5p: offsets and what they leave [uas]; and all of the table as a page."""
+    input:
+        corrections="<results>/{sample}/tables/corrections.csv",
+    output:
+        png=report(
+            "<results>/{sample}/figures/corrections.png",
+            caption="../report/corrections.rst",
+            category="Corrections",
+            labels={"sample": "{sample}", "what": "figure"},
+        ),
+        page=report(
+            "<results>/{sample}/corrections.html",
+            caption="../report/corrections.rst",
+            category="Corrections",
+            labels={"sample": "{sample}", "what": "table"},
+        ),
+        pdf="<results>/{sample}/figures/corrections.pdf",
+    log:
+        "<logs>/draw_corrections/{sample}.log",
+    benchmark:
+        "<benchmarks>/draw_corrections/{sample}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 10),
+        runtime=by_input(5, 0.02),
+    params:
+        title=lookup("samples/{sample}/title", within=config),
+        simulated=lookup("samples/{sample}/simulated", within=config),
+        dpi=lookup("figures/dpi", within=config),
+        code=digest("draw_corrections.py"),
+    script:
+        "../scripts/draw_corrections.py"

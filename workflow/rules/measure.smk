@@ -124,6 +124,33 @@ rule measure_scale:
         "../scripts/measure_scale.py"
 
 
+rule compare_corrections:
+    """Each correction of the sample side by side: offset, distance scale, what it leaves in G, colour, latitude and on the sky [uas]."""
+    input:
+        tracers="<results>/{sample}/tracers.parquet",
+        scatter="<results>/{sample}/tables/scatter.csv",
+        trends="<results>/{sample}/tables/trends.csv",
+        settings="<results>/{sample}/tables/map_equatorial.json",
+    output:
+        corrections="<results>/{sample}/tables/corrections.csv",
+    log:
+        "<logs>/compare_corrections/{sample}.log",
+    benchmark:
+        "<benchmarks>/compare_corrections/{sample}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 12),
+        runtime=by_input(5, 0.1),
+    params:
+        reference=lookup("samples/{sample}/reference/kind", within=config),
+        gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
+        corrections=compared_corrections,
+        code=digest("compare_corrections.py"),
+    script:
+        "../scripts/compare_corrections.py"
+
+
 rule smooth_map:
     """The smooth map of both frames [uas]: a Gaussian process over the pixels, with its errors."""
     input:

@@ -35,8 +35,9 @@ rule select_stars:
 
 
 rule correct_parallaxes:
-    """Tracers: official zero point, corrected parallax [mas], raw and corrected offset [uas] of each star."""
+    """Tracers: official zero point, corrected parallax [mas], raw and corrected offset [uas] of each star, other zero points."""
     input:
+        unpack(correction_files),
         stars="<resources>/{sample}/stars.parquet",
     output:
         tracers="<results>/{sample}/tracers.parquet",
@@ -51,6 +52,8 @@ rule correct_parallaxes:
         runtime=by_input(5, 0.02),
     params:
         official=lookup("samples/{sample}/official", within=config),
+        also=lookup("samples/{sample}/also", within=config),
+        corrections=sample_corrections,
         code=digest("correct_parallaxes.py"),
     script:
         "../scripts/correct_parallaxes.py"

@@ -8,7 +8,7 @@ import pandas as pd
 from gaia_offsets.estimators import PARALLAXES, SOLUTIONS
 from gaia_offsets.sky import pixel_index
 from gaia_offsets.tables import write_table
-from gaia_offsets.weighted import SCATTER, SCATTER_NSIDE, fit_scatter, star_table
+from gaia_offsets.weighted import SCATTER, SCATTER_NSIDE, both_scatters, star_table
 
 
 def scatter_table(tracers: pd.DataFrame, reference_kind: str) -> pd.DataFrame:
@@ -22,9 +22,7 @@ def scatter_table(tracers: pd.DataFrame, reference_kind: str) -> pd.DataFrame:
         here = (tracers["solution"] == solution).to_numpy()
         for parallax in PARALLAXES if here.any() else ():
             stars = star_table(tracers[here], parallax, reference_kind)
-            found, sky = fit_scatter(stars, pixel[here]), fit_scatter(stars)
-            found |= {"sky_factor": sky["factor"], "sky_extra": sky["extra"]}
-            rows.append({"solution": solution, "parallax": parallax, **found})
+            rows.append({"solution": solution, "parallax": parallax, **both_scatters(stars, pixel[here])})
     return pd.DataFrame(rows, columns=["solution", "parallax", *SCATTER, "sky_factor", "sky_extra"])
 
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gaia_offsets.config import table_blocks
+from gaia_offsets.config import corrections_behind, table_blocks
 
 METHOD = "Wang, Yuan & Huang 2022, AJ 163, 149"
 SIGN = (
@@ -21,7 +21,7 @@ SMOOTH = (
 NOBODY = "not named; publish.authors of the config names them"
 SYSTEMATIC_UAS = 10.3
 SYSTEMATIC_SOURCE = "small-scale covariance of Gaia EDR3 parallaxes, Maiz Apellaniz et al. 2021, A&A 649, A13"
-BESIDE_THE_MAP = ("claims", "comparison", "red_clump")  # blocks of a sample that no offset depends on
+BESIDE_THE_MAP = ("also", "claims", "comparison", "red_clump")  # blocks of a sample that no offset depends on
 
 
 def describe(config: Mapping[str, Any], name: str, behind: Sequence[str] = ("gaussian", "map")) -> dict[str, Any]:
@@ -60,7 +60,9 @@ def describe(config: Mapping[str, Any], name: str, behind: Sequence[str] = ("gau
         "systematic_uas": float(publish["systematic_uas"]),
         "systematic_source": SYSTEMATIC_SOURCE if known else "publish.systematic_uas of the config",
         "sign": SIGN,
-        "config_digest": settings_digest(sample, used, origins, publish["systematic_uas"]),
+        "config_digest": settings_digest(
+            sample, used, origins, publish["systematic_uas"], corrections_behind(config, [sample["official"]])
+        ),
     }
 
 

@@ -75,7 +75,7 @@ MATCH: dict[str, Column] = {
 }
 OFFSETS: dict[str, Column] = {
     "solution": _c("text", "", 0, 0, "5p or 6p"),
-    "zero_point": _c("float", "mas", -1, 1, "official zero point; null outside the range of its model"),
+    "zero_point": _c("float", "mas", -1, 1, "zero point of the official correction; null where it has none"),
     "parallax_corrected": _c("float", "mas", -1e3, 1e3, "parallax - zero_point"),
     "offset_raw": _c("float", "uas", -1e6, 1e6, "1000 (parallax - reference_parallax)"),
     "offset_corrected": _c("float", "uas", -1e6, 1e6, "1000 (parallax_corrected - reference_parallax)"),

@@ -152,6 +152,7 @@ def resolve(config: Config, schema: Config) -> Config:
     for check in (
         _run_faults,
         _dataset_faults,
+        _correction_faults,
         _validation_faults,
         _samples_faults,
         _measure_faults,
@@ -379,6 +380,45 @@ def _query_faults(path: str, entry: Config) -> Iterator[str]:
             yield f"{where}.low: missing; only source_id has a range that is known without low and high"
 
 
+# What each kind of correction needs and may have; the last of them name other corrections.
+CORRECTIONS = {
+    "package": ((), ()),
+    "none": ((), ()),
+    "coefficients": (("file",), ("six_parameter",)),
+    "column": (("column",), ("unit",)),
+    "map": (("dataset", "on_top_of"), ()),
+}
+STANDS_ON = ("on_top_of", "six_parameter")
+
+
+def corrections_behind(config: Config, names: Sequence[str]) -> Config:
+    """The blocks of the named corrections and of those that they stand on, by name, without their citations."""
+    below = [config["corrections"][name].get(key) for name in names for key in STANDS_ON]
+    blocks = {name: config["corrections"][name] for name in dict.fromkeys([*names, *below]) if name}
+    return {name: {key: value for key, value in block.items() if key != "citation"} for name, block in blocks.items()}
+
+
+def _correction_faults(config: Config) -> Iterator[str]:
+    corrections = config["corrections"]
+    for name, block in corrections.items():
+        path = f"corrections.{name}"
+        if name in ("raw", "corrected"):
+            yield f"{path}: raw and corrected are names of parallaxes; choose another name"
+        needed, optional = CORRECTIONS.get(block["kind"], ((), ()))
+        yield from (f"{path}.{key}: missing; kind {block['kind']} needs it" for key in needed if not block.get(key))
+        for key in block:
+            if key not in ("kind", "citation", *needed, *optional):
+                yield f"{path}.{key}: kind {block['kind']} does not use it"
+        for key in STANDS_ON:
+            other = block.get(key)
+            if other and other not in corrections:
+                yield f"{path}.{key}: {other!r} is not one of corrections{_near(other, corrections)}"
+            elif other and any(corrections[other].get(below) for below in STANDS_ON) and key == "six_parameter":
+                yield f"{path}.{key}: {other!r} stands on another correction itself; name one that does not"
+            elif other and corrections[other]["kind"] == "map":
+                yield f"{path}.{key}: {other!r} is a map; a map goes on a correction that is none"
+
+
 def _validation_faults(config: Config) -> Iterator[str]:
     block = config.get("validation")
     for key, section in (("sample", "samples"), ("survey.like", "surveys")) if block else ():
@@ -462,6 +502,12 @@ def _sample_faults(path: str, sample: Config, config: Config) -> Iterator[str]:
         near = _near(sample["release"], config["releases"])
         yield f"{path}.release: {sample['release']!r} is not one of releases{near}"
     known = own | set(STANDARD)
+    named = {"official": [sample["official"]], "also": sample["also"]}
+    for where, name in ((where, name) for where, names in named.items() for name in names):
+        if name not in config["corrections"]:
+            yield f"{path}.{where}: {name!r} is not one of corrections{_near(name, config['corrections'])}"
+        elif where == "also" and (name == sample["official"] or config["corrections"][name]["kind"] == "none"):
+            yield f"{path}.also: {name!r} is there anyway, as the official correction or as no correction"
 
     def column_fault(where: str, column: str) -> Iterator[str]:
         if column not in known:
@@ -470,6 +516,9 @@ def _sample_faults(path: str, sample: Config, config: Config) -> Iterator[str]:
                 f"{_near(column, known)}"
             )
 
+    for name in (sample["official"], *sample["also"]):
+        if column := config["corrections"].get(name, {}).get("column"):
+            yield from column_fault(f"official or also, {name}", column)
     yield from (f"{path}.{fault}" for fault in _crossmatch_faults(sample, config))
     yield from (f"{path}.{fault}" for fault in _column_faults(sample))
     one_row = sample.get("one_row_per")

@@ -232,6 +232,15 @@ def histograms(tracers: pd.DataFrame, *, width: float, reach: float = 1000.0) ->
     return pd.concat(tables, ignore_index=True)
 
 
+def trend_variables(stars: pd.DataFrame, solution: str) -> dict[str, np.ndarray]:
+    """What the offsets are binned in, (N,) each: G [mag], colour (nu_eff of 5p, pseudocolour of 6p), sin(ecl_lat)."""
+    return {
+        "phot_g_mean_mag": stars["phot_g_mean_mag"].to_numpy(dtype=float),
+        "colour": stars["nu_eff_used_in_astrometry" if solution == "5p" else "pseudocolour"].to_numpy(dtype=float),
+        "sin_ecl_lat": np.sin(np.radians(stars["ecl_lat"].to_numpy(dtype=float))),
+    }
+
+
 def trends(
     tracers: pd.DataFrame,
     edges: dict[str, np.ndarray],
@@ -252,13 +261,8 @@ def trends(
     tables, joined = [], {solution: {} for solution in SOLUTIONS}
     for part in by_solution(tracers, scatter, sky=True):
         stars, solution = part.stars, part.solution
-        variables = {
-            "phot_g_mean_mag": stars["phot_g_mean_mag"],
-            "colour": stars["nu_eff_used_in_astrometry" if solution == "5p" else "pseudocolour"],
-            "sin_ecl_lat": np.sin(np.radians(stars["ecl_lat"])),
-        }
-        for variable, x in variables.items():
-            x, bounds = x.to_numpy(dtype=float), np.asarray(edges[variable], dtype=float)
+        for variable, x in trend_variables(stars, solution).items():
+            bounds = np.asarray(edges[variable], dtype=float)
             place = np.searchsorted(bounds, x, side="right") - 1
             place[x == bounds[-1]] = len(bounds) - 2  # the last bin is closed, as in a histogram
             inside = (place >= 0) & (place < len(bounds) - 1) & np.isfinite(x) & np.isfinite(part.offset)

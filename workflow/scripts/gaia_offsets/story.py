@@ -31,6 +31,7 @@ STAGES = {  # a rule's name or its verb: what the user reads; the name goes firs
     "correct_catalogue": "correcting a catalogue",
     **dict.fromkeys(("fit", "measure", "smooth"), "measuring offsets (global, trends, map)"),
     "compare": "comparing",
+    "compare_corrections": "comparing corrections",
     "cross_validate": "validating the corrections",
     "compute": "computing the error budget",
     "gather": "gathering the simulated skies",

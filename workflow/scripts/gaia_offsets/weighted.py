@@ -19,6 +19,8 @@ HAMPEL = (3.0, 5.0, 8.0)
 SCATTER_BETA = 0.3  # density power of the fit of the scatter, as in the Gaussian fit of the paper's estimator
 SCATTER_NSIDE = 32  # of its groups, pixels of 3.4 deg2: the pattern on the sky hardly changes inside one
 FACTOR_RANGE = (0.3, 10.0)
+LINE = ("n", "zero_point", "zero_point_error", "scale", "scale_error", "correlation", "pivot_parallax")
+MIN_LINE_STARS = 20
 MIN_DEGREES = 20, 200  # stars minus groups that it takes to fit the factor, and the extra scatter as well
 SCATTER = ("n", "degrees", "factor", "extra", "centre", "pull_sd")
 # Reference parallaxes that come from a distance or a magnitude have errors in ln(parallax).
@@ -72,16 +74,24 @@ class Stars:
         return Stars(*(getattr(self, name)[use] for name in self.__dataclass_fields__))
 
 
+def chosen_parallax(tracers: pd.DataFrame, parallax: str) -> np.ndarray:
+    """Gaia's parallax [mas], (N,): `raw`, `corrected` by the official correction, or by another of that name."""
+    if parallax not in ("raw", "corrected"):
+        return (tracers["parallax"] - tracers[f"zero_point_{parallax}"]).to_numpy(dtype=float, na_value=np.nan)
+    column = "parallax" if parallax == "raw" else "parallax_corrected"
+    return tracers[column].to_numpy(dtype=float, na_value=np.nan)
+
+
 def star_table(tracers: pd.DataFrame, parallax: str, reference_kind: str) -> Stars:
-    """Stars of a tracers table [mas] for the parallax `raw` or `corrected`.
+    """Stars of a tracers table [mas] for the parallax `raw`, `corrected` or of a further correction, by its name.
 
     An error of a distance or a magnitude is one of ln(parallax): exp(-f^2 / 2) takes out the mean of its lognormal.
     """
-    column = "parallax" if parallax == "raw" else "parallax_corrected"
-    gaia, reference, gaia_error, error = (
+    reference, gaia_error, error = (
         1000.0 * tracers[name].to_numpy(dtype=float, na_value=np.nan)
-        for name in (column, "reference_parallax", "parallax_error", "reference_parallax_error")
+        for name in ("reference_parallax", "parallax_error", "reference_parallax_error")
     )
+    gaia = 1000.0 * chosen_parallax(tracers, parallax)
     if reference_kind not in LOGARITHMIC:
         return Stars(gaia, reference, gaia_error, np.zeros(len(gaia)), error)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -170,6 +180,46 @@ def _weighted_medians(segments: Segments, weight: np.ndarray) -> np.ndarray:
     return 0.5 * (segments.values[low] + segments.values[high])
 
 
+def zero_point_and_scale(stars: Stars, scatter: Mapping[str, float], *, iterations: int = 100) -> dict[str, Any]:
+    """The line Gaia = zero point + scale * reference [uas]; errors in both, outliers as in the weighted mean.
+
+    Each star's abscissa is the mean of its two parallaxes whose error is uncorrelated with that of the residual, as in
+    York et al. 2004, AJP 72, 367. Errors come from the scatter of the stars about the line, not from the stated ones.
+    `pivot_parallax` [mas] is where the line's error is smallest. Null with fewer than MIN_LINE_STARS stars, or where
+    all have one parallax.
+    """
+    gaia_error = np.sqrt((scatter["factor"] * stars.gaia_error) ** 2 + scatter["extra"] ** 2)
+    known = np.isfinite(stars.difference + gaia_error + stars.fraction + stars.reference_error)
+    found = dict.fromkeys(LINE, np.nan) | {"n": int(known.sum())}
+    if found["n"] < MIN_LINE_STARS:
+        return found
+    stars = stars.restrict(known)
+    gaia_error = gaia_error[known]
+    line, sd = np.array([np.median(stars.difference), 1.0]), np.ones(2)
+    for _ in range(iterations):
+        residual = stars.gaia - line[0] - line[1] * stars.reference
+        abscissa = combined_parallax(stars, gaia_error, *line)
+        variance = gaia_error**2 + line[1] ** 2 * ((stars.fraction * abscissa) ** 2 + stars.reference_error**2)
+        weight = hampel_weights(residual / np.sqrt(variance)) / variance
+        centre = np.sum(weight * abscissa) / np.sum(weight)
+        instrument = np.stack([np.ones(len(abscissa)), abscissa - centre])
+        normal = (instrument * weight) @ np.stack([np.ones(len(abscissa)), stars.reference]).T
+        if np.linalg.cond(normal / np.abs(normal).max()) > 1e12:
+            return found
+        new = np.linalg.solve(normal, (instrument * weight) @ stars.gaia)
+        score = instrument * weight * (stars.gaia - new[0] - new[1] * stars.reference)
+        inverse = np.linalg.inv(normal)
+        covariance = inverse @ (score @ score.T) @ inverse.T
+        sd = np.sqrt(np.diag(covariance))
+        moved, line = np.abs(new - line) > 1e-6 * sd, new
+        if not moved.any():
+            break
+    with np.errstate(invalid="ignore"):  # points on a line have no scatter
+        numbers = [*np.stack([line, sd], axis=1).ravel(), covariance[0, 1] / sd.prod()]
+        pivot = -covariance[0, 1] / covariance[1, 1] / 1000.0
+    return found | dict(zip(LINE[1:], [*numbers, pivot], strict=True))
+
+
 def fit_scatter(stars: Stars, pixels: np.ndarray | None = None) -> dict[str, Any]:
     """Factor on Gaia's errors and extra scatter [uas] that explain the scatter of the stars.
 
@@ -219,6 +269,15 @@ def fit_scatter(stars: Stars, pixels: np.ndarray | None = None) -> dict[str, Any
         scatter |= {"factor": float(best.x[0]), "extra": float(unit * best.x[1])}
     robust = MAD_TO_SIGMA * float(np.median(np.abs(pulls - np.median(pulls))))
     return found | scatter | {"pull_sd": robust}
+
+
+def both_scatters(stars: Stars, pixel: np.ndarray) -> dict[str, Any]:
+    """A row of scatter.csv: SCATTER, and `sky_factor` and `sky_extra` of all stars as one group.
+
+    `pixel` (N,) are pixels of SCATTER_NSIDE.
+    """
+    sky = fit_scatter(stars)
+    return fit_scatter(stars, pixel) | {"sky_factor": sky["factor"], "sky_extra": sky["extra"]}
 
 
 def _divergence(

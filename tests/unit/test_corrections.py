@@ -1,0 +1,204 @@
+"""Corrections as data: values of an independent implementation, each kind by hand, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from unit.shared import ROOT, refused
+
+from gaia_offsets.columns import TRACERS
+from gaia_offsets.corrections import with_offsets, zero_point
+from gaia_offsets.dataset import write_dataset
+from gaia_offsets.published import TABLE1
+from gaia_offsets.sky import pixel_index
+
+FILE = ROOT / "config/data/maiz_apellaniz2022_zero_point_5p.csv"
+CORRECTIONS = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))["corrections"]
+CORRECTIONS["maiz_apellaniz2022"]["path"] = str(FILE)
+# G, nu_eff, ecl_lat and the zero point [mas] by an independent implementation.
+MAIZ = [
+    *[(8, 1.5, 0, -0.022458), (10, 1.45, 20, -0.029623), (12.5, 1.45, 20, -0.025116), (12.5, 1.45, 64, -0.017045)],
+    *[(13.5, 1.48, 0, -0.042981), (15, 1.35, -45, -0.036349), (17, 1.25, 45, -0.026320), (17.8, 1.6, 60, -0.030335)],
+    *[(18, 1.48, 90, -0.025880), (20, 1.6, 0, -0.010163), (15, 1.8, 0, -0.030113)],
+]
+
+
+def table(g, nu_eff, ecl_lat, solved=31, **more) -> pd.DataFrame:
+    five = np.asarray(solved) == 31
+    colours = {
+        "nu_eff_used_in_astrometry": np.where(five, nu_eff, np.nan),
+        "pseudocolour": np.where(five, np.nan, nu_eff),
+    }
+    return pd.DataFrame(
+        {"phot_g_mean_mag": g, "ecl_lat": ecl_lat, "astrometric_params_solved": solved, **colours, **more}
+    )
+
+
+@pytest.mark.parametrize("star", MAIZ)
+def test_values_of_maiz_apellaniz(star: tuple[float, ...]):
+    g, nu_eff, latitude, expected = star
+    found = zero_point(table([float(g)], nu_eff, latitude), "maiz_apellaniz2022", CORRECTIONS)
+    assert found == pytest.approx([expected], abs=1e-6)
+
+
+def test_coefficients_by_hand(tmp_path):
+    # At G 11, between the rows: q00 = 20, q01 = 4, q02 = 9, q30 = 2, q40 = 1; nu_eff 1.14, sin(30 deg) = 1/2.
+    path = tmp_path / "q.csv"
+    path.write_text("g_mag,q00_uas,q01_uas,q02_uas,q30_uas,q40_uas\n10,10,2,9,2,1\n12,30,6,9,2,1\n")
+    corrections = {"mine": {"kind": "coefficients", "path": str(path)}}
+    stars = table(
+        [11.0, 9.0, 13.0, 11.0, 11.0, 11.0], [1.14, 1.5, 1.5, 1.82, 1.95, 1.5], 30.0, [31, 31, 31, 31, 31, 95]
+    )
+    by_hand = [
+        20 + 4 / 2 + 9 * (1 / 4 - 1 / 3) - 2 * 0.1,
+        10 + 1 - 0.75,
+        30 + 3 - 0.75,
+        22 - 0.75 + 0.1,
+        np.nan,
+        np.nan,
+    ]
+    assert 1000 * zero_point(stars, "mine", corrections) == pytest.approx(by_hand, nan_ok=True)
+    # q10 and q20 act between 1.24 and 1.72, and stay what they are at these ends.
+    path.write_text("g_mag,q10_uas,q20_uas\n10,100,1000\n12,100,1000\n")
+    stars = table(11.0, [1.38, 1.58, 1.24, 1.14, 1.8], 30.0)
+    by_hand = [-10 + 1.0, 10.0, -24 + 13.824, -24 + 13.824, 24.0]
+    assert 1000 * zero_point(stars, "mine", corrections) == pytest.approx(by_hand)
+
+
+def test_six_parameter_stars_take_the_correction_that_is_named_for_them():
+    stars = table([12.0, 12.0, 12.0], 1.45, 20.0, [31, 95, 3])
+    found = zero_point(stars, "maiz_apellaniz2022", CORRECTIONS)
+    assert found[1] == pytest.approx(-0.023354, abs=1e-6)  # of Lindegren et al. 2021b
+    assert np.isnan(found[2]) and abs(found[0] - found[1]) > 1e-3
+    block = {name: value for name, value in CORRECTIONS["maiz_apellaniz2022"].items() if name != "six_parameter"}
+    assert np.isnan(zero_point(stars, "five", {"five": block})[1])
+
+
+def test_a_column_has_its_unit_and_none_is_zero():
+    stars = table(12.0, [1.4, 1.4], 0.0, tentative_parallax_bias=pd.array([-25.0, None], dtype="Float64"))
+    for unit, expected in (("uas", -0.025), ("mas", -25.0)):
+        block = {"kind": "column", "column": "tentative_parallax_bias", "unit": unit}
+        assert zero_point(stars, "dr4", {"dr4": block}) == pytest.approx([expected, np.nan], nan_ok=True)
+    assert zero_point(stars, "none", CORRECTIONS).tolist() == [0.0, 0.0]
+
+
+# ---------------------------------------------------------------- maps
+
+META = {"official": "lindegren2021", "frame": "equatorial", "nside": 32, "ordering": "nested"}
+
+
+@pytest.fixture
+def map_path(tmp_path):
+    """A map of one pixel, that of ra 30, dec 20: +5 uas on the corrected, -20 on the published parallax."""
+    pixel = pixel_index(np.array([30.0]), np.array([20.0]), nside=32, ordering="nested")
+    values = dict.fromkeys([field.name for field in TABLE1], 0.0) | {"hindex": pixel, "n": 60}
+    values |= {"domega_corr": 5.0, "domega_noncorr": -20.0}
+    path = tmp_path / "equatorial.ecsv"
+    write_dataset(pd.DataFrame(values), path, TABLE1, META)
+    return str(path)
+
+
+def on_the_map(on: str, path: str) -> np.ndarray:
+    stars = table([12.0, 12.0, 12.0], 1.45, 20.0, ra=[30.0, 200.0, np.nan], dec=[20.0, 20.0, 20.0])
+    corrections = CORRECTIONS | {"map": {"kind": "map", "dataset": path, "path": path, "on_top_of": on}}
+    return zero_point(stars, "map", corrections)
+
+
+def test_a_map_goes_on_top_of_what_it_stands_on_and_no_farther_than_its_pixels(map_path):
+    known = [-0.024509 + 0.005, np.nan, np.nan]  # the model at (12, 1.45, 20); outside; no position
+    assert on_the_map("lindegren2021", map_path) == pytest.approx(known, abs=1e-6, nan_ok=True)
+    assert on_the_map("none", map_path) == pytest.approx([-0.020, np.nan, np.nan], nan_ok=True)  # the raw map
+
+
+def test_a_map_on_another_correction_and_one_that_does_not_say_are_refused(map_path, tmp_path):
+    with refused("correction map: .* stands on lindegren2021, not on maiz_apellaniz2022"):
+        on_the_map("maiz_apellaniz2022", map_path)
+    without = tmp_path / "equatorial.csv"
+    lines = open(map_path, encoding="utf-8").read().splitlines()
+    without.write_text("\n".join(line for line in lines if not line.startswith("#")).replace(" ", ","))
+    with refused("does not say on which correction"):
+        on_the_map("lindegren2021", str(without))
+
+
+# ---------------------------------------------------------------- refusals
+
+
+def test_unknown_names_missing_columns_and_bad_coefficients_are_refused(tmp_path):
+    stars = table([12.0], 1.4, 0.0)
+    with refused("'mine' is not one of none, lindegren2021"):
+        zero_point(stars, "mine", CORRECTIONS)
+    with refused("correction dr4: .* no column 'bias'"):
+        zero_point(stars, "dr4", {"dr4": {"kind": "column", "column": "bias"}})
+    for name in ("lindegren2021", "maiz_apellaniz2022"):
+        with refused(f"correction {name}: .* no column 'ecl_lat'"):
+            zero_point(stars.drop(columns="ecl_lat"), name, CORRECTIONS)
+    path = tmp_path / "q.csv"
+    corrections = {"mine": {"kind": "coefficients", "path": str(path)}}
+    for text, words in (("g_mag,q50_uas\n10,1\n", "q00_uas to q42_uas"), ("g,q00_uas\n10,1\n", "should be g_mag")):
+        path.write_text(text)
+        with refused(words):
+            zero_point(stars, "mine", corrections)
+    for rows in ("10,1\n10,2\n", "10,1\n11,\n"):
+        path.write_text("g_mag,q00_uas\n" + rows)
+        with refused("g_mag should increase"):
+            zero_point(stars, "mine", corrections)
+
+
+# ---------------------------------------------------------------- tracers
+
+STARS = pd.DataFrame(
+    {
+        "source_id": [1, 2, 3],
+        "astrometric_params_solved": [31, 95, 31],
+        "phot_g_mean_mag": [15.0, 15.0, 22.0],
+        "nu_eff_used_in_astrometry": [1.35, np.nan, 1.5],
+        "pseudocolour": [np.nan, 1.35, np.nan],
+        "ecl_lat": [-45.0, -45.0, 0.0],
+        "parallax": [0.5, 0.4, 0.3],
+        "reference_parallax": [0.45, 0.45, 0.3],
+    }
+)
+
+
+def test_offsets_are_gaia_minus_reference_in_microarcseconds():
+    table = with_offsets(STARS, official="lindegren2021", corrections=CORRECTIONS)
+    assert list(table.columns) == list(TRACERS) and table["solution"].tolist() == ["5p", "6p", "5p"]
+    assert table["offset_raw"].tolist() == pytest.approx([50.0, -50.0, 0.0])
+    corrected = [50 + 39.744, -50 + 40.913, np.nan]  # the third is outside the model
+    assert table["offset_corrected"].tolist() == pytest.approx(corrected, abs=2e-3, nan_ok=True)
+    none = with_offsets(STARS, official="none", corrections=CORRECTIONS)
+    assert none["offset_corrected"].isna().all() and none["offset_raw"].notna().all()
+
+
+def test_no_zero_point_at_all_and_wrong_units_are_told():
+    with refused("any of 3 stars.*nu_eff_used_in_astrometry"):
+        with_offsets(
+            STARS.assign(nu_eff_used_in_astrometry=np.nan, pseudocolour=np.nan),
+            official="lindegren2021",
+            corrections=CORRECTIONS,
+        )
+    many = pd.concat([STARS.iloc[:2]] * 20, ignore_index=True)
+    with refused("median of 40 stars.*units"):
+        with_offsets(many.assign(parallax=many["parallax"] * 1000), official="lindegren2021", corrections=CORRECTIONS)
+    few = STARS.assign(parallax=[1.5, 1.4, 1.3])
+    assert with_offsets(few, official="lindegren2021", corrections=CORRECTIONS)["offset_raw"].median() > 900
+
+
+def test_further_corrections_stand_behind_the_columns_of_the_tracers():
+    official = {"official": "lindegren2021", "corrections": CORRECTIONS}
+    found = with_offsets(STARS, also=["maiz_apellaniz2022"], **official)
+    assert list(found.columns) == [*TRACERS, "zero_point_maiz_apellaniz2022"]
+    assert found[list(TRACERS)].equals(with_offsets(STARS, **official))
+    assert found["zero_point_maiz_apellaniz2022"].tolist()[:2] == pytest.approx([-0.036349, -0.040913], abs=1e-6)
+    turned = with_offsets(STARS, official="maiz_apellaniz2022", also=["lindegren2021"], corrections=CORRECTIONS)
+    assert turned["zero_point"].equals(found["zero_point_maiz_apellaniz2022"].rename("zero_point"))
+    assert turned["offset_corrected"].iloc[0] == pytest.approx(50 + 36.349, abs=2e-3)
+    with refused("correction dr4: the table has no column 'bias'"):
+        with_offsets(
+            STARS,
+            official="none",
+            also=["dr4"],
+            corrections=CORRECTIONS | {"dr4": {"kind": "column", "column": "bias"}},
+        )

@@ -1,0 +1,99 @@
+"""The corrections of a sample side by side: a figure of the 5p stars, and the table as a page of the report."""
+
+import sys
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from gaia_offsets import pages, style
+
+LEFT = {"phot_g_mean_mag": "in G", "colour": "in colour", "sin_ecl_lat": r"in sin $\beta$", "sky": "on the sky"}
+OFFSETS = ("median", "weighted_mean")
+HEADS = {name: f"left {words}" for name, words in LEFT.items()} | {"sin_ecl_lat": "left in sin(ecl_lat)"}
+
+
+@style.styled
+def draw_corrections(corrections: pd.DataFrame, *, title: str) -> Figure:
+    """Offsets and what is left of patterns [uas] for each correction, 5p; `corrections` is corrections.csv."""
+    table = style.rows(corrections, solution="5p")
+    figure = style.canvas(1.6 + 0.5 * len(table), title)
+    if table.empty:
+        style.blank(figure.subplots(), "no 5p stars")
+        return figure
+    place = np.arange(len(table), dtype=float)
+    offsets, left = figure.subplots(1, 2, sharey=True)
+    offsets.axvline(0.0, **style.DASHED)
+    low, high = (table[name].to_numpy(float) for name in ("scale_low", "scale_high"))
+    band = {"height": 0.7, "color": "0.85", "zorder": 0.5, "label": r"at parallax 0 (distance scale free), $\pm$1 sd"}
+    offsets.barh(place, high - low, left=low, **band)
+    looks = zip(OFFSETS, (-0.15, 0.15), "os", style.SAMPLE_COLOURS, strict=False)
+    for name, shift, marker, colour in looks:
+        error = np.nan_to_num(table[f"{name}_error"].to_numpy(float))
+        look = {
+            "marker": marker,
+            "color": colour,
+            "markersize": 4,
+            "linestyle": "none",
+            "label": name.replace("_", " "),
+        }
+        offsets.errorbar(table[name], place + shift, xerr=error, elinewidth=0.9, **look)
+    offsets.set_xlabel(f"Gaia minus reference parallax [{style.UAS}]")
+    for number, (name, words) in enumerate(LEFT.items()):
+        error = np.nan_to_num(table[f"{name}_left_error"].to_numpy(float))
+        look = {"marker": style.SAMPLE_MARKERS[number], "color": style.SAMPLE_COLOURS[number], "markersize": 4}
+        shift = 0.2 * (number - 1.5)
+        left.errorbar(
+            table[f"{name}_left"], place + shift, xerr=error, elinewidth=0.9, linestyle="none", label=words, **look
+        )
+    left.set_xlabel(f"left beyond noise, sd [{style.UAS}]")
+    left.set_xlim(left=min(0.0, left.get_xlim()[0]))
+    offsets.set_yticks(place, table["correction"], parse_math=False)
+    offsets.set_ylim(len(table) - 0.4, -0.6)
+    for ax in (offsets, left):
+        ax.tick_params(axis="y", length=0)
+        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, columnspacing=1.0)
+    return figure
+
+
+def verdict(corrections: pd.DataFrame) -> str:
+    """One sentence on what the table can and cannot decide; `corrections` is corrections.csv."""
+    table = corrections[(corrections["solution"] == "5p") & (corrections["n"] > 0)]
+    if table.empty:
+        return "The table decides nothing: there are no five-parameter stars."
+    can = "The table can tell which correction leaves these stars flatter in G, colour and position"
+    percent = 0.01 * float(table["reference_parallax"].median())
+    if percent == 0:
+        return f"{can}, and which leaves the smaller offset: their true parallax is 0, on any distance scale."
+    medians = table.loc[table["correction"] != "none", "median"]
+    apart = float(medians.max() - medians.min()) if len(medians) > 1 else 0.0
+    between = f", so the {apart:.1f} uas between the corrections are {apart / abs(percent):.1f} %" if apart else ""
+    return (
+        f"{can}, within the errors beside it; it cannot tell which leaves the right offset, because distances that are "
+        f"wrong by 1 % move every offset by {abs(percent):.1f} uas in the median{between}."
+    )
+
+
+if __name__ == "__main__":
+    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    corrections = pd.read_csv(snakemake.input.corrections)
+    title = f"Corrections side by side: {snakemake.params.title}"
+    figure = draw_corrections(corrections, title=f"{title}, 5p")
+    style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)
+    shown = corrections.rename(
+        columns={
+            f"{name}_left{end}": head + end.replace("_", " ") for name, head in HEADS.items() for end in ("", "_error")
+        }
+    )
+    numbers = dict.fromkeys(shown.select_dtypes("float").columns, ".1f") | dict.fromkeys(
+        ("scale", "scale_error"), ".4f"
+    )
+    pages.save(
+        snakemake.output.page,
+        "corrections.html.j2",
+        title=title,
+        simulated=snakemake.params.simulated,
+        verdict=verdict(corrections),
+        table=pages.table(shown, numbers),
+    )
+    print(f"{len(corrections)} rows", file=sys.stderr)

@@ -1,0 +1,158 @@
+"""Corrections of a parallax as data: of a package, by coefficients, in a column, by a map on top of another, or none.
+
+A correction is a block of the config, `{kind, ...}`; one that reads a file has its `path` beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gaia_offsets import official as package
+from gaia_offsets.columns import TRACERS
+from gaia_offsets.dataset import read_dataset
+from gaia_offsets.published import ENDINGS
+from gaia_offsets.selection import solution
+from gaia_offsets.sky import FRAMES, pixel_index
+from gaia_offsets.tables import TableError
+
+# No tracer of any release was ever off by a third of a milliarcsecond in the median; a wrong unit is at once.
+IMPLAUSIBLE_UAS = 300.0
+ENOUGH_STARS = 20
+MODEL = ("phot_g_mean_mag", "nu_eff_used_in_astrometry", "pseudocolour", "ecl_lat", "astrometric_params_solved")
+UNITS = {"mas": 1.0, "uas": 1e-3}
+
+
+def zero_point(table: pd.DataFrame, name: str, corrections: Mapping[str, Mapping[str, Any]]) -> np.ndarray:
+    """The zero point in mas, (N,), of the correction `name`: `parallax - zero_point` is corrected.
+
+    `corrections` holds its block and those that it stands on. Null where the correction says nothing of a star. Raises
+    TableError for an unknown name, a missing column, a file that is none, or a map that stands on something else.
+    """
+    if name not in corrections:
+        raise TableError(f"corrections: {name!r} is not one of {', '.join(corrections)}")
+    block = corrections[name]
+    kind = block["kind"]
+    if kind == "none":
+        return np.zeros(len(table))
+    if kind == "column":
+        return UNITS[block.get("unit", "mas")] * _column(table, block["column"], name)
+    if kind == "map":
+        return zero_point(table, block["on_top_of"], corrections) + _map_offset(table, name, block)
+    model = {column: _column(table, column, name) for column in MODEL}
+    if kind == "package":
+        return package.zero_point(*model.values())
+    result = _by_coefficients(model, read_coefficients(block["path"]))
+    if block.get("six_parameter"):
+        six = model["astrometric_params_solved"] == 95
+        result[six] = zero_point(table[six], block["six_parameter"], corrections)
+    return result
+
+
+def _column(table: pd.DataFrame, column: str, name: str) -> np.ndarray:
+    if column not in table.columns:
+        raise TableError(
+            f"correction {name}: the table has no column {column!r}; name the file's in `columns:` of the sample"
+        )
+    return pd.to_numeric(table[column]).to_numpy(dtype=float, na_value=np.nan)
+
+
+def read_coefficients(path: str) -> pd.DataFrame:
+    """Coefficients q_jk [uas] by G: a CSV file with g_mag, increasing, and columns q00_uas, q01_uas, ... q42_uas."""
+    table = pd.read_csv(path)
+    names = [f"q{j}{k}_uas" for j in range(5) for k in range(3)]
+    unknown = [column for column in table.columns if column not in ("g_mag", *names)]
+    if unknown or "g_mag" not in table.columns or len(table.columns) < 2:
+        raise TableError(
+            f"{path}: columns should be g_mag and q00_uas to q42_uas; it has {', '.join(map(str, table.columns))}"
+        )
+    if not np.isfinite(table.to_numpy(dtype=float)).all() or not (np.diff(table["g_mag"]) > 0).all():
+        raise TableError(f"{path}: g_mag should increase from row to row, and no value may be missing")
+    return table
+
+
+def _by_coefficients(model: Mapping[str, np.ndarray], table: pd.DataFrame) -> np.ndarray:
+    """sum q_jk(G) c_j(nu_eff) b_k(ecl_lat) of 5p stars [mas], as in Lindegren et al. 2021b, Appendix A.
+
+    q is linear between the rows of the table and constant outside; null outside the range of nu_eff of the package.
+    """
+    g, nu_eff, _, latitude, solved = model.values()
+    sine = np.sin(np.radians(latitude))
+    colour = (
+        np.ones(len(g)),
+        np.clip(nu_eff - 1.48, -0.24, 0.24),
+        np.clip(1.48 - nu_eff, 0.0, 0.24) ** 3,
+        np.minimum(nu_eff - 1.24, 0.0),
+        np.maximum(nu_eff - 1.72, 0.0),
+    )
+    position = (np.ones(len(g)), sine, sine**2 - 1.0 / 3.0)
+    total = np.zeros(len(g))
+    for column in table.columns.drop("g_mag"):
+        q = np.interp(g, table["g_mag"], table[column])
+        total += q * colour[int(column[1])] * position[int(column[2])]
+    low, high = package.NU_EFF_RANGE
+    return np.where((solved == 31) & (nu_eff >= low) & (nu_eff <= high), total / 1000.0, np.nan)
+
+
+def _map_offset(table: pd.DataFrame, name: str, block: Mapping[str, Any]) -> np.ndarray:
+    """Offset [mas] of the map's pixel around each star; null outside its footprint."""
+    path, on = block["path"], block["on_top_of"]
+    pixels, meta = read_dataset(path)
+    if "official" not in meta:
+        raise TableError(
+            f"correction {name}: {path} does not say on which correction it stands; take the .ecsv or .fits"
+        )
+    if on not in ("none", meta["official"]):
+        raise TableError(
+            f"correction {name}: {path} stands on {meta['official']}, not on {on}; "
+            f"set corrections.{name}.on_top_of to {meta['official']} or none"
+        )
+    longitude, latitude = (_column(table, column, name) for column in FRAMES[meta["frame"]])
+    index, known = np.full(len(table), -1), np.isfinite(longitude + latitude)
+    index[known] = pixel_index(longitude[known], latitude[known], nside=meta["nside"], ordering=meta["ordering"])
+    values = pixels.set_index("hindex")[f"domega_{ENDINGS['raw' if on == 'none' else 'corrected']}"]
+    return values.reindex(index).to_numpy(dtype=float) / 1000.0
+
+
+def with_offsets(
+    stars: pd.DataFrame, *, official: str, also: Sequence[str] = (), corrections: Mapping[str, Mapping[str, Any]]
+) -> pd.DataFrame:
+    """Tracers: the columns TRACERS, with zero point, corrected parallax [mas] and both offsets [uas].
+
+    `stars` has the Gaia columns and the reference parallax. `official` is the correction behind `parallax_corrected`;
+    one of kind `none` leaves these columns null. Each correction in `also` adds a column `zero_point_{name}` [mas].
+    Raises TableError where no star gets a zero point, or where the median offset can only be a wrong unit.
+    """
+    table = stars.reindex(columns=[*dict.fromkeys([*TRACERS, *stars.columns])]).copy()
+    table["solution"] = solution(table["astrometric_params_solved"])
+    known = {name: _some_zero_point(table, name, corrections) for name in (official, *also)}
+    none = corrections[official]["kind"] == "none"
+    table["zero_point"] = np.nan if none else known[official]
+    table["parallax_corrected"] = table["parallax"] - table["zero_point"]
+    table["offset_raw"] = 1000.0 * (table["parallax"] - table["reference_parallax"])
+    table["offset_corrected"] = 1000.0 * (table["parallax_corrected"] - table["reference_parallax"])
+    typical = table["offset_raw"].median()
+    spread = (table["offset_raw"] - typical).abs().median() / np.sqrt(max(len(table), 1))
+    # A handful of faint stars may lie that far off by chance; a sample whose own scatter excludes it has a wrong unit.
+    if len(table) >= ENOUGH_STARS and abs(typical) > max(IMPLAUSIBLE_UAS, 5 * spread):
+        raise TableError(
+            f"offsets: the median of {len(table)} stars is {typical / 1000:+.3f} mas, beyond any zero point of Gaia; "
+            "check the units of the parallax and of the reference (mas, kpc) in `columns:` of the sample"
+        )
+    return table[list(TRACERS)].assign(**{f"zero_point_{name}": known[name] for name in also})
+
+
+def _some_zero_point(table: pd.DataFrame, name: str, corrections: Mapping[str, Mapping[str, Any]]) -> np.ndarray:
+    """The zero point of the stars; raises TableError where not one has any."""
+    found = zero_point(table, name, corrections)
+    if len(table) and np.isnan(found).all():
+        empty = [column for column in MODEL[:4] if table[column].isna().all()]
+        raise TableError(
+            f"correction {name}: no zero point for any of {len(table)} stars"
+            + (f"; no values in {', '.join(empty)}" if empty else "; all are outside the range of the correction")
+            + "; name the columns in `columns:` of the sample or choose another correction (`official: none` for none)"
+        )
+    return found
