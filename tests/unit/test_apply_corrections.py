@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from astropy.table import MaskedColumn, Table
-from unit.shared import refused
+from crossmatch_tables import read_tables
+from unit.shared import ROOT, refused
 from unit.test_apply import READ, offsets_of, plain, run, write_map
 
 from gaia_offsets import apply
+from gaia_offsets.columns import VIZIER
 from gaia_offsets.official import zero_point
 from gaia_offsets.sky import pixel_index
 
@@ -175,3 +177,25 @@ def test_a_map_that_does_not_say_what_it_stands_on(tmp_path, capsys):
     assert run(silent, path, output, "--correction", MAIZ, *grid) == 0
     assert "make sure that it is maiz_apellaniz2022" in capsys.readouterr().err
     assert "correction: maiz_apellaniz2022" in str(Table.read(output).meta)
+
+
+def test_real_giants_under_the_names_of_vizier(tmp_path):
+    """Medians of 2,287 5p giants of the Kepler field after each correction [uas], measured independently."""
+    giants = pd.read_csv(ROOT / "config/data/kepler_giants.csv.gz").rename(columns=VIZIER)
+    path, output = tmp_path / "giants.csv", tmp_path / "out.csv"
+    giants.to_csv(path, index=False)
+    for correction, expected in (("lindegren2021", -6.26), (MAIZ, -0.66)):
+        assert run("-", path, output, "--correction", correction, "--overwrite") == 0
+        stars = pd.read_csv(output).query("Solved == 31")
+        offset = 1e3 * (stars["parallax_corrected"] - 1 / stars["distance"])
+        assert len(stars) == 2287 and offset.median() == pytest.approx(expected, abs=0.005)
+
+
+def test_a_table_of_gaia_sources_for_the_local_match(tmp_path):
+    pd.DataFrame({"target_ra": [10.0], "target_dec": [50.0]}).to_csv(tmp_path / "targets.csv", index=False)
+    table = vizier()
+    table["pmRA"], table["pmDE"] = 0.0, 0.0
+    path, _ = written("ecsv", tmp_path, table)
+    paths = {"targets": tmp_path / "targets.csv", "gaia": path}
+    gaia = read_tables(paths, {"targets": {}, "gaia": {}})["gaia"]
+    assert {"source_id", "ra", "dec", "pmra", "parallax", "ruwe"} <= set(gaia.columns) and len(gaia) == 5

@@ -121,7 +121,7 @@ def _apply(arguments: argparse.Namespace) -> None:
 def _mean(arguments: argparse.Namespace) -> None:
     columns = {name: {"column": name} | entry for name, entry in _columns(arguments, (*NEEDED, *INFLATING)).items()}
     means = file_means(arguments.catalogue, group=arguments.group, columns=columns, inflate=arguments.inflate)
-    means.to_csv(sys.stdout, index=False, float_format="%.6f", lineterminator="\n")
+    print(means.to_csv(index=False, float_format="%.6f", lineterminator="\n"), end="")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
