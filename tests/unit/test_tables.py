@@ -7,6 +7,7 @@ from astropy import units as u
 from astropy.table import MaskedColumn, Table
 from unit.shared import refused
 
+from gaia_offsets.columns import GAIA, VIZIER
 from gaia_offsets.tables import check_table, read_table, rounded_source_ids, table_format, write_table
 
 BIG = 4611686018427387905  # 2**62 + 1
@@ -104,6 +105,21 @@ def test_other_bad_files(tmp_path):
 
 def test_formats_by_name():
     assert [table_format(name) for name in ("a.B.CSV.gz", "x.fit", "x.xml")] == ["csv", "fits", "votable"]
+
+
+def test_names_of_vizier(tmp_path):
+    row = "Source,RA_ICRS,DE_ICRS,Plx,e_Plx,Gmag,BP-RP,nueff,pscol,ELAT,Solved,RUWE,GLON,GLAT,pmRA,pmDE\n"
+    path = text_file(tmp_path, row + f"{BIG},10,20,0.5,0.02,15,1.1,1.5,,5,31,1.0,120,-40,1,2\n")
+    frame = read_table(path, vizier=GAIA)
+    assert set(frame.columns) == set(GAIA) == set(VIZIER) and frame["source_id"][0] == BIG
+    assert frame.loc[0, ["parallax", "bp_rp", "astrometric_params_solved", "b"]].tolist() == [0.5, 1.1, 31, -40.0]
+    assert read_table(path).shape[1] == 0  # only where they are asked for
+    assert read_table(path, {"parallax": {"column": "Plx", "unit": "uas"}}, vizier=GAIA)["parallax"][0] == 0.0005
+    path = text_file(tmp_path, "Plx,parallax\n0.5,0.6\n")
+    with refused("'parallax' and 'Plx' could both be the 'parallax'; write `parallax: parallax` in `columns:` or"):
+        read_table(path, vizier=GAIA)
+    assert read_table(path, {"parallax": "Plx"}, vizier=GAIA)["parallax"][0] == 0.5
+    assert read_table(path, {"mine": "Plx"}, vizier=GAIA)["parallax"][0] == 0.6
 
 
 def test_identifiers_that_went_through_float64():

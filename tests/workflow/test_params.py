@@ -103,6 +103,8 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("validation.survey.like", "standard", set()),
     ("validation.skies.mine.seeds", [2], {"gather_validation", "draw_validation"}),
     ("catalogues.mine.base", "official", {"correct_catalogue"}),
+    ("catalogues.mine.correction", "lindegren2021", {"correct_catalogue"}),
+    ("catalogues.mine.inflate", True, {"correct_catalogue"}),
 ]
 # Keys that say which files there are: Snakemake sees them in the inputs and outputs of rules.
 FILES = [

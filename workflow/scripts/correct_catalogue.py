@@ -3,16 +3,18 @@
 import sys
 
 from gaia_offsets.apply import Correction, correct_file, read_map_for
+from gaia_offsets.published import catalogue_correction
 
 if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)
     catalogue = snakemake.params.catalogue
-    base, with_official = catalogue["base"], catalogue.get("with_official", False)
+    base, first = catalogue["base"], catalogue_correction(catalogue)
     correction = Correction(
-        read_map_for(snakemake.input.dataset, base, with_official=with_official, named=catalogue.get("map")),
+        read_map_for(snakemake.input.dataset, base, correction=first, named=catalogue.get("map")),
         base=base,
         columns=catalogue.get("columns"),
-        with_official=with_official,
+        correction=first,
+        inflate=catalogue.get("inflate", False),
     )
     correct_file(snakemake.input.catalogue, snakemake.output.corrected, correction, overwrite=True)
     print("\n".join(correction.report()), file=sys.stderr)

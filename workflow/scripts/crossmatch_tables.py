@@ -22,7 +22,7 @@ def read_tables(paths: Any, columns: dict[str, Any]) -> dict[str, pd.DataFrame |
     tables: dict[str, pd.DataFrame | None] = dict.fromkeys(ROLES)
     for role, (given, required) in ROLES.items():
         if role in columns:
-            table = read_table(paths[role], columns[role], required=required)
+            table = read_table(paths[role], columns[role], required=required, vizier=GAIA if role == "gaia" else ())
             tables[role] = table[[name for name in table.columns if name in given]]
     targets = read_table(paths["targets"], columns["targets"], required=("target_ra", "target_dec"))
     return {"targets": targets, **tables}

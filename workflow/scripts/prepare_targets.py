@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.archive import preselect
+from gaia_offsets.archive import key_columns, preselect
+from gaia_offsets.columns import GAIA
 from gaia_offsets.tables import read_table, write_table
 
 
@@ -21,7 +22,9 @@ def prepare_targets(
 if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)  # left open: the traceback must reach it
     prepared, counts = prepare_targets(
-        read_table(snakemake.input.targets, snakemake.params.columns),
+        read_table(
+            snakemake.input.targets, snakemake.params.columns, vizier={*GAIA} & {*key_columns(snakemake.params.by)}
+        ),
         cuts=snakemake.params.cuts,
         by=snakemake.params.by,
         radius_arcsec=snakemake.params.radius_arcsec,

@@ -5,45 +5,83 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import gaia_offsets
-from gaia_offsets.apply import COLUMNS, ApplyError, Correction, correct_file, read_map_for
-from gaia_offsets.columns import STANDARD
-from gaia_offsets.published import BASES, ENDINGS
+from gaia_offsets.apply import COLUMNS, CORRECTION, ApplyError, Correction, correct_file, read_map_for
+from gaia_offsets.columns import STANDARD, VIZIER
+from gaia_offsets.means import INFLATING, NEEDED, file_means
+from gaia_offsets.published import BASES, COLUMN_PREFIX, ENDINGS, MODELS, NONE, OFFICIAL, TRUE_ERROR
 from gaia_offsets.sky import FRAMES
 from gaia_offsets.tables import TableError
+
+TABLES = ".fits, .parquet, .csv[.gz], .vot or .ecsv"
 
 
 def _parser() -> argparse.ArgumentParser:
     whole = argparse.ArgumentParser(prog="gaia-offsets", description=gaia_offsets.__doc__)
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
-    about = "correct the parallaxes of a catalogue with a published map"
+    _add_apply(commands)
+    _add_mean(commands)
+    return whole
+
+
+def _add_apply(commands: Any) -> None:
+    about = "correct the parallaxes of a catalogue with a zero point, a published map or both"
     parser = commands.add_parser("apply", help=about, description=about)
-    parser.add_argument("dataset", help="map: a file of results/*/dataset/ in any of its formats")
-    parser.add_argument("catalogue", help="your table: .fits, .parquet, .csv[.gz] (any size), .vot, .ecsv")
-    parser.add_argument("output", help="your table with columns added; one of the same endings")
+    parser.add_argument("dataset", metavar="MAP", help="a file of results/*/dataset/ in any of its formats; - for none")
+    parser.add_argument("catalogue", metavar="CATALOGUE", help=f"your table: {TABLES}; FITS, Parquet, CSV of any size")
+    parser.add_argument("output", metavar="OUTPUT", help="your table with columns added; one of the same endings")
     parser.add_argument(
         "--base",
         choices=BASES,
         default="raw",
-        help="raw: published parallax (default); official: its zero point is subtracted",
+        help="raw: published parallax (default); official: a zero point is subtracted already",
     )
-    parser.add_argument(
+    correction = parser.add_mutually_exclusive_group()
+    correction.add_argument(
+        "--correction",
+        default=NONE,
+        metavar="NAME",
+        help=f"zero point to subtract before the map: {', '.join(MODELS)}, {COLUMN_PREFIX}NAME for a column of the "
+        f"catalogue, or {NONE} (default); a map must stand on the same one",
+    )
+    correction.add_argument(
         "--with-official",
-        action="store_true",
-        help="compute and subtract the official zero point first; base raw, corrected map",
+        action="store_const",
+        dest="correction",
+        const=OFFICIAL,
+        help=f"the same as --correction {OFFICIAL}",
     )
+    parser.add_argument("--inflate", action="store_true", help=f"add {TRUE_ERROR.name}: {TRUE_ERROR.meaning}")
     parser.add_argument("--map", choices=ENDINGS, help="refuse if the base needs another map than this one")
     parser.add_argument("--frame", choices=FRAMES, help="frame of a dataset in CSV")
     parser.add_argument("--nside", type=int, help="nside of a dataset in CSV")
     parser.add_argument("--ordering", choices=("nested", "ring"), help="ordering of a dataset in CSV")
     parser.add_argument("--systematic", type=float, metavar="UAS", help="systematic floor in place of the dataset's")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing output")
-    for name in COLUMNS:
+    _add_columns(parser, COLUMNS)
+    parser.set_defaults(run=_apply)
+
+
+def _add_mean(commands: Any) -> None:
+    about = "mean parallax of groups of stars, with Gaia's correlated errors in its error: CSV, mas"
+    parser = commands.add_parser("mean", help=about, description=about)
+    parser.add_argument("catalogue", metavar="CATALOGUE", help=f"your table: {TABLES}")
+    parser.add_argument("--group", metavar="COLUMN", help="column that names the group of each star; else one group")
+    parser.add_argument("--inflate", action="store_true", help="multiply errors by k (Maiz Apellaniz 2022) first")
+    _add_columns(parser, (*NEEDED, *INFLATING))
+    parser.set_defaults(run=_mean)
+
+
+def _add_columns(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
+    """Options that name columns and units; the archive's names and VizieR's need none."""
+    for name in names:
         parser.add_argument(
             f"--{name.replace('_', '-')}",
             metavar="COLUMN",
-            help=f"column of the catalogue: {STANDARD[name].meaning} [{STANDARD[name].unit or 'no unit'}]",
+            help=f"column of the catalogue, where it is called neither {name} nor {VIZIER[name]}: "
+            f"{STANDARD[name].meaning} [{STANDARD[name].unit or 'no unit'}]",
         )
     parser.add_argument(
         "--unit",
@@ -52,41 +90,48 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME=UNIT",
         help="unit of a column by our name, e.g. parallax=uas; as often as needed",
     )
-    return whole
 
 
-def _columns(arguments: argparse.Namespace) -> dict[str, dict[str, str]]:
-    columns = {name: {"column": getattr(arguments, name)} for name in COLUMNS if getattr(arguments, name)}
+def _columns(arguments: argparse.Namespace, names: Sequence[str]) -> dict[str, dict[str, str]]:
+    given = {name: getattr(arguments, name) for name in names if name != CORRECTION}
+    columns = {name: {"column": column} for name, column in given.items() if column}
     for entry in arguments.unit:
         name, equals, unit = entry.partition("=")
-        if name not in COLUMNS or not equals:
-            raise ApplyError(f"--unit {entry}: should be NAME=UNIT with NAME one of {', '.join(COLUMNS)}")
-        columns.setdefault(name, {"column": name})["unit"] = unit
+        if name not in names or not equals:
+            raise ApplyError(f"--unit {entry}: should be NAME=UNIT with NAME one of {', '.join(names)}")
+        columns.setdefault(name, {})["unit"] = unit
     return columns
 
 
+def _apply(arguments: argparse.Namespace) -> None:
+    stated = {name: getattr(arguments, name) for name in ("frame", "nside", "ordering")}
+    stated |= {"named": arguments.map, "systematic_uas": arguments.systematic}
+    offsets = None
+    if arguments.dataset != "-":
+        offsets = read_map_for(arguments.dataset, arguments.base, correction=arguments.correction, **stated)
+    elif any(value is not None for value in stated.values()):
+        raise ApplyError("--map, --frame, --nside, --ordering and --systematic are for a map, and MAP is -")
+    names = (*COLUMNS, CORRECTION) if arguments.correction.startswith(COLUMN_PREFIX) else COLUMNS
+    settings = {"base": arguments.base, "correction": arguments.correction, "inflate": arguments.inflate}
+    correction = Correction(offsets, columns=_columns(arguments, names), **settings)
+    correct_file(arguments.catalogue, arguments.output, correction, overwrite=arguments.overwrite)
+    print("\n".join(correction.report()), file=sys.stderr)
+
+
+def _mean(arguments: argparse.Namespace) -> None:
+    columns = {name: {"column": name} | entry for name, entry in _columns(arguments, (*NEEDED, *INFLATING)).items()}
+    means = file_means(arguments.catalogue, group=arguments.group, columns=columns, inflate=arguments.inflate)
+    print(means.to_csv(index=False, float_format="%.6f", lineterminator="\n"), end="")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; 0 when the output is written, else 1 and one line that says why."""
+    """The command line; 0 when all is done, else 1 and one line that says why."""
     arguments = _parser().parse_args(argv)
     try:
-        offsets = read_map_for(
-            arguments.dataset,
-            arguments.base,
-            with_official=arguments.with_official,
-            named=arguments.map,
-            frame=arguments.frame,
-            nside=arguments.nside,
-            ordering=arguments.ordering,
-            systematic_uas=arguments.systematic,
-        )
-        correction = Correction(
-            offsets, base=arguments.base, columns=_columns(arguments), with_official=arguments.with_official
-        )
-        correct_file(arguments.catalogue, arguments.output, correction, overwrite=arguments.overwrite)
+        arguments.run(arguments)
     except TableError as error:
         print(error, file=sys.stderr)
         return 1
-    print("\n".join(correction.report()), file=sys.stderr)
     return 0
 
 

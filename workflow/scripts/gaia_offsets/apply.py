@@ -1,4 +1,4 @@
-"""Correct parallaxes with a published map: on arrays, tables and files of any size."""
+"""Correct parallaxes with a zero point, a published map or both: on arrays, tables and files of any size."""
 
 from __future__ import annotations
 
@@ -10,24 +10,31 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gaia_offsets import coefficients
 from gaia_offsets.columns import STANDARD
 from gaia_offsets.dataset import read_dataset
 from gaia_offsets.published import (
+    COLUMN_PREFIX,
+    CORRECTED,
     ENDINGS,
     FLAGS,
     INSIDE,
+    MODELS,
     NO_PARALLAX,
     NO_POSITION,
     NO_ZERO_POINT,
+    NONE,
+    OFFICIAL,
     OUTPUT,
     OUTSIDE,
+    TRUE_ERROR,
     ZERO_POINT,
     map_for,
     pairing_faults,
 )
 from gaia_offsets.sky import FRAMES, ecliptic_latitude, pixel_index, to_equatorial, to_galactic
 from gaia_offsets.streams import CHUNK, add_columns, plain_floats, with_columns
-from gaia_offsets.tables import TableError, table_format, unit_factor
+from gaia_offsets.tables import TableError, column_for, table_format, unit_factor
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +42,9 @@ if TYPE_CHECKING:
 
 _POSITIONS = ("ra", "dec", "l", "b")
 _MODEL = ("phot_g_mean_mag", "nu_eff_used_in_astrometry", "pseudocolour")
-COLUMNS = ("parallax", *_POSITIONS, "astrometric_params_solved", *_MODEL, "ecl_lat")
+_ERROR = ("parallax_error", "phot_g_mean_mag", "astrometric_params_solved", "ruwe")
+COLUMNS = ("parallax", *_POSITIONS, "astrometric_params_solved", *_MODEL, "ecl_lat", "parallax_error", "ruwe")
+CORRECTION = "correction"  # our name of the column that column:NAME names; mas
 
 
 class ApplyError(TableError):
@@ -128,7 +137,7 @@ def correct_parallax(
     """Parallaxes corrected with a map: the columns OUTPUT, each (N,).
 
     `parallax` (N,) in mas; `longitude`, `latitude` (N,) in degrees in the map's frame (ra, dec or l, b). `base` says
-    what the parallax is: `raw` (published) or `official` (official zero point subtracted already); a raw parallax
+    what the parallax is: `raw` (published) or `official` (a zero point subtracted already); a raw parallax
     goes with the raw map, an official one with the corrected map. With `zero_point` (N,) in mas the base is raw, the
     zero point is subtracted first, and the map must be the corrected one. `solved` (N,) is
     astrometric_params_solved, for the flag of 2p sources. Lists, masked arrays and nullable columns are fine.
@@ -139,7 +148,7 @@ def correct_parallax(
 
     Raises ApplyError where map and base do not go together.
     """
-    check_base(base, offsets.parallax, with_official=zero_point is not None)
+    check_base(base, offsets.parallax, NONE if zero_point is None else OFFICIAL)
     parallax, longitude, latitude = plain_floats(parallax), plain_floats(longitude), plain_floats(latitude)
     placed = _on_sky(longitude, latitude)
     place = np.zeros(len(parallax), dtype=np.int64)
@@ -174,21 +183,21 @@ def _on_sky(longitude: np.ndarray, latitude: np.ndarray) -> np.ndarray:
         return (longitude >= -180) & (longitude <= 360) & (np.abs(latitude) <= 90)
 
 
-def check_base(base: str, parallax: str | None, *, with_official: bool) -> None:
+def check_base(base: str, parallax: str | None, correction: str) -> None:
     """Raise ApplyError where a parallax of this base must not be corrected with this map; None is the one that fits."""
-    for _, reason in pairing_faults(base, parallax, with_official=with_official):
+    for _, reason in pairing_faults(base, parallax, correction=correction):
         raise ApplyError(reason)
 
 
 def read_map_for(
-    path: str | Path, base: str, *, with_official: bool = False, named: str | None = None, **stated: Any
+    path: str | Path, base: str, *, correction: str = NONE, named: str | None = None, **stated: Any
 ) -> OffsetMap:
     """The map of a dataset file that goes with a base; ApplyError where the one `named` is another.
 
-    `stated` is what read_map takes besides.
+    `correction` is what is subtracted first; `stated` is what read_map takes besides.
     """
-    check_base(base, named, with_official=with_official)
-    return read_map(path, parallax=map_for(base, with_official=with_official), **stated)
+    check_base(base, named, correction)
+    return read_map(path, parallax=map_for(base, correction=correction), **stated)
 
 
 class Correction:
@@ -196,81 +205,118 @@ class Correction:
 
     def __init__(
         self,
-        offsets: OffsetMap,
+        offsets: OffsetMap | None,
         *,
-        base: str,
+        base: str = "raw",
         columns: Mapping[str, Any] | None = None,
-        with_official: bool = False,
+        correction: str = NONE,
+        inflate: bool = False,
     ) -> None:
-        """`columns` maps standard names (COLUMNS) to the catalogue's: a name, or `{column, unit}`."""
-        check_base(base, offsets.parallax, with_official=with_official)
-        self.offsets, self.base, self.with_official = offsets, base, with_official
-        self.fields = OUTPUT + ((ZERO_POINT,) if with_official else ())
+        """`offsets` is the map, None for none; `correction` (none, a name of MODELS, or column:NAME) comes off first.
+
+        `inflate` adds true errors. `columns` maps standard names (COLUMNS) to the catalogue's: a name, or
+        `{column, unit}`. Raises ApplyError for what does not go together, or where there is nothing to do.
+        """
+        check_base(base, offsets.parallax if offsets else None, correction)
+        subtracts = correction != NONE
+        if not (offsets or subtracts or inflate):
+            raise ApplyError("nothing to do: give a map, a correction (--correction) or --inflate")
+        stands = offsets.meta.get("official") if offsets and subtracts else None
+        if stands not in (None, correction, correction.removeprefix(COLUMN_PREFIX)):
+            raise ApplyError(f"the map stands on {stands}, not on {correction}: subtract the one that it stands on")
+        self.offsets, self.base, self.correction, self.inflate = offsets, base, correction, inflate
+        added = OUTPUT if offsets else (CORRECTED,) if subtracts else ()
+        self.fields = (*added, *((ZERO_POINT,) if subtracts else ()), *((TRUE_ERROR,) if inflate else ()))
         columns = columns or {}
-        unknown = sorted(set(columns) - set(COLUMNS))
+        own = correction.startswith(COLUMN_PREFIX)
+        unknown = sorted(set(columns) - {*COLUMNS, *((CORRECTION,) if own else ())})
         if unknown:
             raise ApplyError(f"columns: {unknown[0]!r} is none of {', '.join(COLUMNS)}")
-        self.entries = {name: e if isinstance(e, Mapping) else {"column": e} for name, e in columns.items()}
+        self.entries = {name: dict(e) if isinstance(e, Mapping) else {"column": e} for name, e in columns.items()}
+        if own:
+            self.entries.setdefault(CORRECTION, {})["column"] = correction.removeprefix(COLUMN_PREFIX)
         self.sources: dict[str, str] = {}
         self.factors: dict[str, float] = {}
         self.counts = np.zeros(len(FLAGS), dtype=np.int64)
+        self.rows = self.without_error = 0
 
     def start(self, names: Sequence[str], units: Mapping[str, str], where: str | Path) -> None:
         """Find the columns needed among the catalogue's `names`; `units` are those that the file states."""
         self.where = where
-        own = FRAMES[self.offsets.frame]
-        other = next(pair for pair in FRAMES.values() if pair != own)
-        found = {name: self.entries.get(name, {"column": name}) for name in COLUMNS}
-        for name, entry in self.entries.items():
-            if entry["column"] not in names:
+        stated = {name: entry["column"] for name, entry in self.entries.items() if "column" in entry}
+        for name, source in stated.items():
+            if source not in names:
                 present = ", ".join(names[:40])
-                raise TableError(f"{where}: no column {entry['column']!r} (wanted as {name!r}); it has: {present}")
-        have = {name for name in COLUMNS if found[name]["column"] in names}
-        position = next((pair for pair in (own, other) if have.issuperset(pair)), None)
-        if position is None:
-            raise TableError(f"{where}: no position: name the columns for {', '.join(own)} or {', '.join(other)}")
-        needed = ["parallax", *position]
-        if self.with_official:
-            needed += [*_MODEL, "astrometric_params_solved"] + ([] if "ecl_lat" in have else ["ra", "dec"])
-        missing = [name for name in needed if name not in have]
+                raise TableError(f"{where}: no column {source!r} (wanted as {name!r}); it has: {present}")
+        free = set(names) - set(stated.values())
+
+        def find(name: str) -> str | None:
+            option = f"--{name.replace('_', '-')} {{column}}"  # in Python and in the config: columns
+            return stated.get(name) or column_for(name, free, where, option)
+
+        needed = ["parallax"] if self.offsets or self.correction != NONE else []
+        wanted = ["astrometric_params_solved"] if needed else []
+        if self.offsets:
+            pairs = FRAMES[self.offsets.frame], *(p for p in FRAMES.values() if p != FRAMES[self.offsets.frame])
+            self.position = next((pair for pair in pairs if all(map(find, pair))), None)
+            if self.position is None:
+                either = " or ".join(", ".join(pair) for pair in pairs)
+                raise TableError(f"{where}: no position: name the columns for {either}")
+            needed += self.position
+        if self.correction in MODELS:
+            needed += [*_MODEL, "astrometric_params_solved"] + ([] if find("ecl_lat") else ["ra", "dec"])
+            wanted.append("ecl_lat")
+        elif self.correction != NONE:
+            needed.append(CORRECTION)
+        if self.inflate:
+            needed += _ERROR
+        self.sources = {name: source for name in dict.fromkeys([*needed, *wanted]) if (source := find(name))}
+        missing = [name for name in needed if name not in self.sources]
         if missing:
             raise TableError(f"{where}: no column {missing[0]!r}: name the column that stands for it")
         twice = [field.name for field in self.fields if field.name in names]
         if twice:
             raise TableError(f"{where}: has a column {twice[0]!r} already; a catalogue is corrected once")
-        wanted = [*needed, *(name for name in ("astrometric_params_solved", "ecl_lat") if name in have)]
-        self.position = position
-        self.sources = {name: found[name]["column"] for name in dict.fromkeys(wanted)}
         for name, source in self.sources.items():
-            unit = found[name].get("unit") or units.get(source, "")
-            self.factors[name] = unit_factor(unit, STANDARD[name].unit, f"{where}: column {source!r}")
+            unit = self.entries.get(name, {}).get("unit") or units.get(source, "")
+            standard = "mas" if name == CORRECTION else STANDARD[name].unit
+            self.factors[name] = unit_factor(unit, standard, f"{where}: column {source!r}")
 
     def apply(self, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The columns to add, from float64 arrays by standard name in the catalogue's units."""
         # -9999 is many catalogues' way to say nothing; see tables.py.
         values = {name: np.where(x == -9999.0, np.nan, x) * self.factors[name] for name, x in values.items()}
-        contract, parallax = STANDARD["parallax"], values["parallax"]
-        far = int(((np.abs(parallax) > contract.high) & np.isfinite(parallax)).sum())
+        rows, result = len(next(iter(values.values()))), {}
+        if "parallax" in values:
+            self._check_range(values["parallax"])
+            zero_point = None if self.correction == NONE else self._zero_point(values)
+            if self.offsets:
+                solved = values.get("astrometric_params_solved")
+                place, more = self._position(values), {"base": self.base, "solved": solved, "zero_point": zero_point}
+                result = correct_parallax(values["parallax"], *place, self.offsets, **more)
+                flag = result["map_flag"]
+            else:
+                result[CORRECTED.name] = values["parallax"] - zero_point
+                flag = np.where(np.isfinite(zero_point), INSIDE, NO_ZERO_POINT)
+                flag[~np.isfinite(values["parallax"])] = NO_PARALLAX
+            if zero_point is not None:
+                result[ZERO_POINT.name] = zero_point
+            self.counts += np.bincount(flag, minlength=len(FLAGS))
+        if self.inflate:
+            factor = coefficients.error_factor(*(values[name] for name in _ERROR[1:]))
+            result[TRUE_ERROR.name] = coefficients.true_error(values["parallax_error"], factor)
+            self.without_error += int(np.isnan(result[TRUE_ERROR.name]).sum())
+        self.rows += rows
+        return result
+
+    def _check_range(self, parallax: np.ndarray) -> None:
+        high = STANDARD["parallax"].high
+        far = int(((np.abs(parallax) > high) & np.isfinite(parallax)).sum())
         if far:
             raise TableError(
-                f"{self.where}: {far} of {len(parallax)} parallaxes beyond {contract.high:g} mas in column "
+                f"{self.where}: {far} of {len(parallax)} parallaxes beyond {high:g} mas in column "
                 f"{self.sources['parallax']!r}; are they in mas?"
             )
-        longitude, latitude = self._position(values)
-        zero_point = self._zero_point(values) if self.with_official else None
-        result = correct_parallax(
-            parallax,
-            longitude,
-            latitude,
-            self.offsets,
-            base=self.base,
-            solved=values.get("astrometric_params_solved"),
-            zero_point=zero_point,
-        )
-        if zero_point is not None:
-            result[ZERO_POINT.name] = zero_point
-        self.counts += np.bincount(result["map_flag"], minlength=len(FLAGS))
-        return result
 
     def _position(self, values: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         longitude, latitude = (values[name] for name in self.position)
@@ -283,53 +329,68 @@ class Correction:
         return turned[0], turned[1]
 
     def _zero_point(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The correction [mas] of each row; null where the model has none."""
+        if self.correction not in MODELS:
+            return values[CORRECTION]
         from gaia_offsets.official import zero_point
 
         latitude = values.get("ecl_lat")
         if latitude is None:
             latitude = ecliptic_latitude(values["ra"], values["dec"])
-        return zero_point(*(values[name] for name in _MODEL), latitude, values["astrometric_params_solved"])
+        (g, nu_eff, pseudocolour), solved = (values[name] for name in _MODEL), values["astrometric_params_solved"]
+        official = zero_point(g, nu_eff, pseudocolour, latitude, solved)
+        if self.correction == OFFICIAL:
+            return official
+        # Maiz Apellaniz 2022: 6p sources as in Lindegren et al. 2021b, and the same range of magnitude and colour.
+        five = np.isfinite(official) & (solved == 31)
+        return np.where(five, coefficients.zero_point_5p(g, nu_eff, latitude), official)
 
     def report(self) -> Iterator[str]:
         """Lines for the log: rows by flag, and a word where the map is of simulated stars."""
-        total = int(self.counts.sum())
-        if total == 0:
+        if self.rows == 0:
             yield "the catalogue has no rows"
         for flag, count in enumerate(self.counts.tolist()):
-            if count:
-                yield f"map_flag {flag}: {count} of {total} rows, {FLAGS[flag]}"
+            if count and self.offsets:
+                yield f"map_flag {flag}: {count} of {self.rows} rows, {FLAGS[flag]}"
+            elif count:
+                text = FLAGS[flag] if flag != INSIDE else f"corrected with {self.correction}"
+                yield f"{count} of {self.rows} rows: {text}"
+        if self.without_error:
+            yield f"{self.without_error} of {self.rows} rows have no {TRUE_ERROR.name}: an input is null or 2p"
+        if not self.offsets:
+            return
+        stands = self.offsets.meta.get("official")
+        if self.base == "official":
+            yield f"the map stands on {stands or 'a zero point without a name'}: it must be the one subtracted already"
+        elif self.correction != NONE and stands is None:
+            yield f"the map does not say on which correction it stands; make sure that it is {self.correction}"
         if self.offsets.meta.get("simulated"):
             yield "the map is made of SIMULATED stars: no use for real ones"
 
     def about(self) -> dict[str, str]:
         """Where the added columns come from: a few facts that go into the output's metadata."""
-        keys = ("title", "sample", "simulated", "release", "citation", "config_digest")
-        facts = {key: str(self.offsets.meta[key]) for key in keys if key in self.offsets.meta}
-        return {**facts, "frame": self.offsets.frame, "base": self.base, "with_official": str(self.with_official)}
+        facts = {}
+        if self.offsets:
+            keys = ("title", "sample", "simulated", "release", "citation", "config_digest")
+            facts = {key: str(self.offsets.meta[key]) for key in keys if key in self.offsets.meta}
+            facts["frame"] = self.offsets.frame
+        return {**facts, "base": self.base, "correction": self.correction, "inflate": str(self.inflate)}
 
 
-def correct_table(
-    table: pd.DataFrame | Table,
-    offsets: OffsetMap,
-    *,
-    base: str,
-    columns: Mapping[str, Any] | None = None,
-    with_official: bool = False,
-) -> pd.DataFrame | Table:
-    """A copy of a DataFrame or astropy Table with the columns OUTPUT added (see correct_parallax).
+def correct_table(table: pd.DataFrame | Table, offsets: OffsetMap | None, **settings: Any) -> pd.DataFrame | Table:
+    """A copy of a DataFrame or astropy Table with columns added: OUTPUT (see correct_parallax) or CORRECTED.
 
-    `columns` maps standard names (COLUMNS) to the table's, a name or `{column, unit}`; columns that bear the standard
-    names need no entry. Units of an astropy Table are honoured. With `with_official` the official zero point is
-    computed and subtracted first. Raises ApplyError or TableError, one line each.
+    `settings` are those of Correction: base, columns, correction, inflate. Columns that bear the standard names, or
+    VizieR's, need no entry in `columns`; units of an astropy Table are honoured. Raises ApplyError or TableError, one
+    line each.
     """
-    correction = Correction(offsets, base=base, columns=columns, with_official=with_official)
-    return with_columns(table, correction, "the table")
+    return with_columns(table, Correction(offsets, **settings), "the table")
 
 
 def correct_file(
     catalogue: str | Path, output: str | Path, correction: Correction, *, overwrite: bool = False, chunk: int = CHUNK
 ) -> np.ndarray:
-    """Write a catalogue with the columns OUTPUT added; the numbers of rows by map_flag.
+    """Write a catalogue with the columns of a Correction added; the numbers of rows by flag (FLAGS).
 
     FITS, Parquet and CSV, written in the format they were read in, go through in chunks of rows, whatever their
     size; VOTable, ECSV and a change of format take memory for the whole table. FITS: the first binary table of the

@@ -80,6 +80,25 @@ OFFSETS: dict[str, Column] = {
     "offset_raw": _c("float", "uas", -1e6, 1e6, "1000 (parallax - reference_parallax)"),
     "offset_corrected": _c("float", "uas", -1e6, 1e6, "1000 (parallax_corrected - reference_parallax)"),
 }
+# How VizieR calls Gaia's columns (I/350/gaiaedr3 and I/355/gaiadr3); GAIA has the archive's own names.
+VIZIER: dict[str, str] = {
+    "source_id": "Source",
+    "ra": "RA_ICRS",
+    "dec": "DE_ICRS",
+    "l": "GLON",
+    "b": "GLAT",
+    "ecl_lat": "ELAT",
+    "pmra": "pmRA",
+    "pmdec": "pmDE",
+    "parallax": "Plx",
+    "parallax_error": "e_Plx",
+    "phot_g_mean_mag": "Gmag",
+    "bp_rp": "BP-RP",
+    "nu_eff_used_in_astrometry": "nueff",
+    "pseudocolour": "pscol",
+    "astrometric_params_solved": "Solved",
+    "ruwe": "RUWE",
+}
 STANDARD: dict[str, Column] = {**GAIA, **TMASS, **DISTANCES, **TARGETS, **MATCH, **OFFSETS}
 
 # Order of the columns of tracers.parquet.

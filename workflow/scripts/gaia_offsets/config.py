@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from gaia_offsets.columns import STANDARD
-from gaia_offsets.published import pairing_faults
+from gaia_offsets.published import catalogue_correction, pairing_faults
 
 Config = dict[str, Any]
 MAX_BINS = 10_000
@@ -464,8 +464,9 @@ def _catalogue_faults(config: Config) -> Iterator[str]:
         if entry["sample"] not in config["samples"]:
             near = _near(entry["sample"], config["samples"])
             yield f"catalogues.{name}.sample: {entry['sample']!r} is not one of samples{near}"
-        official = entry.get("with_official", False)
-        for key, reason in pairing_faults(entry["base"], entry.get("map"), with_official=official):
+        if "correction" in entry and "with_official" in entry:
+            yield f"catalogues.{name}.with_official: give this or correction, not both"
+        for key, reason in pairing_faults(entry["base"], entry.get("map"), correction=catalogue_correction(entry)):
             yield f"catalogues.{name}.{key}: {reason}"
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 # A parallax is `raw` (as published) or `corrected` (official zero point subtracted); so is the map of its offsets.
 ENDINGS = {"corrected": "corr", "raw": "noncorr"}  # endings of the columns of each in the paper's Table 1
@@ -18,27 +19,39 @@ FITS_UNITS = {"uas": "10**-6 arcsec"}
 VO_UNITS = {"uas": "uarcsec"}  # VOTable and the machine-readable tables
 
 
-def map_for(base: str, *, with_official: bool = False) -> str:
-    """The map, raw or corrected, for a parallax of a base; with_official: its zero point is subtracted on the way."""
-    return "corrected" if with_official else BASES[base]
+# What may be subtracted before a map: the models by name, COLUMN_PREFIX and a column of the catalogue, or NONE.
+NONE, OFFICIAL, COLUMN_PREFIX = "none", "lindegren2021", "column:"
+MODELS = (OFFICIAL, "maiz_apellaniz2022")
 
 
-def pairing_faults(base: str, parallax: str | None = None, *, with_official: bool) -> Iterator[tuple[str, str]]:
-    """Why a parallax of this base must not be corrected with this map: (base, with_official or map, reason) each.
+def map_for(base: str, *, correction: str = NONE) -> str:
+    """The map, raw or corrected, for a parallax of a base from which a correction is subtracted on the way."""
+    return BASES[base] if correction == NONE else "corrected"
 
-    Nothing comes where they go together. `parallax` is raw or corrected, None for the map that fits.
+
+def catalogue_correction(entry: Mapping[str, Any]) -> str:
+    """What is subtracted first from a catalogue of the config: its `correction`, or that of `with_official`."""
+    return entry.get("correction", OFFICIAL if entry.get("with_official") else NONE)
+
+
+def pairing_faults(base: str, parallax: str | None = None, *, correction: str = NONE) -> Iterator[tuple[str, str]]:
+    """Why a parallax of this base must not be corrected so: (base, correction or map, reason) each.
+
+    Nothing comes where they go together. `parallax` is raw or corrected, None for the map that fits; `correction` is
+    what is subtracted first.
     """
+    if correction not in (NONE, *MODELS) and not correction.startswith(COLUMN_PREFIX):
+        yield "correction", f"correction {correction!r} is none of {', '.join((NONE, *MODELS))}, {COLUMN_PREFIX}NAME"
+        return
     if base not in BASES:
         yield "base", f"base {base!r} is neither raw (published) nor official (zero point subtracted)"
         return
-    if with_official and base == "official":
-        yield "with_official", "base official: the official zero point is subtracted already; it must not be twice"
-    wanted = map_for(base, with_official=with_official)
+    if correction != NONE and base == "official":
+        yield "correction", f"base official: a zero point is subtracted already; {correction} must not be on top of it"
+    wanted = map_for(base, correction=correction)
     if parallax not in (None, wanted):
-        also = "; or subtract the official zero point first (with_official)" if wanted == "raw" else ""
-        what = f"base {base}" + (
-            " whose official zero point is subtracted first (with_official)" if with_official else ""
-        )
+        also = "; or subtract a zero point first (correction)" if wanted == "raw" else ""
+        what = f"base {base}" + (f" from which {correction} is subtracted first" if correction != NONE else "")
         yield "map", f"the {parallax} map does not go on a parallax of {what}: use the {wanted} map{also}"
 
 
@@ -128,7 +141,7 @@ FLAGS = {
     OUTSIDE: "outside the footprint of the map: no offset subtracted",
     NO_PARALLAX: "no parallax (2p)",
     NO_POSITION: "no position, or one off the sky: no offset subtracted",
-    NO_ZERO_POINT: "no official zero point, asked for, at this magnitude and colour: nothing subtracted",
+    NO_ZERO_POINT: "no zero point, asked for, at this magnitude and colour: nothing subtracted",
 }
 OUTPUT: tuple[Field, ...] = (
     Field(
@@ -145,4 +158,10 @@ OUTPUT: tuple[Field, ...] = (
     ),
     Field("map_flag", "", None, "; ".join(f"{flag} {text}" for flag, text in FLAGS.items())),
 )
-ZERO_POINT = Field("official_zero_point", "mas", 6, "official zero point, subtracted before the map's offset")
+ZERO_POINT = Field("subtracted_zero_point", "mas", 6, "zero point of the correction, subtracted before any map's")
+CORRECTED = Field(
+    "parallax_corrected", "mas", 6, "parallax minus subtracted_zero_point, no map; null where there is no zero point"
+)
+TRUE_ERROR = Field(
+    "parallax_error_true", "mas", 6, "published error times k, and 10.3 uas in quadrature (Maiz Apellaniz 2022)"
+)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gzip
 import sys
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.columns import STANDARD
+from gaia_offsets.columns import STANDARD, VIZIER
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -129,25 +130,42 @@ def column_names(path: str | Path) -> list[str]:
     return list(_read_native(path, None)[0].columns)
 
 
+def column_for(name: str, present: Collection[str], where: str | Path, say: str) -> str | None:
+    """The column that stands for a standard name without being told: the name itself, or VizieR's for it; else None.
+
+    Raises TableError where both are present; `say` tells how to choose, with {column} for the column.
+    """
+    found = [own for own in (name, VIZIER.get(name)) if own in present]
+    if len(found) > 1:
+        choice = " or ".join(say.format(name=name, column=own) for own in found)
+        raise TableError(f"{where}: {' and '.join(map(repr, found))} could both be the {name!r}; write {choice}")
+    return found[0] if found else None
+
+
 def read_table(
-    path: str | Path, columns: dict[str, Any] | None = None, *, required: tuple[str, ...] | list[str] = ()
+    path: str | Path,
+    columns: dict[str, Any] | None = None,
+    *,
+    required: tuple[str, ...] | list[str] = (),
+    vizier: Iterable[str] = (),
 ) -> pd.DataFrame:
     """Read a table of any known format into standard names, types and units.
 
     `columns` maps a standard (or the user's own) name to a column of the file: a name, or
     `{column, unit}` where the unit is the file's and is converted to the standard one. Columns of the file that already
-    bear a standard name need no entry. Columns not mentioned either way are left out. A unit stated in the file itself
-    is used where the map gives none; where neither does, the standard unit is assumed.
+    bear a standard name need no entry, nor do VizieR's columns that stand for the standard names in `vizier`. Columns
+    not mentioned either way are left out. A unit stated in the file itself is used where the map gives none; where
+    neither does, the standard unit is assumed.
 
     Raises TableError (one line: file, column, number of rows, what to do) for a file that cannot be read, a missing
-    column, an identifier stored as a fraction or a value outside the column's range.
+    column, two columns for one name, an identifier stored as a fraction or a value outside the column's range.
     """
     path = Path(path)
     columns = columns or {}
     spec = {name: entry if isinstance(entry, dict) else {"column": entry} for name, entry in columns.items()}
     sources = {entry["column"]: name for name, entry in spec.items()}
     try:
-        wanted = {entry["column"] for entry in spec.values()} | set(STANDARD)
+        wanted = {entry["column"] for entry in spec.values()} | set(STANDARD) | {VIZIER.get(name) for name in vizier}
         native, units = _read_native(path, wanted)
     except TableError:
         raise
@@ -163,6 +181,12 @@ def read_table(
         raise TableError(
             f"{path}: no column {missing[0]!r} (wanted as {sources[missing[0]]!r}); the file has: {present}{vector}"
         )
+    free = set(native.columns) - set(sources)
+    for name in vizier:
+        if name not in spec:
+            source = column_for(name, free, path, "`{name}: {column}` in `columns:`")
+            if source not in (None, name):
+                spec[name] = {"column": source}
     frame: dict[str, pd.Series] = {}
     for name, entry in spec.items():
         source = entry["column"]

@@ -1,0 +1,201 @@
+"""Corrections before a map and without one, true errors, and VizieR's names: what `gaia-offsets apply` takes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from astropy.table import MaskedColumn, Table
+from crossmatch_tables import read_tables
+from unit.shared import ROOT, refused
+from unit.test_apply import READ, offsets_of, plain, run, write_map
+
+from gaia_offsets import apply
+from gaia_offsets.columns import VIZIER
+from gaia_offsets.official import zero_point
+from gaia_offsets.sky import pixel_index
+
+MAIZ = "maiz_apellaniz2022"
+
+
+def vizier() -> Table:
+    """Stars under VizieR's names and units: 5p, 6p, too faint for a zero point, 2p, south of the map."""
+    table = Table({"Source": 2**60 + np.arange(5)})
+    table["RA_ICRS"], table["DE_ICRS"] = np.full(5, 10.0), np.array([50.0, 50.0, 50.0, 50.0, -50.0])
+    table["Plx"] = MaskedColumn([1.0, 1.0, 1.0, 0.0, 1.0], mask=[False, False, False, True, False])
+    table["e_Plx"] = MaskedColumn([0.02, 0.02, 0.02, 0.0, 0.02], mask=[False, False, False, True, False])
+    table["Gmag"] = [15.0, 15.0, 21.5, 15.0, 15.0]
+    table["nueff"] = MaskedColumn([1.35, 0.0, 1.5, 0.0, 1.8], mask=[False, True, False, True, False])
+    table["pscol"] = MaskedColumn([0.0, 1.35, 0.0, 0.0, 0.0], mask=[True, False, True, True, True])
+    table["ELAT"], table["Solved"] = [-45.0, -45.0, 0.0, 0.0, 0.0], np.array([31, 95, 31, 3, 31], dtype=np.int16)
+    table["RUWE"], table["bias"] = [1.0, 1.0, 1.0, 1.0, 1.5], [-20.0, -21.0, np.nan, -22.0, -23.0]
+    units = {"RA_ICRS": "deg", "DE_ICRS": "deg", "Plx": "mas", "e_Plx": "mas", "Gmag": "mag", "ELAT": "deg"}
+    for name, unit in (units | {"nueff": "um-1", "pscol": "um-1", "bias": "uas"}).items():
+        table[name].unit = unit
+    return table
+
+
+# At (15, 1.35, -45) and (15, 1.8, 0), by independent implementations; 6p sources are those of Lindegren et al. 2021b.
+SIX = -0.040913
+ZERO_POINTS = {
+    MAIZ: [-0.036349, SIX, np.nan, np.nan, -0.030113],
+    "lindegren2021": [-0.039744, SIX, np.nan, np.nan, -0.032770],
+    "column:bias": [-0.020, -0.021, np.nan, -0.022, -0.023],
+}
+# k is 1.35 at G 14.75 and 1.24 at 15.25, so 1.295 at 15; 1.14 at 21.5. ke is 1.28 at 14.5 and 1.38 at 15.5: 1.33.
+TRUE = np.hypot(0.02 * np.array([1.295, 1.295 * 1.25, 1.14, np.nan, 1.295 * 2.33]), 0.0103)
+
+
+def written(form: str, folder, table: Table | None = None):
+    path = folder / f"cat.{form}"
+    (vizier() if table is None else table).write(path, format=READ[form], overwrite=True)
+    return path, folder / f"out.{form}"
+
+
+def map_on(folder, correction: str):
+    return write_map(folder, official=correction.removeprefix("column:"))
+
+
+@pytest.mark.parametrize("form", READ)
+@pytest.mark.parametrize("correction", ZERO_POINTS)
+@pytest.mark.parametrize("mapped", [False, True])
+def test_every_correction_on_a_file_with_names_of_vizier(form, correction, mapped, tmp_path):
+    path, output = written(form, tmp_path)
+    given = map_on(tmp_path, correction) if mapped else "-"
+    unit = ["--unit", "correction=uas"] if correction.startswith("column") and form == "csv" else []
+    assert run(given, path, output, "--correction", correction, "--inflate", *unit) == 0
+    result = Table.read(output, format=READ[form])
+    zero = np.array(ZERO_POINTS[correction])
+    np.testing.assert_allclose(plain(result["subtracted_zero_point"]), zero, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(plain(result["parallax_error_true"]), TRUE, rtol=1e-12)
+    if not mapped:
+        assert result.colnames[-3:] == ["parallax_corrected", "subtracted_zero_point", "parallax_error_true"]
+        expected = np.array([1.0, 1.0, 1.0, np.nan, 1.0]) - zero
+        np.testing.assert_allclose(plain(result["parallax_corrected"]), expected, rtol=0, atol=1e-6)
+        return
+    assert result["map_flag"].tolist() == [0, 0, 4, 2, 1]
+    pixel = pixel_index([10.0], [50.0], nside=4, ordering="nested")[0]
+    offset = np.array([1e-3 * offsets_of(pixel)[1]] * 2 + [0, 0, 0])
+    expected = np.array([1.0, 1.0, 1.0, np.nan, 1.0]) - np.nan_to_num(zero) - offset
+    np.testing.assert_allclose(plain(result["parallax_map_corrected"]), expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("base", ["raw", "official"])
+@pytest.mark.parametrize("frame", ["equatorial", "galactic"])
+def test_a_map_alone_and_galactic_names(base, frame, tmp_path, capsys):
+    table = vizier()
+    table["GLON"], table["GLAT"] = apply.to_galactic(np.asarray(table["RA_ICRS"]), np.asarray(table["DE_ICRS"]))
+    table.remove_columns(["RA_ICRS", "DE_ICRS"])
+    path, output = written("fits", tmp_path, table)
+    assert run(write_map(tmp_path, frame=frame), path, output, "--base", base) == 0
+    said = capsys.readouterr().err
+    assert ("stands on lindegren2021: it must be the one subtracted already" in said) == (base == "official")
+    place = (10.0, 50.0) if frame == "equatorial" else (table["GLON"][0], table["GLAT"][0])
+    pixel = pixel_index([place[0]], [place[1]], nside=4, ordering="nested")[0]
+    found = Table.read(output)[0]
+    inside = pixel in apply.read_map(write_map(tmp_path, frame=frame), parallax="raw").pixels
+    assert found["map_flag"] == (0 if inside else 1) and inside == (frame == "equatorial")
+    if inside:
+        assert found["map_offset"] == offsets_of(pixel)[base == "official"]
+
+
+def test_inflate_alone_and_the_report(tmp_path, capsys):
+    path, output = written("csv", tmp_path)
+    assert run("-", path, output, "--inflate") == 0
+    assert "1 of 5 rows have no parallax_error_true" in capsys.readouterr().err
+    assert list(pd.read_csv(output).columns) == [*vizier().colnames, "parallax_error_true"]
+    assert run("-", path, output, "--with-official", "--overwrite") == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "3 of 5 rows: corrected with lindegren2021",
+        "1 of 5 rows: no parallax (2p)",
+        "1 of 5 rows: no zero point, asked for, at this magnitude and colour: nothing subtracted",
+    ]
+
+
+def test_ecliptic_latitude_is_computed_where_there_is_none():
+    table = vizier()
+    table.remove_column("ELAT")
+    result = apply.correct_table(table, None, correction=MAIZ)
+    latitude = apply.ecliptic_latitude(np.array([10.0]), np.array([50.0]))
+    assert result["subtracted_zero_point"][1] == zero_point([15.0], [np.nan], [1.35], latitude, [95])[0]
+
+
+def test_a_map_and_a_correction_that_do_not_go_together(tmp_path, capsys):
+    path, output = written("fits", tmp_path)
+    (tmp_path / "bias").mkdir()
+    official, bias = write_map(tmp_path), map_on(tmp_path / "bias", "column:bias")
+    for words, *arguments in (
+        ("the map stands on lindegren2021, not on maiz_apellaniz2022", official, "--correction", MAIZ),
+        ("the map stands on lindegren2021, not on column:bias", official, "--correction", "column:bias"),
+        ("the map stands on bias, not on lindegren2021", bias, "--with-official"),
+        ("a zero point is subtracted already", official, "--base", "official", "--correction", MAIZ),
+        ("a zero point is subtracted already", "-", "--base", "official", "--correction", MAIZ),
+        ("use the corrected map", official, "--map", "raw", "--correction", "lindegren2021"),
+        ("'gaia' is none of none, lindegren2021, maiz_apellaniz2022, column:NAME", "-", "--correction", "gaia"),
+        ("no column 'nothing'", "-", "--correction", "column:nothing"),
+        ("nothing to do", "-"),
+        ("MAP is -", "-", "--inflate", "--nside", "4"),
+        ("NAME=UNIT", "-", "--inflate", "--unit", "correction=uas"),
+    ):
+        capsys.readouterr()
+        assert run(arguments[0], path, output, *arguments[1:]) == 1
+        said = capsys.readouterr().err
+        assert words in said and said.count("\n") == 1, said
+
+
+def test_two_columns_that_could_be_the_same_are_refused(tmp_path, capsys):
+    both = vizier()
+    both["parallax"] = np.arange(5.0)
+    path, output = written("parquet", tmp_path, both)
+    assert run("-", path, output, "--with-official") == 1
+    said = "'parallax' and 'Plx' could both be the 'parallax'; write --parallax parallax or --parallax Plx"
+    assert capsys.readouterr().err == f"{path}: {said}\n"
+    assert run("-", path, output, "--with-official", "--parallax", "Plx") == 0
+    assert run("-", path, output, "--inflate", "--overwrite") == 0  # which parallax does not matter here
+    both["ruwe"] = 1.0
+    with refused("'ruwe' and 'RUWE'.*--ruwe RUWE"):
+        apply.correct_table(both, None, inflate=True)
+    for missing in ("e_Plx", "Gmag", "Solved", "RUWE"):
+        less = vizier()
+        less.remove_column(missing)
+        with refused("no column"):
+            apply.correct_table(less, None, inflate=True)
+
+
+def test_a_unit_without_a_column_goes_with_the_names_of_vizier(tmp_path):
+    table = vizier()
+    table["Plx"] = 1000.0 * np.asarray(table["Plx"])
+    path, output = written("csv", tmp_path, table)
+    assert run("-", path, output, "--correction", MAIZ, "--unit", "parallax=uas") == 0
+    assert pd.read_csv(output)["parallax_corrected"][0] == pytest.approx(1.036349, abs=1e-6)
+
+
+def test_a_map_that_does_not_say_what_it_stands_on(tmp_path, capsys):
+    path, output = written("fits", tmp_path)
+    silent = write_map(tmp_path, form="csv")
+    grid = ("--frame", "equatorial", "--nside", "4", "--ordering", "nested", "--systematic", "10.3")
+    assert run(silent, path, output, "--correction", MAIZ, *grid) == 0
+    assert "make sure that it is maiz_apellaniz2022" in capsys.readouterr().err
+    assert "correction: maiz_apellaniz2022" in str(Table.read(output).meta)
+
+
+def test_real_giants_under_the_names_of_vizier(tmp_path):
+    """Medians of 2,287 5p giants of the Kepler field after each correction [uas], measured independently."""
+    giants = pd.read_csv(ROOT / "config/data/kepler_giants.csv.gz").rename(columns=VIZIER)
+    path, output = tmp_path / "giants.csv", tmp_path / "out.csv"
+    giants.to_csv(path, index=False)
+    for correction, expected in (("lindegren2021", -6.26), (MAIZ, -0.66)):
+        assert run("-", path, output, "--correction", correction, "--overwrite") == 0
+        stars = pd.read_csv(output).query("Solved == 31")
+        offset = 1e3 * (stars["parallax_corrected"] - 1 / stars["distance"])
+        assert len(stars) == 2287 and offset.median() == pytest.approx(expected, abs=0.005)
+
+
+def test_a_table_of_gaia_sources_for_the_local_match(tmp_path):
+    pd.DataFrame({"target_ra": [10.0], "target_dec": [50.0]}).to_csv(tmp_path / "targets.csv", index=False)
+    table = vizier()
+    table["pmRA"], table["pmDE"] = 0.0, 0.0
+    path, _ = written("ecsv", tmp_path, table)
+    paths = {"targets": tmp_path / "targets.csv", "gaia": path}
+    gaia = read_tables(paths, {"targets": {}, "gaia": {}})["gaia"]
+    assert {"source_id", "ra", "dec", "pmra", "parallax", "ruwe"} <= set(gaia.columns) and len(gaia) == 5

@@ -1,0 +1,59 @@
+"""The zero point and the true errors of Maiz Apellaniz 2022, against values of an independent implementation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gaia_offsets.coefficients import error_factor, table, true_error, zero_point_5p
+
+VALUES = [  # G, nu_eff, ecliptic latitude, zero point [mas]
+    (8, 1.5, 0, -0.022458),
+    (10, 1.45, 20, -0.029623),
+    (12.5, 1.45, 20, -0.025116),
+    (12.5, 1.45, 64, -0.017045),
+    (13.5, 1.48, 0, -0.042981),
+    (15, 1.35, -45, -0.036349),
+    (17, 1.25, 45, -0.026320),
+    (17.8, 1.6, 60, -0.030335),
+    (18, 1.48, 90, -0.025880),
+    (20, 1.6, 0, -0.010163),
+    (15, 1.8, 0, -0.030113),
+]
+
+
+@pytest.mark.parametrize(("g", "nu_eff", "latitude", "expected"), VALUES)
+def test_zero_points_of_another_implementation(g, nu_eff, latitude, expected):
+    assert zero_point_5p([g], [nu_eff], [latitude])[0] == pytest.approx(expected, abs=1e-6)
+
+
+def test_zero_point_outside_its_nodes_and_of_nothing():
+    ends = zero_point_5p([3.0, 6.0, 21.0, 25.0], [1.5] * 4, [30.0] * 4)
+    assert ends[0] == ends[1] and ends[2] == ends[3] and ends[0] != ends[3]
+    nothing = zero_point_5p([np.nan, 15.0, 15.0], [1.5, np.nan, 1.5], [0.0, 0.0, np.nan])
+    assert np.isnan(nothing).all()
+
+
+def test_term_by_hand():
+    # G 6, nu 1.0, sin beta 1: c1 -0.24, c2 0.24^3, c3 -0.24, c4 0; b2 = 2/3; q of the first node.
+    expected = -54.33 - 11.97 + 25.39 * 2 / 3 - 0.24 * (-31.1 + 19.1) - 2529.0 * 0.24**3
+    assert zero_point_5p([6.0], [1.0], [90.0])[0] == pytest.approx(1e-3 * expected, abs=1e-12)
+
+
+def test_error_factors_by_hand():
+    """Nodes of k: 1.24 at 15.25, 1.20 at 15.75, 2.62 and 1.14 at the ends; of ke: 1.28 at 14.5, 1.38 at 15.5."""
+    g = [15.5, 15.5, 15.5, 15.5, 3.0, 21.0, 12.0]
+    solved = [31, 95, 31, 95, 31, 31, 31]
+    ruwe = [1.4, 1.0, 1.5, 3.0, 1.0, 1.5, 1.5]
+    by_hand = [1.22, 1.22 * 1.25, 1.22 * 2.38, 1.22 * 1.25 * 2.38, 2.62, 1.14 * 2.32, 1.83 * 1.5]
+    assert error_factor(g, solved, ruwe) == pytest.approx(by_hand, rel=1e-12)
+    assert np.isnan(error_factor([15.0] * 3 + [np.nan], [3, np.nan, 31, 31], [1.0, 1.0, np.nan, 1.0])).all()
+
+
+def test_true_error_by_hand():
+    assert true_error([0.02, 0.0], np.array([1.5, 2.0])) == pytest.approx([np.sqrt(0.03**2 + 0.0103**2), 0.0103])
+
+
+def test_tables_are_whole():
+    assert table("maiz_apellaniz2022_zero_point_5p").shape == (16, 9)
+    assert table("maiz_apellaniz2022_k").shape == (20, 2)

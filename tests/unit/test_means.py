@@ -1,0 +1,99 @@
+"""The mean parallax of a group of stars: closed forms, a compact cluster, and the command."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from unit.shared import refused
+
+from gaia_offsets import __main__ as command
+from gaia_offsets import means
+from gaia_offsets.covariance import maiz_apellaniz2021
+
+V0 = float(maiz_apellaniz2021(0.0))
+
+
+def test_two_stars_by_the_closed_form():
+    """Weights w and 1 - w: mean w a + (1 - w) b, variance w2 (s2 + V0) + (1 - w)2 (t2 + V0) + 2 w (1 - w) V(theta)."""
+    s, t, apart = 0.03, 0.06, 5.0
+    mean, statistical, error = means.mean_parallax([1.0, 1.2], [s, t], [10.0, 10.0], [20.0, 20.0 + apart])
+    w = t**2 / (s**2 + t**2)
+    between = 1e-6 * float(maiz_apellaniz2021(apart))
+    variance = w**2 * (s**2 + 1e-6 * V0) + (1 - w) ** 2 * (t**2 + 1e-6 * V0) + 2 * w * (1 - w) * between
+    assert mean == pytest.approx(w * 1.0 + (1 - w) * 1.2) and w == pytest.approx(0.8)
+    assert statistical == pytest.approx((s**-2 + t**-2) ** -0.5)
+    # The cosine's rounding puts a star up to 1e-6 deg from itself, where the covariance has a cusp: 4e-4 uas2.
+    assert error == pytest.approx(np.sqrt(variance), rel=1e-7) and between > 5e-5
+
+
+def test_close_stars_have_the_weights_of_least_squares():
+    errors = np.array([0.02, 0.05, 0.03])
+    parallax = np.array([1.0, 1.1, 0.9])
+    whole = np.linalg.inv(np.diag(errors**2) + 1e-6 * V0)
+    best = whole.sum(axis=0) / whole.sum()
+    mean, _, error = means.mean_parallax(parallax, errors, [10.0] * 3, [20.0] * 3)
+    assert mean == pytest.approx(best @ parallax) and error == pytest.approx(whole.sum() ** -0.5, rel=1e-4)
+
+
+def test_a_compact_cluster_falls_to_the_floor_and_no_further():
+    random = np.random.default_rng(1)
+    for n, below in ((100, 0.0120), (5000, 0.01033)):
+        place = random.normal(0.0, 1e-6, (2, n))
+        _, statistical, error = means.mean_parallax(np.ones(n), np.full(n, 0.05), 10 + place[0], 20 + place[1])
+        assert statistical == pytest.approx(0.05 / np.sqrt(n)) and 0.0103 < error < below
+    assert error == pytest.approx(1e-3 * np.sqrt(V0), rel=0.003)
+
+
+def test_many_stars_are_gathered_and_give_nearly_the_same(monkeypatch):
+    random = np.random.default_rng(2)
+    stars = (
+        1.0 + random.normal(0, 0.05, 4000),
+        np.full(4000, 0.05),
+        random.uniform(0, 30, 4000),
+        random.uniform(0, 30, 4000),
+    )
+    exact = means.mean_parallax(*stars)
+    monkeypatch.setattr(means, "MANY", 100)
+    gathered = means.mean_parallax(*stars)
+    assert gathered[:2] == exact[:2] and gathered[2] == pytest.approx(exact[2], rel=0.01) and gathered[2] != exact[2]
+
+
+def stars() -> pd.DataFrame:
+    """Two groups under VizieR's names, a star of none, a null and an error of 0."""
+    table = pd.DataFrame({"Plx": [1.0, 1.2, 0.5, np.nan, 3.0, 9.0], "e_Plx": [0.03, 0.06, 0.1, 0.1, 0.0, 0.1]})
+    table["RA_ICRS"], table["DE_ICRS"] = 10.0, [20.0, 25.0, 1.0, 1.0, 1.0, 1.0]
+    table["Gmag"], table["Solved"], table["RUWE"] = 15.5, 31, 1.0
+    return table.assign(cluster=["a", "a", "b", "b", "b", None])
+
+
+def test_groups_of_a_file(tmp_path, capsys):
+    path = tmp_path / "stars.csv"
+    stars().to_csv(path, index=False)
+    assert command.main(["mean", str(path), "--group", "cluster"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "group,n,left_out,mean_parallax,error_statistical,error"
+    mean, statistical, error = means.mean_parallax([1.0, 1.2], [0.03, 0.06], [10, 10], [20, 25])
+    assert lines[1] == f"a,2,0,{mean:.6f},{statistical:.6f},{error:.6f}"
+    assert lines[2] == f"b,1,2,0.500000,0.100000,{np.hypot(0.1, 1e-3 * np.sqrt(V0)):.6f}" and len(lines) == 3
+    assert command.main(["mean", str(path), "--inflate"]) == 0
+    row = capsys.readouterr().out.splitlines()[1].split(",")
+    assert row[:3] == ["all", "4", "2"]
+    assert float(row[4]) == pytest.approx(1.22 * (1 / 0.03**2 + 1 / 0.06**2 + 2 / 0.1**2) ** -0.5, abs=1e-6)
+
+
+def test_a_unit_and_what_is_refused(tmp_path, capsys):
+    path = tmp_path / "stars.csv"
+    stars().assign(Plx=1000 * stars()["Plx"]).rename(columns={"Plx": "p"}).to_csv(path, index=False)
+    assert command.main(["mean", str(path), "--parallax", "p", "--unit", "parallax=uas", "--group", "cluster"]) == 0
+    assert capsys.readouterr().out.splitlines()[2].startswith("b,1,2,0.500000")
+    for words, *more in (("parallax",), ("'nobody'", "--parallax", "p", "--group", "nobody")):
+        assert command.main(["mean", str(path), *more]) == 1
+        said = capsys.readouterr().err
+        assert words in said and said.count("\n") == 1
+    stars().assign(parallax=1.0).to_csv(path, index=False)
+    with refused("'parallax' and 'Plx' could both be"):
+        means.file_means(path)
+    assert means.file_means(path, columns={"parallax": "Plx"})["n"].tolist() == [4]
+    with refused("no column 'ruwe'"):
+        means.group_means(pd.DataFrame({name: [1.0] for name in (*means.NEEDED, *means.INFLATING[:2])}), inflate=True)

@@ -1,0 +1,70 @@
+"""Tables of Maiz Apellaniz 2022 (A&A 657, A130), shipped beside this file: a second zero point, and true errors.
+
+They reached us at second hand, from public code.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+FLOOR_MAS = 0.0103  # root of the angular covariance at 0 deg
+SIX_PARAMETERS = 1.25  # k of 6p sources over that of 5p sources
+RUWE_LIMIT = 1.4
+# Above RUWE_LIMIT k grows by 1 + ke: G and ke.
+_KE = ((12.5, 13.5, 14.5, 15.5, 16.5, 17.5), (0.50, 1.01, 1.28, 1.38, 1.44, 1.32))
+
+
+@cache
+def table(name: str) -> pd.DataFrame:
+    """A table by its name without ending, the first column G [mag] of its nodes; not to be changed."""
+    return pd.read_csv(Path(__file__).parent / "data" / f"{name}.csv")
+
+
+def zero_point_5p(
+    phot_g_mean_mag: np.ndarray,
+    nu_eff_used_in_astrometry: np.ndarray,
+    ecl_lat: np.ndarray,
+    coefficients: str = "maiz_apellaniz2022_zero_point_5p",
+) -> np.ndarray:
+    """Zero point [mas] of 5p sources, (N,): sum of q_jk(G) c_j(nu_eff) b_k(beta), Lindegren et al. 2021b, Appendix A.
+
+    G in mag, nu_eff in 1/um, ecliptic latitude in degrees. The q_jk are linear in G between the nodes of the table
+    `coefficients` and constant outside; null inputs give null. The range of the model is the caller's business.
+    """
+    g, nu, sine = (np.asarray(x, dtype=float) for x in (phot_g_mean_mag, nu_eff_used_in_astrometry, ecl_lat))
+    sine = np.sin(np.radians(sine))
+    colours = {
+        "0": np.ones_like(nu),
+        "1": np.clip(nu - 1.48, -0.24, 0.24),
+        "2": np.clip(1.48 - nu, 0.0, 0.24) ** 3,
+        "3": np.minimum(nu - 1.24, 0.0),
+        "4": np.maximum(nu - 1.72, 0.0),
+    }
+    latitudes = {"0": np.ones_like(sine), "1": sine, "2": sine**2 - 1.0 / 3.0}
+    nodes = table(coefficients)
+    terms = (  # columns are called q_jk with j and k, e.g. q12_uas
+        np.interp(g, nodes["g_mag"], nodes[column]) * colours[column[1]] * latitudes[column[2]]
+        for column in nodes.columns.drop("g_mag")
+    )
+    return 1e-3 * sum(terms)
+
+
+def error_factor(phot_g_mean_mag: np.ndarray, astrometric_params_solved: np.ndarray, ruwe: np.ndarray) -> np.ndarray:
+    """How many times larger than published a parallax error is, (N,): k of 5p sources, more for 6p or a high RUWE.
+
+    Null for other solutions than 31 and 95 and for null inputs.
+    """
+    g, solved, ruwe = (np.asarray(x, dtype=float) for x in (phot_g_mean_mag, astrometric_params_solved, ruwe))
+    nodes = table("maiz_apellaniz2022_k")
+    k = np.interp(g, nodes["g_mag"], nodes["k"])
+    k = np.where(solved == 95, SIX_PARAMETERS * k, k) * np.where(ruwe > RUWE_LIMIT, 1.0 + np.interp(g, *_KE), 1.0)
+    return np.where(np.isin(solved, (31, 95)) & np.isfinite(ruwe), k, np.nan)
+
+
+def true_error(parallax_error: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    """True error [mas] of single parallaxes, (N,), from published ones [mas] and their error_factor."""
+    return np.hypot(factor * np.asarray(parallax_error, dtype=float), FLOOR_MAS)
