@@ -93,3 +93,9 @@ def test_median_raw_offset(name: str, solved: int, distance: str, n: int, median
     assert len(rows) == n
     offset = 1000 * (rows["parallax"] - 1 / rows[distance]).median()
     assert offset == pytest.approx(median, abs=0.05 if solved == 95 else 0.01)
+
+
+def test_the_package_and_the_config_ship_the_same_coefficients():
+    name = "maiz_apellaniz2022_zero_point_5p.csv"
+    package = ROOT / "workflow/scripts/gaia_offsets/data" / name
+    assert package.read_bytes() == (ROOT / "config/data" / name).read_bytes()

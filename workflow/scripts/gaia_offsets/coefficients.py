@@ -28,12 +28,13 @@ def zero_point_5p(
     phot_g_mean_mag: np.ndarray,
     nu_eff_used_in_astrometry: np.ndarray,
     ecl_lat: np.ndarray,
-    coefficients: str = "maiz_apellaniz2022_zero_point_5p",
+    nodes: pd.DataFrame | None = None,
 ) -> np.ndarray:
     """Zero point [mas] of 5p sources, (N,): sum of q_jk(G) c_j(nu_eff) b_k(beta), Lindegren et al. 2021b, Appendix A.
 
-    G in mag, nu_eff in 1/um, ecliptic latitude in degrees. The q_jk are linear in G between the nodes of the table
-    `coefficients` and constant outside; null inputs give null. The range of the model is the caller's business.
+    G in mag, nu_eff in 1/um, ecliptic latitude in degrees. The q_jk are linear in G between the rows of `nodes` (g_mag,
+    q00_uas, ...; those of Maiz Apellaniz 2022 if not given) and constant outside; null inputs give null. The range of
+    the model is the caller's business.
     """
     g, nu, sine = (np.asarray(x, dtype=float) for x in (phot_g_mean_mag, nu_eff_used_in_astrometry, ecl_lat))
     sine = np.sin(np.radians(sine))
@@ -45,7 +46,7 @@ def zero_point_5p(
         "4": np.maximum(nu - 1.72, 0.0),
     }
     latitudes = {"0": np.ones_like(sine), "1": sine, "2": sine**2 - 1.0 / 3.0}
-    nodes = table(coefficients)
+    nodes = table("maiz_apellaniz2022_zero_point_5p") if nodes is None else nodes
     terms = (  # columns are called q_jk with j and k, e.g. q12_uas
         np.interp(g, nodes["g_mag"], nodes[column]) * colours[column[1]] * latitudes[column[2]]
         for column in nodes.columns.drop("g_mag")

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets import official as package
+from gaia_offsets.coefficients import zero_point_5p
 from gaia_offsets.columns import TRACERS
 from gaia_offsets.dataset import read_dataset
 from gaia_offsets.published import ENDINGS
@@ -75,26 +76,11 @@ def read_coefficients(path: str) -> pd.DataFrame:
 
 
 def _by_coefficients(model: Mapping[str, np.ndarray], table: pd.DataFrame) -> np.ndarray:
-    """sum q_jk(G) c_j(nu_eff) b_k(ecl_lat) of 5p stars [mas], as in Lindegren et al. 2021b, Appendix A.
-
-    q is linear between the rows of the table and constant outside; null outside the range of nu_eff of the package.
-    """
+    """Zero point [mas] of 5p stars; null outside the range of nu_eff of the package."""
     g, nu_eff, _, latitude, solved = model.values()
-    sine = np.sin(np.radians(latitude))
-    colour = (
-        np.ones(len(g)),
-        np.clip(nu_eff - 1.48, -0.24, 0.24),
-        np.clip(1.48 - nu_eff, 0.0, 0.24) ** 3,
-        np.minimum(nu_eff - 1.24, 0.0),
-        np.maximum(nu_eff - 1.72, 0.0),
-    )
-    position = (np.ones(len(g)), sine, sine**2 - 1.0 / 3.0)
-    total = np.zeros(len(g))
-    for column in table.columns.drop("g_mag"):
-        q = np.interp(g, table["g_mag"], table[column])
-        total += q * colour[int(column[1])] * position[int(column[2])]
     low, high = package.NU_EFF_RANGE
-    return np.where((solved == 31) & (nu_eff >= low) & (nu_eff <= high), total / 1000.0, np.nan)
+    inside = (solved == 31) & (nu_eff >= low) & (nu_eff <= high)
+    return np.where(inside, zero_point_5p(g, nu_eff, latitude, table), np.nan)
 
 
 def _map_offset(table: pd.DataFrame, name: str, block: Mapping[str, Any]) -> np.ndarray:
