@@ -94,7 +94,7 @@ def test_an_edit_of_a_module_changes_the_rules_that_import_it(copy: Path) -> Non
 
 def test_an_edit_of_a_template_changes_the_rules_of_its_pages(copy: Path) -> None:
     for template, rules in (
-        ("page", {"draw_budget", "draw_claims", "draw_samples", "tell_results"}),  # those that extend it
+        ("page", {"draw_budget", "draw_claims", "draw_corrections", "draw_samples", "tell_results"}),  # extend it
         ("verdicts", {"draw_claims", "tell_results"}),  # those that include it
         ("claims", {"draw_claims"}),
     ):

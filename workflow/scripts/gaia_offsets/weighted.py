@@ -1,4 +1,4 @@
-"""Every star with its own error, Gaia's and the reference's: differences, fitted scatter, weighted means.
+"""Every star with its own error, Gaia's and the reference's: differences, fitted scatter, weighted means, lines.
 
 All values are in uas. A star without one of its errors has no weight, and is null here.
 """
