@@ -75,7 +75,8 @@ def with_offsets(stars: pd.DataFrame, *, official: str) -> pd.DataFrame:
     TableError where no star gets an official zero point, or where the median offset can only be a wrong unit.
     """
     table = stars.reindex(columns=[*dict.fromkeys([*TRACERS, *stars.columns])]).copy()
-    table["solution"] = solution(table["astrometric_params_solved"])
+    if "solution" not in stars:  # select_stars gives the release's own classes
+        table["solution"] = solution(table["astrometric_params_solved"])
     if official == "lindegren2021":
         names = ("phot_g_mean_mag", "nu_eff_used_in_astrometry", "pseudocolour", "ecl_lat")
         table["zero_point"] = zero_point(*(table[name] for name in names), table["astrometric_params_solved"])
