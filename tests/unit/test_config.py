@@ -65,7 +65,7 @@ releases: {dr5: {like: edr}} | releases.dr5.like | 'edr' & mean edr3?
 releases: {dr4: {solution: {codes: {7p: [479, 31]}}}} | releases.dr4.solution.codes.7p | 31 is 5p already
 releases: {dr4: {solution: {codes: {orbital: 1}}}} | releases.dr4.solution.bits.orbital | stands in codes already
 releases: {edr3: {astrometry: all_source_astrometry}} | releases.edr3.astrometry | names no table all_source
-datasets: {q: {file: q.parquet, query: {url: 'https://a', table: tmass, columns: [ra]}}} | datasets.q.query.table | no sample
+datasets: {q: {file: q.parquet, query: {url: "http://a", table: tmass, columns: [l]}}} | datasets.q.query.table | no
 """
 # The same below samples.lamost_giants.
 OF_A_SAMPLE = """

@@ -237,7 +237,7 @@ class Archive:
         for table, columns in needed.items():
             there = present.get(table.lower())
             if there is None:
-                missing.append(Missing(table, None, near(table.lower(), tables)))
+                missing.append(Missing(table, None, _nearest_table(table.lower(), tables)))
                 continue
             for column in dict.fromkeys(columns):
                 if column.lower() not in there:
@@ -255,6 +255,14 @@ class Archive:
                 f"{self.url}: the archive does not have {'; '.join(map(str, missing))}; "
                 f"correct the names in the config's `{place}`"
             )
+
+
+def _nearest_table(table: str, tables: list[str]) -> str | None:
+    """The most like it of its own schema, or else of all."""
+    schema, _, name = table.rpartition(".")
+    siblings = [other.rpartition(".")[2] for other in tables if other.rpartition(".")[0] == schema]
+    sibling = near(name, siblings)
+    return f"{schema}.{sibling}" if sibling else near(table, tables)
 
 
 def _phase(job: Any) -> str:
