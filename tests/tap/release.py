@@ -3,6 +3,12 @@
 `external` is a reserved word of ADQL: DaCHS and queryparser want it quoted, the ESA archive takes it as it is.
 """
 
+from pathlib import Path
+from typing import Any
+
+from gaia_offsets.config import inherit, load_yaml
+from gaia_offsets.releases import asked_names
+
 RELEASE = {
     "epoch": 2016.0,
     "gaia_source": "gaiaedr3.gaia_source",
@@ -13,3 +19,12 @@ RELEASE = {
     "dr2_neighbourhood": "gaiaedr3.dr2_neighbourhood",
     "columns": {},
 }
+
+
+def shipped(name: str) -> dict[str, Any]:
+    """What the queries are given of a release block of the workflow's own config."""
+    root = Path(__file__).parents[2] / "config/config.yaml"
+    return asked_names(inherit(load_yaml(root)["releases"], "releases")[name])
+
+
+DR4 = shipped("dr4")

@@ -73,11 +73,16 @@ def made_up_sky(stars: int = 2500, seed: int = 5) -> dict[str, pd.DataFrame]:
     return {"targets": targets, "gaia_source": gaia, "tmass": tmass, "distances": distances}
 
 
-def archive_tables(sky: dict[str, pd.DataFrame], tmass_radius_arcsec: float) -> dict[str, pd.DataFrame]:
-    """The same sky as the tables of the ESA archive, with its ready-made 2MASS and DR2 cross-matches."""
+def archive_tables(
+    sky: dict[str, pd.DataFrame], tmass_radius_arcsec: float, years: float = -16.0
+) -> dict[str, pd.DataFrame]:
+    """The same sky as the tables of the ESA archive, with its ready-made 2MASS and DR2 cross-matches.
+
+    `years` lead from the epoch of the Gaia sources to that of 2MASS.
+    """
     gaia, tmass = sky["gaia_source"], sky["tmass"]
     tmass = tmass.assign(designation=[f"{place:08d}+{place:07d}" for place in range(len(tmass))])
-    then = propagate(*(gaia[name].to_numpy(float) for name in ("ra", "dec", "pmra", "pmdec")), -16.0)
+    then = propagate(*(gaia[name].to_numpy(float) for name in ("ra", "dec", "pmra", "pmdec")), years)
     index, separation, _ = match_nearest(*then, tmass["ra"].to_numpy(), tmass["dec"].to_numpy(), tmass_radius_arcsec)
     hit = index >= 0
     oid = np.arange(len(tmass)) + 10_000_000
@@ -93,6 +98,7 @@ def archive_tables(sky: dict[str, pd.DataFrame], tmass_radius_arcsec: float) -> 
     # Every source was one DR2 source; every tenth DR2 source became two.
     near = pd.DataFrame({"dr2_source_id": gaia["source_id"] + 1, "dr3_source_id": gaia["source_id"]})
     near["angular_distance"] = np.linspace(0.1, 5.0, len(near)).astype("float32")
+    near["magnitude_difference"] = np.float32(0.0)  # equal for all: the distance decides
     split = near.iloc[:-1:10].assign(dr3_source_id=gaia["source_id"].to_numpy()[1::10][: len(near.iloc[:-1:10])])
     split["angular_distance"] += np.float32(90.0)
     return {

@@ -174,9 +174,11 @@ def test_wrong_names_are_told_at_once(proxy: FaultyProxy) -> None:
     with pytest.raises(ArchiveError) as caught:
         archive(proxy.url).check_names(needed, adql.schema_query(list(needed)))
     message = str(caught.value)
-    lacks = "gaiaedr3.gaia_source: colour, renorm; table gaiadr1.tmass_valid; external.gaiaedr3_distance: r_med"
+    lacks = "gaiaedr3.gaia_source: colour (nearest: pseudocolour); gaiaedr3.gaia_source: renorm (nearest: ruwe); "
+    lacks += "table gaiadr1.tmass_valid (nearest: gaiadr1.tmass_original_valid); "
+    lacks += "external.gaiaedr3_distance: r_med (nearest: r_med_geo)"
     assert message == f"{proxy.url}: the archive does not have {lacks}; correct the names in the config's `releases`"
-    assert proxy.count("POST", "/sync") == 1
+    assert proxy.count("POST", "/sync") == 2 and proxy.count("POST", "/async") == 0
 
 
 def test_right_names_pass(proxy: FaultyProxy) -> None:

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from tap.release import RELEASE
+from tap.release import DR4, RELEASE
 
 from gaia_offsets import adql
 from gaia_offsets.archive import (
     PROVIDED,
+    ambiguous,
     choose_counterparts,
     chunk_rows,
     merge_chunks,
@@ -57,11 +58,34 @@ def test_an_independent_parser_reads_the_queries() -> None:
         adql.crossmatch_query(RELEASE | vizier, "position", **near),
         adql.crossmatch_query(RELEASE, "dr2_source_id"),
         adql.count_query(RELEASE, "source_id"),
+        adql.crossmatch_query(DR4, "dr2_source_id"),
+        adql.crossmatch_query(DR4 | {"astrometry": "all_source_astrometry"}, "position", **near),
         adql.schema_query(list(adql.needed_columns(RELEASE, "position"))),
     ]
     for query in queries:
         assert ADQLQueryTranslator(query).to_postgresql()
     assert 'g."BP-RP" AS bp_rp' in queries[0] and 'b."Source" = g."Source"' in queries[0]
+
+
+def test_the_draft_of_dr4() -> None:
+    query = adql.crossmatch_query(DR4, "dr2_source_id")
+    assert "g.astrometric_params AS astrometric_params_solved" in query
+    assert "g.tentative_parallax_bias AS tentative_parallax_bias" in query
+    assert "h ON h.dr3_source_id = n.dr3_source_id\n" in query and "g ON g.source_id = h.source_id" in query
+    assert "h.magnitude_difference AS magnitude_difference_2" in query
+    one = adql.crossmatch_query(DR4, "dr3_source_id")
+    assert "h ON h.dr3_source_id = t.source_id\n" in one and "dr2_neighbourhood" not in one
+    single = DR4 | {"astrometry": "all_source_astrometry"}
+    query = adql.crossmatch_query(single, "source_id")
+    for piece in ("a.parallax AS parallax", "a.tentative_parallax_bias AS", "g.ra AS ra", "g.pmra AS pmra"):
+        assert piece in query
+    assert "AS a ON a.source_id = g.source_id AND a.quality_flag = 0" in query
+    needed = adql.needed_columns(single, "source_id")
+    assert "parallax" not in needed["gaiadr4.gaia_source"] and "ra" in needed["gaiadr4.gaia_source"]
+    assert {"parallax", "quality_flag", "tentative_parallax_bias"} <= set(needed["gaiadr4.all_source_astrometry"])
+    # check_release looks at every table that the block names.
+    every = {table for key, table in DR4.items() if isinstance(table, str) and "." in table}
+    assert set(adql.needed_columns(DR4)) == every and len(every) == 4
 
 
 def test_what_a_release_lacks() -> None:
@@ -71,6 +95,8 @@ def test_what_a_release_lacks() -> None:
     assert list(adql.needed_columns(bare, "source_id")) == ["gaiaedr3.gaia_source"]
     with pytest.raises(ValueError, match="no table dr2_neighbourhood"):
         adql.crossmatch_query({"epoch": 2016.0, "gaia_source": "gaiadr4.gaia_source"}, "dr2_source_id")
+    with pytest.raises(ValueError, match="no table dr3_neighbourhood"):
+        adql.crossmatch_query(RELEASE, "dr3_source_id")
     with pytest.raises(ValueError, match="'name' is not one of"):
         adql.crossmatch_query(RELEASE, "name")
 
@@ -185,9 +211,44 @@ def test_two_2mass_entries_are_one_neighbour() -> None:
 
 def test_equal_dr2_distances_go_to_the_lower_identifier() -> None:
     targets = pd.DataFrame({"target_id": [0], "gaia_dr2_source_id": [9]})
-    found = candidates([{"target_id": 0, "source_id": s, "angular_distance": 12.0} for s in (8, 7)])
+    found = candidates([{"target_id": 0, "source_id": s} for s in (8, 7)])
+    found = found.assign(angular_distance_1=12.0, magnitude_difference_1=np.nan)
     chosen = choose_counterparts(found, targets, by="dr2_source_id", radius_arcsec=3.0, years=0.0)
     assert chosen[["source_id", "match_separation", "match_neighbours"]].iloc[0].tolist() == [7, 0.012, 2]
+
+
+def test_the_best_over_two_hops_has_the_smallest_difference_in_g_then_distance() -> None:
+    rows = [  # target, source, distance [mas] and difference in G [mag] of each hop
+        (0, 11, 1.0, 0.30, 1.0, 0.00),
+        (0, 12, 40.0, -0.05, 60.0, 0.05),  # signs do not cancel
+        (1, 13, 50.0, 0.10, 0.0, 0.0),
+        (1, 14, 20.0, 0.10, 10.0, 0.0),  # equal in G: the nearer
+        (2, 15, 1.0, None, 1.0, 0.0),  # not known on one hop
+        (2, 16, 90.0, 1.0, 1.0, 0.0),
+        (3, 17, 9.0, 0.2, 1.0, 0.0),  # one source on two ways is one
+        (3, 17, 8.0, 0.1, 1.0, 0.0),
+    ]
+    names = [f"{name}_{hop}" for hop in (1, 2) for name in adql.HOP]
+    frame = pd.DataFrame(rows, columns=["target_id", "source_id", *names])
+    found = frame.reindex(columns=["target_id", *PROVIDED, *names]).astype({"source_id": "Int64"})
+    targets = pd.DataFrame({"target_id": range(5), "gaia_dr2_source_id": range(5)})
+    chosen = choose_counterparts(found, targets, by="dr2_source_id", radius_arcsec=0.0, years=0.0)
+    assert chosen["source_id"].tolist() == [12, 14, 16, 17, pd.NA]
+    assert chosen["match_separation"].tolist()[:4] == pytest.approx([0.1, 0.03, 0.091, 0.009])
+    assert chosen["match_neighbours"].tolist() == [2, 2, 2, 1, 0]
+    assert ambiguous(chosen, "dr2_source_id").startswith("3 targets are ambiguous")
+
+
+def test_further_columns_of_a_release_come_along_as_numbers() -> None:
+    targets = pd.DataFrame({"target_id": [0, 1], "plate": ["a", "b"], "preselected": True})
+    found = candidates([{"target_id": 0, "source_id": 8}]).assign(bias=-0.02)
+    for rows, values in ((found, [-0.02, np.nan]), (found.iloc[:0].astype({"bias": object}), [np.nan, np.nan])):
+        near = {"by": "source_id", "radius_arcsec": 0.0, "years": 0.0}
+        chosen = choose_counterparts(rows, targets, more_columns=["bias"], **near)
+        assert chosen["bias"].dtype == float and chosen["bias"].tolist() == pytest.approx(values, nan_ok=True)
+        assert merge_chunks(targets, [chosen])["bias"].tolist() == pytest.approx(values, nan_ok=True)
+    with pytest.raises(TableError, match="columns bias come from the archive too"):
+        merge_chunks(targets.assign(bias=1.0), [chosen])
 
 
 def test_a_chunk_without_targets_is_an_empty_table() -> None:

@@ -71,6 +71,12 @@ figures: {colour_range_uas: [5, 5]} | figures.colour_range_uas | 5 & above 5
 samples: null | samples | type object
 samples: {x: {like: lamost}} | samples.x.like | 'lamost' & one of samples & mean lamost_giants?
 samples: {x: {like: x}} | samples.x.like | x -> x
+release: dr5 | release | 'dr5' & mean dr
+releases: {dr5: {like: edr}} | releases.dr5.like | 'edr' & mean edr3?
+releases: {dr4: {solution: {codes: {7p: [479, 31]}}}} | releases.dr4.solution.codes.7p | 31 is 5p already
+releases: {dr4: {solution: {codes: {orbital: 1}}}} | releases.dr4.solution.bits.orbital | stands in codes already
+releases: {edr3: {astrometry: all_source_astrometry}} | releases.edr3.astrometry | names no table all_source
+datasets: {q: {file: q.parquet, query: {url: "http://a", table: tmass, columns: [l]}}} | datasets.q.query.table | no
 """
 # The same below samples.lamost_giants.
 OF_A_SAMPLE = """
@@ -82,7 +88,8 @@ reference: {kind: constant} | reference.value_mas | missing & constant
 targets: {dataset: lamost_vac} | targets.dataset | 'lamost_vac' & one of datasets & mean lamost_dr8_vac?
 targets: {columns: {distnace: dist}} | targets.columns.distnace | standard column & mean distance?
 targets: {columns: {mine: {column: m, unit: pc}}} | targets.columns.mine.unit | only standard columns
-release: edr4 | release | 'edr4' & one of releases & mean edr3?
+release: edr4 | release | 'edr4' & one of releases & mean dr4?
+solutions: [5p, 6pp] | solutions | '6pp' & no class of releases.edr3 & mean 6p?
 release: dr0 | release | releases.dr0 & gaia_source
 crossmatch: {backend: local} | crossmatch.gaia | missing & local
 crossmatch: {radius_arcsec: null} | crossmatch.radius_arcsec | missing & archive

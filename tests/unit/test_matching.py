@@ -102,3 +102,14 @@ def test_faulty_tables_are_refused():
         match_catalogues(targets, gaia, tmass, pd.concat([distances, distances]), **SETTINGS)
     with refused("columns ks_m, ra "):
         match_catalogues(targets.assign(ra=1.0, ks_m=2.0), gaia, tmass, distances, **SETTINGS)
+
+
+def test_further_columns_of_the_gaia_table_come_along():
+    gaia = pd.DataFrame({"source_id": [1, 2], "ra": [10.0, 20.0], "dec": 0.0, "pmra": 0.0, "pmdec": 0.0})
+    gaia = gaia.assign(parallax=1.0, bias=[-0.02, -0.03])
+    targets = pd.DataFrame({"target_ra": [20.0, 50.0], "target_dec": [0.0, 0.0]})
+    how = {"target_epoch": 2017.5, "gaia_epoch": 2017.5, "radius_arcsec": 1.0, "tmass_radius_arcsec": 1.0}
+    matched = match_catalogues(targets, gaia, None, None, **how)
+    assert matched["bias"].tolist() == pytest.approx([-0.03, np.nan], nan_ok=True)
+    with refused("columns bias would be overwritten"):
+        match_catalogues(targets.assign(bias=1.0), gaia, None, None, **how)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit.shared import refused
 
+from gaia_offsets.official import with_offsets
 from gaia_offsets.selection import best_rows, cut_mask, describe_cut, select_stars, solution
 
 FRAME = pd.DataFrame({"x": [1.0, 2.0, 3.0, np.nan], "name": ["a", "b", "c", "a"], "solution": ["5p", "6p", "5p", "6p"]})
@@ -119,3 +120,47 @@ def test_rounded_identifiers_are_noticed():
 def test_solutions():
     assert solution(pd.Series([31, 95, 3]))[:3].tolist() == ["5p", "6p", "2p"]
     assert solution(pd.Series([None, 7], dtype="Int64")).isna().all()
+
+
+DR4 = {
+    "codes": {"5p": 31, "6p": 95, "2p": 3, "3p": 7, "4p": 27, "five_and_radial_motion": 63},
+    "bits": {"resolved": 8192, "variability_induced_mover": 4096, "orbital": 2048, "acceleration": 1920},
+}
+CODES = {3: "2p", 7: "3p", 27: "4p", 31: "5p", 63: "five_and_radial_motion", 95: "6p", 479: "acceleration"}
+CODES |= {2015: "acceleration", 2079: "orbital", 2463: "orbital", 4127: "variability_induced_mover", 8223: "resolved"}
+CODES |= {6175: "variability_induced_mover", 10271: "resolved"}
+
+
+def test_solutions_by_bits():
+    coded = pd.Series([*CODES, None, 32], dtype="Int64")
+    assert solution(coded, DR4)[: len(CODES)].tolist() == list(CODES.values())
+    assert solution(coded, DR4)[len(CODES) :].isna().all()
+    # What EDR3 does not have stays without a class there.
+    assert solution(coded).notna().sum() == 3
+    several = {"codes": {"5p": [31, 63], "6p": 95}, "bits": {}}
+    assert solution(pd.Series([31, 63, 95, 3]), several)[:3].tolist() == ["5p", "5p", "6p"]
+
+
+def test_each_class_that_is_left_out_has_its_step():
+    n = len(CODES) + 1
+    table = pd.DataFrame(
+        {"astrometric_params_solved": pd.array([*CODES, 32], dtype="Int64"), "source_id": range(1, n + 1)}
+    )
+    table = table.assign(ra=0.0, dec=0.0, parallax=1.0, reference_parallax=1.0)
+    stars, flow, _ = select_stars(table, one_row_per=None, cuts=(), codes=DR4)
+    removed = dict(zip(flow["criterion"], flow["removed"], strict=True))
+    for name, number in (("2p", 1), ("acceleration", 2), ("orbital", 2), ("resolved", 2), ("4p", 1)):
+        assert removed[f"is no {name} solution"] == number
+    assert removed["has a 5p or 6p solution"] == 1  # the code that no class has
+    assert stars["solution"].tolist() == ["5p", "6p"]
+    wanted = ["5p", "6p", "acceleration"]
+    stars, flow, _ = select_stars(table, one_row_per=None, cuts=(), codes=DR4, solutions=wanted)
+    assert stars["solution"].value_counts().to_dict() == {"5p": 1, "6p": 1, "acceleration": 2}
+    assert "has a 5p, 6p or acceleration solution" in flow["criterion"].tolist()
+    assert "is no acceleration solution" not in flow["criterion"].tolist()
+    # The tracers keep these names, and the official zero point sees 31 and 95 alone.
+    stars = stars.reindex(columns=[*stars.columns, "phot_g_mean_mag", "nu_eff_used_in_astrometry", "pseudocolour"])
+    stars = stars.assign(phot_g_mean_mag=15.0, nu_eff_used_in_astrometry=1.5, pseudocolour=1.5, ecl_lat=10.0)
+    tracers = with_offsets(stars, official="lindegren2021")
+    assert tracers["solution"].tolist() == stars["solution"].tolist()
+    assert (tracers["zero_point"].notna() == tracers["solution"].isin(["5p", "6p"])).all()

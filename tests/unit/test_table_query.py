@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -54,8 +55,29 @@ def test_names_of_vizier() -> None:
     assert table_columns(VIZIER) == {"V/156/dr7slrs": ["ObsID", "[Fe/H]", "date", "SubClass"]}
 
 
+def resolved_quasars(release: str, **changes: Any) -> dict[str, Any]:
+    """The query of the shipped quasars on a release."""
+    schema = checks.load_yaml(ROOT / "workflow/schemas/config.schema.yaml")
+    files = [ROOT / name for name in ("workflow/settings.yaml", "config/config.yaml", "config/quasars.yaml")]
+    config = functools.reduce(checks.merge, map(checks.load_yaml, files))
+    mine = {"samples": {"quasars": {"release": release}}, "releases": {release: changes}}
+    return checks.resolve(checks.merge(config, mine), schema)["datasets"]["quasars"]["query"]
+
+
+def test_the_quasars_of_another_release_take_one_word() -> None:
+    edr3, dr3 = table_query(resolved_quasars("edr3")), table_query(resolved_quasars("dr3"))
+    assert dr3 == edr3.replace("gaiaedr3.", "gaiadr3.") != edr3
+    new = {"agn_cross_id": "gaiadr4.agn", "columns": {"source_id": "id"}}
+    text = table_query(resolved_quasars("dr4", **new), 0)
+    assert 't.id AS "source_id"' in text and 't.astrometric_params AS "astrometric_params_solved"' in text
+    assert "FROM gaiadr4.gaia_source AS t\nJOIN gaiadr4.agn AS j ON j.id = t.id\n" in text
+    assert "WHERE t.astrometric_params IN (31, 95)\n AND t.id < 288230376151711744" in text
+    with pytest.raises(checks.ConfigError, match=r"datasets.quasars.query: releases.dr4 names no table agn_cross_id"):
+        resolved_quasars("dr4")
+
+
 def test_a_join_takes_columns_and_cuts_from_the_first_table() -> None:
-    query = overlay("quasars")["datasets"]["quasars"]["query"]
+    query = resolved_quasars("edr3")
     text = table_query(query, 0)
     assert text.startswith('SELECT t.source_id AS "source_id", t.ra AS "ra",')
     assert "FROM gaiaedr3.gaia_source AS t\nJOIN gaiaedr3.agn_cross_id AS j ON j.source_id = t.source_id\n" in text

@@ -26,6 +26,28 @@ rule prepare_targets:
         "../scripts/prepare_targets.py"
 
 
+rule check_release:
+    """Whether the archive has all the tables and columns that a release block names; the nearest name for each that it lacks."""
+    log:
+        "<logs>/check_release/all.log",
+    benchmark:
+        "<benchmarks>/check_release/all.jsonl"
+    conda:
+        "../../envs/archive.yaml"
+    resources:
+        **PATIENCE,
+        mem_mb=500,
+        runtime=WAITING,
+        archive=1,
+    params:
+        name=CHECKED_RELEASE,
+        url=lookup("archive/url", within=config),
+        release=releases.asked_names(config["releases"][CHECKED_RELEASE]),
+        code=digest("check_release.py"),
+    script:
+        "../scripts/check_release.py"
+
+
 rule query_archive:
     """Nearest Gaia source of each target of one chunk, with 2MASS and geometric distance, joined in the archive."""
     input:
@@ -50,7 +72,7 @@ rule query_archive:
         url=lookup("archive/url", within=config),
         chunks=lookup("archive/chunks", within=config),
         pm_margin_arcsec=lookup("archive/pm_margin_arcsec", within=config),
-        release=release_block,
+        release=release_names,
         by=lookup("samples/{sample}/crossmatch/by", within=config),
         epoch=lookup("samples/{sample}/crossmatch/epoch", within=config, default=None),
         radius_arcsec=lookup("samples/{sample}/crossmatch/radius_arcsec", within=config, default=None),

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from gaia_offsets import config as checks
+from gaia_offsets import releases
 from gaia_offsets.about import describe
 from gaia_offsets.columns import DISTANCES, GAIA, TMASS
 from gaia_offsets.fingerprint import fingerprint
@@ -19,6 +20,8 @@ except checks.ConfigError as faults:
     raise WorkflowError(f"The config has faults (keys are explained in docs/config.md):\n{faults}") from None
 
 SAMPLES = config["run"]["samples"]
+# What `check_release` looks at.
+CHECKED_RELEASE = config.get("release") or config["samples"][SAMPLES[0]]["release"]
 # Longest time [min] of a job that waits for a TAP service.
 WAITING = 1 + int(
     config["archive"]["attempts"] * (config["archive"]["timeout_s"] + config["archive"]["max_wait_s"]) / 60
@@ -154,7 +157,7 @@ def catalogue_cuts(wildcards):
 
     Only these stand in the params of prepare_targets, so that a new limit in `ruwe` fetches nothing again.
     """
-    given = {*GAIA, *TMASS, *DISTANCES}
+    given = {*GAIA, *TMASS, *DISTANCES, *(release_block(wildcards).get("more_columns") or ())}
     return [cut for cut in config["samples"][wildcards.sample]["cuts"] if cut["column"] not in given]
 
 
@@ -166,8 +169,21 @@ def query_parts(wildcards):
 
 
 def release_block(wildcards):
-    """The release of a sample: epoch and the service's names of tables and columns."""
+    """The release of a sample."""
     return config["releases"][config["samples"][wildcards.sample]["release"]]
+
+
+def release_names(wildcards):
+    """Epoch of a sample's release and the service's names of its tables and columns."""
+    # The cross-match asks no table of quasars.
+    return {
+        key: value for key, value in releases.asked_names(release_block(wildcards)).items() if key != "agn_cross_id"
+    }
+
+
+def release_coding(wildcards):
+    """How a sample's release codes its solutions."""
+    return releases.coding(release_block(wildcards))
 
 
 def release_epoch(wildcards):

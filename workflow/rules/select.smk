@@ -29,6 +29,8 @@ rule select_stars:
         reference=lookup("samples/{sample}/reference", within=config),
         one_row_per=lookup("samples/{sample}/one_row_per", within=config),
         cuts=lookup("samples/{sample}/cuts", within=config),
+        codes=release_coding,
+        solutions=lookup("samples/{sample}/solutions", within=config, default=list(releases.USED)),
         code=digest("select_stars.py"),
     script:
         "../scripts/select_stars.py"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from gaia_offsets.columns import DISTANCES, GAIA, TMASS
+from gaia_offsets.columns import DISTANCES, GAIA, STANDARD, TMASS
 from gaia_offsets.matching import match_catalogues
 from gaia_offsets.tables import read_table, write_table
 
@@ -23,7 +23,9 @@ def read_tables(paths: Any, columns: dict[str, Any]) -> dict[str, pd.DataFrame |
     for role, (given, required) in ROLES.items():
         if role in columns:
             table = read_table(paths[role], columns[role], required=required, vizier=GAIA if role == "gaia" else ())
-            tables[role] = table[[name for name in table.columns if name in given]]
+            # A column that the map names and that is no standard one is wanted too.
+            kept = [name for name in table.columns if name in given or name not in STANDARD]
+            tables[role] = table[kept]
     targets = read_table(paths["targets"], columns["targets"], required=("target_ra", "target_dec"))
     return {"targets": targets, **tables}
 

@@ -13,7 +13,8 @@ if __name__ == "__main__":
     )
     print(
         f"{len(merged)} targets, {int(merged['preselected'].sum())} asked for, "
-        f"{int(merged['source_id'].notna().sum())} with a counterpart",
+        f"{int(merged['source_id'].notna().sum())} with a counterpart, "
+        f"{int((merged['match_neighbours'] > 1).sum())} of them ambiguous (more than one Gaia source)",
         file=sys.stderr,
     )
     write_table(merged, snakemake.output.matched)

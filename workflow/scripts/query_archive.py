@@ -29,7 +29,8 @@ def query_archive(
     # By identifier there is no radius, no epoch and no cone.
     near = {"radius_arcsec": radius_arcsec, "years": epoch - release["epoch"] if by == "position" else 0.0}
     cone = {**near, "margin_arcsec": pm_margin_arcsec}
-    candidates = pd.DataFrame(columns=["target_id", "angular_distance", *archive.PROVIDED])
+    more = release.get("more_columns") or []
+    candidates = pd.DataFrame(columns=["target_id", *archive.PROVIDED, *more])
     if len(rows):
         needed = adql.needed_columns(release, by)
         service.check_names(needed, adql.schema_query(list(needed)))
@@ -40,7 +41,9 @@ def query_archive(
         seconds = time.monotonic() - started
         rate = len(candidates) / seconds
         print(f"{what}: {len(candidates)} rows back in {seconds:.0f} s, {rate:.0f} rows/s", file=sys.stderr)
-    return archive.choose_counterparts(candidates, rows, by=by, **near)
+    answer = archive.choose_counterparts(candidates, rows, by=by, more_columns=more, **near)
+    print(archive.ambiguous(answer, by), file=sys.stderr)
+    return answer
 
 
 if __name__ == "__main__":

@@ -32,7 +32,11 @@ if __name__ == "__main__":
     matched = complete_angles(pd.read_parquet(snakemake.input.matched, dtype_backend="numpy_nullable"))
     matched = add_reference(matched, reference, read_groups(snakemake.input.groups, reference))
     stars, cutflow, warnings = select_stars(
-        matched, one_row_per=snakemake.params.one_row_per, cuts=snakemake.params.cuts
+        matched,
+        one_row_per=snakemake.params.one_row_per,
+        cuts=snakemake.params.cuts,
+        codes=snakemake.params.codes,
+        solutions=snakemake.params.solutions,
     )
     print(cutflow.to_string(index=False), *warnings, sep="\n", file=sys.stderr)
     write_table(stars, snakemake.output.stars)

@@ -15,16 +15,8 @@ from typing import Any
 import pandas as pd
 
 from gaia_offsets.columns import DISTANCES, GAIA, TMASS
+from gaia_offsets.releases import ASTROMETRY, TABLES
 
-# Tables of a release block and the columns that the queries take from each (the data model of Gaia EDR3, ESA).
-TABLES: dict[str, tuple[str, ...]] = {
-    "gaia_source": tuple(GAIA),
-    "tmass_best_neighbour": ("source_id", "clean_tmass_psc_xsc_oid"),
-    "tmass_join": ("clean_tmass_psc_xsc_oid", "original_psc_source_id"),
-    "tmass": ("designation", *TMASS),
-    "distances": ("source_id", *DISTANCES),
-    "dr2_neighbourhood": ("dr2_source_id", "dr3_source_id", "angular_distance"),
-}
 _ALIAS = {
     "gaia_source": "g",
     "tmass_best_neighbour": "b",
@@ -32,7 +24,11 @@ _ALIAS = {
     "tmass": "m",
     "distances": "d",
     "dr2_neighbourhood": "n",
+    "dr3_neighbourhood": "h",
+    "all_source_astrometry": "a",
 }
+# What the archive says of each hop between releases: mas, mag.
+HOP = ("angular_distance", "magnitude_difference")
 _PLAIN = re.compile(r'[a-z][a-z0-9_]*|"[^"]+"')  # stays as it is
 # Degrees from a pole within which the flat-sky test below is not used (there the cone alone decides).
 _POLAR_CAP = 5.0
@@ -57,8 +53,20 @@ def quoted_table(name: str) -> str:
     return name if words else quoted(name)
 
 
+def hops(release: dict[str, Any], by: str) -> list[tuple[str, str, str]]:
+    """The neighbourhood tables from the targets' identifiers to the release's, each with the columns of both its ends.
+
+    None by position or source_id. A release with a table dr3_neighbourhood is reached from DR2 in two hops.
+    """
+    second = ("dr3_neighbourhood", "dr3_source_id", "source_id")
+    if by == "dr3_source_id":
+        return [second]
+    first = [("dr2_neighbourhood", "dr2_source_id", "dr3_source_id")] if by == "dr2_source_id" else []
+    return [*first, second] if first and release.get("dr3_neighbourhood") else first
+
+
 def used_tables(release: dict[str, Any], by: str) -> dict[str, str]:
-    """Role and name of the tables that a cross-match `by` position, source_id or dr2_source_id needs.
+    """Role and name of the tables that a cross-match `by` position or an identifier needs.
 
     2MASS or distance tables that are missing in the release block are left out, with the columns they would have
     given. Raises ValueError where another table is missing.
@@ -69,22 +77,46 @@ def used_tables(release: dict[str, Any], by: str) -> dict[str, str]:
         roles += chain
     if release.get("distances"):
         roles.append("distances")
-    if by == "dr2_source_id":
-        roles.append("dr2_neighbourhood")
+    if _measured(release) != "gaia_source":
+        roles.append(_measured(release))
+    roles += [role for role, _, _ in hops(release, by)]
     lacking = [role for role in roles if not release.get(role)]
     if lacking:
         raise ValueError(f"releases: the release names no table {lacking[0]}, which crossmatch.by: {by} needs")
     return {role: release[role] for role in roles}
 
 
-def needed_columns(release: dict[str, Any], by: str) -> dict[str, list[str]]:
-    """Names, in the archive's spelling and without quotes, of the tables and columns that the queries use."""
-    renames = release.get("columns") or {}
+def _measured(release: dict[str, Any]) -> str:
+    """Role of the table that gives the columns ASTROMETRY and those of `more_columns`."""
+    return release.get("astrometry") or "gaia_source"
+
+
+def needed_columns(release: dict[str, Any], by: str | None = None) -> dict[str, list[str]]:
+    """Names, in the archive's spelling and without quotes, of the tables and columns that the queries use.
+
+    `by` None is for all tables that the release names.
+    """
+    renames, measured = release.get("columns") or {}, _measured(release)
+    tables = used_tables(release, by) if by else {role: release[role] for role in TABLES if release.get(role)}
     needed: dict[str, list[str]] = {}
-    for role, table in used_tables(release, by).items():
-        names = [renames.get(column, column) for column in TABLES[role]]
-        needed.setdefault(table.replace('"', ""), []).extend(name.replace('"', "") for name in names)
+    for role, table in tables.items():
+        names = [column for column in TABLES[role] if role != "gaia_source" or _of(column, release) == role]
+        if role == measured:
+            names += release.get("more_columns") or []
+            names += [cut["column"] for cut in _measured_cuts(release)]
+        bare = (renames.get(name, name).replace('"', "") for name in names)
+        needed.setdefault(table.replace('"', ""), []).extend(bare)
     return needed
+
+
+def _of(column: str, release: dict[str, Any]) -> str:
+    """Role of the table that gives a Gaia column."""
+    return _measured(release) if column in ASTROMETRY else "gaia_source"
+
+
+def _measured_cuts(release: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows to take of the table of single-star solutions."""
+    return [] if _measured(release) == "gaia_source" else release.get("astrometry_cuts") or []
 
 
 def schema_query(tables: list[str]) -> str:
@@ -104,7 +136,7 @@ def crossmatch_query(
 ) -> str:
     """Candidates in Gaia of each row of TAP_UPLOAD.targets, with 2MASS and distances; at least one row a target.
 
-    The upload has `target_id` and `ra`, `dec` [deg] (by position) or `source_id` (of the release or of Gaia DR2). All
+    The upload has `target_id` and `ra`, `dec` [deg] (by position) or `source_id` (of the release, DR2 or DR3). All
     joins are outer joins: a target without a counterpart comes back with nulls, so one that does not come back at all
     was lost.
 
@@ -135,11 +167,14 @@ def _namer(release: dict[str, Any]) -> Callable[[str, str], str]:
 def _selected(release: dict[str, Any], by: str) -> list[str]:
     name = _namer(release)
     tables = used_tables(release, by)
-    columns = [("gaia_source", column) for column in GAIA]
+    columns = [(_of(column, release), column) for column in GAIA]
     columns += [("tmass", column) for column in TMASS if "tmass" in tables]
     columns += [("distances", column) for column in DISTANCES if "distances" in tables]
-    columns += [("dr2_neighbourhood", "angular_distance")] if by == "dr2_source_id" else []
-    return ["t.target_id AS target_id", *(f"{name(role, column)} AS {column}" for role, column in columns)]
+    columns += [(_measured(release), column) for column in release.get("more_columns") or ()]
+    selected = ["t.target_id AS target_id", *(f"{name(role, column)} AS {column}" for role, column in columns)]
+    for number, (role, _, _) in enumerate(hops(release, by), start=1):
+        selected += [f"{name(role, column)} AS {column}_{number}" for column in HOP]
+    return selected
 
 
 def _joined(release: dict[str, Any], by: str, radius_arcsec: float, years: float, margin_arcsec: float) -> str:
@@ -152,14 +187,20 @@ def _joined(release: dict[str, Any], by: str, radius_arcsec: float, years: float
     source_id = name("gaia_source", "source_id")
     if by == "position":
         join("gaia_source", _near(name, radius_arcsec, years, margin_arcsec))
-    elif by == "source_id":
-        join("gaia_source", f"{source_id} = t.source_id")
-    elif by == "dr2_source_id":
-        join("dr2_neighbourhood", f"{name('dr2_neighbourhood', 'dr2_source_id')} = t.source_id")
-        join("gaia_source", f"{source_id} = {name('dr2_neighbourhood', 'dr3_source_id')}")
+    elif by in ("source_id", "dr2_source_id", "dr3_source_id"):
+        last = "t.source_id"
+        for role, theirs, ours in hops(release, by):
+            join(role, f"{name(role, theirs)} = {last}")
+            last = name(role, ours)
+        join("gaia_source", f"{source_id} = {last}")
     else:
-        raise ValueError(f"crossmatch.by: {by!r} is not one of position, source_id, dr2_source_id")
+        raise ValueError(f"crossmatch.by: {by!r} is not one of position, source_id, dr2_source_id, dr3_source_id")
     tables = used_tables(release, by)
+    measured = _measured(release)
+    if measured != "gaia_source":
+        named = [(name(measured, cut["column"]), cut) for cut in _measured_cuts(release)]
+        cuts = "".join(f" AND {condition(column, cut)}" for column, cut in named)
+        join(measured, f"{name(measured, 'source_id')} = {source_id}{cuts}")
     if "tmass" in tables:
         oid = "clean_tmass_psc_xsc_oid"
         join("tmass_best_neighbour", f"{name('tmass_best_neighbour', 'source_id')} = {source_id}")

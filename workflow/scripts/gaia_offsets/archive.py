@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.adql import HOP
 from gaia_offsets.columns import DISTANCES, GAIA, MATCH, TMASS
 from gaia_offsets.matching import match_nearest, propagate, separation_arcsec, unit_vectors
 from gaia_offsets.selection import cut_mask
@@ -28,12 +29,13 @@ def service(url: str, resources: Mapping[str, Any]) -> Archive:
 
 
 def key_columns(by: str) -> tuple[str, ...]:
-    """Columns of the targets that a cross-match by position, source_id or dr2_source_id needs."""
-    return {"source_id": ("source_id",), "dr2_source_id": ("gaia_dr2_source_id",)}.get(by, ("target_ra", "target_dec"))
+    """Columns of the targets that a cross-match by position, source_id, dr2_source_id or dr3_source_id needs."""
+    own = {"source_id": "source_id", "dr2_source_id": "gaia_dr2_source_id", "dr3_source_id": "gaia_dr3_source_id"}
+    return (own[by],) if by in own else ("target_ra", "target_dec")
 
 
 def upload_columns(targets: pd.DataFrame, *, by: str) -> dict[str, np.ndarray]:
-    """Columns to upload: target_id and ra, dec [deg] or source_id (of the release, or of Gaia DR2)."""
+    """Columns to upload: target_id and ra, dec [deg] or source_id (of the release, of DR2 or of DR3)."""
     names = ("ra", "dec") if by == "position" else ("source_id",)
     columns = {"target_id": targets["target_id"].to_numpy(dtype=np.int64)}
     for name, key in zip(names, key_columns(by), strict=True):
@@ -104,14 +106,21 @@ def chunk_rows(targets: pd.DataFrame, chunk: int, chunks: int, *, by: str) -> np
 
 
 def choose_counterparts(
-    candidates: pd.DataFrame, targets: pd.DataFrame, *, by: str, radius_arcsec: float, years: float
+    candidates: pd.DataFrame,
+    targets: pd.DataFrame,
+    *,
+    by: str,
+    radius_arcsec: float,
+    years: float,
+    more_columns: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """The nearest candidate of each target: one row a target, sorted by target_id, nulls where there is none.
+    """The best candidate of each target: one row a target, sorted by target_id, nulls where there is none.
 
     By position: candidates are carried `years` (from the release's epoch to the targets') by their proper motion, and
-    must lie within `radius_arcsec` of the target then. By dr2_source_id: the smallest angular_distance [mas] of the
-    archive's own DR2 match. Ties go to the lower source_id. Columns: target_id, GAIA, TMASS, DISTANCES,
-    match_separation [arcsec], match_neighbours.
+    must lie within `radius_arcsec` of the target then; the nearest is best. By an identifier of an earlier release: the
+    smallest difference in G, then the smallest distance, each summed over the hops of the archive's own match (columns
+    adql.HOP with the number of the hop; an unknown difference comes last). Ties go to the lower source_id. Columns:
+    target_id, GAIA, TMASS, DISTANCES, `more_columns` (numbers), match_separation [arcsec], match_neighbours.
     """
     found = candidates[candidates["source_id"].notna()].reset_index(drop=True)
     if by == "position":
@@ -122,20 +131,35 @@ def choose_counterparts(
         then = unit_vectors(*propagate(*motions, years))
         found["match_separation"] = separation_arcsec(unit_vectors(place[:, 0], place[:, 1]), then)
         found = found[found["match_separation"] <= radius_arcsec]
-    elif by == "dr2_source_id":
-        found["match_separation"] = found["angular_distance"].to_numpy(dtype=float) / 1000.0
     else:
-        found["match_separation"] = np.nan
+        distance, found["_fainter"] = (_over_hops(found, name) for name in HOP)
+        found["match_separation"] = distance / 1000.0
     # A source with two 2MASS entries comes twice; the one with the smaller error stays.
-    ties = ["target_id", "match_separation", "source_id", *[name for name in ("ks_msigcom", "ks_m") if name in found]]
+    ties = ["target_id", "_fainter", "match_separation", "source_id", "ks_msigcom", "ks_m"]
+    ties = [name for name in ties if name in found]
     found = found.sort_values(ties, kind="stable").drop_duplicates(["target_id", "source_id"])
     neighbours = found.groupby("target_id").size()
     nearest = found.drop_duplicates("target_id").set_index("target_id")
     every = np.sort(targets["target_id"].to_numpy(dtype=np.int64))
-    chosen = nearest.reindex(index=every, columns=[*PROVIDED, "match_separation"])
+    chosen = nearest.reindex(index=every, columns=[*PROVIDED, *more_columns, "match_separation"])
     chosen["match_neighbours"] = neighbours.reindex(every, fill_value=0)
-    checked = check_table(chosen, [*PROVIDED, "match_separation", "match_neighbours"], "answer of the archive")
+    for name in more_columns:
+        chosen[name] = pd.to_numeric(chosen[name]).astype("Float64").astype("float64")
+    checked = check_table(chosen, list(chosen.columns), "answer of the archive")
     return checked.rename_axis("target_id").reset_index()
+
+
+def _over_hops(found: pd.DataFrame, name: str) -> np.ndarray:
+    """Sum over the hops of the absolute values of adql.HOP's column `name`; null where one is, or without a hop."""
+    columns = [column for column in found.columns if column.startswith(f"{name}_")]
+    return found[columns].astype("float64").abs().sum(axis=1, min_count=max(len(columns), 1)).to_numpy()
+
+
+def ambiguous(answer: pd.DataFrame, by: str) -> str:
+    """One line for the log: targets with more than one candidate."""
+    several = int((answer["match_neighbours"] > 1).sum())
+    how = "the nearest is taken" if by == "position" else "the best by difference in G, then distance, is taken"
+    return f"{several} targets are ambiguous, with more than one Gaia source: {how}"
 
 
 def merge_chunks(targets: pd.DataFrame, chunks: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -155,6 +179,9 @@ def merge_chunks(targets: pd.DataFrame, chunks: Sequence[pd.DataFrame]) -> pd.Da
         )
     # By source_id the targets' own identifier gives way to the archive's: null where the archive does not know it.
     kept = targets.drop(columns=[name for name in targets.columns if name in PROVIDED])
+    clash = sorted(set(kept.columns) & set(answers.columns) - {"target_id"})
+    if clash:
+        raise TableError(f"targets: columns {', '.join(clash)} come from the archive too; name them otherwise")
     merged = kept.merge(answers, on="target_id", how="left").sort_values("target_id", kind="stable", ignore_index=True)
     merged["match_neighbours"] = merged["match_neighbours"].fillna(0)
     return merged

@@ -36,7 +36,7 @@ GAIA: dict[str, Column] = {
     "bp_rp": _c("float", "mag", -10, 15, "colour BP - RP"),
     "nu_eff_used_in_astrometry": _c("float", "1 / um", 0, 5, "effective wavenumber of 5p solutions"),
     "pseudocolour": _c("float", "1 / um", -20, 20, "astrometrically estimated wavenumber of 6p solutions"),
-    "astrometric_params_solved": _c("int", "", 3, 95, "3 (2p), 31 (5p) or 95 (6p)"),
+    "astrometric_params_solved": _c("int", "", 0, 2**31 - 1, "code of the solution, e.g. 3 (2p), 31 (5p), 95 (6p)"),
     "ruwe": _c("float", "", 0, 1e4, "renormalised unit weight error"),
 }
 TMASS: dict[str, Column] = {
@@ -67,6 +67,7 @@ TARGETS: dict[str, Column] = {
     "reference_parallax": _c("float", "mas", -1, 1e3, "parallax that does not come from Gaia (the paper's omega_G)"),
     "reference_parallax_error": _c("float", "mas", 0, 1e3, "standard error of the reference parallax"),
     "gaia_dr2_source_id": _c("int", "", 1, 2**63 - 1, "Gaia DR2 source identifier"),
+    "gaia_dr3_source_id": _c("int", "", 1, 2**63 - 1, "Gaia DR3 source identifier, for a later release"),
 }
 MATCH: dict[str, Column] = {
     "preselected": _c("bool", "", 0, 1, "false where the target was left out before the archive was asked"),

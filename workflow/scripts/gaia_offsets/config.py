@@ -15,11 +15,13 @@ from typing import Any
 
 import yaml
 
+from gaia_offsets import releases
 from gaia_offsets.columns import STANDARD
 from gaia_offsets.published import catalogue_correction, pairing_faults
 
 Config = dict[str, Any]
 MAX_BINS = 10_000
+INHERITING = ("samples", "surveys", "releases")
 FOLDER = re.compile(r"\w[\w .+-]*")
 FOLDER_RULE = "it takes letters, digits, _ . + - and blanks, and begins with a letter, a digit or _"
 FILE = r"^[A-Za-z0-9_.+-]+$"  # the schema's pattern of a dataset's file
@@ -139,7 +141,7 @@ def resolve(config: Config, schema: Config) -> Config:
     resolved = _numbers(copy.deepcopy(config), schema, schema)
     faults, broken = [], None
     list(_as_far_as_possible(map(add_validation, [resolved])))  # what hinders it the schema tells
-    for section in ("samples", "surveys"):
+    for section in INHERITING:
         if isinstance(resolved.get(section), dict):
             try:
                 resolved[section] = inherit(resolved[section], section)
@@ -154,6 +156,7 @@ def resolve(config: Config, schema: Config) -> Config:
         _dataset_faults,
         _correction_faults,
         _validation_faults,
+        _release_faults,
         _samples_faults,
         _measure_faults,
         _catalogue_faults,
@@ -165,6 +168,10 @@ def resolve(config: Config, schema: Config) -> Config:
         # What an entry lacks because its `like` leads nowhere is no fault of its own.
         inherited |= {fault for fault in faults if broken and fault.startswith(broken) and ": missing" in fault}
         raise ConfigError("\n".join(fault for fault in faults if fault not in inherited))
+    for name, entry in resolved["datasets"].items():
+        if entry.get("query") and releases.roles(entry["query"]):
+            [release] = _releases_of(name, resolved)
+            entry["query"] = releases.named_query(entry["query"], resolved["releases"][release])
     for sample in resolved["samples"].values():
         _label(sample, resolved["datasets"])
     return resolved
@@ -266,7 +273,7 @@ def _inherited_faults(faults: list[str], config: Config) -> set[str]:
     """Faults that a sample only repeats from the one it is like, or from `measure`."""
     own_measure = re.compile(r"^samples\.\w+\.(?=measure\.)")
     repeated = {fault for fault in faults if own_measure.match(fault) and own_measure.sub("", fault) in faults}
-    for section in ("samples", "surveys"):
+    for section in INHERITING:
         entries = config.get(section)
         for name, entry in entries.items() if isinstance(entries, dict) else ():
             base = entry.get("like") if isinstance(entry, dict) else None
@@ -351,6 +358,30 @@ def _dataset_faults(config: Config) -> Iterator[str]:
             yield f"datasets.{name}.file: missing; name for it under resources/raw/, of letters, digits and _ . + -"
         if entry.get("query"):
             yield from _as_far_as_possible(_query_faults(f"datasets.{name}", entry))
+
+
+def _releases_of(dataset: str, config: Config) -> list[str]:
+    """Names of the releases of the samples of the config that use a dataset."""
+    samples = config["samples"].values()
+    using = [s for s in samples if dataset in (block.get("dataset") for block in table_blocks(s).values())]
+    return sorted({sample["release"] for sample in using})
+
+
+def _release_faults(config: Config) -> Iterator[str]:
+    for name, release in config["releases"].items():
+        yield from (f"releases.{name}.{fault}" for fault in _as_far_as_possible(releases.release_faults(release)))
+    checked = config.get("release")
+    if checked is not None and checked not in config["releases"]:
+        yield f"release: {checked!r} is not one of releases{_near(checked, config['releases'])}"
+    for name, entry in config["datasets"].items():
+        roles = releases.roles(entry.get("query") or {})
+        used = _releases_of(name, config)
+        if roles and len(used) != 1:
+            whose = f"samples of {' and '.join(used)}" if used else "no sample"
+            yield f"datasets.{name}.query.table: {roles[0]!r} is a table of a release, and {whose} use this dataset"
+        for role in roles if len(used) == 1 else ():
+            if not config["releases"].get(used[0], {}).get(role):
+                yield f"datasets.{name}.query: releases.{used[0]} names no table {role}, which this query needs"
 
 
 def _query_faults(path: str, entry: Config) -> Iterator[str]:
@@ -502,13 +533,18 @@ def _sample_faults(path: str, sample: Config, config: Config) -> Iterator[str]:
     if sample["release"] not in config["releases"]:
         near = _near(sample["release"], config["releases"])
         yield f"{path}.release: {sample['release']!r} is not one of releases{near}"
-    known = own | set(STANDARD)
     named = {"official": [sample["official"]], "also": sample["also"]}
     for where, name in ((where, name) for where, names in named.items() for name in names):
         if name not in config["corrections"]:
             yield f"{path}.{where}: {name!r} is not one of corrections{_near(name, config['corrections'])}"
         elif where == "also" and (name == sample["official"] or config["corrections"][name]["kind"] == "none"):
             yield f"{path}.also: {name!r} is there anyway, as the official correction or as no correction"
+    release = config["releases"].get(sample["release"], {})
+    known = own | set(STANDARD) | set(release.get("more_columns") or ())
+    classes = releases.classes(releases.coding(release))
+    for name in sample.get("solutions") or ():
+        if name not in classes:
+            yield f"{path}.solutions: {name!r} is no class of releases.{sample['release']}{_near(name, classes)}"
 
     def column_fault(where: str, column: str) -> Iterator[str]:
         if column not in known:
@@ -548,7 +584,8 @@ def _crossmatch_faults(sample: Config, config: Config) -> Iterator[str]:
         if match.get(key) is None:
             yield f"crossmatch.{key}: missing; backend {backend} needs it"
     if backend == "archive":
-        tables = ["gaia_source", *(["dr2_neighbourhood"] if by == "dr2_source_id" else [])]
+        hop = {"dr2_source_id": ["dr2_neighbourhood"], "dr3_source_id": ["dr3_neighbourhood"]}
+        tables = ["gaia_source", *hop.get(by, ())]
         for table in tables:
             if not release.get(table):
                 yield f"release: releases.{sample['release']} names no table {table}, which backend archive needs"

@@ -113,7 +113,8 @@ def with_offsets(
     Raises TableError where no star gets a zero point, or where the median offset can only be a wrong unit.
     """
     table = stars.reindex(columns=[*dict.fromkeys([*TRACERS, *stars.columns])]).copy()
-    table["solution"] = solution(table["astrometric_params_solved"])
+    if "solution" not in stars:  # select_stars gives the release's own classes
+        table["solution"] = solution(table["astrometric_params_solved"])
     known = {name: _some_zero_point(table, name, corrections) for name in (official, *also)}
     none = corrections[official]["kind"] == "none"
     table["zero_point"] = np.nan if none else known[official]

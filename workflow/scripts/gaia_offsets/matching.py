@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.columns import DISTANCES, GAIA, MATCH, TMASS
+from gaia_offsets.columns import DISTANCES, GAIA, MATCH, STANDARD, TMASS
 from gaia_offsets.tables import TableError
 
 MAS_PER_DEG = 3.6e6
@@ -125,8 +125,8 @@ def match_catalogues(
     """Targets with the columns of their Gaia counterpart, its 2MASS counterpart and its geometric distance.
 
     One row a target, in their order. Gaia positions are carried to the targets' epoch (Julian years), 2MASS is taken
-    at J2000. Columns: those of `targets`, `preselected`, GAIA, TMASS, DISTANCES, `match_separation` [arcsec] and
-    `match_neighbours`; nulls where there is no counterpart.
+    at J2000. Columns: those of `targets`, `preselected`, GAIA and what the Gaia table has beyond STANDARD, TMASS,
+    DISTANCES, `match_separation` [arcsec] and `match_neighbours`; nulls where there is no counterpart.
 
     Raises TableError where the Gaia or the distances table holds a source twice.
     """
@@ -139,13 +139,14 @@ def match_catalogues(
     index, separation, neighbours = match_nearest(
         targets["target_ra"].to_numpy(), targets["target_dec"].to_numpy(), *then, radius_arcsec, workers=workers
     )
-    clash = sorted(set(targets.columns) & {*GAIA, *MATCH, *(TMASS if tmass is not None else {})})
+    own = [name for name in gaia.columns if name not in STANDARD]
+    clash = sorted(set(targets.columns) & {*GAIA, *own, *MATCH, *(TMASS if tmass is not None else {})})
     if clash:
         raise TableError(f"targets: columns {', '.join(clash)} would be overwritten by Gaia's; name them otherwise")
     parts = [
         targets.reset_index(drop=True),
         pd.DataFrame({"preselected": np.ones(len(targets), dtype=bool)}),
-        _take(gaia, index, [name for name in GAIA if name in gaia.columns]),
+        _take(gaia, index, [*(name for name in GAIA if name in gaia.columns), *own]),
     ]
     if tmass is not None:
         at_2000 = propagate(*motions, 2000.0 - gaia_epoch)

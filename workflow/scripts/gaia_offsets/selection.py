@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.releases import USED, classes, coding
 from gaia_offsets.tables import TableError, rounded_source_ids
 
 _COMPARE = {
@@ -21,9 +22,19 @@ _COMPARE = {
 }
 
 
-def solution(params_solved: pd.Series) -> pd.Series:
-    """`5p` for astrometric_params_solved 31, `6p` for 95, `2p` for 3, null for anything else."""
-    return params_solved.astype("Int64").map({31: "5p", 95: "6p", 3: "2p"}).astype("str")
+def solution(params_solved: pd.Series, codes: Mapping[str, Any] | None = None) -> pd.Series:
+    """Class of each solution by its code, null where it has none.
+
+    `codes` is that of releases.coding, EDR3's where not given: 31 is `5p`, 95 `6p`, 3 `2p`. A code that stands among
+    its `codes` is of that class; any other is of the first class of its `bits` with which it has a bit in common.
+    """
+    known = codes or coding({})
+    exact = {code: name for name, entry in known["codes"].items() for code in np.atleast_1d(entry).tolist()}
+    solved = params_solved.astype("Int64")
+    named, bits = solved.map(exact).astype("str"), solved.fillna(0).to_numpy(dtype=np.int64)
+    for name, mask in known["bits"].items():
+        named = named.mask(named.isna().to_numpy() & (bits & mask > 0), name)
+    return named
 
 
 def cut_mask(frame: pd.DataFrame, cut: dict[str, Any]) -> np.ndarray:
@@ -134,20 +145,28 @@ def select_stars(
     *,
     one_row_per: dict[str, Any] | None,
     cuts: Sequence[dict[str, Any]],
+    codes: Mapping[str, Any] | None = None,
+    solutions: Sequence[str] = USED,
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """Stars that pass, the cut flow, and warnings (Sect. 2.1).
 
     `matched` has one row an observed spectrum with ra, dec, parallax and reference_parallax, null where there is
     no counterpart, and may hold `preselected` (false: left out before the archive was asked). Steps: preselection, Gaia
-    counterpart, a 5- or 6-parameter solution, a position, one row a star, the cuts in their order, a known offset. The
-    result is sorted by source_id, then position.
+    counterpart, each class of solutions in `codes` (as in `solution`) that is not among `solutions`, one of these, a
+    position, one row a star, the cuts in their order, a known offset. The result is sorted by source_id, then position.
     """
-    matched = matched.assign(solution=solution(matched["astrometric_params_solved"]))
+    codes = codes or coding({})
+    matched = matched.assign(solution=solution(matched["astrometric_params_solved"], codes))
     flow = CutFlow(matched, "rows of the targets table")
     if "preselected" in matched.columns and not matched["preselected"].all():
         flow.keep(flow.frame["preselected"].to_numpy(dtype=bool), "passes the cuts on catalogue columns alone")
     flow.keep(flow.frame["source_id"].notna().to_numpy(), "has a Gaia counterpart")
-    flow.keep(flow.frame["solution"].isin(["5p", "6p"]).to_numpy(), "has a 5p or 6p solution")
+    others = [name for name in classes(codes) if name not in solutions]
+    for name in others if len(others) > 1 else ():  # a single one is what the next step removes
+        flow.keep((flow.frame["solution"] != name).to_numpy(dtype=bool, na_value=True), f"is no {name} solution")
+    *first, last = solutions
+    wanted = f"{', '.join(first)} or {last}" if first else last
+    flow.keep(flow.frame["solution"].isin(list(solutions)).to_numpy(), f"has a {wanted} solution")
     flow.keep(flow.frame[["ra", "dec"]].notna().all(axis=1).to_numpy(dtype=bool), "has a position")
     warnings = _identity_warnings(flow.frame, one_row_per)
     if one_row_per:

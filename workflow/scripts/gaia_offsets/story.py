@@ -24,6 +24,7 @@ STAGES = {  # a rule's name or its verb: what the user reads; the name goes firs
     "retrieve": "fetching data",
     "query": "fetching data",
     "merge_catalogue": "fetching data",
+    "check_release": "asking the archive for its names",
     "query_archive": "asking the Gaia archive",
     **dict.fromkeys(("crossmatch", "adopt", "prepare", "merge"), "matching with Gaia"),
     "select": "selecting stars",

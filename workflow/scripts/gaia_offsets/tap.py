@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import requests
 
+from gaia_offsets.releases import near
 from gaia_offsets.web import GaveUp, again, one_line, session
 
 # Limits at which archives are known to cut results, some without a word: ESA's, sync and async, by its own pages.
@@ -35,6 +36,19 @@ class ArchiveError(RuntimeError):
 
 class _Failed(Exception):
     """One try that failed in a way that may pass."""
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A table (column None) or a column of a table that an archive does not have, and the nearest name that it has."""
+
+    table: str
+    column: str | None
+    nearest: str | None
+
+    def __str__(self) -> str:
+        what = f"table {self.table}" if self.column is None else f"{self.table}: {self.column}"
+        return f"{what} (nearest: {self.nearest})" if self.nearest else what
 
 
 def _say(line: str) -> None:
@@ -209,27 +223,46 @@ class Archive:
         except (requests.RequestException, GaveUp) as error:
             _say(f"{url}: job not deleted ({one_line(error)}); the archive will remove it in some days")
 
+    def missing_names(self, needed: dict[str, list[str]], schema_query: str) -> list[Missing]:
+        """Tables, and columns of its tables, that the archive does not have; each with the nearest that it has."""
+        known = self.look_up(schema_query, what="names of tables and columns")
+        present: dict[str, list[str]] = {}
+        for table, column in zip(known["table_name"], known["column_name"], strict=True):
+            present.setdefault(_plain(table), []).append(_plain(column))
+        tables: list[str] = []
+        if any(table.lower() not in present for table in needed):
+            answer = self.look_up("SELECT table_name FROM TAP_SCHEMA.tables", what="names of tables")
+            tables = [_plain(table) for table in answer["table_name"]]
+        missing = []
+        for table, columns in needed.items():
+            there = present.get(table.lower())
+            if there is None:
+                missing.append(Missing(table, None, _nearest_table(table.lower(), tables)))
+                continue
+            for column in dict.fromkeys(columns):
+                if column.lower() not in there:
+                    missing.append(Missing(table, column, near(column.lower(), there, 0.4)))
+        return missing
+
     def check_names(self, needed: dict[str, list[str]], schema_query: str, place: str = "releases") -> None:
         """Raise ArchiveError, in one line, for all tables and columns that the archive does not have.
 
         `place` is where in the config the names stand.
         """
-        known = self.look_up(schema_query, what="names of tables and columns")
-        present: dict[str, set[str]] = {}
-        for table, column in zip(known["table_name"], known["column_name"], strict=True):
-            present.setdefault(_plain(table), set()).add(_plain(column))
-        lacking = [
-            f"table {table}"
-            if table.lower() not in present
-            else f"{table}: " + ", ".join(c for c in columns if c.lower() not in present[table.lower()])
-            for table, columns in needed.items()
-            if any(c.lower() not in present.get(table.lower(), set()) for c in columns)
-        ]
-        if lacking:
+        missing = self.missing_names(needed, schema_query)
+        if missing:
             raise ArchiveError(
-                f"{self.url}: the archive does not have {'; '.join(lacking)}; "
+                f"{self.url}: the archive does not have {'; '.join(map(str, missing))}; "
                 f"correct the names in the config's `{place}`"
             )
+
+
+def _nearest_table(table: str, tables: list[str]) -> str | None:
+    """The most like it of its own schema, or else of all."""
+    schema, _, name = table.rpartition(".")
+    siblings = [other.rpartition(".")[2] for other in tables if other.rpartition(".")[0] == schema]
+    sibling = near(name, siblings)
+    return f"{schema}.{sibling}" if sibling else near(table, tables)
 
 
 def _phase(job: Any) -> str:

@@ -1,0 +1,93 @@
+"""Release blocks of the config: the names that the archive is asked by, and how solutions are coded. Ground floor."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gaia_offsets.columns import DISTANCES, GAIA, TMASS
+
+# How Gaia EDR3 and DR3 code their solutions (data model, astrometric_params_solved), and what is used of them.
+EDR3_CODES = {"5p": 31, "6p": 95, "2p": 3}
+USED = ("5p", "6p")
+SOLVED = "astrometric_params_solved"
+# What a table of single-star solutions gives in the place of gaia_source; positions and motions stay gaia_source's.
+ASTROMETRY = ("parallax", "parallax_error", "nu_eff_used_in_astrometry", "pseudocolour", SOLVED, "ruwe")
+_HOP = ("source_id", "dr3_source_id", "angular_distance", "magnitude_difference")
+# Tables of a release block and the columns that the queries take from each (data model of Gaia EDR3; DR4's is a draft).
+TABLES: dict[str, tuple[str, ...]] = {
+    "gaia_source": tuple(GAIA),
+    "all_source_astrometry": ("source_id", *ASTROMETRY),
+    "tmass_best_neighbour": ("source_id", "clean_tmass_psc_xsc_oid"),
+    "tmass_join": ("clean_tmass_psc_xsc_oid", "original_psc_source_id"),
+    "tmass": ("designation", *TMASS),
+    "distances": ("source_id", *DISTANCES),
+    "dr2_neighbourhood": ("dr2_source_id", *_HOP[1:]),
+    "dr3_neighbourhood": _HOP,
+    "agn_cross_id": ("source_id",),
+}
+
+
+def coding(release: Mapping[str, Any]) -> dict[str, Any]:
+    """`codes` (class to its code or codes) and `bits` (class to a mask) of a release; EDR3's where it is silent."""
+    own = release.get("solution") or {}
+    return {"codes": own.get("codes") or EDR3_CODES, "bits": own.get("bits") or {}}
+
+
+def classes(coding: Mapping[str, Any]) -> list[str]:
+    """Names of the classes of solutions, in the order of the config."""
+    return [*coding["codes"], *coding["bits"]]
+
+
+def asked_names(release: Mapping[str, Any]) -> dict[str, Any]:
+    """What the queries need of a release: all but its coding, with the name of the solution column among `columns`.
+
+    So a new class of solutions fetches nothing again.
+    """
+    column = (release.get("solution") or {}).get("column") or SOLVED
+    renames = ({} if column == SOLVED else {SOLVED: column}) | (release.get("columns") or {})
+    return {**{key: value for key, value in release.items() if key != "solution"}, "columns": renames}
+
+
+def roles(query: Mapping[str, Any]) -> list[str]:
+    """Tables of a `query` block that are roles of a release (gaia_source) and not names of a service."""
+    tables = [query.get("table"), (query.get("join") or {}).get("table")]
+    return [table for table in tables if table in TABLES]
+
+
+def named_query(query: Mapping[str, Any], release: Mapping[str, Any]) -> dict[str, Any]:
+    """A query on roles of a release, with the names that the release gives to its tables and columns."""
+    names, result = asked_names(release), copy.deepcopy(dict(query))
+    renames = names["columns"]
+    for block in (result, result.get("join") or {}):
+        if block.get("table") in TABLES:
+            block["table"] = names[block["table"]]
+    if result.get("join"):
+        result["join"]["by"] = renames.get(result["join"]["by"], result["join"]["by"])
+    columns = result["columns"]
+    if isinstance(columns, list) and set(columns) & set(renames):
+        result["columns"] = {name: renames.get(name, name) for name in columns}
+    return result
+
+
+def near(word: str, words: Any, cutoff: float = 0.6) -> str | None:
+    """The word most like another, None where none is alike."""
+    return next(iter(difflib.get_close_matches(word, words, n=1, cutoff=cutoff)), None)
+
+
+def release_faults(release: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with a release block, one line each, with the key below it."""
+    known = coding(release)
+    places: dict[int, str] = {}
+    for name, codes in known["codes"].items():
+        for code in codes if isinstance(codes, list) else [codes]:
+            if code in places:
+                yield f"solution.codes.{name}: {code} is {places[code]} already"
+            places[code] = name
+    for name in set(known["codes"]) & set(known["bits"]):
+        yield f"solution.bits.{name}: it stands in codes already; one place says what a class is"
+    chosen = release.get("astrometry") or "gaia_source"
+    if not release.get(chosen):
+        yield f"astrometry: the release names no table {chosen}"
