@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit.shared import refused
 
-from gaia_offsets.official import with_offsets
+from gaia_offsets.corrections import with_offsets
 from gaia_offsets.selection import best_rows, cut_mask, describe_cut, select_stars, solution
 
 FRAME = pd.DataFrame({"x": [1.0, 2.0, 3.0, np.nan], "name": ["a", "b", "c", "a"], "solution": ["5p", "6p", "5p", "6p"]})
@@ -161,6 +161,6 @@ def test_each_class_that_is_left_out_has_its_step():
     # The tracers keep these names, and the official zero point sees 31 and 95 alone.
     stars = stars.reindex(columns=[*stars.columns, "phot_g_mean_mag", "nu_eff_used_in_astrometry", "pseudocolour"])
     stars = stars.assign(phot_g_mean_mag=15.0, nu_eff_used_in_astrometry=1.5, pseudocolour=1.5, ecl_lat=10.0)
-    tracers = with_offsets(stars, official="lindegren2021")
+    tracers = with_offsets(stars, official="lindegren2021", corrections={"lindegren2021": {"kind": "package"}})
     assert tracers["solution"].tolist() == stars["solution"].tolist()
     assert (tracers["zero_point"].notna() == tracers["solution"].isin(["5p", "6p"])).all()
