@@ -90,7 +90,9 @@ def test_more_rows_than_may_come(proxy: FaultyProxy) -> None:
 
 def test_a_wrong_name(proxy: FaultyProxy) -> None:
     block = query(proxy.url, columns={"source_id": "source_id", "parallax": "paralax"}, where=None)
-    with pytest.raises(ArchiveError, match=r"gaiaedr3.gaia_source: paralax; correct .* `datasets.stars.query`"):
+    with pytest.raises(
+        ArchiveError, match=r"gaiaedr3.gaia_source: paralax \(nearest: parallax\); .*`datasets.stars.query`"
+    ):
         query_catalogue(Archive(proxy.url, **PATIENCE), block, dataset="stars", part=0)
     assert proxy.count("POST", "/async") == 0
 

@@ -93,7 +93,11 @@ def test_every_figure_shows(page: Page) -> None:
         ("Claims", "simulated_giants", ["simulated: arithmetic holds", "12,288", "Giants with five-parameter"]),
         ("Error budget", "simulated_giants", ["scale of M_Ks, giants", "extinction", "1.24"]),
         ("Results", "simulated_giants", ["What was cut", "What was found", "How it compares", "simulated"]),
-        ("Corrections", "table", ["cannot tell which leaves the right offset", "lindegren2021", "simulated"]),
+        (
+            "Corrections",
+            "simulated_giants",
+            ["cannot tell which leaves the right offset", "lindegren2021", "simulated"],
+        ),
         ("Samples side by side", "table", ["Simulated giants", "Ren et al. 2021", "\N{MINUS SIGN}28.6"]),
     ],
 )

@@ -272,14 +272,14 @@ rule draw_corrections:
         png=report(
             "<results>/{sample}/figures/corrections.png",
             caption="../report/corrections.rst",
-            category="Corrections",
-            labels={"sample": "{sample}", "what": "figure"},
+            category="Figures",
+            labels={"sample": "{sample}", "figure": "corrections side by side"},
         ),
         page=report(
             "<results>/{sample}/corrections.html",
             caption="../report/corrections.rst",
             category="Corrections",
-            labels={"sample": "{sample}", "what": "table"},
+            labels={"sample": "{sample}"},
         ),
         pdf="<results>/{sample}/figures/corrections.pdf",
     log:
