@@ -108,7 +108,7 @@ def test_inflate_alone_and_the_report(tmp_path, capsys):
     assert capsys.readouterr().err.splitlines() == [
         "3 of 5 rows: corrected with lindegren2021",
         "1 of 5 rows: no parallax (2p)",
-        "1 of 5 rows: no zero point, asked for, at this magnitude and colour: nothing subtracted",
+        "1 of 5 rows: no zero point for such a star: null",
     ]
 
 

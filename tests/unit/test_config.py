@@ -37,6 +37,7 @@ def test_shipped_overlays_are_sound(name):
 
 # Sections other than `samples.lamost_giants`: overlay | path of the fault | pieces of the line, & between them
 SECTIONS = """
+samples: {lamost_giants: {release: dr4}} | samples.lamost_giants.official | corrects edr3 and dr3, not dr4
 samples: {lamost_giants: {official: lindegren}} | samples.lamost_giants.official | 'lindegren' & mean lindegren2021?
 samples: {lamost_giants: {also: [maiz]}} | samples.lamost_giants.also | 'maiz' & not one of corrections
 samples: {lamost_giants: {also: [lindegren2021]}} | samples.lamost_giants.also | 'lindegren2021' & there anyway

@@ -202,3 +202,15 @@ def test_further_corrections_stand_behind_the_columns_of_the_tracers():
             also=["dr4"],
             corrections=CORRECTIONS | {"dr4": {"kind": "column", "column": "bias"}},
         )
+
+
+def test_a_sentinel_is_null_and_a_wrong_unit_is_told():
+    stars = STARS.assign(bias=[-9999.0] + [-0.03] * (len(STARS) - 1))
+    corrections = CORRECTIONS | {"mine": {"kind": "column", "column": "bias"}}
+    found = with_offsets(stars, official="lindegren2021", also=["mine"], corrections=corrections)["zero_point_mine"]
+    assert np.isnan(found.iloc[0]) and (found.iloc[1:] == -0.03).all()
+    with refused(r"mine.*unit"):
+        with_offsets(stars.assign(bias=-30.0), official="lindegren2021", also=["mine"], corrections=corrections)
+    # One of `also` may know none of the stars.
+    none = with_offsets(stars.assign(bias=np.nan), official="lindegren2021", also=["mine"], corrections=corrections)
+    assert none["zero_point_mine"].isna().all() and none["zero_point"].notna().any()

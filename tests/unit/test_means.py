@@ -97,3 +97,14 @@ def test_a_unit_and_what_is_refused(tmp_path, capsys):
     assert means.file_means(path, columns={"parallax": "Plx"})["n"].tolist() == [4]
     with refused("no column 'ruwe'"):
         means.group_means(pd.DataFrame({name: [1.0] for name in (*means.NEEDED, *means.INFLATING[:2])}), inflate=True)
+
+
+def test_a_file_is_read_by_the_columns_that_the_mean_needs(tmp_path, capsys):
+    """A unit alone keeps VizieR's name, and a column that nobody asked for may hold anything."""
+    path = tmp_path / "mine.csv"
+    path.write_text("obsid,RA_ICRS,DE_ICRS,Plx,e_Plx\na-1,10,20,500,20\na-2,50,60,700,20\n")
+    assert command.main(["mean", str(path), "--unit", "parallax=uas", "--unit", "parallax_error=uas"]) == 0
+    row = capsys.readouterr().out.splitlines()[1].split(",")
+    assert row[:2] == ["all", "2"] and float(row[3]) == pytest.approx(0.6)
+    assert command.main(["mean", str(path), "--parallax-error", "parallax_error_true"]) == 1
+    assert "--inflate" in capsys.readouterr().err

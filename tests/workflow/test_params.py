@@ -48,6 +48,7 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("corrections.lindegren2021.kind", "none", {"correct_parallaxes", "compare_corrections"} | MAP),
     ("corrections.maiz_apellaniz2022.six_parameter", None, set()),  # the sample does not name it
     ("corrections.*.citation", "Others", set()),
+    ("corrections.*.releases", ["edr3"], set()),
     (f"{S}.targets.columns.*.unit", "rad", TARGETS | MAP),
     (f"{S}.targets.columns.*", "other", TARGETS | MAP),
     (f"{S}.crossmatch.epoch", 2001.0, {"crossmatch_tables", "query_archive", "compare_red_clump"} | MAP),

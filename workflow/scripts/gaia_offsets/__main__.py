@@ -119,7 +119,12 @@ def _apply(arguments: argparse.Namespace) -> None:
 
 
 def _mean(arguments: argparse.Namespace) -> None:
-    columns = {name: {"column": name} | entry for name, entry in _columns(arguments, (*NEEDED, *INFLATING)).items()}
+    if arguments.parallax_error == TRUE_ERROR.name:
+        raise ApplyError(
+            f"--parallax-error: {TRUE_ERROR.name} holds already the correlated part that this command adds; give the "
+            "published error and --inflate"
+        )
+    columns = _columns(arguments, (*NEEDED, *INFLATING))
     means = file_means(arguments.catalogue, group=arguments.group, columns=columns, inflate=arguments.inflate)
     print(means.to_csv(index=False, float_format="%.6f", lineterminator="\n"), end="")
 

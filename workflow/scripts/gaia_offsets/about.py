@@ -54,7 +54,8 @@ def describe(config: Mapping[str, Any], name: str, behind: Sequence[str] = ("gau
         "sample_title": sample["title"],
         "simulated": sample["simulated"],
         "release": release,
-        "official": sample["official"],
+        # A column by its own name, which `apply --correction column:NAME` knows.
+        "official": config["corrections"][sample["official"]].get("column") or sample["official"],
         "solution": "5p",
         "estimator": SMOOTH if "smooth" in behind else estimator,
         "systematic_uas": float(publish["systematic_uas"]),

@@ -353,10 +353,17 @@ class Correction:
             if count and self.offsets:
                 yield f"map_flag {flag}: {count} of {self.rows} rows, {FLAGS[flag]}"
             elif count:
-                text = FLAGS[flag] if flag != INSIDE else f"corrected with {self.correction}"
+                own = {
+                    INSIDE: f"corrected with {self.correction}",
+                    NO_ZERO_POINT: "no zero point for such a star: null",
+                }
+                text = own.get(flag, FLAGS[flag])
                 yield f"{count} of {self.rows} rows: {text}"
         if self.without_error:
-            yield f"{self.without_error} of {self.rows} rows have no {TRUE_ERROR.name}: an input is null or 2p"
+            yield (
+                f"{self.without_error} of {self.rows} rows have no {TRUE_ERROR.name}: an input is null, or the "
+                "solution is neither 5p nor 6p"
+            )
         if not self.offsets:
             return
         stands = self.offsets.meta.get("official")

@@ -379,6 +379,15 @@ def _release_faults(config: Config) -> Iterator[str]:
         if roles and len(used) != 1:
             whose = f"samples of {' and '.join(used)}" if used else "no sample"
             yield f"datasets.{name}.query.table: {roles[0]!r} is a table of a release, and {whose} use this dataset"
+        if (
+            len(used) == 1
+            and config["releases"].get(used[0], {}).get("astrometry") == "all_source_astrometry"
+            and roles
+        ):
+            yield (
+                f"datasets.{name}.query: a query takes the astrometry of gaia_source, releases.{used[0]}.astrometry "
+                "asks for another table"
+            )
         for role in roles if len(used) == 1 else ():
             if not config["releases"].get(used[0], {}).get(role):
                 yield f"datasets.{name}.query: releases.{used[0]} names no table {role}, which this query needs"
@@ -423,10 +432,11 @@ STANDS_ON = ("on_top_of", "six_parameter")
 
 
 def corrections_behind(config: Config, names: Sequence[str]) -> Config:
-    """The blocks of the named corrections and of those that they stand on, by name, without their citations."""
+    """The blocks of the named corrections and of those that they stand on, by name: what makes their numbers."""
     below = [config["corrections"][name].get(key) for name in names for key in STANDS_ON]
     blocks = {name: config["corrections"][name] for name in dict.fromkeys([*names, *below]) if name}
-    return {name: {key: value for key, value in block.items() if key != "citation"} for name, block in blocks.items()}
+    about = ("citation", "releases")
+    return {name: {key: value for key, value in block.items() if key not in about} for name, block in blocks.items()}
 
 
 def _correction_faults(config: Config) -> Iterator[str]:
@@ -438,7 +448,7 @@ def _correction_faults(config: Config) -> Iterator[str]:
         needed, optional = CORRECTIONS.get(block["kind"], ((), ()))
         yield from (f"{path}.{key}: missing; kind {block['kind']} needs it" for key in needed if not block.get(key))
         for key in block:
-            if key not in ("kind", "citation", *needed, *optional):
+            if key not in ("kind", "citation", "releases", *needed, *optional):
                 yield f"{path}.{key}: kind {block['kind']} does not use it"
         for key in STANDS_ON:
             other = block.get(key)
@@ -539,8 +549,14 @@ def _sample_faults(path: str, sample: Config, config: Config) -> Iterator[str]:
             yield f"{path}.{where}: {name!r} is not one of corrections{_near(name, config['corrections'])}"
         elif where == "also" and (name == sample["official"] or config["corrections"][name]["kind"] == "none"):
             yield f"{path}.also: {name!r} is there anyway, as the official correction or as no correction"
+        elif sample["release"] not in (its := config["corrections"][name].get("releases") or [sample["release"]]):
+            yield (
+                f"{path}.{where}: {name} corrects {' and '.join(its)}, not {sample['release']}: take none, or a "
+                "correction of kind column where the release gives one"
+            )
     release = config["releases"].get(sample["release"], {})
-    known = own | set(STANDARD) | set(release.get("more_columns") or ())
+    fetched = (release.get("more_columns") or ()) if sample["crossmatch"]["backend"] == "archive" else ()
+    known = own | set(STANDARD) | set(fetched)
     classes = releases.classes(releases.coding(release))
     for name in sample.get("solutions") or ():
         if name not in classes:

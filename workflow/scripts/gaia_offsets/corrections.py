@@ -13,7 +13,7 @@ import pandas as pd
 
 from gaia_offsets import official as package
 from gaia_offsets.coefficients import zero_point_5p
-from gaia_offsets.columns import TRACERS
+from gaia_offsets.columns import STANDARD, TRACERS
 from gaia_offsets.dataset import read_dataset
 from gaia_offsets.published import ENDINGS
 from gaia_offsets.selection import solution
@@ -24,6 +24,7 @@ from gaia_offsets.tables import TableError
 IMPLAUSIBLE_UAS = 300.0
 ENOUGH_STARS = 20
 MODEL = ("phot_g_mean_mag", "nu_eff_used_in_astrometry", "pseudocolour", "ecl_lat", "astrometric_params_solved")
+NULL = -9999.0  # in some tables of the archive
 UNITS = {"mas": 1.0, "uas": 1e-3}
 
 
@@ -42,7 +43,8 @@ def zero_point(table: pd.DataFrame, name: str, corrections: Mapping[str, Mapping
     if kind == "column":
         return UNITS[block.get("unit", "mas")] * _column(table, block["column"], name)
     if kind == "map":
-        return zero_point(table, block["on_top_of"], corrections) + _map_offset(table, name, block)
+        below = corrections[block["on_top_of"]].get("column") or block["on_top_of"]
+        return zero_point(table, block["on_top_of"], corrections) + _map_offset(table, name, block, below)
     model = {column: _column(table, column, name) for column in MODEL}
     if kind == "package":
         return package.zero_point(*model.values())
@@ -58,7 +60,8 @@ def _column(table: pd.DataFrame, column: str, name: str) -> np.ndarray:
         raise TableError(
             f"correction {name}: the table has no column {column!r}; name the file's in `columns:` of the sample"
         )
-    return pd.to_numeric(table[column]).to_numpy(dtype=float, na_value=np.nan)
+    values = pd.to_numeric(table[column]).to_numpy(dtype=float, na_value=np.nan)
+    return np.where(values == NULL, np.nan, values)
 
 
 def read_coefficients(path: str) -> pd.DataFrame:
@@ -76,16 +79,16 @@ def read_coefficients(path: str) -> pd.DataFrame:
 
 
 def _by_coefficients(model: Mapping[str, np.ndarray], table: pd.DataFrame) -> np.ndarray:
-    """Zero point [mas] of 5p stars; null outside the range of nu_eff of the package."""
+    """Zero point [mas] of 5p stars; null outside the package's range of G and nu_eff."""
     g, nu_eff, _, latitude, solved = model.values()
     low, high = package.NU_EFF_RANGE
-    inside = (solved == 31) & (nu_eff >= low) & (nu_eff <= high)
+    inside = (solved == 31) & (nu_eff >= low) & (nu_eff <= high) & (g >= package.G_RANGE[0]) & (g <= package.G_RANGE[1])
     return np.where(inside, zero_point_5p(g, nu_eff, latitude, table), np.nan)
 
 
-def _map_offset(table: pd.DataFrame, name: str, block: Mapping[str, Any]) -> np.ndarray:
-    """Offset [mas] of the map's pixel around each star; null outside its footprint."""
-    path, on = block["path"], block["on_top_of"]
+def _map_offset(table: pd.DataFrame, name: str, block: Mapping[str, Any], on: str) -> np.ndarray:
+    """Offset [mas] of the map's pixel around each star; null outside its footprint. The map should stand on `on`."""
+    path = block["path"]
     pixels, meta = read_dataset(path)
     if "official" not in meta:
         raise TableError(
@@ -115,7 +118,8 @@ def with_offsets(
     table = stars.reindex(columns=[*dict.fromkeys([*TRACERS, *stars.columns])]).copy()
     if "solution" not in stars:  # select_stars gives the release's own classes
         table["solution"] = solution(table["astrometric_params_solved"])
-    known = {name: _some_zero_point(table, name, corrections) for name in (official, *also)}
+    known = {name: _plausible(zero_point(table, name, corrections), name) for name in also}
+    known[official] = _some_zero_point(table, official, corrections)
     none = corrections[official]["kind"] == "none"
     table["zero_point"] = np.nan if none else known[official]
     table["parallax_corrected"] = table["parallax"] - table["zero_point"]
@@ -134,12 +138,27 @@ def with_offsets(
 
 def _some_zero_point(table: pd.DataFrame, name: str, corrections: Mapping[str, Mapping[str, Any]]) -> np.ndarray:
     """The zero point of the stars; raises TableError where not one has any."""
-    found = zero_point(table, name, corrections)
+    found = _plausible(zero_point(table, name, corrections), name)
     if len(table) and np.isnan(found).all():
         empty = [column for column in MODEL[:4] if table[column].isna().all()]
         raise TableError(
             f"correction {name}: no zero point for any of {len(table)} stars"
-            + (f"; no values in {', '.join(empty)}" if empty else "; all are outside the range of the correction")
+            + (
+                f"; no values in {', '.join(empty)}"
+                if empty
+                else "; all are outside the range of the correction or of another solution"
+            )
             + "; name the columns in `columns:` of the sample or choose another correction (`official: none` for none)"
         )
     return found
+
+
+def _plausible(zero_points: np.ndarray, name: str) -> np.ndarray:
+    """The zero points [mas] as they are; raises TableError where one can only be a wrong unit or a sentinel."""
+    largest = np.max(np.abs(zero_points), initial=0.0, where=np.isfinite(zero_points))
+    if largest > STANDARD["zero_point"].high:
+        raise TableError(
+            f"correction {name}: a zero point of {largest:g} mas is beyond any of Gaia; "
+            f"check `unit` of corrections.{name}"
+        )
+    return zero_points

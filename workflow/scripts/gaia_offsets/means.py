@@ -12,7 +12,7 @@ import pandas as pd
 from gaia_offsets.coefficients import error_factor
 from gaia_offsets.covariance import maiz_apellaniz2021, mean_covariance
 from gaia_offsets.sky import pixel_centre, pixel_index
-from gaia_offsets.tables import TableError, read_table
+from gaia_offsets.tables import TableError, column_for, column_names, read_table
 
 MANY = 20_000  # stars; beyond, pixels of GATHERED stand for theirs
 GATHERED = {"nside": 64, "ordering": "nested"}
@@ -82,6 +82,12 @@ def file_means(
     Standard names and VizieR's need no entry. Raises TableError, one line.
     """
     wanted = (*NEEDED, *(INFLATING if inflate else ()))
-    more = {"group of stars": group} if group else {}
-    stars = read_table(path, (columns or {}) | more, required=wanted, vizier=wanted)
+    present, named = column_names(path), {"group of stars": group} if group else {}
+    for name in wanted:
+        entry = (columns or {}).get(name) or {}
+        entry = dict(entry) if isinstance(entry, dict) else {"column": entry}
+        source = entry.get("column") or column_for(name, present, path, f"--{name.replace('_', '-')} {{column}}")
+        named[name] = entry | {"column": source or name}
+    # Nothing else of the file is looked at: it may hold whatever it likes.
+    stars = read_table(path, named, required=wanted, others=False)
     return group_means(stars, stars["group of stars"] if group else None, inflate=inflate)

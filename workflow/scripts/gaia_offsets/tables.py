@@ -148,14 +148,15 @@ def read_table(
     *,
     required: tuple[str, ...] | list[str] = (),
     vizier: Iterable[str] = (),
+    others: bool = True,
 ) -> pd.DataFrame:
     """Read a table of any known format into standard names, types and units.
 
     `columns` maps a standard (or the user's own) name to a column of the file: a name, or
     `{column, unit}` where the unit is the file's and is converted to the standard one. Columns of the file that already
     bear a standard name need no entry, nor do VizieR's columns that stand for the standard names in `vizier`. Columns
-    not mentioned either way are left out. A unit stated in the file itself is used where the map gives none; where
-    neither does, the standard unit is assumed.
+    not mentioned either way are left out; without `others` so are those that no entry of `columns` names. A unit stated
+    in the file itself is used where the map gives none; where neither does, the standard unit is assumed.
 
     Raises TableError (one line: file, column, number of rows, what to do) for a file that cannot be read, a missing
     column, two columns for one name, an identifier stored as a fraction or a value outside the column's range.
@@ -192,7 +193,7 @@ def read_table(
         source = entry["column"]
         unit = entry["unit"] if entry.get("unit") is not None else units.get(source, "")
         frame[name] = _standardise(native[source], name, unit, path, source)
-    for name in native.columns:
+    for name in native.columns if others else ():
         # A column that the map gives another name is not taken again under its own.
         if name in STANDARD and name not in frame and name not in sources:
             try:
