@@ -134,7 +134,7 @@ def settings(url: str, sample: dict[str, Any], release: dict[str, Any] | None = 
         "archive": {"url": url, "chunks": 2, "poll_s": 0.3},
         "samples": {SAMPLE: {"release": "dr4"} | sample},
         # The simulated survey injects it under any name of a release.
-        "corrections": {"lindegren2021": {"releases": ["dr4"]}},
+        "corrections": {"lindegren2021": {"releases": ["edr3", "dr3", "dr4"]}},
     }
 
 
