@@ -60,7 +60,7 @@ def resolved_quasars(release: str, **changes: Any) -> dict[str, Any]:
     schema = checks.load_yaml(ROOT / "workflow/schemas/config.schema.yaml")
     files = [ROOT / name for name in ("workflow/settings.yaml", "config/config.yaml", "config/quasars.yaml")]
     config = functools.reduce(checks.merge, map(checks.load_yaml, files))
-    mine = {"samples": {"quasars": {"release": release}}, "releases": {release: changes}}
+    mine = {"samples": {"quasars": {"release": release, "official": "none"}}, "releases": {release: changes}}
     return checks.resolve(checks.merge(config, mine), schema)["datasets"]["quasars"]["query"]
 
 
