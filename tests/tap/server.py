@@ -115,7 +115,8 @@ class TapServer:
         clean = ["env", "-i", "PATH=/usr/bin:/bin", f"HOME={self.root}/home", "LANG=C.UTF-8", "TZ=UTC"]
         clean += [f"GAVOSETTINGS={self.root}/gavorc", "GAVOCUSTOM=/nonexistent"]
         clean += [f"PGHOST={self.root}/sock", "PGUSER=dachsroot", "PGDATABASE=gavo"]
-        who = ["runuser", "-u", self.user, "--"] if os.getuid() == 0 else []
+        # With its path: /usr/sbin need not be on that of the caller.
+        who = ["/usr/sbin/runuser", "-u", self.user, "--"] if os.getuid() == 0 else []
         with open(self.root / "commands.log", "a") as log:
             result = subprocess.run([*who, *clean, *map(str, command)], stdout=log, stderr=log, cwd="/", check=False)
         if check and result.returncode:
