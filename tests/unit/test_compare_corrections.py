@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from compare_corrections import COLUMNS, correction_table, left_over
-from draw_corrections import verdict
+from draw_corrections import page_table, verdict
 from unit.shared import GAUSSIAN
 
 from gaia_offsets.columns import TRACERS
@@ -126,3 +126,22 @@ def test_the_sentence_says_what_the_distance_scale_makes_of_a_difference():
     assert "between" not in verdict(rows.iloc[:2].assign(reference_parallax=700.0))
     assert "their true parallax is 0" in verdict(rows.assign(reference_parallax=0.0))
     assert "decides nothing" in verdict(rows.assign(solution="6p", reference_parallax=1.0))
+
+
+def test_the_page_has_each_value_with_its_error():
+    columns = [
+        "median",
+        "weighted_mean",
+        "scale",
+        *(f"{name}_left" for name in ("phot_g_mean_mag", "colour", "sin_ecl_lat", "sky")),
+    ]
+    row = {"correction": "lindegren2021", "solution": "5p", "n": 2287, "median_jackknife_error": 0.47}
+    row |= dict.fromkeys(columns, -6.26) | dict.fromkeys([f"{name}_error" for name in columns], 0.49)
+    rows = [
+        row | {"scale": 0.996, "scale_low": -5.7, "scale_high": 3.3},
+        row | dict.fromkeys(["sky_left", "scale_low"], np.nan),
+    ]
+    table = page_table(pd.DataFrame(rows))
+    assert table["median"][0] == "\N{MINUS SIGN}6.3 \N{PLUS-MINUS SIGN} 0.5" and table["scale"][0].startswith("0.9960")
+    assert table["at parallax 0"][0] == "\N{MINUS SIGN}5.7 to 3.3" and table["at parallax 0"].isna()[1]
+    assert table["left on the sky"].isna().tolist() == [False, True]

@@ -89,13 +89,14 @@ def test_results_page_tells_the_story(tested):
         "6p: no star has an error of its reference parallax",
     ]
     pieces += [
-        "(-4.5 \u00b1 1.2) uas + (0.9960 \u00b1 0.0016)",
-        "correlation -0.93",
+        "(\N{MINUS SIGN}4.5 \u00b1 1.2) uas + (0.9960 \u00b1 0.0016)",
+        "correlation \N{MINUS SIGN}0.93",
         "by 12.0 uas (sd) over about 11 deg",
     ]
     pieces += [
-        "Single stars held out: the smooth map on top of the official zero point predicts them better than it does "
-        "alone, by 0.0051 \u00b1 0.0010 in ln of the density; the smooth map beats a constant by 0.0032 \u00b1 0.0010.",
+        "Single stars held out: the smooth map on top of the official zero point predicts them better than the zero "
+        "point alone, by 0.0051 \u00b1 0.0010 in ln of the density; the smooth map beats a constant by 0.0032 \u00b1 "
+        "0.0010.",
         "Blocks of the sky held out: no correction beats the official zero point alone beyond noise.",
     ]
     assert text.count("Gaia parallax =") == 1 and ("no smooth map" in text) is tested

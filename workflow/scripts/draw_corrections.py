@@ -74,26 +74,42 @@ def verdict(corrections: pd.DataFrame) -> str:
     )
 
 
+def page_table(corrections: pd.DataFrame) -> pd.DataFrame:
+    """corrections.csv for the page: each value with its error in one cell [uas]."""
+
+    def both(value: str, error: str, form: str = ".1f") -> list[str | None]:
+        pairs = zip(corrections[value], corrections[error], strict=True)
+        return [f"{pages.number(x, form)} \N{PLUS-MINUS SIGN} {e:{form}}" if np.isfinite(x) else None for x, e in pairs]
+
+    bounds = zip(corrections["scale_low"], corrections["scale_high"], strict=True)
+    return pd.DataFrame(
+        {
+            **corrections[["correction", "solution", "n"]],
+            "median": both("median", "median_error"),
+            "its error over blocks": corrections["median_jackknife_error"],
+            "weighted mean": both("weighted_mean", "weighted_mean_error"),
+            "at parallax 0": [
+                f"{pages.number(low, '.1f')} to {pages.number(high, '.1f')}" if np.isfinite(low) else None
+                for low, high in bounds
+            ],
+            "scale": both("scale", "scale_error", ".4f"),
+            **{head: both(f"{name}_left", f"{name}_left_error") for name, head in HEADS.items()},
+        }
+    )
+
+
 if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)
     corrections = pd.read_csv(snakemake.input.corrections)
     title = f"Corrections side by side: {snakemake.params.title}"
     figure = draw_corrections(corrections, title=f"{title}, 5p")
     style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)
-    shown = corrections.rename(
-        columns={
-            f"{name}_left{end}": head + end.replace("_", " ") for name, head in HEADS.items() for end in ("", "_error")
-        }
-    )
-    numbers = dict.fromkeys(shown.select_dtypes("float").columns, ".1f") | dict.fromkeys(
-        ("scale", "scale_error"), ".4f"
-    )
     pages.save(
         snakemake.output.page,
         "corrections.html.j2",
         title=title,
         simulated=snakemake.params.simulated,
         verdict=verdict(corrections),
-        table=pages.table(shown, numbers),
+        table=pages.table(page_table(corrections), {"its error over blocks": ".1f"}),
     )
     print(f"{len(corrections)} rows", file=sys.stderr)

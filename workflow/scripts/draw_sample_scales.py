@@ -28,16 +28,13 @@ def draw_sample_scales(lines: Sequence[tuple[str, pd.DataFrame]], *, title: str)
         style.blank(ax, "no line: too few 5p stars with reference errors")
         return figure
     style.scale_axes(ax)
-    legend = figure.legend(loc="outside lower center", ncols=min(2, shown), title="ellipses: 68 % (line), 95 % (dots)")
-    for text in legend.get_texts():
-        text.set_parse_math(False)
+    style.sample_legend(figure, shown, title="ellipses: 68 % (line), 95 % (dots)")
     return figure
 
 
 if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)
-    titles = [sample["title"] for sample in snakemake.params.samples]
-    lines = [(title, pd.read_csv(path)) for title, path in zip(titles, snakemake.input.scale, strict=True)]
+    lines = style.sample_tables(snakemake.params.samples, snakemake.input.scale)
     figure = draw_sample_scales(lines, title="Zero point and distance scale of the samples, corrected parallaxes, 5p")
     style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)
     print(f"{len(lines)} samples", file=sys.stderr)

@@ -44,16 +44,13 @@ def draw_sample_trends(trends: Sequence[tuple[str, pd.DataFrame]], *, title: str
     handles = [
         Line2D([], [], linestyle="none", label=name, **look) for (name, _), look in zip(trends, looks, strict=True)
     ]
-    legend = figure.legend(handles=handles, loc="outside lower center", ncols=min(2, len(handles)))
-    for text in legend.get_texts():
-        text.set_parse_math(False)
+    style.sample_legend(figure, len(handles), handles=handles)
     return figure
 
 
 if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)
-    titles = [sample["title"] for sample in snakemake.params.samples]
-    trends = [(title, pd.read_csv(path)) for title, path in zip(titles, snakemake.input.trends, strict=True)]
+    trends = style.sample_tables(snakemake.params.samples, snakemake.input.trends)
     figure = draw_sample_trends(trends, title="Trends of the samples")
     style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)
     for title, table in trends:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets import pages
+from gaia_offsets.smooth import LENGTHS_DEG
 
 LEARNED = {
     "official_global": "a constant",
@@ -94,9 +95,9 @@ def scatter_finding(row: pd.Series) -> str:
 
 def scale_finding(row: pd.Series) -> str:
     """One sentence on zero point and distance scale; a row of zero_point_scale.csv."""
-    zero_point = f"({row['zero_point']:.1f} \u00b1 {row['zero_point_error']:.1f}) uas"
+    zero_point = f"({pages.number(row['zero_point'], '.1f')} \u00b1 {row['zero_point_error']:.1f}) uas"
     scale = f"({row['scale']:.4f} \u00b1 {row['scale_error']:.4f}) times the reference parallax"
-    correlation = f"correlation {row['correlation']:.2f}"
+    correlation = f"correlation {pages.number(row['correlation'], '.2f')}"
     return f"{row['solution']}, {row['parallax']}: Gaia parallax = {zero_point} + {scale}, {correlation}."
 
 
@@ -104,9 +105,15 @@ def smooth_finding(parallax: str, kernel: dict[str, Any]) -> str:
     """One sentence on the pattern on the sky; an entry of `kernels` in smooth.json."""
     if kernel["amplitude"] + kernel["white"] < 1.0:
         return f"{parallax}: the stars show no pattern on the sky beyond 1 uas."
+    longest = LENGTHS_DEG[1]  # the search ends there: the pattern is wider than the sample
+    reach = (
+        f"{longest:.0f} deg or more"
+        if kernel["length_deg"] > 0.99 * longest
+        else f"about {kernel['length_deg']:.0f} deg"
+    )
     return (
-        f"{parallax}: the offset varies over the sky by {kernel['amplitude'] ** 0.5:.1f} uas (sd) over about "
-        f"{kernel['length_deg']:.0f} deg, and by {kernel['white'] ** 0.5:.1f} uas from pixel to pixel."
+        f"{parallax}: the offset varies over the sky by {kernel['amplitude'] ** 0.5:.1f} uas (sd) over {reach}, "
+        f"and by {kernel['white'] ** 0.5:.1f} uas from pixel to pixel."
     )
 
 
@@ -122,8 +129,10 @@ def validated(split: str, rows: pd.DataFrame) -> str:
     if better.empty:
         return f"{held}: no correction beats the official zero point alone beyond noise."
     best = better["gain"].idxmax()
-    first = f"{LEARNED[best]} on top of the official zero point predicts them better than it does alone"
+    first = f"{LEARNED[best]} on top of the official zero point predicts them better than the zero point alone"
     text = f"{held}: {first}, by {_gain(better.loc[best], 'gain')} in ln of the density"
+    if best != "official_global" and "official_global" in better.index:
+        text += f", {LEARNED['official_global']} by {_gain(better.loc['official_global'], 'gain')}"
     over = learned.drop(index="official_global")
     over = over[over["gain_over_constant"] > NOISE * over["gain_over_constant_error"]]
     if over.empty:

@@ -58,7 +58,12 @@ def _cell(name: str, value: Any, form: str) -> tuple[str, str]:
         kinds = {"verdict": f"verdict {tone(value)}", "claim": "claim", "reason": "reason"}
         return kinds.get(name, ""), value
     whole = isinstance(value, int | np.integer) or abs(value) >= 1000
-    return "number", f"{value:{',.0f' if whole else form}}".replace("-", "\N{MINUS SIGN}")
+    return "number", number(value, ",.0f" if whole else form)
+
+
+def number(value: float, form: str) -> str:
+    """A number with a true minus sign."""
+    return f"{value:{form}}".replace("-", "\N{MINUS SIGN}")
 
 
 def tone(verdict: str) -> str:

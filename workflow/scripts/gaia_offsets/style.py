@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib.style
@@ -94,6 +95,18 @@ def rows(table: pd.DataFrame, **where: str) -> pd.DataFrame:
     for name, value in where.items():
         keep &= (table[name] == value).to_numpy(dtype=bool)
     return table[keep]
+
+
+def sample_tables(samples: Sequence[Mapping[str, object]], paths: Sequence[str]) -> list[tuple[str, pd.DataFrame]]:
+    """Title and table of each sample of a run, in its order; two samples may bear one title."""
+    return [(str(sample["title"]), pd.read_csv(path)) for sample, path in zip(samples, paths, strict=True)]
+
+
+def sample_legend(figure: Figure, entries: int, **options: object) -> None:
+    """The legend of several samples below a figure; their titles are taken literally."""
+    legend = figure.legend(loc="outside lower center", ncols=min(2, entries), **options)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
 
 
 def note(ax: Axes, text: str) -> None:
