@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.optimize import check_grad
+from smooth_map import smooth_maps
 
-from gaia_offsets import smooth
+from gaia_offsets import smooth, weighted
 
 NSIDE = 16
 GRID = {"nside": NSIDE, "ordering": "nested"}
@@ -164,3 +165,17 @@ def test_few_stars_get_no_curves() -> None:
     pixel = np.arange(300) // 2  # 150 stars besides one a pixel; two variables of six terms ask for 120 and 240
     assert not smooth.dependence_terms(stars, 10, pixel)
     assert list(smooth.dependence_terms(stars, 4, pixel)) == ["phot_g_mean_mag", "colour"]
+
+
+def test_without_errors_there_is_no_map_and_the_reason_is_told() -> None:
+    """A parallax of which nothing is known, as without an official correction, is no fault."""
+    stars = pd.DataFrame(
+        {"solution": "5p", "ra": np.linspace(0, 90, 40), "dec": 0.0, "l": 10.0, "b": 20.0}, index=range(40)
+    )
+    stars = stars.assign(parallax=1.0, parallax_corrected=np.nan, reference_parallax=1.1, parallax_error=np.nan)
+    stars = stars.assign(reference_parallax_error=0.1, offset_raw=-100.0, offset_corrected=np.nan)
+    row = dict.fromkeys(weighted.SCATTER, np.nan) | {"sky_factor": np.nan, "sky_extra": np.nan, "solution": "5p"}
+    scatter = weighted.Scatter("parallax", pd.DataFrame([row | {"parallax": name} for name in ("raw", "corrected")]))
+    maps, curves, made = smooth_maps(stars, scatter, **GRID, reach_deg=3.0, splines=0)
+    assert [len(table) for table in (*maps.values(), curves)] == [0, 0, 0]
+    assert made["warning"] == "no smooth map of raw parallaxes: no 5p star has errors of both parallaxes"

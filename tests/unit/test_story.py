@@ -254,6 +254,7 @@ def test_summary(tmp_path):
     (tmp_path / "giants/figures").mkdir()
     (tmp_path / "sky/tables/trends.json").write_text('{"warning": null}')
     (tmp_path / "sky/tables/map_equatorial.json").write_text('{"warning": "Table 1 is empty"}')
+    (tmp_path / "sky/tables/smooth.json").write_text('{"warning": "no smooth map"}')
     samples = [{"name": "giants", "title": "Red giants", "simulated": False}]
     samples += [{"name": name, "title": "", "simulated": True} for name in ("absent", "sky")]
     report = tmp_path / "runs/toy/report.html"
@@ -267,6 +268,7 @@ def test_summary(tmp_path):
         "sky                  5p      3  -20.0 ± 1.0           -",
         "(simulated stars in sky: no number here says anything about Gaia)",
         "",
+        "WARNING sky: no smooth map",
         "WARNING sky: Table 1 is empty",
         "",
         f"figures  {tmp_path}/giants/figures/ (and so for sky)",

@@ -47,6 +47,10 @@ def smooth_maps(
     for parallax in PARALLAXES:
         errors = star_table(stars, parallax, scatter.reference_kind)
         weights = smooth.robust_weights(errors.difference, variances(errors, scatter.of("5p", parallax)))
+        if not (weights > 0).any():
+            if stars[PARALLAXES[parallax]].notna().any():
+                warnings.append(f"no smooth map of {parallax} parallaxes: no 5p star has errors of both parallaxes")
+            continue
         kernel = None
         for frame in ("equatorial", "galactic"):
             nodes = smooth.gather(errors.difference, weights, pixels[frame], columns)

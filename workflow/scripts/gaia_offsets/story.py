@@ -45,6 +45,8 @@ STAGES = {  # a rule's name or its verb: what the user reads; the name goes firs
 CHATTER = re.compile(r"Config file .* command line|Assuming|Building DAG|Using shell|(Conda|Singularity|Group) .*: i")
 STOPPING = ("Terminating processes", "Will exit after")
 REPEATED = ("Exiting because a job execution failed", "At least one job did not complete successfully")
+# What a sample's rules were made with, and warn of.
+TOLD = ("smooth.json", "trends.json", "map_equatorial.json", "map_galactic.json")
 WIDTH, LINES = 160, 12  # longer messages get lines of their own; more lines stay in the log
 
 
@@ -276,7 +278,7 @@ def summary(results: str, samples: Sequence[Mapping[str, Any]], run: str, second
 
 def _warnings(folder: Path) -> list[str]:
     """What the rules that measured a sample warned of."""
-    made = [folder / "tables" / name for name in ("trends.json", "map_equatorial.json", "map_galactic.json")]
+    made = [folder / "tables" / name for name in TOLD]
     found = [json.loads(path.read_text(encoding="utf-8")).get("warning") for path in made if path.is_file()]
     return [text for text in dict.fromkeys(found) if text]
 
