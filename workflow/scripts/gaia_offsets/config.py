@@ -636,8 +636,12 @@ def _cut_faults(cut: Config) -> Iterator[str]:
         yield f"value: {value!r} is text, op {op} compares numbers"
 
 
+LABELS = ("teff", "logg", "feh")  # of a learned magnitude where the config names none
+
+
 _NEEDED = {
     "absolute_magnitude": ("absolute_magnitude", "apparent_magnitude"),
+    "learned_magnitude": ("apparent_magnitude",),
     "group_distance": ("group",),
     "constant": ("value_mas",),
 }
@@ -648,6 +652,10 @@ def _reference_faults(reference: Config) -> Iterator[str]:
     for key in _NEEDED.get(kind, ()):
         if reference.get(key) is None:
             yield f"{key}: missing; kind {kind} needs it"
+    if reference.get("learn") is not None and kind != "learned_magnitude":
+        yield f"learn: kind {kind} learns nothing"
+    for number, cut in enumerate((reference.get("learn") or {}).get("cuts") or ()):
+        yield from (f"learn.cuts.{number}.{fault}" for fault in _cut_faults(cut))
     if extinction and ("column" in extinction) == ("blue" in extinction):
         yield "extinction: either column and coefficient, or blue, red, intrinsic and coefficient"
     elif "blue" in extinction and not {"red", "intrinsic"} <= set(extinction):
@@ -663,6 +671,15 @@ def _reference_columns(reference: Config) -> Iterator[tuple[str, str]]:
     for key in ("column", "blue", "red", "intrinsic"):
         if isinstance(extinction.get(key), str):
             yield f"reference.extinction.{key}", extinction[key]
+    if reference["kind"] == "learned_magnitude":
+        learn = reference.get("learn") or {}
+        yield from (
+            (f"reference.learn.labels.{place}", name) for place, name in enumerate(learn.get("labels") or LABELS)
+        )
+        if learn.get("check"):
+            yield "reference.learn.check", learn["check"]
+        for place, cut in enumerate(learn.get("cuts") or ()):
+            yield f"reference.learn.cuts.{place}.column", cut["column"]
 
 
 if __name__ == "__main__":  # for the Makefile: the name of the run of some config files, after the workflow's own
