@@ -188,7 +188,7 @@ def test_every_key_has_its_line() -> None:
 def test_a_changed_key(key: str, value: Any, rules: set[str], base: dict, tmp_path: Path) -> None:
     if isinstance(value, float) and key.removeprefix("surveys.toy.") in ("seed", "stars", "plates", "snr_median"):
         value = 40
-    if key == "surveys.toy.spectra_per_star":
-        value = 1.1
+    others = {"spectra_per_star": 1.1, "labels": "physical", "catalogue_mks": False}
+    value = others.get(key.removeprefix("surveys.toy."), value)
     changed = parsed.parse(tmp_path, overlay(key, copy.deepcopy(value)))
     assert {rule for rule in base if changed[rule] != base[rule]} == rules
