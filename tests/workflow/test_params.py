@@ -117,6 +117,8 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("figures.dpi", 150, FIGURES | FIGURES_1_TO_3 | OVERVIEW | {"draw_validation"}),
     ("validation.sample", "lamost_giants", set()),  # what it changes belongs to surveys and samples of its own
     ("validation.survey.like", "standard", set()),
+    ("validation.skies.mine.sample", "lamost_giants", set()),
+    ("validation.skies.mine.survey.stars", 800, set()),
     ("validation.skies.mine.seeds", [2], {"gather_validation", "draw_validation"}),
     ("catalogues.mine.base", "official", {"correct_catalogue"}),
     ("catalogues.mine.correction", "lindegren2021", {"correct_catalogue"}),
