@@ -106,14 +106,14 @@ def add_validation(config: Config) -> None:
     if any(_validation_faults(config)):
         return
     for name, sky, seed in validation_runs(config):
-        block = config["validation"]
-        offset = block["skies"][sky].get("offset") or {}
-        config["surveys"][name] = {**block["survey"], "seed": seed, "offset": offset}
+        block, own = config["validation"], config["validation"]["skies"][sky]
+        survey = merge(block["survey"], own.get("survey") or {})
+        config["surveys"][name] = {**survey, "seed": seed, "offset": own.get("offset") or {}}
         tables = {table: {"dataset": f"{name}_{table}"} for table in SIMULATED_TABLES}
         config["datasets"] |= {f"{name}_{table}": {"simulated": {"survey": name, "table": table}} for table in tables}
         match = {"gaia": tables["gaia_source"], "tmass": tables["tmass"], "distances": tables["distances"]}
         config["samples"][name] = {
-            "like": block["sample"],
+            "like": own.get("sample") or block["sample"],
             "title": f"Simulated sky {sky}, seed {seed}",
             "targets": tables["targets"],
             "crossmatch": {"backend": "local", **match},
@@ -461,11 +461,19 @@ def _correction_faults(config: Config) -> Iterator[str]:
 
 
 def _validation_faults(config: Config) -> Iterator[str]:
-    block = config.get("validation")
-    for key, section in (("sample", "samples"), ("survey.like", "surveys")) if block else ():
-        name = block["sample"] if key == "sample" else block["survey"].get("like")
-        if name is not None and name not in config[section]:
-            yield f"validation.{key}: {name!r} is not one of {section}{_near(name, config[section])}"
+    block = config.get("validation") or {}
+    blocks = {f"validation.skies.{sky}": entry for sky, entry in (block.get("skies") or {}).items()}
+    for path, entry in ({"validation": block} | blocks).items():
+        survey = entry.get("survey") or {}
+        for key, name, section in (
+            ("sample", entry.get("sample"), "samples"),
+            ("survey.like", survey.get("like"), "surveys"),
+        ):
+            if name is not None and name not in config[section]:
+                yield f"{path}.{key}: {name!r} is not one of {section}{_near(name, config[section])}"
+        for key, instead in (("seed", "seeds"), ("offset", "offset")):
+            if key in survey:
+                yield f"{path}.survey.{key}: not here; each sky has its own, validation.skies.NAME.{instead}"
 
 
 def _samples_faults(config: Config) -> Iterator[str]:
