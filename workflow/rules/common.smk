@@ -284,7 +284,12 @@ def comparison_tables(wildcards):
     return {name: f"<results>/{wildcards.sample}/tables/{name}.csv" for name in names}
 
 
-LEARNING = [name for name in SAMPLES if config["samples"][name]["reference"]["kind"] == "learned_magnitude"]
+SKIES = checks.validation_runs(config)
+VALIDATED = [name for name, _, _ in SKIES]
+LEARNING, VALIDATED_LEARNING = (
+    [name for name in names if config["samples"][name]["reference"]["kind"] == "learned_magnitude"]
+    for names in (SAMPLES, VALIDATED)
+)
 CLAIMED = [name for name in SAMPLES if name in CLAIMS]
 COMPARED = [name for name in SAMPLES if compared(name)]
 BUDGETED = [name for name in COMPARED if name not in LEARNING]  # the paper's budget is that of its catalogue
@@ -296,7 +301,5 @@ FINER = [  # smooth maps of other resolutions
     for frame in FRAMES
     for kind in EXTENDED_KINDS
 ]
-SKIES = checks.validation_runs(config)
-VALIDATED = [name for name, _, _ in SKIES]
 WITH_RED_CLUMP = [name for name in SAMPLES if compared(name, "red_clump")]
 OVERVIEWS = ["samples", "samples_trends", "samples_scales"] if len(SAMPLES) > 1 else ["samples"]

@@ -150,6 +150,7 @@ def resolve(config: Config, schema: Config) -> Config:
                 broken = f"{section}.{str(error).split('.')[1]}."
     _add_defaults(resolved, schema["$defs"]["sample"]["properties"])
     _add_measure(resolved)
+    list(_as_far_as_possible(map(_erase_columns, [resolved])))
     faults += [*_schema_faults(resolved, schema), *_not_finite(resolved)]
     for check in (
         _run_faults,
@@ -191,6 +192,14 @@ def _add_defaults(config: Config, properties: Config) -> None:
                 erased = key in sample and sample[key] is None and "null" not in node.get("type", ())
                 if "default" in node and (key not in sample or erased):
                     sample[key] = copy.deepcopy(node["default"])
+
+
+def _erase_columns(config: Config) -> None:
+    """Entries of column maps that a sample set to null, against those of the sample that it is like."""
+    for entry in config["samples"].values():
+        for block in table_blocks(entry).values():
+            if isinstance(block.get("columns"), dict):
+                block["columns"] = {name: column for name, column in block["columns"].items() if column is not None}
 
 
 def _add_measure(config: Config) -> None:
