@@ -129,7 +129,20 @@ def local_source(wildcards):
 def dataset_facts(wildcards):
     """What retrieve needs to know of a dataset and its manifest tells; a change of anything else fetches nothing again."""
     entry = config["datasets"][wildcards.dataset]
-    kept = ("path", "shipped", "url", "mirrors", "page", "sha256", "bytes", "description", "licence", "doi", "citation")
+    kept = (
+        "path",
+        "shipped",
+        "url",
+        "mirrors",
+        "token",
+        "page",
+        "sha256",
+        "bytes",
+        "description",
+        "licence",
+        "doi",
+        "citation",
+    )
     return {key: entry[key] for key in kept if entry.get(key) is not None}
 
 

@@ -358,6 +358,13 @@ def _dataset_faults(config: Config) -> Iterator[str]:
             yield f"datasets.{name}.file: missing; name for it under resources/raw/, of letters, digits and _ . + -"
         if entry.get("query"):
             yield from _as_far_as_possible(_query_faults(f"datasets.{name}", entry))
+        token = entry.get("token") or {}
+        for address in (entry.get("url"), *entry.get("mirrors", ())) if token else ():
+            if re.search(rf"[?&]{re.escape(token['parameter'])}=", address or ""):
+                yield (
+                    f"datasets.{name}: an address holds {token['parameter']}=...; take it out there, its value comes "
+                    f"from the environment variable {token['variable']}"
+                )
 
 
 def _releases_of(dataset: str, config: Config) -> list[str]:

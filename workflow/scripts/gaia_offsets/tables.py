@@ -40,7 +40,9 @@ def table_format(path: str | Path) -> str:
     for fmt, ends in endings.items():
         if name.endswith(ends):
             return fmt
-    raise TableError(f"{path}: unknown kind of table; its name should end in .csv[.gz], .fits, .vot, .ecsv or .parquet")
+    raise TableError(
+        f"{path}: unknown kind of table; its name should end in .csv[.gz], .fits[.gz], .vot, .ecsv or .parquet"
+    )
 
 
 def csv_separator(path: Path) -> str:
