@@ -165,6 +165,12 @@ def group_file(wildcards):
     return dataset_file(group["dataset"]) if group else []
 
 
+def identifiers_file(wildcards):
+    """What the identifiers of a sample's targets are, where the archive is asked by them and nobody knows."""
+    by = config["samples"][wildcards.sample]["crossmatch"].get("by")
+    return f"<resources>/{wildcards.sample}/archive/identifiers.json" if by == "identifier" else []
+
+
 def catalogue_cuts(wildcards):
     """The cuts of a sample that may be made before the archive is asked: those on columns that it does not give.
 

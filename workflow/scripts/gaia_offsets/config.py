@@ -601,7 +601,7 @@ def _crossmatch_faults(sample: Config, config: Config) -> Iterator[str]:
     match, release = sample["crossmatch"], config["releases"].get(sample["release"], {})
     backend, by = match["backend"], match.get("by")
     needed = {"local": ["gaia", "epoch", "radius_arcsec", "tmass_radius_arcsec"], "archive": ["by"]}.get(backend, [])
-    if backend == "archive" and by == "position":
+    if backend == "archive" and by in ("position", "identifier"):
         needed += ["epoch", "radius_arcsec"]
     for key in needed:
         if match.get(key) is None:
