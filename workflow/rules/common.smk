@@ -129,7 +129,20 @@ def local_source(wildcards):
 def dataset_facts(wildcards):
     """What retrieve needs to know of a dataset and its manifest tells; a change of anything else fetches nothing again."""
     entry = config["datasets"][wildcards.dataset]
-    kept = ("path", "shipped", "url", "mirrors", "page", "sha256", "bytes", "description", "licence", "doi", "citation")
+    kept = (
+        "path",
+        "shipped",
+        "url",
+        "mirrors",
+        "token",
+        "page",
+        "sha256",
+        "bytes",
+        "description",
+        "licence",
+        "doi",
+        "citation",
+    )
     return {key: entry[key] for key in kept if entry.get(key) is not None}
 
 
@@ -150,6 +163,12 @@ def group_file(wildcards):
     """The table of groups of a sample whose reference is a distance of a group."""
     group = config["samples"][wildcards.sample]["reference"].get("group")
     return dataset_file(group["dataset"]) if group else []
+
+
+def identifiers_file(wildcards):
+    """What the identifiers of a sample's targets are, where the archive is asked by them and nobody knows."""
+    by = config["samples"][wildcards.sample]["crossmatch"].get("by")
+    return f"<resources>/{wildcards.sample}/archive/identifiers.json" if by == "identifier" else []
 
 
 def catalogue_cuts(wildcards):

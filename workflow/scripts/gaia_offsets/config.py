@@ -367,6 +367,13 @@ def _dataset_faults(config: Config) -> Iterator[str]:
             yield f"datasets.{name}.file: missing; name for it under resources/raw/, of letters, digits and _ . + -"
         if entry.get("query"):
             yield from _as_far_as_possible(_query_faults(f"datasets.{name}", entry))
+        token = entry.get("token") or {}
+        for address in (entry.get("url"), *entry.get("mirrors", ())) if token else ():
+            if re.search(rf"[?&]{re.escape(token['parameter'])}=", address or ""):
+                yield (
+                    f"datasets.{name}: an address holds {token['parameter']}=...; take it out there, its value comes "
+                    f"from the environment variable {token['variable']}"
+                )
 
 
 def _releases_of(dataset: str, config: Config) -> list[str]:
@@ -611,7 +618,7 @@ def _crossmatch_faults(sample: Config, config: Config) -> Iterator[str]:
     match, release = sample["crossmatch"], config["releases"].get(sample["release"], {})
     backend, by = match["backend"], match.get("by")
     needed = {"local": ["gaia", "epoch", "radius_arcsec", "tmass_radius_arcsec"], "archive": ["by"]}.get(backend, [])
-    if backend == "archive" and by == "position":
+    if backend == "archive" and by in ("position", "identifier"):
         needed += ["epoch", "radius_arcsec"]
     for key in needed:
         if match.get(key) is None:
