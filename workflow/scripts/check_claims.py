@@ -13,6 +13,7 @@ import pandas as pd
 import yaml
 
 from gaia_offsets.claims import MEASURES, NotTestable, Result, Run, significance
+from gaia_offsets.faults import Fault, open_log
 from gaia_offsets.sky import pixel_centre
 from gaia_offsets.tables import write_table
 
@@ -27,7 +28,7 @@ KEYS = {  # kind of claim: keys it needs, besides id, text, place and unit
 OPTIONAL = ("with", "at_least", "at_most", "note", "simulated")
 
 
-class ClaimError(ValueError):
+class ClaimError(Fault, ValueError):
     """A file of claims that cannot be used; one line for each fault."""
 
 
@@ -145,7 +146,7 @@ def _compare(claim: Mapping[str, Any], result: Result) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     settings = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
     claims = read_claims(snakemake.input.claims)
     tables = {name: pd.read_csv(path) for name, path in snakemake.input.items() if name not in ("claims", "settings")}

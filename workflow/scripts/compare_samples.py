@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from gaia_offsets.faults import open_log
 from gaia_offsets.tables import TableError, write_table
 
 COLUMNS = ["origin", "label", "simulated", "solution", "parallax", "offset", "error", "n", "reference"]
@@ -31,7 +32,7 @@ def from_literature(entries: list[dict[str, Any]], path: str) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     tables = [
         from_run(pd.read_csv(path), sample["title"], simulated=sample["simulated"])
         for path, sample in zip(snakemake.input.offsets, snakemake.params.samples, strict=True)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from gaia_offsets.download import Report, fetch
+from gaia_offsets.faults import open_log
 from gaia_offsets.rawfile import DownloadError, check_file, read_record, write_manifest
 
 
@@ -77,15 +78,12 @@ def log(line: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)  # left open: the message below must reach it
-    try:
-        retrieve(
-            snakemake.wildcards.dataset,
-            snakemake.params.entry,
-            snakemake.output.file,
-            snakemake.output.manifest,
-            local=snakemake.input.get("local") or None,
-            report=log,
-        )
-    except DownloadError as error:
-        sys.exit(str(error))
+    open_log(snakemake.log[0])
+    retrieve(
+        snakemake.wildcards.dataset,
+        snakemake.params.entry,
+        snakemake.output.file,
+        snakemake.output.manifest,
+        local=snakemake.input.get("local") or None,
+        report=log,
+    )

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from gaia_offsets.faults import open_log
 from gaia_offsets.reference import join_group, reference_parallax
 from gaia_offsets.selection import select_stars
 from gaia_offsets.sky import complete_angles
@@ -26,7 +27,7 @@ def read_groups(path: Any, reference: dict[str, Any]) -> pd.DataFrame | None:
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     reference = snakemake.params.reference
     # The table was checked and converted when it was made: no column map here.
     matched = complete_angles(pd.read_parquet(snakemake.input.matched, dtype_backend="numpy_nullable"))

@@ -17,6 +17,7 @@ import yaml
 
 from gaia_offsets import releases
 from gaia_offsets.columns import STANDARD
+from gaia_offsets.faults import Fault
 from gaia_offsets.published import catalogue_correction, pairing_faults
 
 Config = dict[str, Any]
@@ -30,7 +31,7 @@ AUTO = "^auto$"  # the schema's pattern of a number that may be left to the work
 AFTER_THE_CUTS = ("zero_point", "parallax_corrected", "offset_raw", "offset_corrected")
 
 
-class ConfigError(ValueError):
+class ConfigError(Fault, ValueError):
     """A config that cannot be run; one line for each fault, with its dotted path."""
 
 

@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.columns import STANDARD, VIZIER
+from gaia_offsets.faults import Fault
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class TableError(ValueError):
+class TableError(Fault, ValueError):
     """A table that cannot be used; the message is one line: what, where, what to do."""
 
 

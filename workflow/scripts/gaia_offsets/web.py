@@ -11,13 +11,15 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import InvalidHeader, MaxRetryError
 from urllib3.util import Retry
 
+from gaia_offsets.faults import Fault
+
 T = TypeVar("T")
 PASSING = {408, 425, 429, *range(500, 600)}  # states of a server that may pass
 UNDONE = {429, 503}  # those that say that nothing was done, so that a POST may be repeated
 LONGEST_PAUSE = 60.0  # s
 
 
-class GaveUp(RuntimeError):
+class GaveUp(Fault, RuntimeError):
     """The server cannot be had, however often it is asked; one line."""
 
 
