@@ -7,7 +7,7 @@ import pandas as pd
 
 from gaia_offsets.faults import open_log
 from gaia_offsets.reference import join_group, reference_parallax
-from gaia_offsets.selection import select_stars
+from gaia_offsets.selection import refuse_empty, select_stars
 from gaia_offsets.sky import complete_angles
 from gaia_offsets.tables import read_table, write_table
 
@@ -40,5 +40,6 @@ if __name__ == "__main__":
         solutions=snakemake.params.solutions,
     )
     print(cutflow.to_string(index=False), *warnings, sep="\n", file=sys.stderr)
+    refuse_empty(cutflow)
     write_table(stars, snakemake.output.stars)
     write_table(cutflow, snakemake.output.cutflow)

@@ -270,6 +270,14 @@ def _as_integers(values: pd.Series, where: str) -> pd.Series:
         raise TableError(f"{where}: not whole numbers of 64 bits") from None
 
 
+def as_numbers(values: pd.Series, where: str, *, null: float = np.nan) -> np.ndarray:
+    """A column as float64 (N,), `null` where unknown; TableError where it holds text."""
+    try:
+        return values.to_numpy(dtype=float, na_value=null)
+    except (TypeError, ValueError):
+        raise TableError(f"{where}: the column holds text, such as {values.dropna().iloc[0]!r}, not numbers") from None
+
+
 def unit_factor(unit: str, standard: str, where: str) -> float:
     """Factor from a unit (as astropy writes it, "" for none) to the standard one; TableError where there is none."""
     if not unit or unit == standard:
