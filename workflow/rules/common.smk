@@ -10,12 +10,16 @@ from gaia_offsets.columns import DISTANCES, GAIA, TMASS
 from gaia_offsets.fingerprint import fingerprint
 from snakemake.exceptions import WorkflowError
 
+OWN_CONFIG = SCRIPTS / "../../config/config.yaml"
+
 try:
+    if workflow.is_main_process:  # Snakemake has read these files, but a key that stands twice it does not mind
+        checks.load_yaml(OWN_CONFIG.resolve(), *workflow.overwrite_configfiles)
     config = checks.resolve(
         checks.merge(checks.load_yaml(SCRIPTS / "../settings.yaml"), config),
         checks.load_yaml(SCRIPTS / "../schemas/config.schema.yaml"),
     )
-    RUN = checks.run_name(config, workflow.overwrite_configfiles, SCRIPTS / "../../config/config.yaml")
+    RUN = checks.run_name(config, workflow.overwrite_configfiles, OWN_CONFIG)
 except checks.ConfigError as faults:
     raise WorkflowError(f"The config has faults (keys are explained in docs/config.md):\n{faults}") from None
 
@@ -64,6 +68,8 @@ SHIPPED = {
     for name, entry in config["datasets"].items()
     if entry.get("shipped")
 }
+if workflow.is_main_process and (lacking := list(checks.table_faults(config, SHIPPED))):
+    raise WorkflowError("\n".join(["The config has faults:", *lacking]))
 CLAIMS = {  # the user's file before ours
     name: sample["claims"] if Path(sample["claims"]).is_file() else own_file(f"samples.{name}.claims", sample["claims"])
     for name, sample in config["samples"].items()

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from gaia_offsets.claims import MEASURES, NotTestable, Result, Run, significance
 from gaia_offsets.faults import Fault, open_log
 from gaia_offsets.sky import pixel_centre
 from gaia_offsets.tables import write_table
+from gaia_offsets.yamlfile import read_yaml
 
 NUMBERS = ["published", "tolerance", "reproduced", "difference", "difference_sigma"]
 COLUMNS = ["id", "claim", "place", "unit", *NUMBERS, "verdict", "reason"]
@@ -33,11 +33,8 @@ class ClaimError(Fault, ValueError):
 
 
 def read_claims(path: str | Path) -> list[dict[str, Any]]:
-    """The claims of a YAML file, checked. Raises ClaimError with every fault on its line."""
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ClaimError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())})") from None
+    """The claims of a YAML file, checked. Raises ClaimError (or YamlError) with every fault on its line."""
+    content = read_yaml(path)
     if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
         raise ClaimError(f"{path}: should be a list of claims, each a map")
     faults = [fault for number, entry in enumerate(content) for fault in _faults(number, entry)]
