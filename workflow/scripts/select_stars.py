@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from gaia_offsets.comparison import matched_spectra
 from gaia_offsets.faults import open_log
 from gaia_offsets.reference import join_group, reference_parallax
 from gaia_offsets.selection import refuse_empty, select_stars
@@ -30,7 +31,7 @@ if __name__ == "__main__":
     open_log(snakemake.log[0])
     reference = snakemake.params.reference
     # The table was checked and converted when it was made: no column map here.
-    matched = complete_angles(pd.read_parquet(snakemake.input.matched, dtype_backend="numpy_nullable"))
+    matched = complete_angles(matched_spectra(snakemake.input.matched, snakemake.input.learned))
     matched = add_reference(matched, reference, read_groups(snakemake.input.groups, reference))
     stars, cutflow, warnings = select_stars(
         matched,
