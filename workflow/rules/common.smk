@@ -35,6 +35,7 @@ PATIENCE = {
     f"archive_{name}": str(config["archive"][name])
     for name in ("maxrec", "timeout_s", "stall_s", "poll_s", "attempts", "max_wait_s")
 }
+DOWNLOADS = {f"downloads_{name}": str(value) for name, value in config["downloads"].items()}
 NONE = "-"  # a name that no dataset has
 RETRIEVED = [name for name, entry in config["datasets"].items() if not (entry.get("query") or entry.get("simulated"))]
 QUERIED = [name for name, entry in config["datasets"].items() if entry.get("query")]

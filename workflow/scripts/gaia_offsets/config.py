@@ -17,6 +17,7 @@ from gaia_offsets import releases
 from gaia_offsets.columns import CATALOGUE, STANDARD, TARGETS
 from gaia_offsets.faults import Fault
 from gaia_offsets.published import catalogue_correction, pairing_faults
+from gaia_offsets.secret import hide_logins
 from gaia_offsets.yamlfile import YamlError, read_yaml
 
 Config = dict[str, Any]
@@ -187,7 +188,7 @@ def resolve(config: Config, schema: Config) -> Config:
         inherited = _inherited_faults(faults, config)
         # What an entry lacks because its `like` leads nowhere is no fault of its own.
         inherited |= {fault for fault in faults if broken and fault.startswith(broken) and ": missing" in fault}
-        raise ConfigError("\n".join(fault for fault in faults if fault not in inherited))
+        raise ConfigError(hide_logins("\n".join(fault for fault in faults if fault not in inherited)))
     for name, entry in resolved["datasets"].items():
         if entry.get("query") and releases.roles(entry["query"]):
             [release] = _releases_of(name, resolved)
