@@ -100,6 +100,7 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("archive.chunks", 30, {"query_archive"}),
     ("archive.pm_margin_arcsec", 20.0, {"query_archive"}),
     ("archive.*", 7, set()),  # patience with the service: what has been fetched stays valid
+    ("downloads.*", 7, set()),
     ("surveys.toy.*", 0.07, {"simulate"} | MAP),
     ("measure.gaussian.method", "histogram", GAUSSIAN | {"publish_dataset"}),
     ("measure.gaussian.beta", 0.5, GAUSSIAN | {"publish_dataset"}),

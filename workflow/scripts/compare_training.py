@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.comparison import column, matched_spectra, observed_stars
+from gaia_offsets.faults import open_log
 from gaia_offsets.reference import LEARNED
 from gaia_offsets.tables import write_table
 
@@ -75,7 +76,7 @@ def training_summary(groups: dict[str, pd.DataFrame], histograms: pd.DataFrame) 
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     matched = matched_spectra(snakemake.input.matched, snakemake.input.learned)
     observed = observed_stars(matched, snakemake.params.one_row_per, min_snr=snakemake.params.min_snr)
     groups = training_groups(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.tables import TableError
+from gaia_offsets.tables import TableError, as_numbers
 
 LEARNED = "learned_magnitude"  # the kind of a reference, and the column that the rule learn_magnitudes makes
 LN10_OVER_5 = float(np.log(10.0) / 5.0)
@@ -37,7 +37,7 @@ def _numbers(table: pd.DataFrame, what: str | float, role: str) -> np.ndarray:
         raise TableError(
             f"reference parallax: no column {what!r} for {role}; the table has {', '.join(map(str, table.columns))}"
         )
-    return table[what].to_numpy(dtype=float, na_value=np.nan)
+    return as_numbers(table[what], f"reference parallax: {what!r} for {role}")
 
 
 def _optional(table: pd.DataFrame, name: str) -> np.ndarray:
