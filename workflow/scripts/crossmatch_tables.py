@@ -29,8 +29,6 @@ def read_tables(paths: Any, columns: dict[str, Any]) -> dict[str, pd.DataFrame |
             # A column that the map names and that is no standard one is wanted too.
             kept = [name for name in table.columns if name in given or name not in STANDARD]
             tables[role] = table[kept]
-    for line in check_positions(tables["gaia"], paths["gaia"]):
-        print(line, file=sys.stderr)
     targets = read_table(paths["targets"], columns["targets"], required=("target_ra", "target_dec"))
     return {"targets": targets, **tables}
 
@@ -41,6 +39,8 @@ if __name__ == "__main__":
         print(line, file=sys.stderr)
     params = snakemake.params
     tables = read_tables(snakemake.input, params.columns)
+    for line in check_positions(tables["gaia"], snakemake.input.gaia):
+        print(line, file=sys.stderr)
     matched = match_catalogues(
         **tables,
         target_epoch=params.target_epoch,
