@@ -118,6 +118,8 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("figures.dpi", 150, FIGURES | FIGURES_1_TO_3 | OVERVIEW | {"draw_validation"}),
     ("validation.sample", "lamost_giants", set()),  # what it changes belongs to surveys and samples of its own
     ("validation.survey.like", "standard", set()),
+    ("validation.skies.mine.sample", "lamost_giants", set()),
+    ("validation.skies.mine.survey.stars", 800, set()),
     ("validation.skies.mine.seeds", [2], {"gather_validation", "draw_validation"}),
     ("catalogues.mine.base", "official", {"correct_catalogue"}),
     ("catalogues.mine.correction", "lindegren2021", {"correct_catalogue"}),
@@ -189,7 +191,7 @@ def test_every_key_has_its_line() -> None:
 def test_a_changed_key(key: str, value: Any, rules: set[str], base: dict, tmp_path: Path) -> None:
     if isinstance(value, float) and key.removeprefix("surveys.toy.") in ("seed", "stars", "plates", "snr_median"):
         value = 40
-    if key == "surveys.toy.spectra_per_star":
-        value = 1.1
+    others = {"spectra_per_star": 1.1, "labels": "physical", "catalogue_mks": False}
+    value = others.get(key.removeprefix("surveys.toy."), value)
     changed = parsed.parse(tmp_path, overlay(key, copy.deepcopy(value)))
     assert {rule for rule in base if changed[rule] != base[rule]} == rules
