@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from gaia_offsets import pages, style
+from gaia_offsets.faults import open_log
 
 NAMES = {
     "teff": r"$T_\mathrm{eff}$ [K]",
@@ -111,7 +112,7 @@ def _checked(check: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     facts = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
     figure = draw_learned(pd.read_csv(snakemake.input.residuals), title=snakemake.params.title)
     style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)

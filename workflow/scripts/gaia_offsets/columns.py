@@ -105,6 +105,12 @@ VIZIER: dict[str, str] = {
 }
 STANDARD: dict[str, Column] = {**GAIA, **TMASS, **DISTANCES, **TARGETS, **MATCH, **OFFSETS}
 
+# What a catalogue to be corrected may bring; `correction` is our name of the column that column:NAME names.
+CATALOGUE: tuple[str, ...] = (
+    *("parallax", "ra", "dec", "l", "b", "astrometric_params_solved", "phot_g_mean_mag", "nu_eff_used_in_astrometry"),
+    *("pseudocolour", "ecl_lat", "parallax_error", "ruwe", "correction"),
+)
+
 # Order of the columns of tracers.parquet.
 TRACERS: tuple[str, ...] = (
     "source_id",

@@ -13,13 +13,14 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.columns import STANDARD, VIZIER
+from gaia_offsets.faults import Fault
 from gaia_offsets.fitscolumns import read_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class TableError(ValueError):
+class TableError(Fault, ValueError):
     """A table that cannot be used; the message is one line: what, where, what to do."""
 
 
@@ -286,6 +287,14 @@ def _as_integers(values: pd.Series, where: str) -> pd.Series:
         return values.astype("Int64")
     except (TypeError, ValueError):
         raise TableError(f"{where}: not whole numbers of 64 bits") from None
+
+
+def as_numbers(values: pd.Series, where: str, *, null: float = np.nan) -> np.ndarray:
+    """A column as float64 (N,), `null` where unknown; TableError where it holds text."""
+    try:
+        return values.to_numpy(dtype=float, na_value=null)
+    except (TypeError, ValueError):
+        raise TableError(f"{where}: the column holds text, such as {values.dropna().iloc[0]!r}, not numbers") from None
 
 
 def unit_factor(unit: str, standard: str, where: str) -> float:
