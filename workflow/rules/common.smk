@@ -8,6 +8,7 @@ from gaia_offsets import releases
 from gaia_offsets.about import describe
 from gaia_offsets.columns import DISTANCES, GAIA, TMASS
 from gaia_offsets.fingerprint import fingerprint
+from gaia_offsets.reference import LEARNED, magnitude_column
 from snakemake.exceptions import WorkflowError
 
 OWN_CONFIG = SCRIPTS / "../../config/config.yaml"
@@ -265,8 +266,19 @@ def matched_file(wildcards):
 
 def learned_file(wildcards):
     """The magnitudes that a sample has learned, one row a row of its cross-match."""
-    learned = config["samples"][wildcards.sample]["reference"]["kind"] == "learned_magnitude"
+    learned = config["samples"][wildcards.sample]["reference"]["kind"] == LEARNED
     return f"<resources>/{wildcards.sample}/learned.parquet" if learned else []
+
+
+def absolute_magnitude(wildcards):
+    """The column of a sample's absolute magnitudes."""
+    return magnitude_column(config["samples"][wildcards.sample]["reference"])
+
+
+def learning(wildcards):
+    """What of a sample's reference the learned magnitudes rest on."""
+    reference = config["samples"][wildcards.sample]["reference"]
+    return {key: reference.get(key) for key in ("apparent_magnitude", "extinction", "learn")}
 
 
 def red_clump_file(wildcards):
@@ -313,7 +325,7 @@ def comparison_tables(wildcards):
 SKIES = checks.validation_runs(config)
 VALIDATED = [name for name, _, _ in SKIES]
 LEARNING, VALIDATED_LEARNING = (
-    [name for name in names if config["samples"][name]["reference"]["kind"] == "learned_magnitude"]
+    [name for name in names if config["samples"][name]["reference"]["kind"] == LEARNED]
     for names in (SAMPLES, VALIDATED)
 )
 CLAIMED = [name for name in SAMPLES if name in CLAIMS]

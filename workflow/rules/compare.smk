@@ -50,7 +50,7 @@ rule compare_training:
     params:
         min_snr=lookup("samples/{sample}/comparison/min_snr", within=config),
         max_ebv=lookup("samples/{sample}/comparison/max_ebv_training", within=config),
-        reference=lookup("samples/{sample}/reference", within=config),
+        absolute_magnitude=absolute_magnitude,
         one_row_per=lookup("samples/{sample}/one_row_per", within=config),
         code=digest("compare_training.py"),
     script:

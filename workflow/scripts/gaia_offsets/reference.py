@@ -9,6 +9,7 @@ import pandas as pd
 
 from gaia_offsets.tables import TableError, as_numbers
 
+LEARNED = "learned_magnitude"  # the kind of a reference, and the column that the rule learn_magnitudes makes
 LN10_OVER_5 = float(np.log(10.0) / 5.0)
 
 
@@ -59,7 +60,7 @@ def extinction_ks(table: pd.DataFrame, spec: dict[str, Any] | None) -> np.ndarra
 
 def magnitude_column(spec: dict[str, Any]) -> str | float:
     """Where the absolute magnitude of a reference stands: a column, or a constant [mag]."""
-    return "learned_magnitude" if spec["kind"] == "learned_magnitude" else spec["absolute_magnitude"]
+    return LEARNED if spec["kind"] == LEARNED else spec["absolute_magnitude"]
 
 
 def join_group(table: pd.DataFrame, groups: pd.DataFrame, key: str) -> pd.DataFrame:
@@ -102,14 +103,14 @@ def reference_parallax(table: pd.DataFrame, spec: dict[str, Any]) -> tuple[np.nd
     elif kind == "distance_modulus":
         parallax = parallax_from_modulus(_numbers(table, "distance_modulus", kind))
         error = parallax_shift(parallax, _optional(table, "distance_modulus_error"))
-    elif kind in ("absolute_magnitude", "learned_magnitude"):
+    elif kind in ("absolute_magnitude", LEARNED):
         modulus = (
             _numbers(table, spec["apparent_magnitude"], "apparent magnitude")
             - _numbers(table, magnitude_column(spec), "absolute magnitude")
             - extinction_ks(table, spec.get("extinction"))
         )
         parallax = parallax_from_modulus(modulus)
-        if kind == "learned_magnitude":
+        if kind == LEARNED:
             error = parallax_shift(parallax, _numbers(table, "learned_magnitude_error", kind))
     elif kind == "parallax":
         parallax = _numbers(table, "reference_parallax", kind)
