@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import gzip
+import os
 import sys
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -52,13 +53,36 @@ def csv_separator(path: Path) -> str:
     """Separator of a CSV file by its first line: comma, LAMOST's bar, semicolon or tab."""
     opener = gzip.open if path.name.lower().endswith(".gz") else open
     with opener(path, "rt", encoding="utf-8") as stream:
-        first = stream.readline()
+        first = stream.readline(1 << 20)
     return max(",|;\t", key=first.count)
+
+
+def memory() -> int:
+    """Memory of this machine, bytes."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _refuse_beyond_memory(path: Path, fmt: str) -> None:
+    """Raise TableError for a packed text file, read as a whole, that unpacks to more than the machine's memory."""
+    most = memory()
+    # Deflate packs 1,032 to 1 at best: most files need no look. A FITS file is unpacked block by block.
+    if fmt == "fits" or not path.name.lower().endswith(".gz") or path.stat().st_size * 1032 <= most:
+        return
+    unpacked = 0
+    with gzip.open(path, "rb") as stream:
+        while block := stream.read(1 << 24):
+            unpacked += len(block)
+            if unpacked > most:
+                raise TableError(
+                    f"{path}: unpacks to more than {most / 1e9:.3g} GB, the memory of this machine; write it as "
+                    "Parquet or FITS, of which only the columns in use are read"
+                )
 
 
 def _read_native(path: Path, wanted: set[str] | None) -> tuple[pd.DataFrame, dict[str, str]]:
     """All (or the wanted) columns of a file as a DataFrame, and the units that the file itself states."""
     fmt = table_format(path)
+    _refuse_beyond_memory(path, fmt)
     if fmt == "parquet":
         import pyarrow.parquet as pq
 
