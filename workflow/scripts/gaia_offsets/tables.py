@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import difflib
 import gzip
+import os
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
@@ -63,7 +64,7 @@ def csv_header(path: Path) -> tuple[list[str], str]:
     Raises TableError where there are no names, or one stands twice.
     """
     with _open_text(path) as stream:
-        first = stream.readline()
+        first = stream.readline(1 << 20)
     separator = max(",|;\t", key=first.count)
     names = next(csv.reader([first], delimiter=separator), [])
     if not any(names):
@@ -127,9 +128,32 @@ def _refuse_damaged(path: Path, names: list[str], separator: str, damaged: list[
         raise TableError(f"{path}: {what}; mend the file, or fetch it again")
 
 
+def memory() -> int:
+    """Memory of this machine, bytes."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _refuse_beyond_memory(path: Path, fmt: str) -> None:
+    """Raise TableError for a packed text file, read as a whole, that unpacks to more than the machine's memory."""
+    most = memory()
+    # Deflate packs 1,032 to 1 at best: most files need no look. A FITS file is unpacked block by block.
+    if fmt == "fits" or not path.name.lower().endswith(".gz") or path.stat().st_size * 1032 <= most:
+        return
+    unpacked = 0
+    with gzip.open(path, "rb") as stream:
+        while block := stream.read(1 << 24):
+            unpacked += len(block)
+            if unpacked > most:
+                raise TableError(
+                    f"{path}: unpacks to more than {most / 1e9:.3g} GB, the memory of this machine; write it as "
+                    "Parquet or FITS, of which only the columns in use are read"
+                )
+
+
 def _read_native(path: Path, wanted: set[str] | None) -> tuple[pd.DataFrame, dict[str, str]]:
     """All (or the wanted) columns of a file as a DataFrame, and the units that the file itself states."""
     fmt = table_format(path)
+    _refuse_beyond_memory(path, fmt)
     if fmt == "parquet":
         import pyarrow.parquet as pq
 
