@@ -57,6 +57,17 @@ def test_a_bug_leaves_its_traceback(end: str, tmp_path: Path) -> None:
     assert code == 1 and log.startswith("12 rows\nTraceback (most recent call last)") and "ERROR" not in log
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
+def test_where_the_log_has_no_room_the_terminal_gets_the_line(tmp_path: Path) -> None:
+    text = SCRIPT.format(package=str(ROOT / "workflow/scripts"), log="/dev/full", end="")
+    done = subprocess.run([sys.executable, "-c", text], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr == (
+        "ERROR: the folder of the run: No space left on device: make room there and start the same command again; "
+        "finished work is kept\n"
+    )
+
+
 def test_every_script_begins_its_log_so() -> None:
     scripts = sorted((ROOT / "workflow/scripts").glob("*.py"))
     guards = [path.read_text(encoding="utf-8").partition('if __name__ == "__main__":\n')[2] for path in scripts]
