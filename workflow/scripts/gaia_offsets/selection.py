@@ -13,6 +13,7 @@ from pandas.api.types import is_numeric_dtype
 from gaia_offsets.releases import USED, classes, coding
 from gaia_offsets.tables import TableError, as_numbers, rounded_source_ids
 
+SUSPECT_MAS = 10.0  # no offset of a real star is that large
 _COMPARE = {
     "<": operator.lt,
     "<=": operator.le,
@@ -172,13 +173,16 @@ def select_stars(
     cuts: Sequence[dict[str, Any]],
     codes: Mapping[str, Any] | None = None,
     solutions: Sequence[str] = USED,
+    max_offset_mas: float | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """Stars that pass, the cut flow, and warnings (Sect. 2.1).
 
     `matched` has one row an observed spectrum with ra, dec, parallax and reference_parallax, null where there is
     no counterpart, and may hold `preselected` (false: left out before the archive was asked). Steps: preselection, Gaia
     counterpart, each class of solutions in `codes` (as in `solution`) that is not among `solutions`, one of these, a
-    position, one row a star, the cuts in their order, a known offset. The result is sorted by source_id, then position.
+    position, one row a star, the cuts in their order, a known offset, an offset within `max_offset_mas`; without this
+    limit, stars beyond SUSPECT_MAS are counted in a step that removes none. The result is sorted by source_id, then
+    position.
     """
     codes = codes or coding({})
     matched = matched.assign(solution=solution(matched["astrometric_params_solved"], codes))
@@ -202,6 +206,14 @@ def select_stars(
         flow.keep(cut_mask(flow.frame, cut), describe_cut(cut))
     known = flow.frame[["parallax", "reference_parallax"]].notna().all(axis=1)
     flow.keep(known.to_numpy(dtype=bool), "has a parallax and a reference parallax")
+    offset = (flow.frame["parallax"] - flow.frame["reference_parallax"]).abs()
+    suspect = int((offset > SUSPECT_MAS).sum())
+    if max_offset_mas is not None:
+        flow.keep((offset <= max_offset_mas).to_numpy(dtype=bool), f"offset within {max_offset_mas:g} mas")
+    elif suspect:
+        text = f"{suspect} stars with offsets beyond {SUSPECT_MAS:g} mas are kept; max_offset_mas removes them"
+        flow.keep(np.ones(len(flow.frame), dtype=bool), text)
+        warnings.append(f"offsets: {text}; are these values (99.99, -999) that stand for none?")
     stars = flow.frame.sort_values(["source_id", "ra", "dec"], kind="stable").reset_index(drop=True)
     return stars, flow.table(), warnings
 
