@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from snakemake_run import ROOT
 
+from gaia_offsets.__main__ import main
+
 SCRIPT = """
 import errno, sys
 sys.path.insert(0, {package!r})
@@ -55,6 +57,15 @@ def test_a_foreseen_fault_ends_with_its_line(end: str, said: str, tmp_path: Path
 def test_a_bug_leaves_its_traceback(end: str, tmp_path: Path) -> None:
     code, log = ended(end, tmp_path)
     assert code == 1 and log.startswith("12 rows\nTraceback (most recent call last)") and "ERROR" not in log
+
+
+def test_the_command_ends_with_the_line_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    catalogue, output = tmp_path / "a.csv", tmp_path / ("a" * 252 + ".csv")
+    names = "parallax,ra,dec,ecl_lat,phot_g_mean_mag,nu_eff_used_in_astrometry,pseudocolour,astrometric_params_solved"
+    catalogue.write_text(f"{names}\n1,10,10,5,14,1.4,,31\n")
+    words = ["apply", "-", str(catalogue), str(output), "--base", "raw", "--correction", "lindegren2021"]
+    assert main(words) == 1
+    assert capsys.readouterr().err == f"{output}: File name too long: take a shorter name\n"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
