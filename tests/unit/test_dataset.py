@@ -165,6 +165,14 @@ def test_names_lose_their_accents_and_no_letter_where_a_format_holds_ascii_only(
         assert authors == ("E. Muller, J. Nandu, B. Los, K. Strauss" if form in ("mrt", "fits") else meta["authors"])
 
 
+def test_a_citation_over_several_lines_fits_into_every_format(published, tmp_path):
+    _, table, _ = published
+    meta = describe(dataset={"citation": "Someone 2021,\n  Journal 1, 2\n"})
+    assert meta["citation"].endswith("; Someone 2021, Journal 1, 2")
+    for form in ("mrt", "fits", "ecsv", "vot"):
+        assert d.read_dataset(written(table, form, tmp_path, meta=meta))[1]["citation"] == meta["citation"]
+
+
 def test_fits_table_is_a_healpix_map(published, tmp_path):
     frame, table, meta = published
     path = written(table, "fits", tmp_path, meta=meta)

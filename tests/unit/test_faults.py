@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from snakemake_run import ROOT
 
+from gaia_offsets.__main__ import main
+
 SCRIPT = """
 import errno, sys
 sys.path.insert(0, {package!r})
@@ -55,6 +57,26 @@ def test_a_foreseen_fault_ends_with_its_line(end: str, said: str, tmp_path: Path
 def test_a_bug_leaves_its_traceback(end: str, tmp_path: Path) -> None:
     code, log = ended(end, tmp_path)
     assert code == 1 and log.startswith("12 rows\nTraceback (most recent call last)") and "ERROR" not in log
+
+
+def test_the_command_ends_with_the_line_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    catalogue, output = tmp_path / "a.csv", tmp_path / ("a" * 252 + ".csv")
+    names = "parallax,ra,dec,ecl_lat,phot_g_mean_mag,nu_eff_used_in_astrometry,pseudocolour,astrometric_params_solved"
+    catalogue.write_text(f"{names}\n1,10,10,5,14,1.4,,31\n")
+    words = ["apply", "-", str(catalogue), str(output), "--base", "raw", "--correction", "lindegren2021"]
+    assert main(words) == 1
+    assert capsys.readouterr().err == f"{output}: File name too long: take a shorter name\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
+def test_where_the_log_has_no_room_the_terminal_gets_the_line(tmp_path: Path) -> None:
+    text = SCRIPT.format(package=str(ROOT / "workflow/scripts"), log="/dev/full", end="")
+    done = subprocess.run([sys.executable, "-c", text], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr == (
+        "ERROR: the folder of the run: No space left on device: make room there and start the same command again; "
+        "finished work is kept\n"
+    )
 
 
 def test_every_script_begins_its_log_so() -> None:

@@ -215,6 +215,7 @@ def test_a_line_without_end_does_not_fill_the_memory(tmp_path):
         for _ in range(100):
             stream.write(b"a;" * 500_000)
     tracemalloc.start()
-    assert csv_header(path)[1] == ";"
+    with refused("line.csv.gz: is no csv table: its first line has a million characters or more"):
+        csv_header(path)
     assert tracemalloc.get_traced_memory()[1] < 20_000_000  # of 100 MB
     tracemalloc.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -90,6 +91,20 @@ def test_snakemake_finds_what_yaml_does_not_mind(tmp_path: Path) -> None:
     assert f"{tmp_path}/bad.yaml:2: the key 'run' stands in line 1 already; keep one of them" in said
     assert f"{tmp_path}/bad.yaml:3: the anchor of this value refers to itself" in said
     assert f"{tmp_path}/bad.yaml:10: its aliases make more than 200000 values of this one" in said
+    assert "Traceback" not in said
+
+
+def test_a_slip_in_the_workflows_own_config_is_told_with_file_and_line(tmp_path: Path) -> None:
+    for name in ("workflow", "config", "profiles"):
+        shutil.copytree(ROOT / name, tmp_path / "tree" / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy2(ROOT / "Snakefile", tmp_path / "tree")
+    path = tmp_path / "tree/config/config.yaml"
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    number = next(number for number, line in enumerate(lines, 1) if line.startswith("  samples: "))
+    lines[number - 1] = f" {lines[number - 1]}"  # the next key then stands too far to the left
+    path.write_text("".join(lines), encoding="utf-8")
+    said = run_snakemake(tmp_path / "run", "-n", root=tmp_path / "tree", fails=True)
+    assert re.search(rf"\n{path}:{number + 1}: not YAML: .*; look at indentation", said)
     assert "Traceback" not in said
 
 

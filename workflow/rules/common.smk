@@ -4,20 +4,14 @@ import re
 from pathlib import Path
 
 from gaia_offsets import adql
-from gaia_offsets import config as checks
 from gaia_offsets import releases
 from gaia_offsets.about import describe
 from gaia_offsets.columns import DISTANCES, GAIA, TMASS
 from gaia_offsets.fingerprint import fingerprint
 from gaia_offsets.secret import split_login
 from gaia_offsets.reference import LEARNED, magnitude_column
-from snakemake.exceptions import WorkflowError
-
-OWN_CONFIG = SCRIPTS / "../../config/config.yaml"
 
 try:
-    if workflow.is_main_process:  # Snakemake has read these files, but a key that stands twice it does not mind
-        checks.load_yaml(OWN_CONFIG.resolve(), *workflow.overwrite_configfiles)
     config = checks.resolve(
         checks.merge(checks.load_yaml(SCRIPTS / "../settings.yaml"), config),
         checks.load_yaml(SCRIPTS / "../schemas/config.schema.yaml"),

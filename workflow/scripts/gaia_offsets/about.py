@@ -42,7 +42,9 @@ def describe(config: Mapping[str, Any], name: str, behind: Sequence[str] = ("gau
         "histogram": f"mean of a Gaussian fitted by least squares to a histogram of {gaussian['histogram_bins']} bins",
     }[gaussian["method"]] + "; its error is sd / sqrt(n)"
     release = f"Gaia {sample['release'].upper()}"
-    citations = dict.fromkeys([METHOD, *(entry["citation"] for entry in used.values() if entry.get("citation"))])
+    # In one line each: a header of FITS takes no other, and YAML's text blocks end with a line break.
+    cited = (" ".join(entry["citation"].split()) for entry in used.values() if entry.get("citation"))
+    citations = dict.fromkeys([METHOD, *cited])
     warning = "SIMULATED stars, not for use on real ones: " if sample["simulated"] else ""
     known = publish["systematic_uas"] == SYSTEMATIC_UAS
     return {

@@ -639,43 +639,50 @@ def table_blocks(sample: Config) -> dict[str, Config]:
 
 
 def table_faults(config: Config, shipped: Mapping[str, str | Path]) -> Iterator[str]:
-    """Columns that tables of the run's samples lack, of tables that are at hand: what would else show after hours.
+    """Columns that tables of the run lack, of tables that are at hand: what would else show after hours.
 
     `config` is the complete one; `shipped` are the files of the workflow itself, by dataset.
     """
-    try:
-        from gaia_offsets.tables import column_names
-    except ImportError:  # Snakemake's environment need not have what the rules have; then they look
-        return
+    tables = []
     for name in config["run"]["samples"]:
         sample = config["samples"][name]
         blocks = table_blocks(sample)
         mapped = {ours for block in blocks.values() for ours in block.get("columns") or {}}
         for where, block in blocks.items():
             dataset, entry = block["dataset"], config["datasets"][block["dataset"]]
-            places = (entry.get("path"), shipped.get(dataset), f"resources/raw/{dataset}/{entry.get('file')}")
-            file = next((str(place) for place in places if place and Path(place).is_file()), None)
-            if (
-                file is None
-                or entry.get("simulated")
-                or (Path(file).stat().st_size > LARGEST_PEEK and WHOLE.search(file))
-            ):
-                continue
-            try:
-                present = column_names(file)
-            except Exception:  # the rule that reads it tells why
-                continue
-            for ours, own in (block.get("columns") or {}).items():
-                source = own["column"] if isinstance(own, dict) else own
-                if source not in present:
-                    near = _near(source, present)
-                    yield f"samples.{name}.{where}.columns.{ours}: {file} has no column {source!r}{near}"
-            for key, column in _brought(sample, where):
-                if column not in mapped and column not in present:
-                    yield (
-                        f"samples.{name}.{key}: {file} has no column {column!r}; name the file's column in "
-                        f"samples.{name}.{where}.columns"
-                    )
+            if not entry.get("simulated"):
+                places = [entry.get("path"), shipped.get(dataset), f"resources/raw/{dataset}/{entry.get('file')}"]
+                brought = [(key, column) for key, column in _brought(sample, where) if column not in mapped]
+                tables.append((f"samples.{name}", f"{where}.columns", places, block.get("columns"), brought))
+    tables += [
+        (f"catalogues.{name}", "columns", [entry["path"]], entry.get("columns"), [])
+        for name, entry in config["catalogues"].items()
+    ]
+    for path, columns, places, named, brought in tables:
+        file = next((str(place) for place in places if place and Path(place).is_file()), None)
+        present = file and _peek(file)
+        if not present:
+            continue
+        for ours, own in (named or {}).items():
+            source = own["column"] if isinstance(own, dict) else own
+            if source not in present:
+                yield f"{path}.{columns}.{ours}: {file} has no column {source!r}{_near(source, present)}"
+        for key, column in brought:
+            if column not in present:
+                yield f"{path}.{key}: {file} has no column {column!r}; name the file's column in {path}.{columns}"
+
+
+def _peek(file: str) -> list[str] | None:
+    """Names of a table's columns; None where they cannot be had quickly."""
+    if Path(file).stat().st_size > LARGEST_PEEK and WHOLE.search(file):
+        return None
+    try:
+        from gaia_offsets.tables import column_names
+
+        return column_names(file)
+    # Snakemake's environment need not have what the rules have; a file that cannot be read its rule tells of.
+    except Exception:
+        return None
 
 
 def _brought(sample: Config, where: str) -> Iterator[tuple[str, str]]:

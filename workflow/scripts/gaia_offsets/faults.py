@@ -43,7 +43,12 @@ def open_log(path: str) -> None:
 
 def _last_words(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Print the message of a foreseen fault, or the traceback of a bug."""
-    if message := told(error):
-        print(f"{MARK}{message}", file=sys.stderr)
-    else:
-        sys.__excepthook__(kind, error, trace)
+    message = told(error)
+    try:
+        if message:
+            print(f"{MARK}{message}", file=sys.stderr)
+        else:
+            sys.__excepthook__(kind, error, trace)
+    except OSError:  # the log's own disk is full
+        sys.stderr = sys.__stderr__
+        print(f"{MARK}{message or repr(error)}", file=sys.stderr)

@@ -31,6 +31,7 @@ STAGES = {  # a rule's name or its verb: what the user reads; the name goes firs
     "probe_identifiers": "finding the release of the identifiers",
     "query_archive": "asking the Gaia archive",
     **dict.fromkeys(("crossmatch", "adopt", "prepare", "merge"), "matching with Gaia"),
+    "learn": "learning absolute magnitudes",
     "select": "selecting stars",
     "correct": "subtracting the official zero point",
     "correct_catalogue": "correcting a catalogue",

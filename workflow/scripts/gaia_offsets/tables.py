@@ -27,6 +27,7 @@ class TableError(Fault, ValueError):
     """A table that cannot be used; the message is one line: what, where, what to do."""
 
 
+LONGEST_HEADER = 1_000_000  # characters of the line that names the columns
 NULLS = ("--", "null")  # besides pandas' own: how astropy and the archives print a missing value
 
 
@@ -64,7 +65,9 @@ def csv_header(path: Path) -> tuple[list[str], str]:
     Raises TableError where there are no names, or one stands twice.
     """
     with _open_text(path) as stream:
-        first = stream.readline(1 << 20)
+        first = stream.readline(LONGEST_HEADER)
+    if len(first) == LONGEST_HEADER:
+        raise TableError(f"{path}: is no csv table: its first line has a million characters or more")
     separator = max(",|;\t", key=first.count)
     names = next(csv.reader([first], delimiter=separator), [])
     if not any(names):
