@@ -32,7 +32,8 @@ CORRECTIONS = {"correct_parallaxes", "compare_corrections", "measure_pixels", "d
 # The published metadata hold a digest of everything behind the map.
 MAP = {"publish_dataset", "publish_smooth"}
 TITLED = FIGURES | FIGURES_1_TO_3 | PAGES | MAP | {"compare_samples", "draw_sample_trends", "draw_sample_scales"}
-MATCHED = {"crossmatch_tables", "prepare_targets", "query_archive"}
+ASKED = {"query_archive", "probe_identifiers"}
+MATCHED = {"crossmatch_tables", "prepare_targets"} | ASKED
 S = "samples.simulated_giants"
 CUTS = [{"column": "ruwe", "op": "<", "value": 2}]
 FLAT = {"start": 0.5, "stop": 5.5, "step": 1.0}
@@ -54,7 +55,7 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("corrections.*.releases", ["edr3"], set()),
     (f"{S}.targets.columns.*.unit", "rad", TARGETS | MAP),
     (f"{S}.targets.columns.*", "other", TARGETS | MAP),
-    (f"{S}.crossmatch.epoch", 2001.0, {"crossmatch_tables", "query_archive", "compare_red_clump"} | MAP),
+    (f"{S}.crossmatch.epoch", 2001.0, {"crossmatch_tables", "compare_red_clump"} | ASKED | MAP),
     (f"{S}.crossmatch.radius_arcsec", 2.0, MATCHED | MAP),
     (f"{S}.crossmatch.tmass_radius_arcsec", 2.0, {"crossmatch_tables"} | MAP),
     (f"{S}.one_row_per.columns", ["source_id", "obsid"], ONE_ROW | MAP),
@@ -81,12 +82,12 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("measure.smooth.splines", 2, set()),  # the sample insists on its own
     (f"{S}.solutions", ["5p", "2p"], {"select_stars"} | MAP),
     ("release", "dr4", {"check_release"}),
-    ("releases.edr3.epoch", 2015.5, {"crossmatch_tables", "query_archive", "compare_red_clump", "check_release"}),
-    ("releases.edr3.columns", {"ruwe": "RUWE"}, {"query_archive", "check_release"}),
+    ("releases.edr3.epoch", 2015.5, {"crossmatch_tables", "compare_red_clump", "check_release"} | ASKED),
+    ("releases.edr3.columns", {"ruwe": "RUWE"}, {"check_release"} | ASKED),
     ("releases.edr3.agn_cross_id", "other.table", {"check_release"}),
-    ("releases.edr3.solution.column", "other", {"query_archive", "check_release"}),
+    ("releases.edr3.solution.column", "other", {"check_release"} | ASKED),
     ("releases.edr3.solution.codes.*", 27, {"select_stars"}),  # nothing is fetched again
-    ("releases.edr3.*", "other.table", {"query_archive", "check_release"}),
+    ("releases.edr3.*", "other.table", {"check_release"} | ASKED),
     ("releases.dr3.like", "dr4", set()),
     ("releases.dr4.epoch", 2017.0, set()),  # what the sample's release has not
     ("releases.dr4.astrometry", "all_source_astrometry", set()),
@@ -97,7 +98,7 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("releases.dr4.solution.codes.*", 1, set()),
     ("releases.dr4.solution.bits.*", 1, set()),
     ("releases.dr*", "other.table", set()),
-    ("archive.url", "https://example.org/tap", {"query_archive", "check_release"}),
+    ("archive.url", "https://example.org/tap", {"check_release"} | ASKED),
     ("archive.chunks", 30, {"query_archive"}),
     ("archive.pm_margin_arcsec", 20.0, {"query_archive"}),
     ("archive.*", 7, set()),  # patience with the service: what has been fetched stays valid
@@ -120,6 +121,8 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("figures.dpi", 150, FIGURES | FIGURES_1_TO_3 | OVERVIEW | {"draw_validation"}),
     ("validation.sample", "lamost_giants", set()),  # what it changes belongs to surveys and samples of its own
     ("validation.survey.like", "standard", set()),
+    ("validation.skies.mine.sample", "lamost_giants", set()),
+    ("validation.skies.mine.survey.stars", 800, set()),
     ("validation.skies.mine.seeds", [2], {"gather_validation", "draw_validation"}),
     ("catalogues.mine.base", "official", {"correct_catalogue"}),
     ("catalogues.mine.correction", "lindegren2021", {"correct_catalogue"}),
@@ -191,7 +194,7 @@ def test_every_key_has_its_line() -> None:
 def test_a_changed_key(key: str, value: Any, rules: set[str], base: dict, tmp_path: Path) -> None:
     if isinstance(value, float) and key.removeprefix("surveys.toy.") in ("seed", "stars", "plates", "snr_median"):
         value = 40
-    if key == "surveys.toy.spectra_per_star":
-        value = 1.1
+    others = {"spectra_per_star": 1.1, "labels": "physical", "catalogue_mks": False}
+    value = others.get(key.removeprefix("surveys.toy."), value)
     changed = parsed.parse(tmp_path, overlay(key, copy.deepcopy(value)))
     assert {rule for rule in base if changed[rule] != base[rule]} == rules

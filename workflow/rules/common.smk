@@ -129,7 +129,20 @@ def local_source(wildcards):
 def dataset_facts(wildcards):
     """What retrieve needs to know of a dataset and its manifest tells; a change of anything else fetches nothing again."""
     entry = config["datasets"][wildcards.dataset]
-    kept = ("path", "shipped", "url", "mirrors", "page", "sha256", "bytes", "description", "licence", "doi", "citation")
+    kept = (
+        "path",
+        "shipped",
+        "url",
+        "mirrors",
+        "token",
+        "page",
+        "sha256",
+        "bytes",
+        "description",
+        "licence",
+        "doi",
+        "citation",
+    )
     return {key: entry[key] for key in kept if entry.get(key) is not None}
 
 
@@ -150,6 +163,12 @@ def group_file(wildcards):
     """The table of groups of a sample whose reference is a distance of a group."""
     group = config["samples"][wildcards.sample]["reference"].get("group")
     return dataset_file(group["dataset"]) if group else []
+
+
+def identifiers_file(wildcards):
+    """What the identifiers of a sample's targets are, where the archive is asked by them and nobody knows."""
+    by = config["samples"][wildcards.sample]["crossmatch"].get("by")
+    return f"<resources>/{wildcards.sample}/archive/identifiers.json" if by == "identifier" else []
 
 
 def catalogue_cuts(wildcards):
@@ -237,17 +256,23 @@ def matched_file(wildcards):
     return f"<resources>/{wildcards.sample}/crossmatch.{backend}.parquet"
 
 
+def learned_file(wildcards):
+    """The magnitudes that a sample has learned, one row a row of its cross-match."""
+    learned = config["samples"][wildcards.sample]["reference"]["kind"] == "learned_magnitude"
+    return f"<resources>/{wildcards.sample}/learned.parquet" if learned else []
+
+
 def red_clump_file(wildcards):
     """The red clump catalogue of a sample that has one."""
     return dataset_file(config["samples"][wildcards.sample]["red_clump"]["dataset"])
 
 
 def compared(name, block="comparison"):
-    """Whether a sample gets Figs. 1 and 2 and the budget (`comparison`), or Fig. 3 (`red_clump`)."""
+    """Whether a sample gets Figs. 1 and 2 (`comparison`) or Fig. 3 (`red_clump`)."""
     sample = config["samples"][name]
     magnitude = sample["reference"].get("absolute_magnitude")
     from_magnitude = sample["reference"]["kind"] == "absolute_magnitude" and isinstance(magnitude, str)
-    return bool(from_magnitude and sample.get("comparison") and sample.get(block))
+    return bool((from_magnitude or name in LEARNING) and sample.get("comparison") and sample.get(block))
 
 
 def catalogue_map(wildcards):
@@ -278,8 +303,15 @@ def comparison_tables(wildcards):
     return {name: f"<results>/{wildcards.sample}/tables/{name}.csv" for name in names}
 
 
+SKIES = checks.validation_runs(config)
+VALIDATED = [name for name, _, _ in SKIES]
+LEARNING, VALIDATED_LEARNING = (
+    [name for name in names if config["samples"][name]["reference"]["kind"] == "learned_magnitude"]
+    for names in (SAMPLES, VALIDATED)
+)
 CLAIMED = [name for name in SAMPLES if name in CLAIMS]
 COMPARED = [name for name in SAMPLES if compared(name)]
+BUDGETED = [name for name in COMPARED if name not in LEARNING]  # the paper's budget is that of its catalogue
 WITH_CURVES = [name for name in SAMPLES if config["samples"][name]["measure"]["smooth"]["splines"]]
 FINER = [  # smooth maps of other resolutions
     f"<results>/{name}/dataset/{frame}_smooth_nside{nside}.{kind}"
@@ -288,7 +320,5 @@ FINER = [  # smooth maps of other resolutions
     for frame in FRAMES
     for kind in EXTENDED_KINDS
 ]
-SKIES = checks.validation_runs(config)
-VALIDATED = [name for name, _, _ in SKIES]
 WITH_RED_CLUMP = [name for name in SAMPLES if compared(name, "red_clump")]
 OVERVIEWS = ["samples", "samples_trends", "samples_scales"] if len(SAMPLES) > 1 else ["samples"]

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.comparison import column, observed_stars
+from gaia_offsets.comparison import column, matched_spectra, observed_stars
 from gaia_offsets.estimators import group_statistics
-from gaia_offsets.reference import extinction_ks
+from gaia_offsets.reference import extinction_ks, magnitude_column
 from gaia_offsets.tables import write_table
 
 WIDTH = 0.02  # mag, bins of Fig. 1
@@ -28,7 +28,7 @@ def magnitude_differences(stars: pd.DataFrame, reference: dict[str, Any], *, max
     table = pd.DataFrame(
         {
             "kind": np.where(logg <= max_logg, "giant", "dwarf"),
-            "difference": gaia - column(stars, reference["absolute_magnitude"], "Fig. 1"),
+            "difference": gaia - column(stars, magnitude_column(reference), "Fig. 1"),
             "parallax": column(stars, "parallax", "Fig. 1"),
         }
     )
@@ -57,7 +57,7 @@ def magnitude_histogram(differences: pd.DataFrame) -> pd.DataFrame:
 
 if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)
-    matched = pd.read_parquet(snakemake.input.matched, dtype_backend="numpy_nullable")
+    matched = matched_spectra(snakemake.input.matched, snakemake.input.learned)
     stars = observed_stars(matched, snakemake.params.one_row_per, min_snr=snakemake.params.min_snr)
     differences = magnitude_differences(stars, snakemake.params.reference, max_logg=snakemake.params.max_logg)
     fits = magnitude_fits(differences, snakemake.params.gaussian)

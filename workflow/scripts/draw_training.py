@@ -9,7 +9,7 @@ from matplotlib.ticker import PercentFormatter
 from gaia_offsets import style
 
 GROUPS = {  # the paper's colours
-    "training": ("training-like stars", "black"),
+    "training": ("training stars", "black"),
     "giants": ("giants", style.COLOURS["raw"]),
 }
 VARIABLES = {"mks": r"absolute magnitude $M_{K_s}$ [mag]", "bp_rp": "BP \N{MINUS SIGN} RP [mag]"}

@@ -6,6 +6,7 @@ from typing import Any
 
 from gaia_offsets.download import Report, fetch
 from gaia_offsets.rawfile import DownloadError, check_file, read_record, write_manifest
+from gaia_offsets.secret import Token
 
 
 def by_hand(dataset: str, entry: dict[str, Any], destination: Path) -> str:
@@ -58,7 +59,7 @@ def retrieve(
         if local is None and not addresses:
             raise DownloadError(by_hand(dataset, entry, destination))
         first, *others = addresses if local is None else [Path(local).absolute().as_uri()]
-        wanted = {"mirrors": others, "sha256": entry.get("sha256"), "size": size}
+        wanted = {"mirrors": others, "sha256": entry.get("sha256"), "size": size, "token": Token.of(entry)}
         try:
             url, length, digest = fetch(first, destination, report=report, **wanted, **options)
         except DownloadError as error:

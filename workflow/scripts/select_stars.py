@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from gaia_offsets.comparison import matched_spectra
 from gaia_offsets.reference import join_group, reference_parallax
 from gaia_offsets.selection import select_stars
 from gaia_offsets.sky import complete_angles
@@ -29,7 +30,7 @@ if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)
     reference = snakemake.params.reference
     # The table was checked and converted when it was made: no column map here.
-    matched = complete_angles(pd.read_parquet(snakemake.input.matched, dtype_backend="numpy_nullable"))
+    matched = complete_angles(matched_spectra(snakemake.input.matched, snakemake.input.learned))
     matched = add_reference(matched, reference, read_groups(snakemake.input.groups, reference))
     stars, cutflow, warnings = select_stars(
         matched,

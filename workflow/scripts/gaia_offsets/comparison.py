@@ -21,6 +21,12 @@ def column(table: pd.DataFrame, name: str, figure: str) -> np.ndarray:
     return table[name].to_numpy(dtype=float, na_value=np.nan)
 
 
+def matched_spectra(path: str, learned: str | list[str]) -> pd.DataFrame:
+    """The cross-matched spectra, with what the rule learn_magnitudes says of them where the sample has such a table."""
+    matched = pd.read_parquet(path, dtype_backend="numpy_nullable")
+    return matched.assign(**pd.read_parquet(learned)) if learned else matched
+
+
 def observed_stars(matched: pd.DataFrame, one_row_per: dict[str, Any] | None, *, min_snr: float) -> pd.DataFrame:
     """One row a star of the cross-matched spectra, with a Gaia counterpart and SNR >= `min_snr` (Sect. 2)."""
     stars = matched[matched["source_id"].notna().to_numpy()]

@@ -106,14 +106,14 @@ def add_validation(config: Config) -> None:
     if any(_validation_faults(config)):
         return
     for name, sky, seed in validation_runs(config):
-        block = config["validation"]
-        offset = block["skies"][sky].get("offset") or {}
-        config["surveys"][name] = {**block["survey"], "seed": seed, "offset": offset}
+        block, own = config["validation"], config["validation"]["skies"][sky]
+        survey = merge(block["survey"], own.get("survey") or {})
+        config["surveys"][name] = {**survey, "seed": seed, "offset": own.get("offset") or {}}
         tables = {table: {"dataset": f"{name}_{table}"} for table in SIMULATED_TABLES}
         config["datasets"] |= {f"{name}_{table}": {"simulated": {"survey": name, "table": table}} for table in tables}
         match = {"gaia": tables["gaia_source"], "tmass": tables["tmass"], "distances": tables["distances"]}
         config["samples"][name] = {
-            "like": block["sample"],
+            "like": own.get("sample") or block["sample"],
             "title": f"Simulated sky {sky}, seed {seed}",
             "targets": tables["targets"],
             "crossmatch": {"backend": "local", **match},
@@ -150,6 +150,7 @@ def resolve(config: Config, schema: Config) -> Config:
                 broken = f"{section}.{str(error).split('.')[1]}."
     _add_defaults(resolved, schema["$defs"]["sample"]["properties"])
     _add_measure(resolved)
+    list(_as_far_as_possible(map(_erase_columns, [resolved])))
     faults += [*_schema_faults(resolved, schema), *_not_finite(resolved)]
     for check in (
         _run_faults,
@@ -191,6 +192,14 @@ def _add_defaults(config: Config, properties: Config) -> None:
                 erased = key in sample and sample[key] is None and "null" not in node.get("type", ())
                 if "default" in node and (key not in sample or erased):
                     sample[key] = copy.deepcopy(node["default"])
+
+
+def _erase_columns(config: Config) -> None:
+    """Entries of column maps that a sample set to null, against those of the sample that it is like."""
+    for entry in config["samples"].values():
+        for block in table_blocks(entry).values():
+            if isinstance(block.get("columns"), dict):
+                block["columns"] = {name: column for name, column in block["columns"].items() if column is not None}
 
 
 def _add_measure(config: Config) -> None:
@@ -358,6 +367,13 @@ def _dataset_faults(config: Config) -> Iterator[str]:
             yield f"datasets.{name}.file: missing; name for it under resources/raw/, of letters, digits and _ . + -"
         if entry.get("query"):
             yield from _as_far_as_possible(_query_faults(f"datasets.{name}", entry))
+        token = entry.get("token") or {}
+        for address in (entry.get("url"), *entry.get("mirrors", ())) if token else ():
+            if re.search(rf"[?&]{re.escape(token['parameter'])}=", address or ""):
+                yield (
+                    f"datasets.{name}: an address holds {token['parameter']}=...; take it out there, its value comes "
+                    f"from the environment variable {token['variable']}"
+                )
 
 
 def _releases_of(dataset: str, config: Config) -> list[str]:
@@ -461,11 +477,19 @@ def _correction_faults(config: Config) -> Iterator[str]:
 
 
 def _validation_faults(config: Config) -> Iterator[str]:
-    block = config.get("validation")
-    for key, section in (("sample", "samples"), ("survey.like", "surveys")) if block else ():
-        name = block["sample"] if key == "sample" else block["survey"].get("like")
-        if name is not None and name not in config[section]:
-            yield f"validation.{key}: {name!r} is not one of {section}{_near(name, config[section])}"
+    block = config.get("validation") or {}
+    blocks = {f"validation.skies.{sky}": entry for sky, entry in (block.get("skies") or {}).items()}
+    for path, entry in ({"validation": block} | blocks).items():
+        survey = entry.get("survey") or {}
+        for key, name, section in (
+            ("sample", entry.get("sample"), "samples"),
+            ("survey.like", survey.get("like"), "surveys"),
+        ):
+            if name is not None and name not in config[section]:
+                yield f"{path}.{key}: {name!r} is not one of {section}{_near(name, config[section])}"
+        for key, instead in (("seed", "seeds"), ("offset", "offset")):
+            if key in survey:
+                yield f"{path}.survey.{key}: not here; each sky has its own, validation.skies.NAME.{instead}"
 
 
 def _samples_faults(config: Config) -> Iterator[str]:
@@ -594,7 +618,7 @@ def _crossmatch_faults(sample: Config, config: Config) -> Iterator[str]:
     match, release = sample["crossmatch"], config["releases"].get(sample["release"], {})
     backend, by = match["backend"], match.get("by")
     needed = {"local": ["gaia", "epoch", "radius_arcsec", "tmass_radius_arcsec"], "archive": ["by"]}.get(backend, [])
-    if backend == "archive" and by == "position":
+    if backend == "archive" and by in ("position", "identifier"):
         needed += ["epoch", "radius_arcsec"]
     for key in needed:
         if match.get(key) is None:
@@ -636,8 +660,12 @@ def _cut_faults(cut: Config) -> Iterator[str]:
         yield f"value: {value!r} is text, op {op} compares numbers"
 
 
+LABELS = ("teff", "logg", "feh")  # of a learned magnitude where the config names none
+
+
 _NEEDED = {
     "absolute_magnitude": ("absolute_magnitude", "apparent_magnitude"),
+    "learned_magnitude": ("apparent_magnitude",),
     "group_distance": ("group",),
     "constant": ("value_mas",),
 }
@@ -648,6 +676,10 @@ def _reference_faults(reference: Config) -> Iterator[str]:
     for key in _NEEDED.get(kind, ()):
         if reference.get(key) is None:
             yield f"{key}: missing; kind {kind} needs it"
+    if reference.get("learn") is not None and kind != "learned_magnitude":
+        yield f"learn: kind {kind} learns nothing"
+    for number, cut in enumerate((reference.get("learn") or {}).get("cuts") or ()):
+        yield from (f"learn.cuts.{number}.{fault}" for fault in _cut_faults(cut))
     if extinction and ("column" in extinction) == ("blue" in extinction):
         yield "extinction: either column and coefficient, or blue, red, intrinsic and coefficient"
     elif "blue" in extinction and not {"red", "intrinsic"} <= set(extinction):
@@ -663,6 +695,15 @@ def _reference_columns(reference: Config) -> Iterator[tuple[str, str]]:
     for key in ("column", "blue", "red", "intrinsic"):
         if isinstance(extinction.get(key), str):
             yield f"reference.extinction.{key}", extinction[key]
+    if reference["kind"] == "learned_magnitude":
+        learn = reference.get("learn") or {}
+        yield from (
+            (f"reference.learn.labels.{place}", name) for place, name in enumerate(learn.get("labels") or LABELS)
+        )
+        if learn.get("check"):
+            yield "reference.learn.check", learn["check"]
+        for place, cut in enumerate(learn.get("cuts") or ()):
+            yield f"reference.learn.cuts.{place}.column", cut["column"]
 
 
 if __name__ == "__main__":  # for the Makefile: the name of the run of some config files, after the workflow's own

@@ -19,6 +19,7 @@ from urllib3.exceptions import HTTPError, IncompleteRead
 
 from gaia_offsets import web
 from gaia_offsets.rawfile import HEAD, DownloadError, check_file, check_kind, read_record
+from gaia_offsets.secret import Token
 
 PATIENCE = {"attempts": 5, "timeout": 30.0, "first_pause": 2.0, "longest_wait": 3600.0}  # as in web.session
 CHUNK = HEAD  # bytes; what a dropped connection can cost
@@ -70,6 +71,7 @@ def fetch(
     mirrors: Iterable[str] = (),
     sha256: str | None = None,
     size: int | None = None,
+    token: Token | None = None,
     report: Report = print,
     **patience: Any,
 ) -> tuple[str, int, str]:
@@ -77,13 +79,33 @@ def fetch(
 
     Address and mirrors are tried in turn, each until `attempts` requests in a row have brought nothing new; `patience`
     overrules PATIENCE, `size` is in bytes, `report` gets one line a time. What a killed run left in
-    `<destination>.part` is continued if the server still has the same version.
+    `<destination>.part` is continued if the server still has the same version. `token` is added to addresses of http
+    and https when they are asked, and to nothing that is said, raised or written.
 
     Raises DownloadError (one line) if no address gave the file, the disk is full or an address has an unknown scheme.
     """
-    part, failures = _Part(Path(destination)), []
+    if token is None or not token.value:
+        return _fetch([url, *mirrors], Path(destination), sha256, size, token, report, PATIENCE | patience)
+    try:  # everything that leaves here goes through token.hide
+        told = lambda line: report(token.hide(line))  # noqa: E731
+        return _fetch([url, *mirrors], Path(destination), sha256, size, token, told, PATIENCE | patience)
+    except Exception as error:  # whatever it is: its text may hold the address as it was asked
+        said = str(error) if isinstance(error, DownloadError) else f"{type(error).__name__}: {web.one_line(error)}"
+        raise DownloadError(token.hide(said)) from None
+
+
+def _fetch(
+    addresses: list[str],
+    destination: Path,
+    sha256: str | None,
+    size: int | None,
+    token: Token | None,
+    report: Report,
+    patience: dict[str, Any],
+) -> tuple[str, int, str]:
+    part, failures = _Part(destination), []
     # What an interrupted run left can only be continued where it came from.
-    addresses = sorted(dict.fromkeys([url, *mirrors]), key=lambda address: address != part.origin.get("url"))
+    addresses = sorted(dict.fromkeys(addresses), key=lambda address: address != part.origin.get("url"))
     for address in addresses:
         if urlsplit(address).scheme not in ("http", "https", "file"):
             raise DownloadError(f"{address}: unknown scheme; an address begins with http, https or file")
@@ -94,9 +116,9 @@ def fetch(
                 if urlsplit(address).scheme == "file":
                     _copy(address, part, report)
                 else:
-                    _insist(address, part, sha256, size, report, PATIENCE | patience)
+                    _insist(address, part, sha256, size, token, report, patience)
                 length, digest = _check_part(part, sha256, size)
-            except (DownloadError, web.GaveUp, HTTPError, requests.RequestException) as error:
+            except (DownloadError, web.GaveUp, HTTPError, requests.RequestException, ValueError) as error:
                 failures.append(f"{address}: {web.one_line(error)}")
                 report(failures[-1])
             else:
@@ -120,16 +142,22 @@ def fetch(
 
 
 def _insist(
-    address: str, part: _Part, sha256: str | None, size: int | None, report: Report, patience: dict[str, Any]
+    address: str,
+    part: _Part,
+    sha256: str | None,
+    size: int | None,
+    token: Token | None,
+    report: Report,
+    patience: dict[str, Any],
 ) -> None:
     """Request until the part file is complete."""
 
     def say(line: str) -> None:
         report(f"{address}: {line} ({part.bytes} bytes are here)")
 
-    with web.session(say=say, **patience) as session:
+    with web.session(say=say, token=token, **patience) as session:
         web.again(
-            lambda: _receive(session, address, part, sha256, size, report),
+            lambda: _receive(session, address, part, sha256, size, token, report),
             errors=(HTTPError,),
             attempts=patience["attempts"],
             first_pause=patience["first_pause"],
@@ -139,7 +167,13 @@ def _insist(
 
 
 def _receive(
-    session: requests.Session, address: str, part: _Part, sha256: str | None, size: int | None, report: Report
+    session: requests.Session,
+    address: str,
+    part: _Part,
+    sha256: str | None,
+    size: int | None,
+    token: Token | None,
+    report: Report,
 ) -> None:
     """One request for what is missing; an HTTPError of urllib3 where the connection ended before the body did."""
     origin = part.origin
@@ -149,7 +183,8 @@ def _receive(
     headers = {"Accept-Encoding": "identity"}  # a compressed body could not be resumed
     if offset:
         headers |= {"Range": f"bytes={offset}-"} | ({"If-Range": validator} if validator else {})
-    with session.get(address, headers=headers, stream=True) as response:
+    hint = token.hint if token else ""
+    with session.get(address, params=token.params if token else {}, headers=headers, stream=True) as response:
         status, said = response.status_code, response.headers
         etag = said.get("ETag", "")
         version = etag if etag.startswith('"') else said.get("Last-Modified")  # If-Range takes no weak ETag
@@ -160,9 +195,9 @@ def _receive(
         if offset and status in (206, 416) and not follows:
             report(f"{address}: what the server sends does not continue what is here ({offset} bytes); starting again")
             part.discard()
-            return _receive(session, address, part, sha256, size, report)
+            return _receive(session, address, part, sha256, size, token, report)
         if status != 200 and not follows:
-            raise DownloadError(f"the server says {status} {response.reason}")
+            raise DownloadError(f"the server says {status} {response.reason}{hint if status in (401, 403) else ''}")
         encoding = said.get("Content-Encoding", "identity").lower()
         # Some servers label a .gz file as gzip-encoded: there the bytes as sent are the file.
         if encoding not in ("", "identity") and not part.name.lower().endswith(".gz"):
@@ -172,12 +207,17 @@ def _receive(
         total = size if left is None else left + (offset if follows else 0)
         if not follows:
             first = next(chunks, b"")
-            check_kind(first, part.name)  # a login page does not cost what is here
+            try:
+                check_kind(first, part.name)  # a login page does not cost what is here
+            except DownloadError as error:
+                raise DownloadError(f"{error}{hint}") from error
             if size not in (None, total):
                 raise DownloadError(f"wrong size: expected {size} bytes, the server has {total}")
             if offset:
                 report(f"{address}: sends all from the start (changed, or no ranges); {offset} bytes dropped")
             part.discard()
+            if token and version:
+                version = token.hide(version)  # then it fits nothing that the server says, and all comes anew
             part.record.write_text(json.dumps({"url": address, "validator": version}))
             chunks, offset = chain([first], chunks), 0
         part.write(chunks, offset, total, report)

@@ -57,6 +57,11 @@ def extinction_ks(table: pd.DataFrame, spec: dict[str, Any] | None) -> np.ndarra
     return spec["coefficient"] * (colour - _numbers(table, spec["intrinsic"], "intrinsic colour"))
 
 
+def magnitude_column(spec: dict[str, Any]) -> str | float:
+    """Where the absolute magnitude of a reference stands: a column, or a constant [mag]."""
+    return "learned_magnitude" if spec["kind"] == "learned_magnitude" else spec["absolute_magnitude"]
+
+
 def join_group(table: pd.DataFrame, groups: pd.DataFrame, key: str) -> pd.DataFrame:
     """The table with the columns `distance` and `distance_error` [kpc] of each row's group, e.g. its cluster.
 
@@ -84,6 +89,7 @@ def reference_parallax(table: pd.DataFrame, spec: dict[str, Any]) -> tuple[np.nd
 
     `spec["kind"]`: `distance` and `group_distance` (columns distance, distance_error in kpc), `distance_modulus`
     (distance_modulus, distance_modulus_error in mag), `absolute_magnitude` (apparent - absolute - A_Ks, Sect. 2),
+    `learned_magnitude` (the same with learned_magnitude and learned_magnitude_error of the rule learn_magnitudes),
     `parallax` (reference_parallax, reference_parallax_error in mas) or `constant` (value_mas, 0 for quasars).
     `fractional_error` gives the error as a fraction of the parallax where the table has none.
     """
@@ -96,13 +102,15 @@ def reference_parallax(table: pd.DataFrame, spec: dict[str, Any]) -> tuple[np.nd
     elif kind == "distance_modulus":
         parallax = parallax_from_modulus(_numbers(table, "distance_modulus", kind))
         error = parallax_shift(parallax, _optional(table, "distance_modulus_error"))
-    elif kind == "absolute_magnitude":
+    elif kind in ("absolute_magnitude", "learned_magnitude"):
         modulus = (
             _numbers(table, spec["apparent_magnitude"], "apparent magnitude")
-            - _numbers(table, spec["absolute_magnitude"], "absolute magnitude")
+            - _numbers(table, magnitude_column(spec), "absolute magnitude")
             - extinction_ks(table, spec.get("extinction"))
         )
         parallax = parallax_from_modulus(modulus)
+        if kind == "learned_magnitude":
+            error = parallax_shift(parallax, _numbers(table, "learned_magnitude_error", kind))
     elif kind == "parallax":
         parallax = _numbers(table, "reference_parallax", kind)
         error = _optional(table, "reference_parallax_error")

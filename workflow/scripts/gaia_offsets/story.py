@@ -25,6 +25,7 @@ STAGES = {  # a rule's name or its verb: what the user reads; the name goes firs
     "query": "fetching data",
     "merge_catalogue": "fetching data",
     "check_release": "asking the archive for its names",
+    "probe_identifiers": "finding the release of the identifiers",
     "query_archive": "asking the Gaia archive",
     **dict.fromkeys(("crossmatch", "adopt", "prepare", "merge"), "matching with Gaia"),
     "select": "selecting stars",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import gzip
 import sys
 from collections.abc import Collection, Iterable, Mapping
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.columns import STANDARD, VIZIER
+from gaia_offsets.fitscolumns import read_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,7 +42,9 @@ def table_format(path: str | Path) -> str:
     for fmt, ends in endings.items():
         if name.endswith(ends):
             return fmt
-    raise TableError(f"{path}: unknown kind of table; its name should end in .csv[.gz], .fits, .vot, .ecsv or .parquet")
+    raise TableError(
+        f"{path}: unknown kind of table; its name should end in .csv[.gz], .fits[.gz], .vot, .ecsv or .parquet"
+    )
 
 
 def csv_separator(path: Path) -> str:
@@ -79,7 +83,7 @@ def _read_native(path: Path, wanted: set[str] | None) -> tuple[pd.DataFrame, dic
     from astropy.table import Table
 
     if fmt == "fits":
-        table = Table.read(path, format="fits", memmap=True, character_as_bytes=False, unit_parse_strict="silent")
+        table = read_columns(path, wanted)
     elif fmt == "votable":
         table = Table.read(path, format="votable", use_names_over_ids=True)
     else:
@@ -125,8 +129,9 @@ def column_names(path: str | Path) -> list[str]:
         from astropy.io import fits
 
         with fits.open(path, memmap=True) as hdus:
-            tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
-            return [] if not tables else list(tables[0].columns.names)
+            # The first only: to look behind it, the whole of a packed file would be unpacked.
+            tables = (hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU | fits.TableHDU))
+            return list(next((hdu.columns.names for hdu in tables), []))
     return list(_read_native(path, None)[0].columns)
 
 
@@ -166,6 +171,8 @@ def read_table(
     spec = {name: entry if isinstance(entry, dict) else {"column": entry} for name, entry in columns.items()}
     sources = {entry["column"]: name for name, entry in spec.items()}
     try:
+        if table_format(path) in ("parquet", "csv", "fits"):  # a header that can be read alone
+            _check_names(path, sources, column_names(path))
         wanted = {entry["column"] for entry in spec.values()} | set(STANDARD) | {VIZIER.get(name) for name in vizier}
         native, units = _read_native(path, wanted)
     except TableError:
@@ -175,13 +182,7 @@ def read_table(
     except Exception as error:  # the readers raise dozens of types; the user needs one line
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise TableError(f"{path}: cannot be read as a {table_format(path)} table ({reason})") from error
-    missing = [source for source in sources if source not in native.columns]
-    if missing:
-        present = ", ".join(column_names(path)[:40])
-        vector = " (columns of vectors or comment lines at the top cannot be read)" if missing[0] in present else ""
-        raise TableError(
-            f"{path}: no column {missing[0]!r} (wanted as {sources[missing[0]]!r}); the file has: {present}{vector}"
-        )
+    _check_names(path, sources, native.columns)
     free = set(native.columns) - set(sources)
     for name in vizier:
         if name not in spec:
@@ -209,6 +210,24 @@ def read_table(
             f"{path}: nothing stands for {', '.join(lacking)}; name the file's column in `columns:` of the config"
         )
     return pd.DataFrame(frame)
+
+
+def _check_names(path: Path, sources: dict[str, str], read: Collection[str]) -> None:
+    """Raise TableError where a column (keys; values are our names) is not among those read; with the file's nearest."""
+    missing = [source for source in sources if source not in read]
+    if not missing:
+        return
+    present, lacking, near = column_names(path), [], False
+    lower = {name.lower(): name for name in reversed(present)}
+    for source in missing:
+        nearest = [lower[name] for name in difflib.get_close_matches(source.lower(), lower, n=3, cutoff=0.5)]
+        near = near or (bool(nearest) and source not in present)
+        told = f"; nearest: {', '.join(nearest)}" if nearest and source not in present else ""
+        vector = " (columns of vectors or comment lines at the top cannot be read)" if source in present else ""
+        lacking.append(f"no column {source!r} (wanted as {sources[source]!r}{told}){vector}")
+    advice = "; put the right name into `columns:` of the config" if near else ""
+    more = f" and {len(present) - 60} more" if len(present) > 60 else ""
+    raise TableError(f"{path}: {', '.join(lacking)}{advice}; the file has: {', '.join(present[:60])}{more}")
 
 
 def _standardise(values: pd.Series, name: str, unit: str, path: Path, source: str) -> pd.Series:
