@@ -31,7 +31,9 @@ GAUSSIAN |= {"measure_pixels"}
 CORRECTIONS = {"correct_parallaxes", "compare_corrections", "measure_pixels", "draw_explorer"}
 # The published metadata hold a digest of everything behind the map.
 MAP = {"publish_dataset", "publish_smooth"}
-TITLED = FIGURES | FIGURES_1_TO_3 | PAGES | MAP | {"compare_samples", "draw_sample_trends", "draw_sample_scales"}
+TITLED = (
+    FIGURES | FIGURES_1_TO_3 | PAGES | MAP | {"compare_samples", "tell_run", "draw_sample_trends", "draw_sample_scales"}
+)
 ASKED = {"query_archive", "probe_identifiers"}
 MATCHED = {"crossmatch_tables", "prepare_targets"} | ASKED
 S = "samples.simulated_giants"

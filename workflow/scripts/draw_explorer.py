@@ -127,7 +127,8 @@ def graticule(projection: Any, letter: str) -> dict[str, Any]:
     _, middle = projection.inverse(np.zeros(1), np.zeros(1)) if not whole else (0.0, np.zeros(1))
     row = step * np.round(float(middle[0]) / step)
     column = projection.longitude + 179.999 if whole else step * np.round(projection.longitude / step)
-    points = [(value, row, f"{value:.0f}\N{DEGREE SIGN}") for value in meridians]
+    inner = meridians[np.abs((meridians - projection.longitude + 180.0) % 360.0 - 180.0) < 175.0]  # not on the edge
+    points = [(value, row, f"{value:.0f}\N{DEGREE SIGN}") for value in inner]
     points += [(column, value, f"{style.number(value, '+.0f')}\N{DEGREE SIGN}") for value in parallels if value != row]
     for lon, lat, text in points:
         x, y = (float(v) for v in projection.forward(np.array(lon), np.array(lat)))
