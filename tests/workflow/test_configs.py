@@ -96,6 +96,7 @@ LINES = [
     "truth; did you mean gaia_source?",
     "samples.lamost_giants.releases: not a known key; did you mean release?",
     "samples.lamost_giants.reference.kind: 'distanse' is none of distance, distance_modulus, absolute_magnitude, "
+    "learned_magnitude, "
     "parallax, group_distance, constant; did you mean distance?",
     "samples.lamost_giants.cuts.0.column: 'rewe' is neither a standard column nor named in the sample's columns; "
     "did you mean ruwe?",

@@ -19,11 +19,12 @@ FIGURES = {"draw_offsets", "draw_trends", "draw_maps", "draw_counts", "draw_cutf
 FIGURES |= {"draw_smooth", "draw_dependence", "draw_scale", "draw_corrections"}
 FIGURES_1_TO_3 = {"draw_magnitudes", "draw_training", "draw_red_clump"}
 OVERVIEW = {"draw_samples", "draw_sample_trends", "draw_sample_scales"}
-PAGES = {"draw_budget", "draw_claims", "tell_results", "draw_explorer"}
+PAGES = {"draw_budget", "draw_claims", "draw_explorer", "draw_learned", "tell_results"}
 # What takes the names of the targets' columns: the three back ends, of which a sample has one.
 TARGETS = {"adopt_targets", "crossmatch_tables", "prepare_targets"}
 REFERENCE = {"select_stars", "compute_budget", "compare_magnitudes"}
-ONE_ROW = {"select_stars", "compute_budget", "compare_magnitudes", "compare_training"}
+LEARNED = {"learn_magnitudes"}  # of a sample that learns
+ONE_ROW = LEARNED | {"select_stars", "compute_budget", "compare_magnitudes", "compare_training"}
 GAUSSIAN = {"measure_global", "measure_trends", "measure_map", "measure_errors", "cross_validate", "describe_pixels"}
 GAUSSIAN |= {"compare_magnitudes", "compare_red_clump", "compare_with_truth", "compare_corrections"}
 GAUSSIAN |= {"measure_pixels"}
@@ -49,9 +50,9 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("datasets.asked.query.table", "other", {"query_catalogue", "merge_catalogue"}),
     ("datasets.asked.query.columns", ["a", "b"], {"query_catalogue", "merge_catalogue"}),
     (f"{S}.title", "Simulated others", TITLED),
-    (f"{S}.official", "none", CORRECTIONS | MAP),
+    (f"{S}.official", "none", CORRECTIONS | LEARNED | MAP),
     (f"{S}.also", ["maiz_apellaniz2022"], CORRECTIONS),  # beside the map
-    ("corrections.lindegren2021.kind", "none", CORRECTIONS | MAP),
+    ("corrections.lindegren2021.kind", "none", CORRECTIONS | LEARNED | MAP),
     ("corrections.maiz_apellaniz2022.six_parameter", None, set()),  # the sample does not name it
     ("corrections.*.citation", "Others", set()),
     ("corrections.*.releases", ["edr3"], set()),
@@ -64,11 +65,11 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     (f"{S}.one_row_per.prefer", "teff", ONE_ROW | MAP),
     (f"{S}.one_row_per.ties", "source_id", ONE_ROW | MAP),
     (f"{S}.reference.absolute_magnitude", "h_m", REFERENCE | MAP | {"compare_training"}),
-    (f"{S}.reference.apparent_magnitude", "h_m", REFERENCE | MAP),
-    (f"{S}.reference.extinction.column", "snr", REFERENCE | MAP),
-    (f"{S}.reference.extinction.coefficient", 0.31, REFERENCE | MAP),
+    (f"{S}.reference.apparent_magnitude", "h_m", REFERENCE | LEARNED | MAP),
+    (f"{S}.reference.extinction.column", "snr", REFERENCE | LEARNED | MAP),
+    (f"{S}.reference.extinction.coefficient", 0.31, REFERENCE | LEARNED | MAP),
     (f"{S}.reference.fractional_error", 0.09, REFERENCE | MAP),
-    (f"{S}.cuts", CUTS, {"select_stars", "compute_budget", "prepare_targets"} | MAP),
+    (f"{S}.cuts", CUTS, {"select_stars", "compute_budget", "prepare_targets"} | LEARNED | MAP),
     (f"{S}.comparison.min_snr", 60, {"compare_magnitudes", "compare_training"}),
     (f"{S}.comparison.max_logg", 3.0, {"compare_magnitudes"}),
     (f"{S}.comparison.max_ebv_training", 0.03, {"compare_training", "draw_training"}),
@@ -83,12 +84,13 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("measure.smooth.reach_deg", 2, {"smooth_map", "cross_validate", "publish_smooth"}),
     ("measure.smooth.splines", 2, set()),  # the sample insists on its own
     (f"{S}.solutions", ["5p", "2p"], {"select_stars"} | MAP),
+    (f"{S}.max_offset_mas", 5.0, {"select_stars"} | MAP),
     ("release", "dr4", {"check_release"}),
     ("releases.edr3.epoch", 2015.5, {"crossmatch_tables", "compare_red_clump", "check_release"} | ASKED),
     ("releases.edr3.columns", {"ruwe": "RUWE"}, {"check_release"} | ASKED),
     ("releases.edr3.agn_cross_id", "other.table", {"check_release"}),
     ("releases.edr3.solution.column", "other", {"check_release"} | ASKED),
-    ("releases.edr3.solution.codes.*", 27, {"select_stars"}),  # nothing is fetched again
+    ("releases.edr3.solution.codes.*", 27, {"select_stars"} | LEARNED),  # nothing is fetched again
     ("releases.edr3.*", "other.table", {"check_release"} | ASKED),
     ("releases.dr3.like", "dr4", set()),
     ("releases.dr4.epoch", 2017.0, set()),  # what the sample's release has not
@@ -104,6 +106,7 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("archive.chunks", 30, {"query_archive"}),
     ("archive.pm_margin_arcsec", 20.0, {"query_archive"}),
     ("archive.*", 7, set()),  # patience with the service: what has been fetched stays valid
+    ("downloads.*", 7, set()),
     ("surveys.toy.*", 0.07, {"simulate"} | MAP),
     ("measure.gaussian.method", "histogram", GAUSSIAN | {"publish_dataset"}),
     ("measure.gaussian.beta", 0.5, GAUSSIAN | {"publish_dataset"}),
@@ -120,7 +123,7 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("measure.cross_validation.*", 3, {"cross_validate"}),
     ("publish.bootstrap.*", 50, {"describe_pixels", "measure_errors"}),
     ("figures.colour_range_uas", [-50, 50], {"draw_maps", "draw_smooth", "draw_explorer"}),
-    ("figures.dpi", 150, FIGURES | FIGURES_1_TO_3 | OVERVIEW | {"draw_validation"}),
+    ("figures.dpi", 150, FIGURES | FIGURES_1_TO_3 | OVERVIEW | {"draw_validation", "draw_learned"}),
     ("validation.sample", "lamost_giants", set()),  # what it changes belongs to surveys and samples of its own
     ("validation.survey.like", "standard", set()),
     ("validation.skies.mine.sample", "lamost_giants", set()),

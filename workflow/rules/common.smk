@@ -3,19 +3,26 @@
 import re
 from pathlib import Path
 
+from gaia_offsets import adql
 from gaia_offsets import config as checks
 from gaia_offsets import releases
 from gaia_offsets.about import describe
 from gaia_offsets.columns import DISTANCES, GAIA, TMASS
 from gaia_offsets.fingerprint import fingerprint
+from gaia_offsets.secret import split_login
+from gaia_offsets.reference import LEARNED, magnitude_column
 from snakemake.exceptions import WorkflowError
 
+OWN_CONFIG = SCRIPTS / "../../config/config.yaml"
+
 try:
+    if workflow.is_main_process:  # Snakemake has read these files, but a key that stands twice it does not mind
+        checks.load_yaml(OWN_CONFIG.resolve(), *workflow.overwrite_configfiles)
     config = checks.resolve(
         checks.merge(checks.load_yaml(SCRIPTS / "../settings.yaml"), config),
         checks.load_yaml(SCRIPTS / "../schemas/config.schema.yaml"),
     )
-    RUN = checks.run_name(config, workflow.overwrite_configfiles, SCRIPTS / "../../config/config.yaml")
+    RUN = checks.run_name(config, workflow.overwrite_configfiles, OWN_CONFIG)
 except checks.ConfigError as faults:
     raise WorkflowError(f"The config has faults (keys are explained in docs/config.md):\n{faults}") from None
 
@@ -31,6 +38,7 @@ PATIENCE = {
     f"archive_{name}": str(config["archive"][name])
     for name in ("maxrec", "timeout_s", "stall_s", "poll_s", "attempts", "max_wait_s")
 }
+DOWNLOADS = {f"downloads_{name}": str(value) for name, value in config["downloads"].items()}
 NONE = "-"  # a name that no dataset has
 RETRIEVED = [name for name, entry in config["datasets"].items() if not (entry.get("query") or entry.get("simulated"))]
 QUERIED = [name for name, entry in config["datasets"].items() if entry.get("query")]
@@ -64,6 +72,8 @@ SHIPPED = {
     for name, entry in config["datasets"].items()
     if entry.get("shipped")
 }
+if workflow.is_main_process and (lacking := list(checks.table_faults(config, SHIPPED))):
+    raise WorkflowError("\n".join(["The config has faults:", *lacking]))
 CLAIMS = {  # the user's file before ours
     name: sample["claims"] if Path(sample["claims"]).is_file() else own_file(f"samples.{name}.claims", sample["claims"])
     for name, sample in config["samples"].items()
@@ -144,6 +154,40 @@ def dataset_facts(wildcards):
         "citation",
     )
     return {key: entry[key] for key in kept if entry.get(key) is not None}
+
+
+def raw_datasets(wildcards, tables):
+    """Names of the datasets behind a sample's tables, by their place in the sample, that are raw files."""
+    blocks = checks.table_blocks(config["samples"][wildcards.sample])
+    names = dict.fromkeys(blocks[table]["dataset"] for table in tables if table in blocks)
+    return [name for name in names if not config["datasets"][name].get("simulated")]
+
+
+def manifests(*tables):
+    """An input function: the manifests of the raw files that a rule reads.
+
+    A file that someone put there has none: `retrieve` looks at it first. The rule checks file, manifest and raw_facts.
+    """
+
+    def of_sample(wildcards):
+        return [f"{dataset_file(name)}.manifest.json" for name in raw_datasets(wildcards, tables)]
+
+    return of_sample
+
+
+def raw_facts(*tables):
+    """A params function: what the config says of these raw files, by dataset."""
+    kept = ("path", "shipped", "sha256", "bytes")
+
+    def facts(entry):
+        query = {"query": adql.table_query(entry["query"])} if entry.get("query") else {}
+        urls = [split_login(url)[0] for url in (entry.get("url"), *(entry.get("mirrors") or ())) if url]
+        return {"urls": urls} | {key: entry[key] for key in kept if entry.get(key) is not None} | query
+
+    def of_sample(wildcards):
+        return {name: facts(config["datasets"][name]) for name in raw_datasets(wildcards, tables)}
+
+    return of_sample
 
 
 def sample_tables(wildcards):
@@ -258,8 +302,19 @@ def matched_file(wildcards):
 
 def learned_file(wildcards):
     """The magnitudes that a sample has learned, one row a row of its cross-match."""
-    learned = config["samples"][wildcards.sample]["reference"]["kind"] == "learned_magnitude"
+    learned = config["samples"][wildcards.sample]["reference"]["kind"] == LEARNED
     return f"<resources>/{wildcards.sample}/learned.parquet" if learned else []
+
+
+def absolute_magnitude(wildcards):
+    """The column of a sample's absolute magnitudes."""
+    return magnitude_column(config["samples"][wildcards.sample]["reference"])
+
+
+def learning(wildcards):
+    """What of a sample's reference the learned magnitudes rest on."""
+    reference = config["samples"][wildcards.sample]["reference"]
+    return {key: reference.get(key) for key in ("apparent_magnitude", "extinction", "learn")}
 
 
 def red_clump_file(wildcards):
@@ -306,7 +361,7 @@ def comparison_tables(wildcards):
 SKIES = checks.validation_runs(config)
 VALIDATED = [name for name, _, _ in SKIES]
 LEARNING, VALIDATED_LEARNING = (
-    [name for name in names if config["samples"][name]["reference"]["kind"] == "learned_magnitude"]
+    [name for name in names if config["samples"][name]["reference"]["kind"] == LEARNED]
     for names in (SAMPLES, VALIDATED)
 )
 CLAIMED = [name for name in SAMPLES if name in CLAIMS]

@@ -21,7 +21,7 @@ rule learn_magnitudes:
         mem_mb=by_input(600, 10),
         runtime=by_input(10, 0.1),
     params:
-        reference=lookup("samples/{sample}/reference", within=config),
+        reference=learning,
         one_row_per=lookup("samples/{sample}/one_row_per", within=config),
         cuts=lookup("samples/{sample}/cuts", within=config),
         codes=release_coding,

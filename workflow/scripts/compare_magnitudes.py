@@ -8,6 +8,7 @@ import pandas as pd
 
 from gaia_offsets.comparison import column, matched_spectra, observed_stars
 from gaia_offsets.estimators import group_statistics
+from gaia_offsets.faults import open_log
 from gaia_offsets.reference import extinction_ks, magnitude_column
 from gaia_offsets.tables import write_table
 
@@ -56,7 +57,7 @@ def magnitude_histogram(differences: pd.DataFrame) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     matched = matched_spectra(snakemake.input.matched, snakemake.input.learned)
     stars = observed_stars(matched, snakemake.params.one_row_per, min_snr=snakemake.params.min_snr)
     differences = magnitude_differences(stars, snakemake.params.reference, max_logg=snakemake.params.max_logg)

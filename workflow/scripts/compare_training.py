@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.comparison import column, matched_spectra, observed_stars
-from gaia_offsets.reference import magnitude_column
+from gaia_offsets.faults import open_log
+from gaia_offsets.reference import LEARNED
 from gaia_offsets.tables import write_table
 
 WIDTHS = {"mks": 0.2, "bp_rp": 0.05}  # mag, bins of Fig. 2
@@ -15,17 +16,17 @@ COVERED = 10  # training-like stars in a bin of Fig. 2 that make it covered
 
 
 def training_groups(
-    observed: pd.DataFrame, giants: pd.DataFrame, reference: dict[str, Any], *, max_ebv: float
+    observed: pd.DataFrame, giants: pd.DataFrame, magnitude: str, *, max_ebv: float
 ) -> dict[str, pd.DataFrame]:
     """Training-like stars (observed ones with E(B-V) < `max_ebv`) and giants: mks, bp_rp, ebv [mag], parallax [mas].
 
     Where the magnitudes are learned, the training stars are known, and E(B-V) may be.
     """
-    if learned := reference["kind"] == "learned_magnitude":
+    if learned := magnitude == LEARNED:
         training = observed[observed["training"].to_numpy(dtype=bool)]
     else:
         training = observed[column(observed, "ebv", "Fig. 2") < max_ebv]
-    own = {"mks": magnitude_column(reference), "bp_rp": "bp_rp", "ebv": "ebv", "parallax": "parallax"}
+    own = {"mks": magnitude, "bp_rp": "bp_rp", "ebv": "ebv", "parallax": "parallax"}
     groups = {}
     for group, stars in (("training", training), ("giants", giants)):
         known = [name for name in own if not (learned and name == "ebv" and "ebv" not in stars.columns)]
@@ -75,13 +76,13 @@ def training_summary(groups: dict[str, pd.DataFrame], histograms: pd.DataFrame) 
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     matched = matched_spectra(snakemake.input.matched, snakemake.input.learned)
     observed = observed_stars(matched, snakemake.params.one_row_per, min_snr=snakemake.params.min_snr)
     groups = training_groups(
         observed,
         pd.read_parquet(snakemake.input.stars),
-        snakemake.params.reference,
+        snakemake.params.absolute_magnitude,
         max_ebv=snakemake.params.max_ebv,
     )
     histograms = training_histograms(groups)

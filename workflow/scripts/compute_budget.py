@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.faults import open_log
 from gaia_offsets.reference import parallax_shift, reference_parallax
 from gaia_offsets.selection import select_stars
 from gaia_offsets.tables import write_table
@@ -179,7 +180,7 @@ def selection_effect(
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     cuts, reference = snakemake.params.cuts, snakemake.params.reference
     matched = pd.read_parquet(snakemake.input.matched, dtype_backend="numpy_nullable")
     stars = pd.read_parquet(snakemake.input.stars, columns=["reference_parallax", "reference_parallax_error"])

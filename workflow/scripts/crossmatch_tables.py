@@ -6,7 +6,10 @@ from typing import Any
 import pandas as pd
 
 from gaia_offsets.columns import DISTANCES, GAIA, STANDARD, TMASS
+from gaia_offsets.faults import open_log
 from gaia_offsets.matching import match_catalogues
+from gaia_offsets.rawfile import check_raw
+from gaia_offsets.sky import check_positions
 from gaia_offsets.tables import read_table, write_table
 
 # By role: the columns that a table gives, and those that it must have.
@@ -26,12 +29,16 @@ def read_tables(paths: Any, columns: dict[str, Any]) -> dict[str, pd.DataFrame |
             # A column that the map names and that is no standard one is wanted too.
             kept = [name for name in table.columns if name in given or name not in STANDARD]
             tables[role] = table[kept]
+    for line in check_positions(tables["gaia"], paths["gaia"]):
+        print(line, file=sys.stderr)
     targets = read_table(paths["targets"], columns["targets"], required=("target_ra", "target_dec"))
     return {"targets": targets, **tables}
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
+    for line in check_raw(snakemake.input.manifests, snakemake.params.raw):
+        print(line, file=sys.stderr)
     params = snakemake.params
     tables = read_tables(snakemake.input, params.columns)
     matched = match_catalogues(

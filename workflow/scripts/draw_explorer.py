@@ -20,6 +20,7 @@ from bokeh.resources import Resources
 from bokeh.settings import settings
 
 from gaia_offsets import pages, style
+from gaia_offsets.faults import open_log
 from gaia_offsets.skymap import FRAMES, NO_DATA, Mollweide, choose_projection
 
 MU = "\N{MICRO SIGN}as"
@@ -320,7 +321,7 @@ def explorer(
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     frames = ("equatorial", "galactic")
     pixels = {frame: pd.read_csv(snakemake.input[f"pixels_{frame}"]) for frame in frames}
     smooth = {frame: pd.read_csv(snakemake.input[f"smooth_{frame}"]) for frame in frames}

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from gaia_offsets import pages, style
+from gaia_offsets.faults import open_log
 
 NAMES = {
     "teff": r"$T_\mathrm{eff}$ [K]",
@@ -32,7 +33,7 @@ def draw_learned(residuals: pd.DataFrame, *, title: str) -> Figure:
     down = -(-len(variables) // across)
     figure = style.canvas(2.9 * down, title)
     axes = figure.subplots(2 * down, across, squeeze=False, gridspec_kw={"height_ratios": [3, 2] * down})
-    for ax in axes.ravel()[:]:
+    for ax in axes.ravel():
         ax.set_visible(False)
     for number, name in enumerate(variables):
         row, column = divmod(number, across)
@@ -53,14 +54,14 @@ def draw_learned(residuals: pd.DataFrame, *, title: str) -> Figure:
         )
         scatter.plot(part["x_mean"], part["scatter"], "o", markersize=3, color="#0072B2", label="found")
         scatter.plot(part["x_mean"], part["predicted_scatter"], color="#D55E00", label="stated by the model")
-        top = 1.25 * float(np.nanmax(part[["scatter", "predicted_scatter"]].to_numpy()))
+        top = 1.75 * float(np.nanmax(part[["scatter", "predicted_scatter"]].to_numpy()))
         scatter.set(xlabel=NAMES.get(name, name), ylim=(0.0, top))
         mean.tick_params(labelbottom=False)
         mean.sharex(scatter)
         if column == 0:
             mean.set_ylabel("residual [mag]")
             scatter.set_ylabel("scatter [mag]")
-    axes[1, 0].legend(loc="lower left")
+    axes[1, 0].legend(loc="upper left", ncols=2)
     return figure
 
 
@@ -111,7 +112,7 @@ def _checked(check: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     facts = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
     figure = draw_learned(pd.read_csv(snakemake.input.residuals), title=snakemake.params.title)
     style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.faults import open_log
 from gaia_offsets.tables import write_table
 
 PAPER = "gaussian_mean"  # the estimator of the paper's map
@@ -146,7 +147,7 @@ def gather(paths: Sequence[str], skies: Sequence[tuple[str, str, int]]) -> pd.Da
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     table = gather(snakemake.input.compared, snakemake.params.skies)
     usable = np.isfinite(table["value"] + table["error"] + table["truth"])
     print(f"{len(table)} numbers; {int((~usable).sum())} without error or truth are left out", file=sys.stderr)

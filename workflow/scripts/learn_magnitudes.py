@@ -15,6 +15,7 @@ from gaia_offsets import learned
 from gaia_offsets.columns import GAIA
 from gaia_offsets.config import LABELS
 from gaia_offsets.corrections import zero_point
+from gaia_offsets.faults import open_log
 from gaia_offsets.reference import extinction_ks, parallax_from_modulus
 from gaia_offsets.selection import best_rows, cut_mask, describe_cut, solution
 from gaia_offsets.sky import complete_angles
@@ -292,7 +293,8 @@ def learn_magnitudes(
     rows = matched.iloc[places[seen]]
     variables = {name: numbers(rows, name) for name in learn["labels"]}
     variables |= {name: numbers(rows, name) for name in EXTINCTIONS if name in rows.columns}
-    variables["extinction"] = extinction_ks(rows, reference.get("extinction"))
+    if (reference.get("extinction") or {}).get("column") not in variables:
+        variables["extinction"] = extinction_ks(rows, reference.get("extinction"))
     variables["distance"] = 1.0 / fitted["combined"].to_numpy()
     facts = {
         "labels": learn["labels"],
@@ -327,7 +329,7 @@ def learn_magnitudes(
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     params = snakemake.params
     corrections = {
         name: {**block, "path": snakemake.input.get(f"correction_{name}")} for name, block in params.corrections.items()

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.estimators import group_statistics
+from gaia_offsets.faults import open_log
 from gaia_offsets.sky import FRAMES, pixel_index
 from gaia_offsets.tables import write_table
 from gaia_offsets.weighted import chosen_parallax
@@ -44,7 +45,7 @@ def measure_pixels(
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     table = measure_pixels(
         pd.read_parquet(snakemake.input.tracers),
         snakemake.wildcards.frame,

@@ -3,10 +3,12 @@
 import sys
 
 from gaia_offsets.archive import merge_chunks, read_whole
+from gaia_offsets.faults import open_log
+from gaia_offsets.sky import check_positions
 from gaia_offsets.tables import write_table
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)  # left open: the traceback must reach it
+    open_log(snakemake.log[0])
     merged = merge_chunks(
         read_whole(snakemake.input.targets),
         [read_whole(chunk) for chunk in snakemake.input.chunks],
@@ -17,4 +19,6 @@ if __name__ == "__main__":
         f"{int((merged['match_neighbours'] > 1).sum())} of them ambiguous (more than one Gaia source)",
         file=sys.stderr,
     )
+    for line in check_positions(merged, snakemake.output.matched):
+        print(line, file=sys.stderr)
     write_table(merged, snakemake.output.matched)

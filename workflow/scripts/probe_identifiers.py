@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets import adql, archive
+from gaia_offsets.faults import open_log
 from gaia_offsets.tables import TableError, rounded_source_ids
 from gaia_offsets.tap import Archive
 
@@ -73,7 +74,7 @@ def probe_identifiers(
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)  # left open: the traceback must reach it
+    open_log(snakemake.log[0])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a cancelled run deletes its job in the archive
     result = probe_identifiers(
         archive.read_whole(snakemake.input.targets),

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from gaia_offsets import adql, archive
+from gaia_offsets.faults import open_log
 from gaia_offsets.tap import Archive
 
 
@@ -86,7 +87,7 @@ def _ask(
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)  # left open: the traceback must reach it
+    open_log(snakemake.log[0])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a cancelled run deletes its job in the archive
     started = time.monotonic()
     answer = query_archive(

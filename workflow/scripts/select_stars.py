@@ -6,8 +6,10 @@ from typing import Any
 import pandas as pd
 
 from gaia_offsets.comparison import matched_spectra
+from gaia_offsets.faults import open_log
+from gaia_offsets.rawfile import check_raw
 from gaia_offsets.reference import join_group, reference_parallax
-from gaia_offsets.selection import select_stars
+from gaia_offsets.selection import refuse_empty, select_stars
 from gaia_offsets.sky import complete_angles
 from gaia_offsets.tables import read_table, write_table
 
@@ -27,7 +29,9 @@ def read_groups(path: Any, reference: dict[str, Any]) -> pd.DataFrame | None:
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
+    for line in check_raw(snakemake.input.manifests, snakemake.params.raw):
+        print(line, file=sys.stderr)
     reference = snakemake.params.reference
     # The table was checked and converted when it was made: no column map here.
     matched = complete_angles(matched_spectra(snakemake.input.matched, snakemake.input.learned))
@@ -38,7 +42,9 @@ if __name__ == "__main__":
         cuts=snakemake.params.cuts,
         codes=snakemake.params.codes,
         solutions=snakemake.params.solutions,
+        max_offset_mas=snakemake.params.max_offset_mas,
     )
     print(cutflow.to_string(index=False), *warnings, sep="\n", file=sys.stderr)
+    refuse_empty(cutflow)
     write_table(stars, snakemake.output.stars)
     write_table(cutflow, snakemake.output.cutflow)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets import pages
+from gaia_offsets.faults import open_log
 
 PARALLAXES = ("raw", "corrected")
 
@@ -50,7 +51,7 @@ def picture(path: str | Path) -> str:
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     samples = snakemake.params.samples
     text = pages.render(
         "headline.html.j2",

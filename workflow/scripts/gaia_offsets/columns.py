@@ -30,7 +30,7 @@ GAIA: dict[str, Column] = {
     "ecl_lat": _c("float", "deg", -90, 90, "ecliptic latitude"),
     "pmra": _c("float", "mas / yr", -2e4, 2e4, "proper motion in right ascension times cos(dec)"),
     "pmdec": _c("float", "mas / yr", -2e4, 2e4, "proper motion in declination"),
-    "parallax": _c("float", "mas", -1e3, 1e3, "published Gaia parallax"),
+    "parallax": _c("float", "mas", -300, 1e3, "published Gaia parallax"),
     "parallax_error": _c("float", "mas", 0, 100, "published standard error of the Gaia parallax"),
     "phot_g_mean_mag": _c("float", "mag", -2, 25, "mean G magnitude"),
     "bp_rp": _c("float", "mag", -10, 15, "colour BP - RP"),
@@ -104,6 +104,12 @@ VIZIER: dict[str, str] = {
     "ruwe": "RUWE",
 }
 STANDARD: dict[str, Column] = {**GAIA, **TMASS, **DISTANCES, **TARGETS, **MATCH, **OFFSETS}
+
+# What a catalogue to be corrected may bring; `correction` is our name of the column that column:NAME names.
+CATALOGUE: tuple[str, ...] = (
+    *("parallax", "ra", "dec", "l", "b", "astrometric_params_solved", "phot_g_mean_mag", "nu_eff_used_in_astrometry"),
+    *("pseudocolour", "ecl_lat", "parallax_error", "ruwe", "correction"),
+)
 
 # Order of the columns of tracers.parquet.
 TRACERS: tuple[str, ...] = (

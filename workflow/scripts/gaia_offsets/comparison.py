@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.selection import best_rows
-from gaia_offsets.tables import TableError
+from gaia_offsets.tables import TableError, as_numbers
 
 
 def column(table: pd.DataFrame, name: str, figure: str) -> np.ndarray:
@@ -18,7 +18,7 @@ def column(table: pd.DataFrame, name: str, figure: str) -> np.ndarray:
             f"{figure}: the cross-matched table has no column {name!r}; name the file's column in `columns:` of the "
             "sample, or set its `comparison` to null"
         )
-    return table[name].to_numpy(dtype=float, na_value=np.nan)
+    return as_numbers(table[name], f"{figure}: {name!r}")
 
 
 def matched_spectra(path: str, learned: str | list[str]) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""A token that a server wants in its address: taken from the environment, sent, and never told."""
+"""What a server wants to know of its user, a token or a login in an address: sent, and never told."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 HIDDEN = "***"
 _SHORTEST = 4  # characters of a token's beginning that are hidden too: a message may have been cut within the token
@@ -54,6 +54,23 @@ class Token:
         if self.value:
             return f"; the token in the environment variable {self.variable} was sent: is it still valid?"
         return f"; a registered user of this server can set the environment variable {self.variable} to a token"
+
+
+_LOGIN = re.compile(r"(?<=://)[^/?#\s]*@")
+
+
+def split_login(url: str) -> tuple[str, tuple[str, str] | None]:
+    """An address without `user:password@`, and the two where they are there."""
+    bare = _LOGIN.sub("", url, count=1)
+    if bare == url:
+        return url, None
+    user, _, password = _LOGIN.search(url)[0][:-1].partition(":")
+    return bare, (unquote(user), unquote(password))
+
+
+def hide_logins(text: str) -> str:
+    """A text without the logins of the addresses in it."""
+    return _LOGIN.sub(f"{HIDDEN}@", text)
 
 
 def _spellings(character: str) -> str:

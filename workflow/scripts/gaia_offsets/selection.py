@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from gaia_offsets.releases import USED, classes, coding
-from gaia_offsets.tables import TableError, rounded_source_ids
+from gaia_offsets.tables import TableError, as_numbers, rounded_source_ids
 
+SUSPECT_MAS = 10.0  # no offset of a real star is that large
 _COMPARE = {
     "<": operator.lt,
     "<=": operator.le,
@@ -43,7 +45,7 @@ def cut_mask(frame: pd.DataFrame, cut: dict[str, Any]) -> np.ndarray:
     A null value fails every cut. A cut with a `solution` lets the rows of other solutions pass; it needs the column
     `solution`. Ops: <, <=, >, >=, ==, !=, between (inclusive), in, not_null.
 
-    Raises TableError where the table has no such column.
+    Raises TableError where the table has no such column, or text where the cut has a number or the reverse.
     """
     column, op, value = cut["column"], cut["op"], cut.get("value")
     if column not in frame.columns:
@@ -53,21 +55,45 @@ def cut_mask(frame: pd.DataFrame, cut: dict[str, Any]) -> np.ndarray:
         )
     values = frame[column]
     known = values.notna().to_numpy()
-    if op == "not_null":
+    _refuse_mixed(values, cut)
+    if op == "not_null" or not known.any():
         passed = known
     elif op == "between":
         passed = ((values >= value[0]) & (values <= value[1])).fillna(False).to_numpy(dtype=bool) & known
     elif op == "in":
         passed = values.isin(value).to_numpy(dtype=bool) & known
     else:
-        try:
-            passed = _COMPARE[op](values, value).fillna(False).to_numpy(dtype=bool) & known
-        except TypeError:
-            message = f"cut on {column!r}: the column holds {values.dtype}, {op} {value!r} compares numbers"
-            raise TableError(message) from None
+        passed = _COMPARE[op](values, value).fillna(False).to_numpy(dtype=bool) & known
     if cut.get("solution"):
         passed = passed | (frame["solution"] != cut["solution"]).to_numpy(dtype=bool, na_value=True)
     return passed
+
+
+def _refuse_mixed(values: pd.Series, cut: dict[str, Any]) -> None:
+    """Raise TableError where numbers would be compared with text, which is never equal, or has no order."""
+    wanted = cut.get("value") if isinstance(cut.get("value"), list) else [cut.get("value")]
+    text = values.dropna().map(type).eq(str).any() if values.dtype == object else not is_numeric_dtype(values)
+    mixed = [value for value in wanted if value is not None and isinstance(value, str) != bool(text)]
+    if mixed and values.notna().any():
+        holds, advice = ("text", "put the value in") if text else ("numbers", "write the value without")
+        raise TableError(
+            f"cut on {cut['column']!r}: the column holds {holds}, {cut['op']} compares it with {mixed[0]!r}; "
+            f"{advice} quotes, or name another column"
+        )
+
+
+def refuse_empty(cutflow: pd.DataFrame) -> None:
+    """Raise TableError where no star is left, with the step of the cut flow at which the last one went."""
+    empty = cutflow[cutflow["kept"] == 0]
+    if empty.empty:
+        return
+    step, criterion, removed = empty.iloc[0][["step", "criterion", "removed"]]
+    if step == 0:
+        raise TableError("no star is left: the targets table has no rows")
+    raise TableError(
+        f"no star is left: step {step} of the selection, {criterion!r}, removed the last {removed} of "
+        f"{cutflow['kept'].iloc[0]} rows; look at this column of the table (a null fails every cut) and at the cut"
+    )
 
 
 def describe_cut(cut: dict[str, Any]) -> str:
@@ -101,7 +127,7 @@ def best_rows(
     order["_place"] = np.arange(len(frame))
     by, ascending = list(columns), [True] * len(columns)
     if prefer:
-        order["_prefer"] = frame[prefer].to_numpy(dtype=float, na_value=-np.inf)
+        order["_prefer"] = as_numbers(frame[prefer], f"one_row_per.prefer: {prefer!r}", null=-np.inf)
         by.append("_prefer")
         ascending.append(False)
     if ties:
@@ -147,13 +173,16 @@ def select_stars(
     cuts: Sequence[dict[str, Any]],
     codes: Mapping[str, Any] | None = None,
     solutions: Sequence[str] = USED,
+    max_offset_mas: float | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """Stars that pass, the cut flow, and warnings (Sect. 2.1).
 
     `matched` has one row an observed spectrum with ra, dec, parallax and reference_parallax, null where there is
     no counterpart, and may hold `preselected` (false: left out before the archive was asked). Steps: preselection, Gaia
     counterpart, each class of solutions in `codes` (as in `solution`) that is not among `solutions`, one of these, a
-    position, one row a star, the cuts in their order, a known offset. The result is sorted by source_id, then position.
+    position, one row a star, the cuts in their order, a known offset, an offset within `max_offset_mas`; without this
+    limit, stars beyond SUSPECT_MAS are counted in a step that removes none. The result is sorted by source_id, then
+    position.
     """
     codes = codes or coding({})
     matched = matched.assign(solution=solution(matched["astrometric_params_solved"], codes))
@@ -177,6 +206,14 @@ def select_stars(
         flow.keep(cut_mask(flow.frame, cut), describe_cut(cut))
     known = flow.frame[["parallax", "reference_parallax"]].notna().all(axis=1)
     flow.keep(known.to_numpy(dtype=bool), "has a parallax and a reference parallax")
+    offset = (flow.frame["parallax"] - flow.frame["reference_parallax"]).abs()
+    suspect = int((offset > SUSPECT_MAS).sum())
+    if max_offset_mas is not None:
+        flow.keep((offset <= max_offset_mas).to_numpy(dtype=bool), f"offset within {max_offset_mas:g} mas")
+    elif suspect:
+        text = f"{suspect} stars with offsets beyond {SUSPECT_MAS:g} mas are kept; max_offset_mas removes them"
+        flow.keep(np.ones(len(flow.frame), dtype=bool), text)
+        warnings.append(f"offsets: {text}; are these values (99.99, -999) that stand for none?")
     stars = flow.frame.sort_values(["source_id", "ra", "dec"], kind="stable").reset_index(drop=True)
     return stars, flow.table(), warnings
 

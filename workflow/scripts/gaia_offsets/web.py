@@ -11,6 +11,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import InvalidHeader, MaxRetryError
 from urllib3.util import Retry
 
+from gaia_offsets.faults import Fault
 from gaia_offsets.secret import Token
 
 T = TypeVar("T")
@@ -19,7 +20,7 @@ UNDONE = {429, 503}  # those that say that nothing was done, so that a POST may 
 LONGEST_PAUSE = 60.0  # s
 
 
-class GaveUp(RuntimeError):
+class GaveUp(Fault, RuntimeError):
     """The server cannot be had, however often it is asked; one line."""
 
 
