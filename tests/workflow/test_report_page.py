@@ -81,7 +81,7 @@ def test_the_result_comes_before_the_rules(page: Page) -> None:
         page.wait_for_function("(image) => image.naturalWidth > 800", arg=image.element_handle())
         box = image.bounding_box()
         assert box["width"] > 500 and box["height"] > 200
-    graph = page.locator("#rulegraph").bounding_box()
+    graph = page.locator("#app #rulegraph").bounding_box()
     assert top.bounding_box()["y"] < 300 and graph["y"] > box["y"] + box["height"]
     page.get_by_role("link", name="A page to explore").first.click()  # of the words below it, or of the menu
     expect(page.locator("nav tbody tr").first).to_contain_text("simulated_giants")

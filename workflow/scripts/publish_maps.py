@@ -31,7 +31,7 @@ def write_map(table: pd.DataFrame, path: str | Path, *, parallax: str, meta: Map
     for number, (text, field) in enumerate(zip(about, shown, strict=True), start=1):
         hdu.header[f"TCOMM{number}"] = text
         hdu.header[f"TUCD{number}"] = field.ucd
-    hdu.header.extend(healpix_header(meta, len(table)), update=True)
+    hdu.header.extend(healpix_header({**meta, "rows": len(table)}, len(table)), update=True)
     hdu.header["PARALLAX"] = (parallax, "raw: published; corrected: official zero point")
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
