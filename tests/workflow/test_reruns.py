@@ -96,7 +96,15 @@ def test_an_edit_of_a_template_changes_the_rules_of_its_pages(copy: Path) -> Non
     for template, rules in (
         (
             "page",
-            {"draw_budget", "draw_claims", "draw_corrections", "draw_explorer", "draw_samples", "tell_results"},
+            {
+                "draw_budget",
+                "draw_claims",
+                "draw_corrections",
+                "draw_explorer",
+                "draw_learned",
+                "draw_samples",
+                "tell_results",
+            },
         ),  # extend it
         ("verdicts", {"draw_claims", "tell_results"}),  # those that include it
         ("claims", {"draw_claims"}),
