@@ -237,11 +237,12 @@ def _stream_fits(catalogue: Path, part: Path, work: Work, chunk: int, *, packed:
         if hdu is None:
             raise TableError(f"{catalogue}: no binary table in the file")
         columns, header, place = hdu.columns, hdu.header.copy(), hdu.fileinfo()
-    _refuse_alike([*fits_names(header), *(field.name for field in work.fields)], catalogue)
+    _refuse_alike(fits_names(header), catalogue)
     for keyword in ("CHECKSUM", "DATASUM"):
         header.remove(keyword, ignore_missing=True)
     units = {column.name: column.unit for column in columns if column.unit}
     work.start(columns.names, units, catalogue)
+    _refuse_alike([*fits_names(header), *(field.name for field in work.fields)], catalogue)
     width, rows, tail = header["NAXIS1"], header["NAXIS2"], header["PCOUNT"]
     kinds = {"map_n": ">i4", "map_flag": "u1"}
     added = np.dtype([(field.name, kinds.get(field.name, ">f8")) for field in work.fields])
