@@ -81,6 +81,7 @@ def with_columns(table: pd.DataFrame | Table, work: Work, where: str | Path) -> 
         if hasattr(result, "colnames"):
             result[field.name].unit = field.unit or None
             result[field.name].description = field.meaning
+            result[field.name].meta["ucd"] = field.ucd
     return result
 
 
@@ -250,6 +251,9 @@ def _stream_fits(catalogue: Path, part: Path, work: Work, chunk: int, *, packed:
         if field.unit:
             header[f"TUNIT{number}"] = FITS_UNITS.get(field.unit, field.unit)
         header[f"TCOMM{number}"] = field.meaning
+        header[f"TUCD{number}"] = field.ucd
+    if "CONTINUE" in str(header):
+        header.set("LONGSTRN", "OGIP 1.0", "long texts go on in CONTINUE cards")
     header["TFIELDS"] += len(work.fields)
     if "THEAP" in header:
         header["THEAP"] += rows * added.itemsize

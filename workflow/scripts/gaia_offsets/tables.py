@@ -8,7 +8,7 @@ import gzip
 import os
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -443,15 +443,19 @@ def check_table(frame: pd.DataFrame, columns: tuple[str, ...] | list[str], where
     return pd.DataFrame(result, index=frame.index)
 
 
-def write_table(frame: pd.DataFrame, path: str | Path) -> None:
-    """Write a table as Parquet or CSV by the name's ending; the same rows give the same bytes."""
+def write_table(frame: pd.DataFrame, path: str | Path, units: Mapping[str, str] | None = None) -> None:
+    """Write a table as Parquet or CSV by the name's ending; the same rows give the same bytes.
+
+    `units` by column stand in the fields of a Parquet file, where `parquet_units` finds them.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     if table_format(path) == "parquet":
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
-        pq.write_table(table, path, compression="zstd")
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        fields = [f.with_metadata({"unit": units[f.name]}) if (units or {}).get(f.name) else f for f in table.schema]
+        pq.write_table(table.cast(pa.schema(fields)), path, compression="zstd")
     else:
         frame.to_csv(path, index=False, lineterminator="\n")
