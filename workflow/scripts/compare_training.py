@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.comparison import column, observed_stars
+from gaia_offsets.comparison import column, observed_stars, read_observed
 from gaia_offsets.tables import write_table
 
+OWN = {"mks": "mks", "bp_rp": "bp_rp", "ebv": "ebv", "parallax": "parallax"}  # columns of the figure: the table's
 WIDTHS = {"mks": 0.2, "bp_rp": 0.05}  # mag, bins of Fig. 2
 COVERED = 10  # training-like stars in a bin of Fig. 2 that make it covered
 
@@ -18,7 +19,7 @@ def training_groups(
 ) -> dict[str, pd.DataFrame]:
     """Training-like stars (observed ones with E(B-V) < `max_ebv`) and giants: mks, bp_rp, ebv [mag], parallax [mas]."""
     training = observed[column(observed, "ebv", "Fig. 2") < max_ebv]
-    own = {"mks": magnitude, "bp_rp": "bp_rp", "ebv": "ebv", "parallax": "parallax"}
+    own = {**OWN, "mks": magnitude}
     return {
         group: pd.DataFrame({name: column(stars, own[name], "Fig. 2") for name in own})
         for group, stars in (("training", training), ("giants", giants))
@@ -66,12 +67,12 @@ def training_summary(groups: dict[str, pd.DataFrame], histograms: pd.DataFrame) 
 
 if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)
-    matched = pd.read_parquet(snakemake.input.matched, dtype_backend="numpy_nullable")
-    observed = observed_stars(matched, snakemake.params.one_row_per, min_snr=snakemake.params.min_snr)
+    magnitude, one_row_per = snakemake.params.absolute_magnitude, snakemake.params.one_row_per
+    matched = read_observed(snakemake.input.matched, {*OWN.values(), magnitude}, one_row_per)
     groups = training_groups(
-        observed,
+        observed_stars(matched, one_row_per, min_snr=snakemake.params.min_snr),
         pd.read_parquet(snakemake.input.stars),
-        snakemake.params.absolute_magnitude,
+        magnitude,
         max_ebv=snakemake.params.max_ebv,
     )
     histograms = training_histograms(groups)

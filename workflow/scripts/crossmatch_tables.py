@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 
 from gaia_offsets.columns import DISTANCES, GAIA, STANDARD, TMASS
-from gaia_offsets.matching import match_catalogues
-from gaia_offsets.tables import read_table, write_table
+from gaia_offsets.matching import attach, find_counterparts
+from gaia_offsets.tables import pieces, read_table, write_pieces
 
 # By role: the columns that a table gives, and those that it must have.
 ROLES = {
@@ -34,7 +34,7 @@ if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)
     params = snakemake.params
     tables = read_tables(snakemake.input, params.columns)
-    matched = match_catalogues(
+    found = find_counterparts(
         **tables,
         target_epoch=params.target_epoch,
         gaia_epoch=params.gaia_epoch,
@@ -42,9 +42,13 @@ if __name__ == "__main__":
         tmass_radius_arcsec=params.tmass_radius_arcsec,
         workers=snakemake.threads,
     )
-    found, several = int(matched["source_id"].notna().sum()), int((matched["match_neighbours"] > 1).sum())
-    print(f"{len(tables['gaia'])} Gaia sources, {len(matched)} targets: {found} with a counterpart", file=sys.stderr)
+    matched, several = int((found.gaia >= 0).sum()), int((found.neighbours > 1).sum())
+    print(
+        f"{len(tables['gaia'])} Gaia sources, {len(found.gaia)} targets: {matched} with a counterpart", file=sys.stderr
+    )
     print(f"{several} targets with more than one Gaia source within {params.radius_arcsec} arcsec", file=sys.stderr)
-    if tables["tmass"] is not None:
-        print(f"{int(matched['ks_m'].notna().sum())} targets with a 2MASS counterpart", file=sys.stderr)
-    write_table(matched, snakemake.output.matched)
+    if found.tmass is not None:
+        print(f"{int((found.tmass >= 0).sum())} targets with a 2MASS counterpart", file=sys.stderr)
+    write_pieces(
+        (attach(**tables, found=found, rows=rows) for rows in pieces(len(found.gaia))), snakemake.output.matched
+    )

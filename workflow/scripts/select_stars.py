@@ -8,7 +8,7 @@ import pandas as pd
 from gaia_offsets.reference import join_group, reference_parallax
 from gaia_offsets.selection import select_stars
 from gaia_offsets.sky import complete_angles
-from gaia_offsets.tables import read_table, write_table
+from gaia_offsets.tables import read_pieces, read_table, write_table
 
 
 def add_reference(matched: pd.DataFrame, reference: dict[str, Any], groups: pd.DataFrame | None) -> pd.DataFrame:
@@ -28,9 +28,11 @@ def read_groups(path: Any, reference: dict[str, Any]) -> pd.DataFrame | None:
 if __name__ == "__main__":
     sys.stderr = open(snakemake.log[0], "w", buffering=1)
     reference = snakemake.params.reference
+    groups = read_groups(snakemake.input.groups, reference)
     # The table was checked and converted when it was made: no column map here.
-    matched = complete_angles(pd.read_parquet(snakemake.input.matched, dtype_backend="numpy_nullable"))
-    matched = add_reference(matched, reference, read_groups(snakemake.input.groups, reference))
+    matched = (
+        add_reference(complete_angles(piece), reference, groups) for piece in read_pieces(snakemake.input.matched)
+    )
     stars, cutflow, warnings = select_stars(
         matched,
         one_row_per=snakemake.params.one_row_per,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from gaia_offsets.selection import best_rows
-from gaia_offsets.tables import TableError
+from gaia_offsets.tables import TableError, read_pieces
 
 
 def column(table: pd.DataFrame, name: str, figure: str) -> np.ndarray:
@@ -21,9 +22,18 @@ def column(table: pd.DataFrame, name: str, figure: str) -> np.ndarray:
     return table[name].to_numpy(dtype=float, na_value=np.nan)
 
 
+def read_observed(path: Any, columns: Iterable[str], one_row_per: dict[str, Any] | None) -> pd.DataFrame:
+    """Spectra with a Gaia counterpart of a cross-matched table: `columns` and what `observed_stars` needs."""
+    keys = (*one_row_per["columns"], one_row_per.get("prefer"), one_row_per.get("ties")) if one_row_per else ()
+    pieces = read_pieces(path, {*columns, "source_id", "snr", *keys})
+    return pd.concat([piece[piece["source_id"].notna()] for piece in pieces], ignore_index=True)
+
+
 def observed_stars(matched: pd.DataFrame, one_row_per: dict[str, Any] | None, *, min_snr: float) -> pd.DataFrame:
     """One row a star of the cross-matched spectra, with a Gaia counterpart and SNR >= `min_snr` (Sect. 2)."""
     stars = matched[matched["source_id"].notna().to_numpy()]
+    if one_row_per and one_row_per.get("prefer") == "snr":  # the best spectrum has the highest: fewer to compare
+        stars = stars[column(stars, "snr", "Figs. 1 and 2") >= min_snr]
     if one_row_per:
         stars = stars[best_rows(stars, one_row_per["columns"], one_row_per.get("prefer"), one_row_per.get("ties"))]
     return stars[column(stars, "snr", "Figs. 1 and 2") >= min_snr]

@@ -57,6 +57,14 @@ def extinction_ks(table: pd.DataFrame, spec: dict[str, Any] | None) -> np.ndarra
     return spec["coefficient"] * (colour - _numbers(table, spec["intrinsic"], "intrinsic colour"))
 
 
+def reference_columns(spec: dict[str, Any]) -> set[str]:
+    """Columns that a reference from an absolute magnitude reads."""
+    extinction = spec.get("extinction") or {}
+    named = [spec["apparent_magnitude"], spec["absolute_magnitude"]]
+    named += [extinction.get(key) for key in ("column", "blue", "red", "intrinsic")]
+    return {name for name in named if isinstance(name, str)}
+
+
 def join_group(table: pd.DataFrame, groups: pd.DataFrame, key: str) -> pd.DataFrame:
     """The table with the columns `distance` and `distance_error` [kpc] of each row's group, e.g. its cluster.
 

@@ -91,10 +91,11 @@ def complete_angles(frame: pd.DataFrame) -> pd.DataFrame:
         for name in names:
             if name not in frame.columns:
                 frame[name] = np.nan
-        missing = frame[list(names)].isna().any(axis=1).to_numpy()
-        if missing.any() and set(others) <= set(frame.columns):
-            values = frame.loc[missing, list(others)].to_numpy(dtype=float)
-            frame.loc[missing, list(names)] = np.column_stack(convert(values[:, 0], values[:, 1]))
+        if set(others) <= set(frame.columns):
+            missing = frame[list(names)].isna().any(axis=1) & frame[list(others)].notna().all(axis=1)
+            if missing.any():
+                values = frame.loc[missing, list(others)].to_numpy(dtype=float)
+                frame.loc[missing, list(names)] = np.column_stack(convert(values[:, 0], values[:, 1]))
     if "ecl_lat" not in frame.columns:
         frame["ecl_lat"] = np.nan
     missing = frame["ecl_lat"].isna().to_numpy()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ class TableError(ValueError):
     """A table that cannot be used; the message is one line: what, where, what to do."""
 
 
+ROW_GROUP = 1 << 20  # rows of a piece of a Parquet file
 NULLS = ("--", "null")  # besides pandas' own: how astropy and the archives print a missing value
 
 
@@ -51,8 +53,8 @@ def csv_separator(path: Path) -> str:
     return max(",|;\t", key=first.count)
 
 
-def _read_native(path: Path, wanted: set[str] | None) -> tuple[pd.DataFrame, dict[str, str]]:
-    """All (or the wanted) columns of a file as a DataFrame, and the units that the file itself states."""
+def _read_native(path: Path, wanted: set[str] | None) -> tuple[dict[str, pd.Series], dict[str, str]]:
+    """All (or the wanted) columns of a file, each by itself, and the units that the file itself states."""
     fmt = table_format(path)
     if fmt == "parquet":
         import pyarrow.parquet as pq
@@ -63,19 +65,20 @@ def _read_native(path: Path, wanted: set[str] | None) -> tuple[pd.DataFrame, dic
         table = pq.read_table(path, columns=[*columns, *masks.values()])
         # Nullable integers: a missing identifier must not turn the others into float64. Without pandas' own metadata,
         # which would make an index of a column.
-        frame = table.replace_schema_metadata(None).to_pandas(types_mapper=_nullable_integers())
+        frame = _to_pandas(table)
+        del table
         for name, mask in masks.items():  # astropy writes a masked column as two
             frame[name] = frame[name].mask(frame.pop(mask).astype("bool"))
         for name in columns:
             if str(schema.field(name).type) in ("binary", "large_binary"):
                 frame[name] = frame[name].str.decode("utf-8")
-        return frame, parquet_units(schema)
+        return dict(frame.items()), parquet_units(schema)
     if fmt == "csv":
         keep = None if wanted is None else (lambda name: name in wanted)
         frame = pd.read_csv(
             path, sep=csv_separator(path), usecols=keep, na_values=NULLS, dtype_backend="numpy_nullable"
         )
-        return frame, {}
+        return dict(frame.items()), {}
     from astropy.table import Table
 
     if fmt == "fits":
@@ -87,9 +90,8 @@ def _read_native(path: Path, wanted: set[str] | None) -> tuple[pd.DataFrame, dic
     flat = [
         name for name in table.colnames if table[name].ndim == 1 and (wanted is None or name in wanted)
     ]  # a DataFrame has no vector columns
-    table = table[flat]
     units = {name: str(table[name].unit) for name in flat if table[name].unit is not None}
-    return table.to_pandas(use_nullable_int=True), units
+    return {name: table[[name]].to_pandas(use_nullable_int=True)[name] for name in flat}, units
 
 
 def parquet_units(schema: pa.Schema) -> dict[str, str]:
@@ -104,11 +106,31 @@ def parquet_units(schema: pa.Schema) -> dict[str, str]:
     return {name: unit for name, unit in units.items() if unit}
 
 
-def _nullable_integers() -> Any:
+def _to_pandas(table: pa.Table) -> pd.DataFrame:
+    """The Arrow table as a DataFrame with nullable integers; its memory goes over column by column."""
     import pyarrow as pa
 
     kinds = {pa.int8(): pd.Int8Dtype(), pa.int16(): pd.Int16Dtype(), pa.int32(): pd.Int32Dtype()}
-    return {**kinds, pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}.get
+    kinds |= {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
+    table = table.replace_schema_metadata(None)
+    return table.to_pandas(types_mapper=kinds.get, split_blocks=True, self_destruct=True)
+
+
+def read_pieces(path: str | Path, columns: Collection[str] | None = None) -> Iterator[pd.DataFrame]:
+    """A Parquet table of this workflow, row group by row group; the index is the number of the row.
+
+    Of `columns` (all where not given) those that the table has.
+    """
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        names = [name for name in file.schema_arrow.names if columns is None or name in columns]
+        start = 0
+        for group in range(file.num_row_groups):
+            piece = _to_pandas(file.read_row_group(group, columns=names))
+            piece.index += start
+            start += len(piece)
+            yield piece
 
 
 def column_names(path: str | Path) -> list[str]:
@@ -127,7 +149,7 @@ def column_names(path: str | Path) -> list[str]:
         with fits.open(path, memmap=True) as hdus:
             tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
             return [] if not tables else list(tables[0].columns.names)
-    return list(_read_native(path, None)[0].columns)
+    return list(_read_native(path, None)[0])
 
 
 def column_for(name: str, present: Collection[str], where: str | Path, say: str) -> str | None:
@@ -175,14 +197,14 @@ def read_table(
     except Exception as error:  # the readers raise dozens of types; the user needs one line
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise TableError(f"{path}: cannot be read as a {table_format(path)} table ({reason})") from error
-    missing = [source for source in sources if source not in native.columns]
+    missing = [source for source in sources if source not in native]
     if missing:
         present = ", ".join(column_names(path)[:40])
         vector = " (columns of vectors or comment lines at the top cannot be read)" if missing[0] in present else ""
         raise TableError(
             f"{path}: no column {missing[0]!r} (wanted as {sources[missing[0]]!r}); the file has: {present}{vector}"
         )
-    free = set(native.columns) - set(sources)
+    free = set(native) - set(sources)
     for name in vizier:
         if name not in spec:
             source = column_for(name, free, path, "`{name}: {column}` in `columns:`")
@@ -192,8 +214,10 @@ def read_table(
     for name, entry in spec.items():
         source = entry["column"]
         unit = entry["unit"] if entry.get("unit") is not None else units.get(source, "")
-        frame[name] = _standardise(native[source], name, unit, path, source)
-    for name in native.columns if others else ():
+        # A large table is not held twice; `sources` has the last name that asks for the column.
+        values = native.pop(source) if sources.get(source, name) == name else native[source]
+        frame[name] = _standardise(values, name, unit, path, source)
+    for name in list(native) if others else ():
         # A column that the map gives another name is not taken again under its own.
         if name in STANDARD and name not in frame and name not in sources:
             try:
@@ -202,13 +226,13 @@ def read_table(
                 # Nobody asked for this column by name: another table's unit must not stop the run.
                 print(f"{error}; the column is left out", file=sys.stderr)
                 continue
-            frame[name] = _standardise(native[name], name, units.get(name, ""), path, name)
+            frame[name] = _standardise(native.pop(name), name, units.get(name, ""), path, name)
     lacking = [name for name in required if name not in frame]
     if lacking:
         raise TableError(
             f"{path}: nothing stands for {', '.join(lacking)}; name the file's column in `columns:` of the config"
         )
-    return pd.DataFrame(frame)
+    return pd.DataFrame(frame, copy=False)
 
 
 def _standardise(values: pd.Series, name: str, unit: str, path: Path, source: str) -> pd.Series:
@@ -315,10 +339,23 @@ def write_table(frame: pd.DataFrame, path: str | Path) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     if table_format(path) == "parquet":
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
-        pq.write_table(table, path, compression="zstd")
+        write_pieces([frame], path)
     else:
         frame.to_csv(path, index=False, lineterminator="\n")
+
+
+def pieces(rows: int) -> list[slice]:
+    """Slices of ROW_GROUP rows, one at least."""
+    return [slice(start, min(start + ROW_GROUP, rows)) for start in range(0, max(rows, 1), ROW_GROUP)]
+
+
+def write_pieces(frames: Iterable[pd.DataFrame], path: str | Path) -> None:
+    """Write a table piece by piece as Parquet; `pieces` of a table give the same bytes as the whole."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    tables = (pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None) for frame in frames)
+    first = next(tables)
+    with pq.ParquetWriter(path, first.schema, compression="zstd") as writer:
+        for table in chain([first], tables):
+            writer.write_table(table.cast(first.schema), ROW_GROUP)
