@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.columns import DISTANCES, GAIA, MATCH, STANDARD, TMASS
-from gaia_offsets.tables import TableError
+from gaia_offsets.healpix import hp
+from gaia_offsets.tables import TableError, pieces
 
 MAS_PER_DEG = 3.6e6
 PIECE = 1 << 16  # points that a thread takes at a time: their temporary arrays stay in its cache
@@ -72,7 +73,6 @@ def _along_the_sky(ra: np.ndarray, dec: np.ndarray, workers: int) -> tuple[np.nd
 
     Neighbours on the sky become neighbours in memory, which makes building and asking a KD-tree several times faster.
     """
-    import healpy as hp
 
     # A row without a position has no neighbour; the KD-tree would refuse the whole list.
     placed = np.isfinite(ra + dec)
@@ -119,13 +119,15 @@ def match_nearest(
         return index, separation, neighbours
     tree = cKDTree(others, balanced_tree=False, compact_nodes=False)
     chord = _chord(radius_arcsec)
-    distance, found = tree.query(points, k=2, distance_upper_bound=np.nextafter(chord, 1.0), workers=workers)
-    hit, several = np.isfinite(distance).T
-    index[order[hit]] = other_order[found[hit, 0]]
-    separation[order[hit]] = _angle_arcsec(distance[hit, 0])
-    neighbours[order] = hit
-    # Few points have a second neighbour, so only those are counted out.
-    neighbours[order[several]] = tree.query_ball_point(points[several], chord, return_length=True, workers=workers)
+    for piece in pieces(len(order)):  # the answers to all at once would take as much memory as all positions
+        place, point = order[piece], points[piece]
+        distance, found = tree.query(point, k=2, distance_upper_bound=np.nextafter(chord, 1.0), workers=workers)
+        hit, several = np.isfinite(distance).T
+        index[place[hit]] = other_order[found[hit, 0]]
+        separation[place[hit]] = _angle_arcsec(distance[hit, 0])
+        neighbours[place] = hit
+        # Few points have a second neighbour, so only those are counted out.
+        neighbours[place[several]] = tree.query_ball_point(point[several], chord, return_length=True, workers=workers)
     return index, separation, neighbours
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.healpix import hp
 from gaia_offsets.tables import TableError
 
 # Columns of the angles of each frame; the maps of the two are separate binnings, not rotations of one another.
@@ -17,14 +18,12 @@ ENOUGH_BLOCKS = 10
 
 def pixel_index(longitude: np.ndarray, latitude: np.ndarray, *, nside: int, ordering: str) -> np.ndarray:
     """HEALPix index (N,) int64 of positions in degrees; `ordering` is `nested` or `ring`."""
-    import healpy as hp
 
     return np.asarray(hp.ang2pix(nside, longitude, latitude, nest=ordering == "nested", lonlat=True), dtype=np.int64)
 
 
 def pixel_centre(index: np.ndarray, *, nside: int, ordering: str) -> tuple[np.ndarray, np.ndarray]:
     """Longitude and latitude in degrees of pixel centres."""
-    import healpy as hp
 
     return hp.pix2ang(nside, np.asarray(index), nest=ordering == "nested", lonlat=True)
 
