@@ -30,7 +30,10 @@ datasets:
   asked: {file: asked.parquet, query: {url: "https://example.org/tap", table: t, columns: [a]}}
 catalogues:
   mine: {path: mine.csv, sample: simulated_giants, frame: equatorial, base: raw}
-validation: {sample: simulated_giants, survey: {like: toy}, skies: {mine: {seeds: [1]}}}
+validation:
+  sample: simulated_giants
+  survey: {like: toy}
+  skies: {mine: {seeds: [1], sample: simulated_giants, survey: {stars: 900}}}
 """)
 
 

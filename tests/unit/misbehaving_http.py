@@ -22,6 +22,7 @@ class Answer:
     drop_after: int | None = None  # bytes of the body after which the connection is closed
     stall_after: int | None = None  # bytes of the body after which nothing comes any more
     hang_up: bool = False  # no answer at all
+    trickle: int | None = None  # bytes that come every 20 ms, after the first half
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,15 @@ class _Handler(BaseHTTPRequestHandler):
             for name, value in headers.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(body[:end])
+            at_once = end if answer.trickle is None else end // 2
+            self.wfile.write(body[:at_once])
             self.wfile.flush()
+            while at_once < end and not self.owner.over.wait(0.02):
+                try:
+                    self.wfile.write(body[at_once : at_once + answer.trickle])
+                except OSError:  # given up
+                    break
+                at_once += answer.trickle
         if answer.stall_after is not None:
             self.owner.over.wait(10)
         self.close_connection = True

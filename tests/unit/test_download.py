@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import errno
 import gzip
 import hashlib
@@ -184,7 +185,7 @@ def test_a_killed_process_leaves_what_came(server: MisbehavingServer, run: Run) 
         (Answer(BODY, drop_after=HALF, ranges=False), {"attempts": 3}, [str(HALF)]),
         (Answer(status=302, headers={"Location": "ftp://127.0.0.1/stars.csv"}), {}, ["ftp"]),
         (GOOD, {"size": SIZE + 5}, [f"expected {SIZE + 5} bytes, the server has {SIZE}"]),
-        (Answer(BODY, length=False), {"size": SIZE - 5}, [f"expected {SIZE - 5} bytes, got {SIZE}"]),
+        (Answer(BODY, length=False), {"size": SIZE - 5}, [f"stopped: more than the {SIZE - 5} bytes"]),
         (GOOD, {"sha256": "0" * 64}, ["0" * 64, SHA256, str(SIZE), "removed", "config"]),
         (Answer(LOGIN), {"size": SIZE}, ["not a table", "stars.csv", "Please log in"]),
         (Answer(gzip.compress(BODY), headers={"Content-Encoding": "gzip"}), {}, ["packed (gzip)"]),
@@ -444,3 +445,68 @@ def test_a_file_placed_by_hand(server: MisbehavingServer, dataset: Dataset) -> N
     assert dataset.file.read_bytes() == BODY  # not ours to remove
     dataset.file.unlink()
     assert "404" in dataset.fails({"file": "stars.csv", "url": server.url("/none.csv")})
+
+
+# ---------------------------------------------------------------- how much, how slowly, and who asks
+
+MORE = Answer(BODY * 5, length=False)
+TOO_MUCH = {
+    "known size, no length": (MORE, {"size": SIZE}, f"stopped: more than the {SIZE} bytes that it should have"),
+    "unknown size, no length": (
+        MORE,
+        {"largest": 2e6},
+        "stopped: more than 2000000 bytes; give its size (bytes) in the",
+    ),
+    "unknown size, a length": (
+        GOOD,
+        {"largest": 1e6},
+        f"the server has {SIZE} bytes, more than 1000000 bytes; give its size (bytes) in the config, or raise "
+        "downloads.largest_gb",
+    ),
+}
+
+
+@pytest.mark.parametrize(("answer", "options", "said"), TOO_MUCH.values(), ids=TOO_MUCH)
+def test_no_more_comes_than_may(server: MisbehavingServer, run: Run, answer: Answer, options: Any, said: str) -> None:
+    server.plan["/stars.csv"] = [answer]
+    assert said in run.fails(server.url(), **options)
+    assert len(server.served) == 1 and list(run.file.parent.iterdir()) == []  # asked once, and nothing kept
+    server.plan["/stars.csv"] = [GOOD]
+    assert run(server.url(), **{**options, "largest": 2e6}) == (server.url(), SIZE, SHA256)
+
+
+def test_a_server_that_trickles_is_given_up_for_the_next(server: MisbehavingServer, run: Run) -> None:
+    server.plan |= {"/slow.csv": [Answer(BODY, trickle=10)], "/stars.csv": [GOOD]}  # 500 bytes/s
+    rate = {"slowest": 5000.0, "window": 0.3}
+    began = time.monotonic()
+    assert "below 5 kB/s (downloads.slowest_kb_s of the config); what came is kept" in run.fails(
+        server.url("/slow.csv"), **rate
+    )
+    assert run.part.stat().st_size >= HALF
+    assert run(server.url("/slow.csv"), server.url(), **rate) == (server.url(), SIZE, SHA256)
+    assert time.monotonic() - began < 30 and run.whole()  # 500 kB would take 1,000 s
+    run.file.unlink()
+    server.plan["/steady.csv"] = [Answer(BODY, trickle=20_000)]  # 1 MB/s
+    assert run(server.url("/steady.csv"), **rate) == (server.url("/steady.csv"), SIZE, SHA256)
+
+
+def test_a_login_in_an_address_is_sent_and_never_told(server: MisbehavingServer, run: Run) -> None:
+    login = server.url().replace("://", "://ann:se%40cret@")
+    server.plan["/stars.csv"] = [Answer(status=503), drop(), GOOD]
+    told = run(login)
+    assert told == (server.url(), SIZE, SHA256) and run.whole()
+    basic = "Basic " + base64.b64encode(b"ann:se@cret").decode()
+    assert [seen.headers.get("Authorization") for seen in server.served] == [basic] * 3
+    run.file.unlink()
+    server.plan["/stars.csv"] = [drop()]
+    failure = run.fails(login, login.replace("stars", "nowhere"), login.replace("http", "ftp"), attempts=2)
+    record = run.file.with_name("stars.csv.part.json")
+    server.plan["/stars.csv"] = [drop(), GOOD]
+    kept = retrieve("x", {"url": login}, run.file, run.file.with_name("m.json"), report=run.lines.append)
+    again = retrieve("x", {"url": login}, run.file, run.file.with_name("m.json"), report=run.lines.append)
+    assert again["retrieved"] == kept["retrieved"] and "kept as it is" in run.said  # the manifest knows the address
+    files = [path.read_text() for path in run.file.parent.glob("*.json")]
+    everything = "\n".join([failure, run.said, *files, str(kept), str(told)])
+    assert server.url() in everything and not record.exists()
+    for secret in ("ann", "se%40cret", "se@cret", basic.split()[1]):
+        assert secret not in everything

@@ -57,6 +57,13 @@ def test_every_kind_by_hand(table, spec, parallax, error):
     assert found[0] == pytest.approx(parallax, nan_ok=True) and found[1] == pytest.approx(error, nan_ok=True)
 
 
+def test_text_where_magnitudes_are_expected_is_refused():
+    with refused(
+        "reference parallax: 'mks' for absolute magnitude: the column holds text, such as 'bright', not numbers"
+    ):
+        reference_parallax(pd.DataFrame(STAR | {"mks": ["bright"]}), MKS)
+
+
 def test_extinction_of_a_colour_excess_and_a_missing_column():
     table = pd.DataFrame({"j_m": [11.0], "ks_m": [10.2]})
     spec = {"blue": "j_m", "red": "ks_m", "intrinsic": 0.62, "coefficient": 0.5}

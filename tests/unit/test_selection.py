@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from unit.shared import refused
 
 from gaia_offsets.corrections import with_offsets
-from gaia_offsets.selection import best_rows, cut_mask, describe_cut, select_stars, solution
+from gaia_offsets.selection import best_rows, cut_mask, describe_cut, refuse_empty, select_stars, solution
 
 FRAME = pd.DataFrame({"x": [1.0, 2.0, 3.0, np.nan], "name": ["a", "b", "c", "a"], "solution": ["5p", "6p", "5p", "6p"]})
 
@@ -35,8 +35,14 @@ def test_cuts_on_text_and_their_descriptions():
     assert describe_cut(cut) == "1.1 <= nu_eff_used_in_astrometry <= 1.9 (5p)"
     with refused("'y'.*x, name, solution"):
         cut_mask(FRAME, {"column": "y", "op": "<", "value": 1})
-    with refused("'name'.*str, > 3"):
-        cut_mask(FRAME, {"column": "name", "op": ">", "value": 3})
+    for op, value in ((">", 3), ("==", 3), ("!=", 3), ("in", ["a", 3]), ("between", [1, 2])):
+        with refused(f"'name': the column holds text, {op} compares it with [13]; put the value in quotes"):
+            cut_mask(FRAME, {"column": "name", "op": op, "value": value})
+    for op, value in (("==", "2"), ("in", [1, "2"])):
+        with refused(f"'x': the column holds numbers, {op} compares it with '2'; write the value without quotes"):
+            cut_mask(FRAME, {"column": "x", "op": op, "value": value})
+    with refused("one_row_per.prefer: 'name': the column holds text, such as 'a', not numbers"):
+        best_rows(FRAME, ["x"], prefer="name")
     with refused("one_row_per.*'quality'"):
         best_rows(FRAME, ["name"], prefer="quality")
 
@@ -74,6 +80,27 @@ ONE_ROW = {"columns": ["source_id"], "prefer": "snr", "ties": "obsid"}
 
 def select(table=MATCHED, cuts=(), one_row_per=ONE_ROW):
     return select_stars(table, one_row_per=one_row_per, cuts=cuts)
+
+
+@pytest.mark.parametrize(
+    ("change", "cuts", "words"),
+    [
+        ({}, [("ruwe", "<", 1)], "step 5 .*'ruwe < 1', removed the last 3 of 6 rows; look at this column"),
+        ({}, [("ruwe", "<", 2), ("snr", ">", 99), ("ruwe", ">", 0)], "step 6 .*'snr > 99', removed the last 2 of 6"),
+        ({"astrometric_params_solved": 3}, (), "'has a 5p or 6p solution', removed the last 5 of 6 rows"),
+        ({"source_id": pd.NA}, (), "step 1 .*'has a Gaia counterpart', removed the last 6 of 6 rows"),
+        ({"ra": np.nan}, (), "'has a position'"),
+        ({"reference_parallax": np.nan}, (), "'has a parallax and a reference parallax', removed the last 3"),
+        ({"ruwe": None}, [("ruwe", "not_null", None)], "'ruwe is known', removed the last 3"),
+        ({"snr": np.nan}, [("snr", "between", [1, 2])], "'1 <= snr <= 2', removed the last 3"),
+        (None, [("ruwe", "<", 1)], "the targets table has no rows"),
+    ],
+)
+def test_where_no_star_is_left_the_step_is_told(change, cuts, words):
+    table = MATCHED.iloc[:0] if change is None else MATCHED.assign(**change).astype({"source_id": "Int64"})
+    cuts = [dict(zip(("column", "op", "value"), cut, strict=True)) for cut in cuts]
+    with refused(f"no star is left: .*{words}"):
+        refuse_empty(select(table, cuts)[1])
 
 
 def test_cut_flow_accounts_for_every_row():

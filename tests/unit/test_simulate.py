@@ -33,6 +33,8 @@ QUIET = {**OFFSET, "large_scale_uas2": 0.0, "small_scale_uas2": 0.0, "plane_uas"
 SURVEY = {"seed": 20220121, "stars": 30_000, "spectra_per_star": 1.373, "plates": 30, "giant_fraction": 0.7}
 SURVEY |= {"distance_error": 0.085, "six_parameter_fraction": 0.06, "two_parameter_fraction": 0.01, "offset": OFFSET}
 SURVEY |= {
+    "labels": "straight_lines",
+    "catalogue_mks": True,
     "snr_median": 50,
     "giant_parallax_mas": 0.48,
     "luminosity_reach": 0,

@@ -14,6 +14,7 @@ from snakemake_run import ROOT
 
 from gaia_offsets import config as checks
 from gaia_offsets.comparison import observed_stars
+from gaia_offsets.labels import bolometric_magnitude, label_errors, surface_gravity, true_labels
 from gaia_offsets.matching import match_catalogues, match_nearest
 from gaia_offsets.selection import select_stars
 from gaia_offsets.simulate import MAP_NSIDE, survey_chunks, write_survey
@@ -31,6 +32,11 @@ def resolved() -> dict:
 CONFIG = resolved()
 STANDARD, PAPER = (CONFIG["surveys"][name] for name in ("standard", "paper"))
 GIANTS = {**STANDARD, "stars": 20_000, "plates": 30, "giant_fraction": 1.0, "spectra_per_star": 1.0}
+
+
+# Sums over the spectra of 1,000 stars of seed 1, of the version before the keys `labels` and `catalogue_mks` came.
+BEFORE = {"teff": 4911694.789935293, "logg": 2698.3114168224347, "feh": -223.17313007365826}
+BEFORE |= {"mks": -925.5914352267681, "ebv": 122.21405017542543}
 
 
 def tables(**settings) -> dict[str, dict[str, np.ndarray]]:
@@ -80,6 +86,92 @@ def test_near_stars_have_little_of_the_dust_in_front_of_them():
         some = (parallax > low) & (parallax < high) & (np.abs(mks - 4.0) < 1.0)  # few of them at the survey's limits
         expected = -np.expm1(-2.0 / np.mean(parallax[some]))
         assert after[some].mean() / before[some].mean() == pytest.approx(expected, abs=0.02)
+
+
+def test_the_sun_and_a_red_clump_star_close_with_stefan_and_boltzmann():
+    """log g from the radius, which the luminosity and the temperature give, in place of the formula's logarithms."""
+    assert surface_gravity(3.28, 5772.0, 1.0) == pytest.approx(4.44, abs=0.01)
+    mks = -1.61
+    luminosity = 10.0 ** (0.4 * (4.74 - bolometric_magnitude(mks, 4800.0)))
+    radius = np.sqrt(luminosity) * (5772.0 / 4800.0) ** 2
+    assert surface_gravity(mks, 4800.0, 1.0) == pytest.approx(4.438 - 2.0 * np.log10(radius), abs=1e-9)
+    assert luminosity == pytest.approx(55.0, rel=0.03)  # M_bol = 0.39, as of field clump stars
+    assert surface_gravity(mks, 4800.0, 2.0) - surface_gravity(mks, 4800.0, 1.0) == pytest.approx(np.log10(2.0))
+
+
+def test_physical_labels_hide_the_mass_of_giants_and_keep_dwarfs_apart():
+    count = 100_000
+    rng = np.random.default_rng(1)
+    giant, clump = np.arange(count) % 2 == 0, np.arange(count) % 4 == 0
+    mks = np.where(giant, np.where(clump, -1.61, rng.uniform(-6.0, 1.8, count)), rng.uniform(1.5, 6.0, count))
+    feh = rng.normal(-0.2, 0.3, count)
+    teff, logg = true_labels("physical", rng, mks=mks, feh=feh, giant=giant, clump=clump)
+    ln_mass = (logg - surface_gravity(mks, teff, 1.0)) * np.log(10.0)
+    assert np.median(np.exp(ln_mass[giant])) == pytest.approx(1.2, rel=0.01)
+    assert ln_mass[giant].std() == pytest.approx(0.2, rel=0.02)
+    assert np.corrcoef(ln_mass[clump], mks[clump] + feh[clump])[0, 1] == pytest.approx(0.0, abs=0.03)
+    assert (logg[~giant] > 4.0).all() and np.median(logg[~giant]) > 4.4
+    dwarfs = tables(labels="physical", giant_fraction=0.0)["targets"]
+    assert np.mean(dwarfs["logg"][dwarfs["snr"] >= 50.0] <= 3.8) < 0.001  # the paper's cut leaves them out
+    assert np.median(logg[clump]) == pytest.approx(2.46, abs=0.02)
+    branch = giant & ~clump & (np.abs(mks + 1.61) < 0.2) & (np.abs(feh + 0.2) < 0.1)
+    assert np.median(teff[clump]) - np.median(teff[branch]) == pytest.approx(200.0, abs=15.0)
+
+
+@pytest.mark.parametrize(
+    ("snr", "shares"), [(25.0, (2.0, 2.0)), (50.0, (1.0, 1.0)), (60.0, (1.0, 5 / 6)), (200.0, (1.0, 0.8))]
+)
+def test_label_errors_at_a_signal_to_noise_ratio(snr, shares):
+    for (kind, teff), share in zip((("straight_lines", 60.0), ("physical", 80.0)), shares, strict=True):
+        errors = label_errors(kind, np.array([snr]))
+        assert errors == {
+            name: pytest.approx(share * sd) for name, sd in (("teff", teff), ("logg", 0.12), ("feh", 0.08))
+        }
+
+
+def test_observed_physical_labels_scatter_as_stated():
+    """Pairs of spectra of one star differ by the errors of both; the same position tells that it is one star."""
+    targets = pd.DataFrame(tables(labels="physical", spectra_per_star=2.0)["targets"])
+    pairs = targets.groupby(["ra", "dec"]).filter(lambda spectra: len(spectra) == 2)
+    first, second = pairs.iloc[::2].reset_index(), pairs.iloc[1::2].reset_index()
+    of_first, of_second = (label_errors("physical", half["snr"].to_numpy()) for half in (first, second))
+    assert len(first) > 5000
+    for name in ("teff", "logg", "feh"):
+        pull = (first[name] - second[name]) / np.hypot(of_first[name], of_second[name])
+        assert pull.std() == pytest.approx(1.0, abs=4.0 / np.sqrt(2 * len(pull)))
+        assert pull.mean() == pytest.approx(0.0, abs=4.0 / np.sqrt(len(pull)))
+
+
+def test_physical_labels_give_distances_to_12_to_16_percent():
+    """A cubic in observed Teff, log g and [Fe/H], fitted to half of the giants with SNR >= 50, of the others' M_Ks."""
+    found = tables(labels="physical", distance_error=0.0, stars=60_000)["targets"]
+    good = (found["snr"] >= 50.0) & (found["logg"] <= 3.8)
+    mks = found["mks"][good]
+    scaled = ((found["teff"] - 4800.0) / 400.0, (found["logg"] - 2.6) / 0.6, (found["feh"] + 0.2) / 0.3)
+    x, y, z = (label[good] for label in scaled)
+    terms = [x**i * y**j * z**k for i in range(4) for j in range(4 - i) for k in range(4 - i - j)]
+    design, fitted = np.column_stack(terms), np.arange(len(mks)) % 2 == 0
+    cubic, *_ = np.linalg.lstsq(design[fitted], mks[fitted])
+    left = (mks - design @ cubic)[~fitted]
+    assert 0.12 < np.log(10.0) / 5.0 * left.std() < 0.16
+
+
+def test_a_catalogue_without_absolute_magnitudes_is_otherwise_the_same(tmp_path):
+    full, without = (tables(labels="physical", catalogue_mks=told) for told in (True, False))
+    assert set(full["targets"]) - set(without["targets"]) == {"mks"}
+    for table, columns in without.items():
+        for name, values in columns.items():
+            np.testing.assert_array_equal(values, full[table][name])
+    kinds = {"fits": ("targets", "red_clump", "truth_map"), "parquet": ("gaia_source", "tmass", "distances", "truth")}
+    paths = {name: str(tmp_path / f"{name}.{kind}") for kind, names in kinds.items() for name in names}
+    write_survey({**GIANTS, "stars": 500, "catalogue_mks": False}, paths)
+    file = read_table(paths["targets"])
+    assert "mks" not in file and {"obsid", "snr", "teff", "logg", "feh", "ebv"} <= set(file)
+
+
+def test_straight_lines_give_the_stars_that_they_gave():
+    targets = tables(seed=1, stars=1000)["targets"]
+    assert {name: targets[name].sum() for name in BEFORE} == pytest.approx(BEFORE, rel=1e-12)
 
 
 def test_claims_name_settings_of_the_survey():

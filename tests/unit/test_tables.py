@@ -37,11 +37,13 @@ def write(table: Table, path):
     elif path.suffix == ".parquet":
         table.to_pandas(use_nullable_int=True).to_parquet(path)
     else:
-        table.write(path, format={".fits": "fits", ".vot": "votable", ".ecsv": "ascii.ecsv"}[path.suffix])
+        table.write(
+            path, format={".fits": "fits", ".gz": "fits", ".vot": "votable", ".ecsv": "ascii.ecsv"}[path.suffix]
+        )
     return path
 
 
-@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.fits", "t.vot", "t.ecsv", "t.parquet"])
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.fits", "t.fits.gz", "t.vot", "t.ecsv", "t.parquet"])
 def test_every_format_gives_the_same_table(tmp_path, name):
     frame = read_table(write(sample_table(), tmp_path / name), COLUMNS)
     assert sorted(frame.columns) == ["cluster", "distance", "parallax", "ruwe", "source_id"]
@@ -170,3 +172,18 @@ def test_units_of_logarithms_are_numbers_and_a_foreign_unit_stops_nobody(tmp_pat
     assert frame["logg"][0] == 2.5 and "distance" not in frame
     assert "the column is left out" in capsys.readouterr().err
     assert read_table(path, {"distance": {"column": "distance", "unit": ""}})["distance"][0] == 3.0
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.fits", "t.fits.gz", "t.parquet", "t.vot"])
+def test_a_name_that_has_changed_is_answered_with_the_nearest(tmp_path, name, monkeypatch):
+    path = write(Table({"obsid": [1], "snr_g": [2.0], "snr_r": [3.0], "GAIA_SOURCE_ID": [4]}), tmp_path / name)
+    columns = {"snr": "snrg", "gaia_dr2_source_id": "gaia_source_id", "teff": "zzz"}
+    if not name.endswith(".vot"):  # whose header is not read alone
+        monkeypatch.setattr("gaia_offsets.tables._read_native", None)  # the rows are not looked at
+    with refused(
+        "no column 'snrg' .wanted as 'snr'; nearest: snr_g, snr_r., "
+        "no column 'gaia_source_id' .wanted as 'gaia_dr2_source_id'; nearest: GAIA_SOURCE_ID., "
+        "no column 'zzz' .wanted as 'teff'.; put the right name into `columns:` of the config; "
+        "the file has: obsid, snr_g, snr_r, GAIA_SOURCE_ID"
+    ):
+        read_table(path, columns)

@@ -56,9 +56,9 @@ PAPER = functools.reduce(
 SKIES = {"sample": "lamost_giants", "survey": {"like": "standard", "stars": 500}, "skies": {"a": {"seeds": [1, 2]}}}
 
 
-def resolved(validation: dict[str, Any]) -> dict[str, Any]:
+def resolved(validation: dict[str, Any], more: dict[str, Any] | None = None) -> dict[str, Any]:
     schema = checks.load_yaml(ROOT / "workflow/schemas/config.schema.yaml")
-    return checks.resolve(checks.merge(PAPER, {"validation": validation}), schema)
+    return checks.resolve(checks.merge(PAPER, {"validation": validation, **(more or {})}), schema)
 
 
 def test_skies_become_surveys_datasets_and_samples() -> None:
@@ -76,6 +76,19 @@ def test_skies_become_surveys_datasets_and_samples() -> None:
     assert checks.validation_runs(config) == [("validate_a_1", "a", 1), ("validate_a_2", "a", 2)]
 
 
+def test_a_sky_may_have_its_own_sample_and_survey() -> None:
+    own = {"seeds": [2], "sample": "other", "survey": {"stars": 700, "labels": "physical", "catalogue_mks": False}}
+    block = checks.merge(SKIES, {"survey": {"plates": 9}, "skies": {"b": own}})
+    config = resolved(block, {"samples": {"other": {"like": "lamost_giants", "title": "Other", "official": "none"}}})
+    surveys, samples = config["surveys"], config["samples"]
+    keys = ("seed", "stars", "plates", "labels", "catalogue_mks")
+    assert [surveys["validate_a_2"][key] for key in keys] == [2, 500, 9, "straight_lines", True]
+    assert [surveys["validate_b_2"][key] for key in keys] == [2, 700, 9, "physical", False]
+    assert [samples[name]["official"] for name in ("validate_a_2", "validate_b_2")] == ["lindegren2021", "none"]
+    assert samples["validate_b_2"]["targets"]["dataset"] == "validate_b_2_targets"
+    assert [run[1:] for run in checks.validation_runs(config)] == [("a", 1), ("a", 2), ("b", 2)]
+
+
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
@@ -88,6 +101,30 @@ def test_skies_become_surveys_datasets_and_samples() -> None:
             "validation.survey.like: 'standart' is not one of surveys; did you mean standard?",
         ),
         ({"skies": {"a": {"seeds": 3}}}, "validation.skies.a.seeds: 3 is not of type array"),
+        (
+            {"skies": {"a": {"sample": "lamost_giant"}}},
+            "validation.skies.a.sample: 'lamost_giant' is not one of samples; did you mean lamost_giants?",
+        ),
+        (
+            {"skies": {"a": {"survey": {"like": "standart"}}}},
+            "validation.skies.a.survey.like: 'standart' is not one of surveys; did you mean standard?",
+        ),
+        (
+            {"skies": {"a": {"survey": {"seed": 3}}}},
+            "validation.skies.a.survey.seed: not here; each sky has its own, validation.skies.NAME.seeds",
+        ),
+        (
+            {"survey": {"offset": {"pattern": "white"}}},
+            "validation.survey.offset: not here; each sky has its own, validation.skies.NAME.offset",
+        ),
+        (
+            {"skies": {"a": {"seeds": [1], "survey": {"lables": "physical"}}}},
+            "surveys.validate_a_1.lables: not a known key; did you mean labels?",
+        ),
+        (
+            {"skies": {"a": {"seeds": [1], "survey": {"labels": "fysical"}}}},
+            "surveys.validate_a_1.labels: 'fysical' is none of straight_lines, physical; did you mean physical?",
+        ),
         (
             {"skies": {"a": {"seeds": [1], "offset": {"patern": "white"}}}},
             "surveys.validate_a_1.offset.patern: not a known key; did you mean pattern?",

@@ -36,6 +36,14 @@ def test_every_overlay_has_a_plan(overlay: Path, tmp_path: Path) -> None:
     assert ("check_claims" in jobs) == (overlay.stem in ("config", "simulated_paper", "toy"))
 
 
+def test_the_older_version_of_a_public_catalogue_has_a_plan(tmp_path: Path) -> None:
+    jobs = plan(tmp_path, [ROOT / f"config/{name}.yaml" for name in ("lamost_public", "lamost_public_v1")])
+    assert [job.output.file for job in jobs["retrieve"]] == [
+        "resources/raw/lamost_dr8_stellar/dr8_v1.0_stellar_LRS.fits.gz"
+    ]
+    assert len(jobs["probe_identifiers"]) == 1 and len(jobs["query_archive"]) == 10
+
+
 def test_a_sample_like_the_papers_has_its_claims(tmp_path: Path) -> None:
     mine = {"run": {"samples": ["mine"]}, "samples": {"mine": {"like": "lamost_giants", "title": "My giants"}}}
     assert len(plan(tmp_path, config=mine)["check_claims"]) == 1
@@ -88,6 +96,7 @@ LINES = [
     "truth; did you mean gaia_source?",
     "samples.lamost_giants.releases: not a known key; did you mean release?",
     "samples.lamost_giants.reference.kind: 'distanse' is none of distance, distance_modulus, absolute_magnitude, "
+    "learned_magnitude, "
     "parallax, group_distance, constant; did you mean distance?",
     "samples.lamost_giants.cuts.0.column: 'rewe' is neither a standard column nor named in the sample's columns; "
     "did you mean ruwe?",

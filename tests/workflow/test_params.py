@@ -19,17 +19,19 @@ FIGURES = {"draw_offsets", "draw_trends", "draw_maps", "draw_counts", "draw_cutf
 FIGURES |= {"draw_smooth", "draw_dependence", "draw_scale", "draw_corrections"}
 FIGURES_1_TO_3 = {"draw_magnitudes", "draw_training", "draw_red_clump"}
 OVERVIEW = {"draw_samples", "draw_sample_trends", "draw_sample_scales"}
-PAGES = {"draw_budget", "draw_claims", "tell_results"}
+PAGES = {"draw_budget", "draw_claims", "draw_learned", "tell_results"}
 # What takes the names of the targets' columns: the three back ends, of which a sample has one.
 TARGETS = {"adopt_targets", "crossmatch_tables", "prepare_targets"}
 REFERENCE = {"select_stars", "compute_budget", "compare_magnitudes"}
-ONE_ROW = {"select_stars", "compute_budget", "compare_magnitudes", "compare_training"}
+LEARNED = {"learn_magnitudes"}  # of a sample that learns
+ONE_ROW = LEARNED | {"select_stars", "compute_budget", "compare_magnitudes", "compare_training"}
 GAUSSIAN = {"measure_global", "measure_trends", "measure_map", "measure_errors", "cross_validate", "describe_pixels"}
 GAUSSIAN |= {"compare_magnitudes", "compare_red_clump", "compare_with_truth", "compare_corrections"}
 # The published metadata hold a digest of everything behind the map.
 MAP = {"publish_dataset", "publish_smooth"}
 TITLED = FIGURES | FIGURES_1_TO_3 | PAGES | MAP | {"compare_samples", "draw_sample_trends", "draw_sample_scales"}
-MATCHED = {"crossmatch_tables", "prepare_targets", "query_archive"}
+ASKED = {"query_archive", "probe_identifiers"}
+MATCHED = {"crossmatch_tables", "prepare_targets"} | ASKED
 S = "samples.simulated_giants"
 CUTS = [{"column": "ruwe", "op": "<", "value": 2}]
 FLAT = {"start": 0.5, "stop": 5.5, "step": 1.0}
@@ -43,26 +45,26 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("datasets.asked.query.table", "other", {"query_catalogue", "merge_catalogue"}),
     ("datasets.asked.query.columns", ["a", "b"], {"query_catalogue", "merge_catalogue"}),
     (f"{S}.title", "Simulated others", TITLED),
-    (f"{S}.official", "none", {"correct_parallaxes", "compare_corrections"} | MAP),
+    (f"{S}.official", "none", {"correct_parallaxes", "compare_corrections"} | LEARNED | MAP),
     (f"{S}.also", ["maiz_apellaniz2022"], {"correct_parallaxes", "compare_corrections"}),  # beside the map
-    ("corrections.lindegren2021.kind", "none", {"correct_parallaxes", "compare_corrections"} | MAP),
+    ("corrections.lindegren2021.kind", "none", {"correct_parallaxes", "compare_corrections"} | LEARNED | MAP),
     ("corrections.maiz_apellaniz2022.six_parameter", None, set()),  # the sample does not name it
     ("corrections.*.citation", "Others", set()),
     ("corrections.*.releases", ["edr3"], set()),
     (f"{S}.targets.columns.*.unit", "rad", TARGETS | MAP),
     (f"{S}.targets.columns.*", "other", TARGETS | MAP),
-    (f"{S}.crossmatch.epoch", 2001.0, {"crossmatch_tables", "query_archive", "compare_red_clump"} | MAP),
+    (f"{S}.crossmatch.epoch", 2001.0, {"crossmatch_tables", "compare_red_clump"} | ASKED | MAP),
     (f"{S}.crossmatch.radius_arcsec", 2.0, MATCHED | MAP),
     (f"{S}.crossmatch.tmass_radius_arcsec", 2.0, {"crossmatch_tables"} | MAP),
     (f"{S}.one_row_per.columns", ["source_id", "obsid"], ONE_ROW | MAP),
     (f"{S}.one_row_per.prefer", "teff", ONE_ROW | MAP),
     (f"{S}.one_row_per.ties", "source_id", ONE_ROW | MAP),
     (f"{S}.reference.absolute_magnitude", "h_m", REFERENCE | MAP | {"compare_training"}),
-    (f"{S}.reference.apparent_magnitude", "h_m", REFERENCE | MAP),
-    (f"{S}.reference.extinction.column", "snr", REFERENCE | MAP),
-    (f"{S}.reference.extinction.coefficient", 0.31, REFERENCE | MAP),
+    (f"{S}.reference.apparent_magnitude", "h_m", REFERENCE | LEARNED | MAP),
+    (f"{S}.reference.extinction.column", "snr", REFERENCE | LEARNED | MAP),
+    (f"{S}.reference.extinction.coefficient", 0.31, REFERENCE | LEARNED | MAP),
     (f"{S}.reference.fractional_error", 0.09, REFERENCE | MAP),
-    (f"{S}.cuts", CUTS, {"select_stars", "compute_budget", "prepare_targets"} | MAP),
+    (f"{S}.cuts", CUTS, {"select_stars", "compute_budget", "prepare_targets"} | LEARNED | MAP),
     (f"{S}.comparison.min_snr", 60, {"compare_magnitudes", "compare_training"}),
     (f"{S}.comparison.max_logg", 3.0, {"compare_magnitudes"}),
     (f"{S}.comparison.max_ebv_training", 0.03, {"compare_training", "draw_training"}),
@@ -78,12 +80,12 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("measure.smooth.splines", 2, set()),  # the sample insists on its own
     (f"{S}.solutions", ["5p", "2p"], {"select_stars"} | MAP),
     ("release", "dr4", {"check_release"}),
-    ("releases.edr3.epoch", 2015.5, {"crossmatch_tables", "query_archive", "compare_red_clump", "check_release"}),
-    ("releases.edr3.columns", {"ruwe": "RUWE"}, {"query_archive", "check_release"}),
+    ("releases.edr3.epoch", 2015.5, {"crossmatch_tables", "compare_red_clump", "check_release"} | ASKED),
+    ("releases.edr3.columns", {"ruwe": "RUWE"}, {"check_release"} | ASKED),
     ("releases.edr3.agn_cross_id", "other.table", {"check_release"}),
-    ("releases.edr3.solution.column", "other", {"query_archive", "check_release"}),
-    ("releases.edr3.solution.codes.*", 27, {"select_stars"}),  # nothing is fetched again
-    ("releases.edr3.*", "other.table", {"query_archive", "check_release"}),
+    ("releases.edr3.solution.column", "other", {"check_release"} | ASKED),
+    ("releases.edr3.solution.codes.*", 27, {"select_stars"} | LEARNED),  # nothing is fetched again
+    ("releases.edr3.*", "other.table", {"check_release"} | ASKED),
     ("releases.dr3.like", "dr4", set()),
     ("releases.dr4.epoch", 2017.0, set()),  # what the sample's release has not
     ("releases.dr4.astrometry", "all_source_astrometry", set()),
@@ -94,10 +96,11 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("releases.dr4.solution.codes.*", 1, set()),
     ("releases.dr4.solution.bits.*", 1, set()),
     ("releases.dr*", "other.table", set()),
-    ("archive.url", "https://example.org/tap", {"query_archive", "check_release"}),
+    ("archive.url", "https://example.org/tap", {"check_release"} | ASKED),
     ("archive.chunks", 30, {"query_archive"}),
     ("archive.pm_margin_arcsec", 20.0, {"query_archive"}),
     ("archive.*", 7, set()),  # patience with the service: what has been fetched stays valid
+    ("downloads.*", 7, set()),
     ("surveys.toy.*", 0.07, {"simulate"} | MAP),
     ("measure.gaussian.method", "histogram", GAUSSIAN | {"publish_dataset"}),
     ("measure.gaussian.beta", 0.5, GAUSSIAN | {"publish_dataset"}),
@@ -114,9 +117,11 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("measure.cross_validation.*", 3, {"cross_validate"}),
     ("publish.bootstrap.*", 50, {"describe_pixels", "measure_errors"}),
     ("figures.colour_range_uas", [-50, 50], {"draw_maps", "draw_smooth"}),
-    ("figures.dpi", 150, FIGURES | FIGURES_1_TO_3 | OVERVIEW | {"draw_validation"}),
+    ("figures.dpi", 150, FIGURES | FIGURES_1_TO_3 | OVERVIEW | {"draw_validation", "draw_learned"}),
     ("validation.sample", "lamost_giants", set()),  # what it changes belongs to surveys and samples of its own
     ("validation.survey.like", "standard", set()),
+    ("validation.skies.mine.sample", "lamost_giants", set()),
+    ("validation.skies.mine.survey.stars", 800, set()),
     ("validation.skies.mine.seeds", [2], {"gather_validation", "draw_validation"}),
     ("catalogues.mine.base", "official", {"correct_catalogue"}),
     ("catalogues.mine.correction", "lindegren2021", {"correct_catalogue"}),
@@ -188,7 +193,7 @@ def test_every_key_has_its_line() -> None:
 def test_a_changed_key(key: str, value: Any, rules: set[str], base: dict, tmp_path: Path) -> None:
     if isinstance(value, float) and key.removeprefix("surveys.toy.") in ("seed", "stars", "plates", "snr_median"):
         value = 40
-    if key == "surveys.toy.spectra_per_star":
-        value = 1.1
+    others = {"spectra_per_star": 1.1, "labels": "physical", "catalogue_mks": False}
+    value = others.get(key.removeprefix("surveys.toy."), value)
     changed = parsed.parse(tmp_path, overlay(key, copy.deepcopy(value)))
     assert {rule for rule in base if changed[rule] != base[rule]} == rules

@@ -47,9 +47,37 @@ rule check_release:
         "../scripts/check_release.py"
 
 
-rule query_archive:
-    """Nearest Gaia source of each target of one chunk, with 2MASS and geometric distance, joined in the archive."""
+rule probe_identifiers:
+    """What release the targets' gaia_source_id is of: the share of a draw that exists and agrees in position, by release."""
     input:
+        targets="<resources>/{sample}/archive/targets.parquet",
+    output:
+        identifiers="<resources>/{sample}/archive/identifiers.json",
+    log:
+        "<logs>/probe_identifiers/{sample}.log",
+    benchmark:
+        "<benchmarks>/probe_identifiers/{sample}.jsonl"
+    conda:
+        "../../envs/archive.yaml"
+    resources:
+        **PATIENCE,
+        mem_mb=by_input(400, 8),
+        runtime=WAITING,
+        archive=1,
+    params:
+        url=lookup("archive/url", within=config),
+        release=release_names,
+        epoch=lookup("samples/{sample}/crossmatch/epoch", within=config, default=None),
+        radius_arcsec=lookup("samples/{sample}/crossmatch/radius_arcsec", within=config, default=None),
+        code=digest("probe_identifiers.py"),
+    script:
+        "../scripts/probe_identifiers.py"
+
+
+rule query_archive:
+    """Gaia source of each target of one chunk, with 2MASS and geometric distance, joined in the archive."""
+    input:
+        identifiers=identifiers_file,
         targets="<resources>/{sample}/archive/targets.parquet",
     output:
         chunk="<resources>/{sample}/archive/chunk_{chunk}.parquet",

@@ -8,14 +8,19 @@ from gaia_offsets import releases
 from gaia_offsets.about import describe
 from gaia_offsets.columns import DISTANCES, GAIA, TMASS
 from gaia_offsets.fingerprint import fingerprint
+from gaia_offsets.reference import LEARNED, magnitude_column
 from snakemake.exceptions import WorkflowError
 
+OWN_CONFIG = SCRIPTS / "../../config/config.yaml"
+
 try:
+    if workflow.is_main_process:  # Snakemake has read these files, but a key that stands twice it does not mind
+        checks.load_yaml(OWN_CONFIG.resolve(), *workflow.overwrite_configfiles)
     config = checks.resolve(
         checks.merge(checks.load_yaml(SCRIPTS / "../settings.yaml"), config),
         checks.load_yaml(SCRIPTS / "../schemas/config.schema.yaml"),
     )
-    RUN = checks.run_name(config, workflow.overwrite_configfiles, SCRIPTS / "../../config/config.yaml")
+    RUN = checks.run_name(config, workflow.overwrite_configfiles, OWN_CONFIG)
 except checks.ConfigError as faults:
     raise WorkflowError(f"The config has faults (keys are explained in docs/config.md):\n{faults}") from None
 
@@ -31,6 +36,7 @@ PATIENCE = {
     f"archive_{name}": str(config["archive"][name])
     for name in ("maxrec", "timeout_s", "stall_s", "poll_s", "attempts", "max_wait_s")
 }
+DOWNLOADS = {f"downloads_{name}": str(value) for name, value in config["downloads"].items()}
 NONE = "-"  # a name that no dataset has
 RETRIEVED = [name for name, entry in config["datasets"].items() if not (entry.get("query") or entry.get("simulated"))]
 QUERIED = [name for name, entry in config["datasets"].items() if entry.get("query")]
@@ -64,6 +70,8 @@ SHIPPED = {
     for name, entry in config["datasets"].items()
     if entry.get("shipped")
 }
+if workflow.is_main_process and (lacking := list(checks.table_faults(config, SHIPPED))):
+    raise WorkflowError("\n".join(["The config has faults:", *lacking]))
 CLAIMS = {  # the user's file before ours
     name: sample["claims"] if Path(sample["claims"]).is_file() else own_file(f"samples.{name}.claims", sample["claims"])
     for name, sample in config["samples"].items()
@@ -129,7 +137,20 @@ def local_source(wildcards):
 def dataset_facts(wildcards):
     """What retrieve needs to know of a dataset and its manifest tells; a change of anything else fetches nothing again."""
     entry = config["datasets"][wildcards.dataset]
-    kept = ("path", "shipped", "url", "mirrors", "page", "sha256", "bytes", "description", "licence", "doi", "citation")
+    kept = (
+        "path",
+        "shipped",
+        "url",
+        "mirrors",
+        "token",
+        "page",
+        "sha256",
+        "bytes",
+        "description",
+        "licence",
+        "doi",
+        "citation",
+    )
     return {key: entry[key] for key in kept if entry.get(key) is not None}
 
 
@@ -150,6 +171,12 @@ def group_file(wildcards):
     """The table of groups of a sample whose reference is a distance of a group."""
     group = config["samples"][wildcards.sample]["reference"].get("group")
     return dataset_file(group["dataset"]) if group else []
+
+
+def identifiers_file(wildcards):
+    """What the identifiers of a sample's targets are, where the archive is asked by them and nobody knows."""
+    by = config["samples"][wildcards.sample]["crossmatch"].get("by")
+    return f"<resources>/{wildcards.sample}/archive/identifiers.json" if by == "identifier" else []
 
 
 def catalogue_cuts(wildcards):
@@ -237,17 +264,34 @@ def matched_file(wildcards):
     return f"<resources>/{wildcards.sample}/crossmatch.{backend}.parquet"
 
 
+def learned_file(wildcards):
+    """The magnitudes that a sample has learned, one row a row of its cross-match."""
+    learned = config["samples"][wildcards.sample]["reference"]["kind"] == LEARNED
+    return f"<resources>/{wildcards.sample}/learned.parquet" if learned else []
+
+
+def absolute_magnitude(wildcards):
+    """The column of a sample's absolute magnitudes."""
+    return magnitude_column(config["samples"][wildcards.sample]["reference"])
+
+
+def learning(wildcards):
+    """What of a sample's reference the learned magnitudes rest on."""
+    reference = config["samples"][wildcards.sample]["reference"]
+    return {key: reference.get(key) for key in ("apparent_magnitude", "extinction", "learn")}
+
+
 def red_clump_file(wildcards):
     """The red clump catalogue of a sample that has one."""
     return dataset_file(config["samples"][wildcards.sample]["red_clump"]["dataset"])
 
 
 def compared(name, block="comparison"):
-    """Whether a sample gets Figs. 1 and 2 and the budget (`comparison`), or Fig. 3 (`red_clump`)."""
+    """Whether a sample gets Figs. 1 and 2 (`comparison`) or Fig. 3 (`red_clump`)."""
     sample = config["samples"][name]
     magnitude = sample["reference"].get("absolute_magnitude")
     from_magnitude = sample["reference"]["kind"] == "absolute_magnitude" and isinstance(magnitude, str)
-    return bool(from_magnitude and sample.get("comparison") and sample.get(block))
+    return bool((from_magnitude or name in LEARNING) and sample.get("comparison") and sample.get(block))
 
 
 def catalogue_map(wildcards):
@@ -278,8 +322,15 @@ def comparison_tables(wildcards):
     return {name: f"<results>/{wildcards.sample}/tables/{name}.csv" for name in names}
 
 
+SKIES = checks.validation_runs(config)
+VALIDATED = [name for name, _, _ in SKIES]
+LEARNING, VALIDATED_LEARNING = (
+    [name for name in names if config["samples"][name]["reference"]["kind"] == LEARNED]
+    for names in (SAMPLES, VALIDATED)
+)
 CLAIMED = [name for name in SAMPLES if name in CLAIMS]
 COMPARED = [name for name in SAMPLES if compared(name)]
+BUDGETED = [name for name in COMPARED if name not in LEARNING]  # the paper's budget is that of its catalogue
 WITH_CURVES = [name for name in SAMPLES if config["samples"][name]["measure"]["smooth"]["splines"]]
 FINER = [  # smooth maps of other resolutions
     f"<results>/{name}/dataset/{frame}_smooth_nside{nside}.{kind}"
@@ -288,7 +339,5 @@ FINER = [  # smooth maps of other resolutions
     for frame in FRAMES
     for kind in EXTENDED_KINDS
 ]
-SKIES = checks.validation_runs(config)
-VALIDATED = [name for name, _, _ in SKIES]
 WITH_RED_CLUMP = [name for name in SAMPLES if compared(name, "red_clump")]
 OVERVIEWS = ["samples", "samples_trends", "samples_scales"] if len(SAMPLES) > 1 else ["samples"]

@@ -5,6 +5,7 @@ rule compare_magnitudes:
     """M_Ks from geometric Gaia distances minus that of the catalogue, dwarfs and giants [mag] (Fig. 1)."""
     input:
         matched=matched_file,
+        learned=learned_file,
     output:
         fits="<results>/{sample}/tables/magnitudes.csv",
         histogram="<results>/{sample}/tables/magnitudes_histogram.csv",
@@ -33,6 +34,7 @@ rule compare_training:
     input:
         matched=matched_file,
         stars="<resources>/{sample}/stars.parquet",
+        learned=learned_file,
     output:
         histograms="<results>/{sample}/tables/training_histogram.csv",
         summary="<results>/{sample}/tables/training.csv",
@@ -48,7 +50,7 @@ rule compare_training:
     params:
         min_snr=lookup("samples/{sample}/comparison/min_snr", within=config),
         max_ebv=lookup("samples/{sample}/comparison/max_ebv_training", within=config),
-        absolute_magnitude=lookup("samples/{sample}/reference/absolute_magnitude", within=config),
+        absolute_magnitude=absolute_magnitude,
         one_row_per=lookup("samples/{sample}/one_row_per", within=config),
         code=digest("compare_training.py"),
     script:

@@ -16,6 +16,7 @@ rule retrieve:
     conda:
         "../../envs/archive.yaml"
     resources:
+        **DOWNLOADS,
         mem_mb=500,
         runtime=1440,
         downloads=1,

@@ -13,6 +13,7 @@ rule select_stars:
             },
         ),
         groups=group_file,
+        learned=learned_file,
     output:
         stars="<resources>/{sample}/stars.parquet",
         cutflow="<results>/{sample}/tables/cutflow.csv",

@@ -41,6 +41,7 @@ rule gather_validation:
     input:
         compared=collect("<results>/{sample}/tables/compared_with_truth.parquet", sample=VALIDATED),
         power=collect("<results>/{sample}/tables/truth_power.csv", sample=VALIDATED),
+        ways=collect("<results>/{sample}/tables/learned_zero_points.csv", sample=VALIDATED_LEARNING),
     output:
         coverage=report(
             "<results>/validation/coverage.csv",
@@ -55,6 +56,7 @@ rule gather_validation:
             labels={"figure": "maps, table"},
         ),
         power="<results>/validation/power.csv",
+        training="<results>/validation/training.csv",
         pulls="<results>/validation/pulls.csv",
         headline="<results>/validation/headline.txt",
     log:
@@ -68,6 +70,7 @@ rule gather_validation:
         runtime=by_input(5, 0.1),
     params:
         skies=SKIES,
+        learning=VALIDATED_LEARNING,
         code=digest("gather_validation.py"),
     script:
         "../scripts/gather_validation.py"

@@ -3,12 +3,13 @@
 import sys
 
 from gaia_offsets.columns import GAIA
+from gaia_offsets.faults import open_log
 from gaia_offsets.tables import read_table, write_table
 
 REQUIRED = ("source_id", "parallax", "astrometric_params_solved")
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     table = read_table(snakemake.input.targets, snakemake.params.columns, required=REQUIRED, vizier=GAIA)
     print(f"{len(table)} rows of {snakemake.input.targets}", file=sys.stderr)
     write_table(table, snakemake.output.matched)

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from gaia_offsets.claims import MEASURES, NotTestable, Result, Run, significance
+from gaia_offsets.faults import Fault, open_log
 from gaia_offsets.sky import pixel_centre
 from gaia_offsets.tables import write_table
+from gaia_offsets.yamlfile import read_yaml
 
 NUMBERS = ["published", "tolerance", "reproduced", "difference", "difference_sigma"]
 COLUMNS = ["id", "claim", "place", "unit", *NUMBERS, "verdict", "reason"]
@@ -27,16 +28,13 @@ KEYS = {  # kind of claim: keys it needs, besides id, text, place and unit
 OPTIONAL = ("with", "at_least", "at_most", "note", "simulated")
 
 
-class ClaimError(ValueError):
+class ClaimError(Fault, ValueError):
     """A file of claims that cannot be used; one line for each fault."""
 
 
 def read_claims(path: str | Path) -> list[dict[str, Any]]:
-    """The claims of a YAML file, checked. Raises ClaimError with every fault on its line."""
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ClaimError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())})") from None
+    """The claims of a YAML file, checked. Raises ClaimError (or YamlError) with every fault on its line."""
+    content = read_yaml(path)
     if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
         raise ClaimError(f"{path}: should be a list of claims, each a map")
     faults = [fault for number, entry in enumerate(content) for fault in _faults(number, entry)]
@@ -145,7 +143,7 @@ def _compare(claim: Mapping[str, Any], result: Result) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     settings = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
     claims = read_claims(snakemake.input.claims)
     tables = {name: pd.read_csv(path) for name, path in snakemake.input.items() if name not in ("claims", "settings")}

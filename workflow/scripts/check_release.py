@@ -1,9 +1,9 @@
 """Ask a TAP service whether it has all the tables and columns that a release block names."""
 
-import sys
 from typing import Any
 
 from gaia_offsets import adql, archive
+from gaia_offsets.faults import open_log
 from gaia_offsets.tap import Archive, ArchiveError, Missing
 
 
@@ -15,7 +15,7 @@ def check_release(service: Archive, release: dict[str, Any]) -> tuple[int, list[
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     name, url = snakemake.params.name, snakemake.params.url
     asked, missing = check_release(archive.service(url, snakemake.resources), snakemake.params.release)
     place = f"releases.{name}"

@@ -11,6 +11,7 @@ import pandas as pd
 
 from gaia_offsets import resample
 from gaia_offsets.estimators import PARALLAX_OF_BINS, PARALLAXES, SOLUTIONS, WEIGHTED, Part, trend_variables
+from gaia_offsets.faults import open_log
 from gaia_offsets.sky import pixel_index, sky_blocks
 from gaia_offsets.tables import write_table
 from gaia_offsets.weighted import (
@@ -172,7 +173,7 @@ def _excess(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     table = correction_table(
         pd.read_parquet(snakemake.input.tracers),
         Scatter(snakemake.params.reference, pd.read_csv(snakemake.input.scatter)),

@@ -8,7 +8,8 @@ import pandas as pd
 
 from gaia_offsets.comparison import column, observed_stars, read_observed
 from gaia_offsets.estimators import group_statistics
-from gaia_offsets.reference import extinction_ks, reference_columns
+from gaia_offsets.faults import open_log
+from gaia_offsets.reference import extinction_ks, magnitude_column, reference_columns
 from gaia_offsets.tables import write_table
 
 WIDTH = 0.02  # mag, bins of Fig. 1
@@ -28,7 +29,7 @@ def magnitude_differences(stars: pd.DataFrame, reference: dict[str, Any], *, max
     table = pd.DataFrame(
         {
             "kind": np.where(logg <= max_logg, "giant", "dwarf"),
-            "difference": gaia - column(stars, reference["absolute_magnitude"], "Fig. 1"),
+            "difference": gaia - column(stars, magnitude_column(reference), "Fig. 1"),
             "parallax": column(stars, "parallax", "Fig. 1"),
         }
     )
@@ -56,10 +57,10 @@ def magnitude_histogram(differences: pd.DataFrame) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     reference, one_row_per = snakemake.params.reference, snakemake.params.one_row_per
     columns = {"r_med_geo", "logg", "parallax", *reference_columns(reference)}
-    matched = read_observed(snakemake.input.matched, columns, one_row_per)
+    matched = read_observed(snakemake.input.matched, snakemake.input.learned, columns, one_row_per)
     stars = observed_stars(matched, one_row_per, min_snr=snakemake.params.min_snr)
     differences = magnitude_differences(stars, reference, max_logg=snakemake.params.max_logg)
     fits = magnitude_fits(differences, snakemake.params.gaussian)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from gaia_offsets.comparison import column
 from gaia_offsets.estimators import group_statistics
+from gaia_offsets.faults import open_log
 from gaia_offsets.matching import match_nearest, propagate
 from gaia_offsets.tables import read_table, write_table
 
@@ -87,7 +88,7 @@ def red_clump_summary(pairs: pd.DataFrame, catalogue_rows: int, gaussian: dict[s
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     stars = pd.read_parquet(snakemake.input.stars)
     clump = read_table(snakemake.input.red_clump, snakemake.params.columns, required=("ra", "dec", "distance"))
     pairs = red_clump_pairs(

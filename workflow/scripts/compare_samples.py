@@ -4,9 +4,10 @@ import sys
 from typing import Any
 
 import pandas as pd
-import yaml
 
+from gaia_offsets.faults import open_log
 from gaia_offsets.tables import TableError, write_table
+from gaia_offsets.yamlfile import read_yaml
 
 COLUMNS = ["origin", "label", "simulated", "solution", "parallax", "offset", "error", "n", "reference"]
 KEYS = {"paper", "tracers", "solution", "parallax", "offset", "error", "reference"}
@@ -31,13 +32,12 @@ def from_literature(entries: list[dict[str, Any]], path: str) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     tables = [
         from_run(pd.read_csv(path), sample["title"], simulated=sample["simulated"])
         for path, sample in zip(snakemake.input.offsets, snakemake.params.samples, strict=True)
     ]
-    with open(snakemake.input.literature, encoding="utf-8") as stream:
-        tables.append(from_literature(yaml.safe_load(stream), snakemake.input.literature))
+    tables.append(from_literature(read_yaml(snakemake.input.literature), snakemake.input.literature))
     table = pd.concat(tables, ignore_index=True).astype({"n": "Int64", "offset": "float64", "error": "float64"})
     print(f"{len(tables) - 1} samples of the run, {len(tables[-1])} published offsets", file=sys.stderr)
     write_table(table, snakemake.output.samples)

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.comparison import column, observed_stars, read_observed
+from gaia_offsets.faults import open_log
+from gaia_offsets.reference import LEARNED
 from gaia_offsets.tables import write_table
 
 OWN = {"mks": "mks", "bp_rp": "bp_rp", "ebv": "ebv", "parallax": "parallax"}  # columns of the figure: the table's
@@ -17,13 +19,22 @@ COVERED = 10  # training-like stars in a bin of Fig. 2 that make it covered
 def training_groups(
     observed: pd.DataFrame, giants: pd.DataFrame, magnitude: str, *, max_ebv: float
 ) -> dict[str, pd.DataFrame]:
-    """Training-like stars (observed ones with E(B-V) < `max_ebv`) and giants: mks, bp_rp, ebv [mag], parallax [mas]."""
-    training = observed[column(observed, "ebv", "Fig. 2") < max_ebv]
+    """Training-like stars (observed ones with E(B-V) < `max_ebv`) and giants: mks, bp_rp, ebv [mag], parallax [mas].
+
+    Where the magnitudes are learned, the training stars are known, and E(B-V) may be.
+    """
+    if learned := magnitude == LEARNED:
+        training = observed[observed["training"].to_numpy(dtype=bool)]
+    else:
+        training = observed[column(observed, "ebv", "Fig. 2") < max_ebv]
     own = {**OWN, "mks": magnitude}
-    return {
-        group: pd.DataFrame({name: column(stars, own[name], "Fig. 2") for name in own})
-        for group, stars in (("training", training), ("giants", giants))
-    }
+    groups = {}
+    for group, stars in (("training", training), ("giants", giants)):
+        known = [name for name in own if not (learned and name == "ebv" and "ebv" not in stars.columns)]
+        groups[group] = pd.DataFrame({name: column(stars, own[name], "Fig. 2") for name in known}).reindex(
+            columns=list(own)
+        )
+    return groups
 
 
 def training_histograms(groups: dict[str, pd.DataFrame]) -> pd.DataFrame:
@@ -66,9 +77,10 @@ def training_summary(groups: dict[str, pd.DataFrame], histograms: pd.DataFrame) 
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     magnitude, one_row_per = snakemake.params.absolute_magnitude, snakemake.params.one_row_per
-    matched = read_observed(snakemake.input.matched, {*OWN.values(), magnitude}, one_row_per)
+    columns = {*OWN.values(), magnitude}
+    matched = read_observed(snakemake.input.matched, snakemake.input.learned, columns, one_row_per)
     groups = training_groups(
         observed_stars(matched, one_row_per, min_snr=snakemake.params.min_snr),
         pd.read_parquet(snakemake.input.stars),

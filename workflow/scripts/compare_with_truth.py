@@ -12,6 +12,7 @@ import pandas as pd
 from scipy.spatial import cKDTree
 
 from gaia_offsets.estimators import PARALLAXES, SOLUTIONS
+from gaia_offsets.faults import open_log
 from gaia_offsets.sky import FRAMES, pixel_centre, pixel_index
 from gaia_offsets.tables import write_table
 from gaia_offsets.weighted import Scatter, hampel_weights, star_table, variances
@@ -188,7 +189,7 @@ def power(pixels: pd.DataFrame, grid: dict[str, Any]) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     quoted_in = ("global_offsets", "zero_point_scale", "trends")
     names = [*quoted_in, *(f"{kind}_{frame}" for kind in ("map", "smooth") for frame in FRAMES)]
     tables = {name: pd.read_csv(snakemake.input[name]) for name in names}

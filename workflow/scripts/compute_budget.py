@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.faults import open_log
 from gaia_offsets.reference import parallax_shift, reference_parallax
 from gaia_offsets.selection import select_stars
 from gaia_offsets.tables import read_pieces, write_table
@@ -186,7 +187,7 @@ def selection_effect(
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     cuts, reference = snakemake.params.cuts, snakemake.params.reference
     stars = pd.read_parquet(snakemake.input.stars, columns=["reference_parallax", "reference_parallax_error"])
     offsets = pd.read_csv(snakemake.input.offsets).set_index(["solution", "parallax"])["median"]

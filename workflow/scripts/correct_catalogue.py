@@ -3,10 +3,11 @@
 import sys
 
 from gaia_offsets.apply import Correction, correct_file, read_map_for
+from gaia_offsets.faults import open_log
 from gaia_offsets.published import catalogue_correction
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     catalogue = snakemake.params.catalogue
     base, first = catalogue["base"], catalogue_correction(catalogue)
     correction = Correction(

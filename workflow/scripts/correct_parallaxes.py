@@ -5,10 +5,11 @@ import sys
 import pandas as pd
 
 from gaia_offsets.corrections import with_offsets
+from gaia_offsets.faults import open_log
 from gaia_offsets.tables import check_table, write_table
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     corrections = {
         name: {**block, "path": snakemake.input.get(f"correction_{name}")}
         for name, block in snakemake.params.corrections.items()

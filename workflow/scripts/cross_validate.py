@@ -11,6 +11,7 @@ import pandas as pd
 
 from gaia_offsets import smooth
 from gaia_offsets.estimators import PARALLAXES, group_statistics
+from gaia_offsets.faults import open_log
 from gaia_offsets.resample import jackknife_error, linear_mean, without_blocks
 from gaia_offsets.segments import MAD_TO_SIGMA
 from gaia_offsets.sky import pixel_index, sky_blocks
@@ -188,7 +189,7 @@ def scores(predicted: Mapping[str, pd.DataFrame], blocks: np.ndarray) -> pd.Data
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     measured = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
     table = cross_validation(
         pd.read_parquet(snakemake.input.tracers),

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from gaia_offsets.columns import DISTANCES, GAIA, STANDARD, TMASS
+from gaia_offsets.faults import open_log
 from gaia_offsets.matching import attach, find_counterparts
 from gaia_offsets.tables import pieces, read_table, write_pieces
 
@@ -31,7 +32,7 @@ def read_tables(paths: Any, columns: dict[str, Any]) -> dict[str, pd.DataFrame |
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     params = snakemake.params
     tables = read_tables(snakemake.input, params.columns)
     found = find_counterparts(

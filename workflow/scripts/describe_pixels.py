@@ -9,6 +9,7 @@ import pandas as pd
 from gaia_offsets import resample
 from gaia_offsets.dataset import by_parallax, read_dataset, rounded, table1, write_dataset
 from gaia_offsets.estimators import fit_histogram
+from gaia_offsets.faults import open_log
 from gaia_offsets.healpix import hp
 from gaia_offsets.published import ENDINGS, EXTENDED
 from gaia_offsets.segments import Segments
@@ -108,7 +109,7 @@ def neighbour_consistency(
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     _, meta = read_dataset(snakemake.input.dataset)
     table = describe_pixels(
         pd.read_parquet(snakemake.input.tracers),

@@ -5,11 +5,12 @@ import sys
 import pandas as pd
 
 from gaia_offsets import pages
+from gaia_offsets.faults import open_log
 
 COLUMNS = ["effect", "sign", "paper_uas", "run_uas", "formula", "paper_inputs", "run_inputs", "source"]
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     budget = pd.read_csv(snakemake.input.budget)
     pages.save(
         snakemake.output.page,

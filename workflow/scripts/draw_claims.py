@@ -5,6 +5,7 @@ import sys
 import pandas as pd
 
 from gaia_offsets import pages
+from gaia_offsets.faults import open_log
 
 FIRST = ["claim", "place", "published", "reproduced", "unit", "verdict"]
 FORMATS = {"published": ".5g", "reproduced": ".4g", "difference": ".3g", "in sigma": ".1f"}
@@ -18,7 +19,7 @@ def shown(claims: pd.DataFrame) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     claims = pd.read_csv(snakemake.input.claims)
     counts = pages.count_verdicts(claims)
     pages.save(

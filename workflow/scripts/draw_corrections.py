@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from gaia_offsets import pages, style
+from gaia_offsets.faults import open_log
 
 LEFT = {"phot_g_mean_mag": "in G", "colour": "in colour", "sin_ecl_lat": r"in sin $\beta$", "sky": "on the sky"}
 OFFSETS = ("median", "weighted_mean")
@@ -99,7 +100,7 @@ def page_table(corrections: pd.DataFrame) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     corrections = pd.read_csv(snakemake.input.corrections)
     title = f"Corrections side by side: {snakemake.params.title}"
     figure = draw_corrections(corrections, title=f"{title}, 5p")

@@ -11,6 +11,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from gaia_offsets import style
+from gaia_offsets.faults import open_log
 from gaia_offsets.skymap import colour_bar, resolution, sky_note, sky_panels
 
 
@@ -39,7 +40,7 @@ def draw_counts(maps: Mapping[str, pd.DataFrame], made: Mapping[str, Any], *, ti
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     maps = {frame: pd.read_csv(snakemake.input[frame]) for frame in ("equatorial", "galactic")}
     made = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
     figure = draw_counts(maps, made, title=snakemake.params.title)

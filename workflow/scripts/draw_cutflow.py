@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from gaia_offsets import style
+from gaia_offsets.faults import open_log
 
 # Column of the cut flow: head of its list, colour of the list, its place there.
 LISTS = {
@@ -54,7 +55,7 @@ def readable(criterion: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     cutflow = pd.read_csv(snakemake.input.cutflow)
     figure = draw_cutflow(cutflow, title=snakemake.params.title)
     style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)

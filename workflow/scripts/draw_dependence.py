@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from gaia_offsets import style
+from gaia_offsets.faults import open_log
 
 
 @style.styled
@@ -34,7 +35,7 @@ def draw_dependence(curves: pd.DataFrame, *, title: str) -> Figure:
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     curves = pd.read_csv(snakemake.input.dependence)
     figure = draw_dependence(curves, title=snakemake.params.title)
     style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from gaia_offsets import style
+from gaia_offsets.faults import open_log
 
 
 @style.styled
@@ -42,7 +43,7 @@ def draw_magnitudes(histogram: pd.DataFrame, fits: pd.DataFrame, *, title: str) 
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     fits = pd.read_csv(snakemake.input.fits)
     figure = draw_magnitudes(pd.read_csv(snakemake.input.histogram), fits, title=snakemake.params.title)
     style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)

@@ -12,6 +12,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from gaia_offsets import style
+from gaia_offsets.faults import open_log
 from gaia_offsets.skymap import colour_bar, resolution, sky_note, sky_panels
 
 
@@ -46,7 +47,7 @@ def draw_maps(
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     maps = {frame: pd.read_csv(snakemake.input[frame]) for frame in ("equatorial", "galactic")}
     made = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
     looks = {"title": snakemake.params.title, "colour_range": snakemake.params.colour_range}

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from gaia_offsets import style
+from gaia_offsets.faults import open_log
 
 
 @style.styled
@@ -67,7 +68,7 @@ def label(fit: pd.Series, parallax: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     offsets = pd.read_csv(snakemake.input.offsets)
     figure = draw_offsets(pd.read_csv(snakemake.input.histograms), offsets, title=snakemake.params.title)
     style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)

@@ -8,6 +8,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from gaia_offsets import style
+from gaia_offsets.faults import open_log
 
 ABSCISSAE = {"red_clump": "red clump parallax", "mean": "error-weighted mean of both parallaxes"}
 
@@ -66,7 +67,7 @@ def draw_red_clump(
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     trend = pd.read_csv(snakemake.input.trend)
     figure = draw_red_clump(
         pd.read_parquet(snakemake.input.pairs),

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from gaia_offsets import style
+from gaia_offsets.faults import open_log
 
 
 @style.styled
@@ -33,7 +34,7 @@ def draw_sample_scales(lines: Sequence[tuple[str, pd.DataFrame]], *, title: str)
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     lines = style.sample_tables(snakemake.params.samples, snakemake.input.scale)
     figure = draw_sample_scales(lines, title="Zero point and distance scale of the samples, corrected parallaxes, 5p")
     style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)

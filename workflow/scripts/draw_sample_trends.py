@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from gaia_offsets import style
+from gaia_offsets.faults import open_log
 
 
 @style.styled
@@ -49,7 +50,7 @@ def draw_sample_trends(trends: Sequence[tuple[str, pd.DataFrame]], *, title: str
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     trends = style.sample_tables(snakemake.params.samples, snakemake.input.trends)
     figure = draw_sample_trends(trends, title="Trends of the samples")
     style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)

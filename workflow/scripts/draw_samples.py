@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from gaia_offsets import pages, style
+from gaia_offsets.faults import open_log
 
 TITLE = "Global offsets of the samples of this run and of the literature"
 LINE = ["origin", "label", "solution"]  # columns that name a line
@@ -64,7 +65,7 @@ def draw_samples(samples: pd.DataFrame, *, title: str) -> Figure:
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     samples = pd.read_csv(snakemake.input.samples, dtype={"n": "Int64"})
     figure = draw_samples(samples, title=TITLE)
     style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)

@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from gaia_offsets import style
+from gaia_offsets.faults import open_log
 
 
 @style.styled
@@ -33,7 +34,7 @@ def draw_scale(lines: pd.DataFrame, *, title: str) -> Figure:
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     lines = pd.read_csv(snakemake.input.scale)
     figure = draw_scale(lines, title=snakemake.params.title)
     style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)

@@ -12,6 +12,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from gaia_offsets import style
+from gaia_offsets.faults import open_log
 from gaia_offsets.skymap import colour_bar, sky_note, sky_panels
 
 
@@ -44,7 +45,7 @@ def draw_smooth(
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     maps = {frame: pd.read_csv(snakemake.input[frame]) for frame in ("equatorial", "galactic")}
     made = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
     figure = draw_smooth(maps, made, title=snakemake.params.title, colour_range=snakemake.params.colour_range)

@@ -7,9 +7,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from gaia_offsets import style
+from gaia_offsets.faults import open_log
 
 GROUPS = {  # the paper's colours
-    "training": ("training-like stars", "black"),
+    "training": ("training stars", "black"),
     "giants": ("giants", style.COLOURS["raw"]),
 }
 VARIABLES = {"mks": r"absolute magnitude $M_{K_s}$ [mag]", "bp_rp": "BP \N{MINUS SIGN} RP [mag]"}
@@ -42,7 +43,7 @@ def draw_training(histograms: pd.DataFrame, summary: pd.DataFrame, *, title: str
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     summary = pd.read_csv(snakemake.input.summary)
     figure = draw_training(pd.read_csv(snakemake.input.histograms), summary, title=snakemake.params.title)
     style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from gaia_offsets import style
+from gaia_offsets.faults import open_log
 
 
 @style.styled
@@ -68,7 +69,7 @@ def panel_points(ax: Axes, points: pd.DataFrame, parallax: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     trends = pd.read_csv(snakemake.input.trends)
     made = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
     figure = draw_trends(

@@ -12,6 +12,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from gaia_offsets import style
+from gaia_offsets.faults import open_log
 from gaia_offsets.skymap import Sky
 from gaia_offsets.smooth import unit_vectors
 
@@ -155,7 +156,7 @@ def draw_validation(
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     tables = {name: pd.read_csv(snakemake.input[name]) for name in ("coverage", "maps", "power", "pulls")}
     [[_, sky, seed]] = snakemake.params.skies
     [compared], [settings] = snakemake.input.compared, snakemake.input.settings

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.estimators import PARALLAXES, SOLUTIONS
+from gaia_offsets.faults import open_log
 from gaia_offsets.sky import pixel_index
 from gaia_offsets.tables import write_table
 from gaia_offsets.weighted import SCATTER, SCATTER_NSIDE, both_scatters, star_table
@@ -27,7 +28,7 @@ def scatter_table(tracers: pd.DataFrame, reference_kind: str) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     tracers = pd.read_parquet(snakemake.input.tracers)
     table = scatter_table(tracers, snakemake.params.reference)
     print(table.to_string(index=False), file=sys.stderr)

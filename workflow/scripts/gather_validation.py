@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.faults import open_log
 from gaia_offsets.tables import write_table
 
 PAPER = "gaussian_mean"  # the estimator of the paper's map
@@ -83,7 +84,33 @@ def pulls_table(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True)
 
 
-def headline(coverage: pd.DataFrame, maps: pd.DataFrame) -> str:
+WAYS = ["sky", "parallax", "zero_point_solved", "slope_solved", "adopted"]
+
+
+def training_table(table: pd.DataFrame, ways: pd.DataFrame) -> pd.DataFrame:
+    """training.csv: the weighted global offset minus the truth [uas] under every way to learn the magnitudes.
+
+    `ways` holds learned_zero_points.csv of all skies that learn. `stated_error` is that of the zero point of the
+    training, a root mean square, which the errors of the sample's own numbers leave out.
+    """
+    if ways.empty:
+        return pd.DataFrame(columns=[*WAYS, "seeds", "bias", "bias_error", "scatter", "stated_error"])
+    whole = (table["table"] == "global_offsets") & (table["quantity"] == "weighted_mean") & (table["solution"] == "5p")
+    whole = table[whole & (table["parallax"] == "corrected")]
+    off = whole.assign(off=whole["value"] - whole["truth"])[["sky", "seed", "off"]]
+    ways = ways.merge(off, on=["sky", "seed"], how="left", validate="many_to_one")
+    ways["off"] += ways["offset_shift"]
+    ways["square"] = ways["zero_point_error"] ** 2
+    ways["adopted"] = ways["adopted"].fillna("")
+    for name in ("zero_point", "slope"):
+        ways[f"{name}_solved"] = np.where(ways[name].notna(), "yes", "no")
+    groups = ways.groupby(WAYS, sort=False)
+    found = groups["off"].agg(seeds="size", bias="mean", bias_error="sem", scatter="std")
+    found["stated_error"] = np.sqrt(groups["square"].mean())
+    return found.reset_index()
+
+
+def headline(coverage: pd.DataFrame, maps: pd.DataFrame, training: pd.DataFrame) -> str:
     """What a run of `make validate` prints: the weighted global offset and the smooth map, sky by sky."""
     lines = ["Simulated skies, corrected parallaxes of 5p stars [uas]", ""]
     means = coverage[(coverage["table"] == "global_offsets") & (coverage["quantity"] == "weighted_mean")]
@@ -91,6 +118,13 @@ def headline(coverage: pd.DataFrame, maps: pd.DataFrame) -> str:
     for row in means[(means["solution"] == "5p") & (means["parallax"] == "corrected")].itertuples():
         bias = f"{row.bias:+8.2f} +- {row.bias_error:5.2f}"
         lines.append(f"{row.sky:26} {row.seeds:5d} {bias} {row.stated_error:8.2f} {row.scatter:8.2f}")
+    if len(training):
+        title = "the same, by how the magnitudes were learned"
+        lines += ["", f"{title:62}    bias +- error   stated  scatter"]
+    for row in training.itertuples():
+        how = f"{row.parallax} parallaxes, zero point {row.zero_point_solved}, slope {row.slope_solved}"
+        bias = f"{row.bias:+8.2f} +- {row.bias_error:5.2f} {row.stated_error:8.2f} {row.scatter:8.2f}"
+        lines.append(f"{row.sky:18}{how:41}{'*' if row.adopted else ' '} {bias}")
     lines += ["", f"{'smooth map, equatorial':26} pixels     number   RMSE  of the paper's   68 %   95 %"]
     for row in maps[(maps["estimator"] == "smooth") & (maps["frame"] == "equatorial")].itertuples():
         lines.append(
@@ -113,7 +147,7 @@ def gather(paths: Sequence[str], skies: Sequence[tuple[str, str, int]]) -> pd.Da
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     table = gather(snakemake.input.compared, snakemake.params.skies)
     usable = np.isfinite(table["value"] + table["error"] + table["truth"])
     print(f"{len(table)} numbers; {int((~usable).sum())} without error or truth are left out", file=sys.stderr)
@@ -121,7 +155,10 @@ if __name__ == "__main__":
     coverage, maps = coverage_table(table), maps_table(table)
     power = gather(snakemake.input.power, snakemake.params.skies)
     power = power.groupby(["sky", "map", "degree"], sort=False, as_index=False)["power"].mean()
+    learning = [sky for sky in snakemake.params.skies if sky[0] in snakemake.params.learning]
+    ways = gather(snakemake.input.ways, learning) if learning else pd.DataFrame()
     results = {"coverage": coverage, "maps": maps, "power": power, "pulls": pulls_table(table)}
+    results["training"] = training_table(table, ways)
     for name, result in results.items():
         write_table(result, snakemake.output[name])
-    Path(snakemake.output.headline).write_text(headline(coverage, maps), encoding="utf-8")
+    Path(snakemake.output.headline).write_text(headline(coverage, maps, results["training"]), encoding="utf-8")

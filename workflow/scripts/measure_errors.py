@@ -9,6 +9,7 @@ import pandas as pd
 from gaia_offsets import resample
 from gaia_offsets.covariance import mean_covariance
 from gaia_offsets.estimators import Part, by_solution, fit_histogram
+from gaia_offsets.faults import open_log
 from gaia_offsets.segments import Segments
 from gaia_offsets.sky import pixel_index, sky_blocks
 from gaia_offsets.smooth import unit_vectors
@@ -98,7 +99,7 @@ def _resampled(
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     table = error_table(
         pd.read_parquet(snakemake.input.tracers),
         Scatter(snakemake.params.reference, pd.read_csv(snakemake.input.scatter)),

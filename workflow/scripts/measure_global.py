@@ -5,11 +5,12 @@ import sys
 import pandas as pd
 
 from gaia_offsets.estimators import global_offsets, histograms
+from gaia_offsets.faults import open_log
 from gaia_offsets.tables import write_table
 from gaia_offsets.weighted import Scatter
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     tracers = pd.read_parquet(snakemake.input.tracers)
     scatter = Scatter(snakemake.params.reference, pd.read_csv(snakemake.input.scatter))
     offsets = global_offsets(tracers, snakemake.params.gaussian, scatter)

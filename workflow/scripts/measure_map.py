@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.estimators import pixel_offsets
+from gaia_offsets.faults import open_log
 from gaia_offsets.sky import FRAMES, finest_nside, pixel_index
 from gaia_offsets.tables import write_table
 from gaia_offsets.weighted import Scatter
@@ -45,7 +46,7 @@ def measure_map(
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     tracers = pd.read_parquet(snakemake.input.tracers)
     scatter = Scatter(snakemake.params.reference, pd.read_csv(snakemake.input.scatter))
     table, made = measure_map(

@@ -5,6 +5,7 @@ import sys
 import pandas as pd
 
 from gaia_offsets.estimators import PARALLAXES, SOLUTIONS
+from gaia_offsets.faults import open_log
 from gaia_offsets.tables import write_table
 from gaia_offsets.weighted import LINE, Scatter, star_table, zero_point_and_scale
 
@@ -22,7 +23,7 @@ def scale_table(tracers: pd.DataFrame, scatter: Scatter) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     scatter = Scatter(snakemake.params.reference, pd.read_csv(snakemake.input.scatter))
     table = scale_table(pd.read_parquet(snakemake.input.tracers), scatter)
     print(table.to_string(index=False), file=sys.stderr)

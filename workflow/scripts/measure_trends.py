@@ -8,11 +8,12 @@ import pandas as pd
 
 from gaia_offsets.config import expand_edges
 from gaia_offsets.estimators import trends
+from gaia_offsets.faults import open_log
 from gaia_offsets.tables import write_table
 from gaia_offsets.weighted import Scatter
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     bins = snakemake.params.trends
     table, joined = trends(
         pd.read_parquet(snakemake.input.tracers),

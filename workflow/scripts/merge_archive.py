@@ -3,10 +3,11 @@
 import sys
 
 from gaia_offsets.archive import merge_chunks, read_whole
+from gaia_offsets.faults import open_log
 from gaia_offsets.tables import write_table
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)  # left open: the traceback must reach it
+    open_log(snakemake.log[0])
     merged = merge_chunks(
         read_whole(snakemake.input.targets),
         [read_whole(chunk) for chunk in snakemake.input.chunks],

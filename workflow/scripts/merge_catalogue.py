@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from gaia_offsets import adql, archive
+from gaia_offsets.faults import open_log
 from gaia_offsets.rawfile import check_file, write_manifest
 from gaia_offsets.tap import Archive, ArchiveError
 
@@ -28,7 +29,7 @@ def merge_catalogue(
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)  # left open: the traceback must reach it
+    open_log(snakemake.log[0])
     entry, dataset = snakemake.params.entry, snakemake.wildcards.dataset
     query = entry["query"]
     # Nullable, or a missing identifier would turn the others into float64.

@@ -8,6 +8,7 @@ import pandas as pd
 
 from gaia_offsets.archive import key_columns, preselect
 from gaia_offsets.columns import GAIA
+from gaia_offsets.faults import open_log
 from gaia_offsets.tables import read_table, write_table
 
 
@@ -20,7 +21,7 @@ def prepare_targets(
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)  # left open: the traceback must reach it
+    open_log(snakemake.log[0])
     prepared, counts = prepare_targets(
         read_table(
             snakemake.input.targets, snakemake.params.columns, vizier={*GAIA} & {*key_columns(snakemake.params.by)}

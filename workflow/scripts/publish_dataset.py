@@ -7,11 +7,12 @@ from pathlib import Path
 import pandas as pd
 
 from gaia_offsets.dataset import FORMATS, table1, write_dataset
+from gaia_offsets.faults import open_log
 from gaia_offsets.footprint import map_meta, write_footprint
 from gaia_offsets.published import TABLE1
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     frame = snakemake.wildcards.frame
     made = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
     settings = {key: made[key] for key in ("nside", "ordering", "more_than")}

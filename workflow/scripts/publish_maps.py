@@ -9,6 +9,7 @@ import pandas as pd
 from astropy.io import fits
 
 from gaia_offsets.dataset import healpix_header, read_dataset
+from gaia_offsets.faults import open_log
 from gaia_offsets.published import ENDINGS, FITS_UNITS, OFFSETS
 
 
@@ -35,7 +36,7 @@ def write_map(table: pd.DataFrame, path: str | Path, *, parallax: str, meta: Map
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     table, meta = read_dataset(snakemake.input.dataset)
     for parallax in ("raw", "corrected"):
         write_map(table, snakemake.output[parallax], parallax=parallax, meta=meta)

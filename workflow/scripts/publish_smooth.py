@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from gaia_offsets.dataset import FORMATS, at_centres, rounded, write_dataset
+from gaia_offsets.faults import open_log
 from gaia_offsets.footprint import map_meta, write_footprint
 from gaia_offsets.published import ENDINGS, SMOOTH
 
@@ -24,7 +25,7 @@ def smooth_table(smooth: pd.DataFrame, *, frame: str, nside: int, ordering: str)
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     made = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
     frame, grid = snakemake.wildcards.frame, {key: made[key] for key in ("nside", "ordering")}
     table = smooth_table(pd.read_csv(snakemake.input.smooth), frame=frame, **grid)

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from gaia_offsets import adql, archive
+from gaia_offsets.faults import open_log
 from gaia_offsets.tap import Archive
 
 
@@ -26,7 +27,7 @@ def query_catalogue(service: Archive, query: dict[str, Any], *, dataset: str, pa
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)  # left open: the traceback must reach it
+    open_log(snakemake.log[0])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a cancelled run deletes its job in the archive
     query = snakemake.params.query
     dataset, part = snakemake.wildcards.dataset, int(snakemake.wildcards.part)

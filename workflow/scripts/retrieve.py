@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from gaia_offsets.download import Report, fetch
+from gaia_offsets.faults import open_log
 from gaia_offsets.rawfile import DownloadError, check_file, read_record, write_manifest
+from gaia_offsets.secret import Token, split_login
 
 
 def by_hand(dataset: str, entry: dict[str, Any], destination: Path) -> str:
@@ -39,7 +41,7 @@ def retrieve(
     entry = {key: value for key, value in entry.items() if value is not None}
     addresses = [address for address in (entry.get("url"), *entry.get("mirrors", ())) if address]
     size, earlier = entry.get("bytes"), read_record(manifest)
-    before = earlier.get("sha256") if earlier.get("url") in addresses else None
+    before = earlier.get("sha256") if earlier.get("url") in dict(map(split_login, addresses)) else None
     known = entry.get("sha256") or before
     origin: dict[str, str] = {}
     if local is None and destination.is_file() and (known or not addresses):
@@ -58,7 +60,7 @@ def retrieve(
         if local is None and not addresses:
             raise DownloadError(by_hand(dataset, entry, destination))
         first, *others = addresses if local is None else [Path(local).absolute().as_uri()]
-        wanted = {"mirrors": others, "sha256": entry.get("sha256"), "size": size}
+        wanted = {"mirrors": others, "sha256": entry.get("sha256"), "size": size, "token": Token.of(entry)}
         try:
             url, length, digest = fetch(first, destination, report=report, **wanted, **options)
         except DownloadError as error:
@@ -77,15 +79,14 @@ def log(line: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)  # left open: the message below must reach it
-    try:
-        retrieve(
-            snakemake.wildcards.dataset,
-            snakemake.params.entry,
-            snakemake.output.file,
-            snakemake.output.manifest,
-            local=snakemake.input.get("local") or None,
-            report=log,
-        )
-    except DownloadError as error:
-        sys.exit(str(error))
+    open_log(snakemake.log[0])
+    retrieve(
+        snakemake.wildcards.dataset,
+        snakemake.params.entry,
+        snakemake.output.file,
+        snakemake.output.manifest,
+        local=snakemake.input.get("local") or None,
+        report=log,
+        largest=1e9 * float(snakemake.resources.downloads_largest_gb),
+        slowest=1e3 * float(snakemake.resources.downloads_slowest_kb_s),
+    )

@@ -5,10 +5,12 @@ from typing import Any
 
 import pandas as pd
 
+from gaia_offsets.comparison import matched_spectra
+from gaia_offsets.faults import open_log
 from gaia_offsets.reference import join_group, reference_parallax
-from gaia_offsets.selection import select_stars
+from gaia_offsets.selection import refuse_empty, select_stars
 from gaia_offsets.sky import complete_angles
-from gaia_offsets.tables import read_pieces, read_table, write_table
+from gaia_offsets.tables import read_table, write_table
 
 
 def add_reference(matched: pd.DataFrame, reference: dict[str, Any], groups: pd.DataFrame | None) -> pd.DataFrame:
@@ -26,12 +28,13 @@ def read_groups(path: Any, reference: dict[str, Any]) -> pd.DataFrame | None:
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     reference = snakemake.params.reference
     groups = read_groups(snakemake.input.groups, reference)
     # The table was checked and converted when it was made: no column map here.
     matched = (
-        add_reference(complete_angles(piece), reference, groups) for piece in read_pieces(snakemake.input.matched)
+        add_reference(complete_angles(piece), reference, groups)
+        for piece in matched_spectra(snakemake.input.matched, snakemake.input.learned)
     )
     stars, cutflow, warnings = select_stars(
         matched,
@@ -41,5 +44,6 @@ if __name__ == "__main__":
         solutions=snakemake.params.solutions,
     )
     print(cutflow.to_string(index=False), *warnings, sep="\n", file=sys.stderr)
+    refuse_empty(cutflow)
     write_table(stars, snakemake.output.stars)
     write_table(cutflow, snakemake.output.cutflow)

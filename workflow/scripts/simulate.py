@@ -2,10 +2,11 @@
 
 import sys
 
+from gaia_offsets.faults import open_log
 from gaia_offsets.simulate import write_survey
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)  # left open: the traceback must reach it
+    open_log(snakemake.log[0])
     rows = write_survey(snakemake.params.survey, dict(snakemake.output.items()))
     print(f"simulated survey {snakemake.wildcards.survey}: nothing in it is a real star", file=sys.stderr)
     for table, count in rows.items():

@@ -12,6 +12,7 @@ import pandas as pd
 
 from gaia_offsets import smooth
 from gaia_offsets.estimators import PARALLAXES
+from gaia_offsets.faults import open_log
 from gaia_offsets.sky import FRAMES, pixel_index
 from gaia_offsets.tables import write_table
 from gaia_offsets.weighted import Scatter, star_table, variances
@@ -93,7 +94,7 @@ def curve_table(field: smooth.Field, stars: pd.DataFrame, terms: Mapping[str, An
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     measured = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
     grid = snakemake.wildcards.grid
     maps, curves, made = smooth_maps(

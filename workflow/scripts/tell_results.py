@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets import pages
+from gaia_offsets.faults import open_log
 from gaia_offsets.smooth import LENGTHS_DEG
 
 LEARNED = {
@@ -146,7 +147,7 @@ def _gain(row: pd.Series, column: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     names = ("cutflow", "offsets", "scatter", "scale", "pixels", "validation", "claims")
     names = [name for name in names if snakemake.input.get(name)]
     made, smooth = (

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from gaia_offsets.dataset import read_dataset
+from gaia_offsets.faults import open_log
 from gaia_offsets.pages import render
 from gaia_offsets.published import EXTENDED, META
 
@@ -26,7 +27,7 @@ def readme(datasets: Mapping[str, tuple[pd.DataFrame, Mapping[str, Any]]]) -> st
 
 
 if __name__ == "__main__":
-    sys.stderr = open(snakemake.log[0], "w", buffering=1)
+    open_log(snakemake.log[0])
     text = readme({frame: read_dataset(snakemake.input[frame]) for frame in ("equatorial", "galactic")})
     Path(snakemake.output.readme).write_text(text, encoding="utf-8")
     print(f"{len(text.splitlines())} lines", file=sys.stderr)

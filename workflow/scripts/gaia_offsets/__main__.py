@@ -10,10 +10,10 @@ from typing import Any
 import gaia_offsets
 from gaia_offsets.apply import COLUMNS, CORRECTION, ApplyError, Correction, correct_file, read_map_for
 from gaia_offsets.columns import STANDARD, VIZIER
+from gaia_offsets.faults import told
 from gaia_offsets.means import INFLATING, NEEDED, file_means
 from gaia_offsets.published import BASES, COLUMN_PREFIX, ENDINGS, MODELS, NONE, OFFICIAL, TRUE_ERROR
 from gaia_offsets.sky import FRAMES
-from gaia_offsets.tables import TableError
 
 TABLES = ".fits, .parquet, .csv[.gz], .vot or .ecsv"
 
@@ -134,8 +134,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         arguments.run(arguments)
-    except TableError as error:
-        print(error, file=sys.stderr)
+    except Exception as error:
+        if not (said := told(error)):
+            raise
+        print(said, file=sys.stderr)
         return 1
     return 0
 

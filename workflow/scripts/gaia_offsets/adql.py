@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from gaia_offsets.columns import DISTANCES, GAIA, TMASS
+from gaia_offsets.faults import Fault
 from gaia_offsets.releases import ASTROMETRY, TABLES
 
 _ALIAS = {
@@ -231,7 +232,7 @@ def _near(name: Callable[[str, str], str], radius_arcsec: float, years: float, m
 # ---------------------------------------------------------------- tables that come from a query
 
 
-class QueryError(ValueError):
+class QueryError(Fault, ValueError):
     """A `query` block that cannot be written as ADQL; the message is one line."""
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.adql import HOP
+from gaia_offsets.adql import HOP, hops
 from gaia_offsets.columns import DISTANCES, GAIA, MATCH, TMASS
 from gaia_offsets.healpix import hp
 from gaia_offsets.matching import match_nearest, propagate, separation_arcsec, unit_vectors
@@ -29,8 +29,15 @@ def service(url: str, resources: Mapping[str, Any]) -> Archive:
     return Archive(url, **{name: kind(resources[f"archive_{name}"]) for name, kind in kinds.items()})
 
 
+# What identifiers of an unknown release may be, the first of equals preferred.
+KINDS = ("source_id", "dr2_source_id", "dr3_source_id")
+
+
 def key_columns(by: str) -> tuple[str, ...]:
-    """Columns of the targets that a cross-match by position, source_id, dr2_source_id or dr3_source_id needs."""
+    """Columns of the targets that a cross-match by position, source_id, dr2_source_id or dr3_source_id needs.
+
+    By identifier they are those of a position: where gaia_source_id leads nowhere, that is asked by.
+    """
     own = {"source_id": "source_id", "dr2_source_id": "gaia_dr2_source_id", "dr3_source_id": "gaia_dr3_source_id"}
     return (own[by],) if by in own else ("target_ra", "target_dec")
 
@@ -52,12 +59,14 @@ def preselect(
     Used are the cuts on columns of the targets table that hold for every solution. A spectrum is left out only if
     neither it nor any spectrum that could be of the same star (within 2 `radius_arcsec`, or with the same identifier)
     passes all of them: later all spectra of a star are reduced to one, and that must be the same one. Spectra without
-    a position or identifier are left out.
+    a position or identifier are left out. By identifier the position decides, too: an identifier is believed only
+    within `radius_arcsec` of it, so two spectra that find the same source lie within 2 `radius_arcsec` as well.
 
     Raises TableError where the key columns are missing or a column would be overwritten by the archive's.
     """
     keys = list(key_columns(by))
-    missing = [name for name in keys if name not in targets.columns]
+    needed = [*keys, "gaia_source_id"] if by == "identifier" else keys
+    missing = [name for name in needed if name not in targets.columns]
     if missing:
         raise TableError(
             f"targets: no column {missing[0]!r}, which crossmatch.by: {by} needs; name it in targets.columns"
@@ -74,7 +83,7 @@ def preselect(
         passed &= cut_mask(targets, cut)
         lines.append(f"cut on {cut['column']}: {int(passed.sum())} pass so far")
     left = np.flatnonzero(known & ~passed)
-    if by == "position":
+    if by in ("position", "identifier"):
         ra, dec = targets["target_ra"].to_numpy(), targets["target_dec"].to_numpy()
         near, _, _ = match_nearest(ra[left], dec[left], ra[passed], dec[passed], 2 * radius_arcsec)
         kin = near >= 0
@@ -95,7 +104,7 @@ def chunk_rows(targets: pd.DataFrame, chunk: int, chunks: int, *, by: str) -> np
     """
     known = targets[list(key_columns(by))].notna().all(axis=1)
     rows = np.flatnonzero((targets["preselected"] & known).to_numpy(dtype=bool))
-    if by == "position":
+    if by in ("position", "identifier"):
         ra, dec = targets["target_ra"].to_numpy()[rows], targets["target_dec"].to_numpy()[rows]
         place = hp.ang2pix(4096, ra, dec, nest=True, lonlat=True)
     else:
@@ -111,6 +120,7 @@ def choose_counterparts(
     by: str,
     radius_arcsec: float,
     years: float,
+    agree: bool = False,
     more_columns: Sequence[str] = (),
 ) -> pd.DataFrame:
     """The best candidate of each target: one row a target, sorted by target_id, nulls where there is none.
@@ -118,11 +128,16 @@ def choose_counterparts(
     By position: candidates are carried `years` (from the release's epoch to the targets') by their proper motion, and
     must lie within `radius_arcsec` of the target then; the nearest is best. By an identifier of an earlier release: the
     smallest difference in G, then the smallest distance, each summed over the hops of the archive's own match (columns
-    adql.HOP with the number of the hop; an unknown difference comes last). Ties go to the lower source_id. Columns:
-    target_id, GAIA, TMASS, DISTANCES, `more_columns` (numbers), match_separation [arcsec], match_neighbours.
+    adql.HOP with the number of the hop; an unknown difference comes last); with `agree` only among those that lie
+    within `radius_arcsec`, as by position, and with that separation. Ties go to the lower source_id.
+
+    Columns: target_id, GAIA, TMASS, DISTANCES, `more_columns` (numbers), match_separation [arcsec], match_neighbours.
     """
     found = candidates[candidates["source_id"].notna()].reset_index(drop=True)
-    if by == "position":
+    if by != "position":
+        found["_distance"], found["_fainter"] = (_over_hops(found, name) for name in HOP)
+        found["match_separation"] = found["_distance"] / 1000.0
+    if by == "position" or agree:
         motions = [found[name].to_numpy(dtype=float) for name in ("ra", "dec", "pmra", "pmdec")]
         place = (
             targets.set_index("target_id").loc[found["target_id"], ["target_ra", "target_dec"]].to_numpy(dtype=float)
@@ -130,11 +145,8 @@ def choose_counterparts(
         then = unit_vectors(*propagate(*motions, years))
         found["match_separation"] = separation_arcsec(unit_vectors(place[:, 0], place[:, 1]), then)
         found = found[found["match_separation"] <= radius_arcsec]
-    else:
-        distance, found["_fainter"] = (_over_hops(found, name) for name in HOP)
-        found["match_separation"] = distance / 1000.0
     # A source with two 2MASS entries comes twice; the one with the smaller error stays.
-    ties = ["target_id", "_fainter", "match_separation", "source_id", "ks_msigcom", "ks_m"]
+    ties = ["target_id", "_fainter", "_distance", "match_separation", "source_id", "ks_msigcom", "ks_m"]
     ties = [name for name in ties if name in found]
     found = found.sort_values(ties, kind="stable").drop_duplicates(["target_id", "source_id"])
     neighbours = found.groupby("target_id").size()
@@ -146,6 +158,17 @@ def choose_counterparts(
         chosen[name] = pd.to_numeric(chosen[name]).astype("Float64").astype("float64")
     checked = check_table(chosen, list(chosen.columns), "answer of the archive")
     return checked.rename_axis("target_id").reset_index()
+
+
+def identified(targets: pd.DataFrame, kind: str) -> pd.DataFrame:
+    """The targets that have a gaia_source_id (above 0), with it in the key column of `kind` (one of KINDS)."""
+    known = targets[(targets["gaia_source_id"] > 0).fillna(False).to_numpy(dtype=bool)]
+    return known.assign(**{key_columns(kind)[0]: known["gaia_source_id"]})
+
+
+def possible_kinds(release: Mapping[str, Any]) -> list[str]:
+    """The KINDS that a release has tables for."""
+    return [kind for kind in KINDS if all(release.get(role) for role, _, _ in hops(dict(release), kind))]
 
 
 def _over_hops(found: pd.DataFrame, name: str) -> np.ndarray:

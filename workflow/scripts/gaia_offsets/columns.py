@@ -68,11 +68,14 @@ TARGETS: dict[str, Column] = {
     "reference_parallax_error": _c("float", "mas", 0, 1e3, "standard error of the reference parallax"),
     "gaia_dr2_source_id": _c("int", "", 1, 2**63 - 1, "Gaia DR2 source identifier"),
     "gaia_dr3_source_id": _c("int", "", 1, 2**63 - 1, "Gaia DR3 source identifier, for a later release"),
+    "gaia_source_id": _c(
+        "int", "", -(2**63), 2**63 - 1, "Gaia identifier of a release to be found out; 0 or less: none"
+    ),
 }
 MATCH: dict[str, Column] = {
     "preselected": _c("bool", "", 0, 1, "false where the target was left out before the archive was asked"),
     "match_separation": _c("float", "arcsec", 0, 3600, "distance to the Gaia counterpart at the target's epoch"),
-    "match_neighbours": _c("int", "", 0, 1e6, "Gaia sources within the match radius"),
+    "match_neighbours": _c("int", "", 0, 1e6, "Gaia sources within the match radius, or by the identifier"),
 }
 OFFSETS: dict[str, Column] = {
     "solution": _c("text", "", 0, 0, "5p or 6p"),
@@ -101,6 +104,12 @@ VIZIER: dict[str, str] = {
     "ruwe": "RUWE",
 }
 STANDARD: dict[str, Column] = {**GAIA, **TMASS, **DISTANCES, **TARGETS, **MATCH, **OFFSETS}
+
+# What a catalogue to be corrected may bring; `correction` is our name of the column that column:NAME names.
+CATALOGUE: tuple[str, ...] = (
+    *("parallax", "ra", "dec", "l", "b", "astrometric_params_solved", "phot_g_mean_mag", "nu_eff_used_in_astrometry"),
+    *("pseudocolour", "ecl_lat", "parallax_error", "ruwe", "correction"),
+)
 
 # Order of the columns of tracers.parquet.
 TRACERS: tuple[str, ...] = (

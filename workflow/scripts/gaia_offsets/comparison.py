@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from gaia_offsets.selection import best_rows
-from gaia_offsets.tables import TableError, read_pieces
+from gaia_offsets.tables import TableError, as_numbers, read_pieces
 
 
 def column(table: pd.DataFrame, name: str, figure: str) -> np.ndarray:
@@ -19,13 +19,32 @@ def column(table: pd.DataFrame, name: str, figure: str) -> np.ndarray:
             f"{figure}: the cross-matched table has no column {name!r}; name the file's column in `columns:` of the "
             "sample, or set its `comparison` to null"
         )
-    return table[name].to_numpy(dtype=float, na_value=np.nan)
+    return as_numbers(table[name], f"{figure}: {name!r}")
 
 
-def read_observed(path: Any, columns: Iterable[str], one_row_per: dict[str, Any] | None) -> pd.DataFrame:
-    """Spectra with a Gaia counterpart of a cross-matched table: `columns` and what `observed_stars` needs."""
+def matched_spectra(
+    path: str, learned: str | list[str], columns: Collection[str] | None = None
+) -> Iterator[pd.DataFrame]:
+    """Pieces of the cross-matched spectra, with what the rule learn_magnitudes says of them where the sample has that.
+
+    Of `columns` (all where not given) those that the table has.
+    """
+    pieces = read_pieces(path, columns)
+    if not learned:
+        yield from pieces
+        return
+    for piece, more in zip(pieces, read_pieces(learned), strict=True):
+        if len(piece) != len(more):
+            raise TableError(f"{learned}: its rows are not those of {path}; make it again")
+        yield piece.assign(**more)
+
+
+def read_observed(
+    path: str, learned: str | list[str], columns: Collection[str], one_row_per: dict[str, Any] | None
+) -> pd.DataFrame:
+    """Spectra with a Gaia counterpart: `columns` and what `observed_stars` needs."""
     keys = (*one_row_per["columns"], one_row_per.get("prefer"), one_row_per.get("ties")) if one_row_per else ()
-    pieces = read_pieces(path, {*columns, "source_id", "snr", *keys})
+    pieces = matched_spectra(path, learned, {*columns, "source_id", "snr", *keys})
     return pd.concat([piece[piece["source_id"].notna()] for piece in pieces], ignore_index=True)
 
 

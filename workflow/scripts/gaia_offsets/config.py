@@ -9,34 +9,54 @@ import itertools
 import math
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from gaia_offsets import releases
-from gaia_offsets.columns import STANDARD
+from gaia_offsets.columns import CATALOGUE, STANDARD, TARGETS
+from gaia_offsets.faults import Fault
 from gaia_offsets.published import catalogue_correction, pairing_faults
+from gaia_offsets.secret import hide_logins
+from gaia_offsets.yamlfile import YamlError, read_yaml
 
 Config = dict[str, Any]
 MAX_BINS = 10_000
 INHERITING = ("samples", "surveys", "releases")
 FOLDER = re.compile(r"\w[\w .+-]*")
-FOLDER_RULE = "it takes letters, digits, _ . + - and blanks, and begins with a letter, a digit or _"
-FILE = r"^[A-Za-z0-9_.+-]+$"  # the schema's pattern of a dataset's file
+FOLDER_RULE = (
+    "it takes letters, digits, _ . + - and blanks, begins with a letter, a digit or _, and has 200 bytes at most"
+)
+FILE = r"^[A-Za-z0-9_+-][A-Za-z0-9_.+-]*$"  # the schema's pattern of a dataset's file
+TABLE = re.compile(r"\.(csv|fits|fit|vot|votable|xml|ecsv|parquet)(\.gz)?\Z", re.IGNORECASE)
+NAMED_TABLE = "its name should end in .csv[.gz], .fits, .vot, .ecsv or .parquet"
+WHOLE = re.compile(r"\.(vot|votable|xml|ecsv)(\.gz)?\Z", re.IGNORECASE)  # read as a whole to know their columns
+LARGEST_PEEK = 20_000_000  # bytes of such a file
+LONGEST = 200  # bytes of a file's name; a file system takes 255, and some endings are added
+# Units that convert into one another: what most configs use; others are looked up in astropy.
+UNITS = ({"pc", "kpc"}, {"mas", "uas", "arcsec", "deg"}, {"mas / yr", "mas/yr"})
 AUTO = "^auto$"  # the schema's pattern of a number that may be left to the workflow
 # Columns that come only after the cuts.
 AFTER_THE_CUTS = ("zero_point", "parallax_corrected", "offset_raw", "offset_corrected")
 
 
-class ConfigError(ValueError):
+class ConfigError(Fault, ValueError):
     """A config that cannot be run; one line for each fault, with its dotted path."""
 
 
-def load_yaml(path: str | Path) -> Config:
-    """The schema of the config, or settings that lie below it (YAML files)."""
-    return yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+def load_yaml(*paths: str | Path) -> Config:
+    """What config files say, the later over the earlier. Raises ConfigError with every fault of all of them."""
+    configs, faults = [], []
+    for path in paths:
+        try:
+            configs.append(content := read_yaml(path) or {})
+            if not isinstance(content, dict):
+                faults.append(f"{path}: should be a map of keys, it is a {type(content).__name__}")
+        except YamlError as error:
+            faults.append(str(error))
+    if faults:
+        raise ConfigError("\n".join(faults))
+    return functools.reduce(merge, configs, {})
 
 
 def run_name(config: Config, files: Sequence[str | Path], own: str | Path) -> str:
@@ -106,14 +126,14 @@ def add_validation(config: Config) -> None:
     if any(_validation_faults(config)):
         return
     for name, sky, seed in validation_runs(config):
-        block = config["validation"]
-        offset = block["skies"][sky].get("offset") or {}
-        config["surveys"][name] = {**block["survey"], "seed": seed, "offset": offset}
+        block, own = config["validation"], config["validation"]["skies"][sky]
+        survey = merge(block["survey"], own.get("survey") or {})
+        config["surveys"][name] = {**survey, "seed": seed, "offset": own.get("offset") or {}}
         tables = {table: {"dataset": f"{name}_{table}"} for table in SIMULATED_TABLES}
         config["datasets"] |= {f"{name}_{table}": {"simulated": {"survey": name, "table": table}} for table in tables}
         match = {"gaia": tables["gaia_source"], "tmass": tables["tmass"], "distances": tables["distances"]}
         config["samples"][name] = {
-            "like": block["sample"],
+            "like": own.get("sample") or block["sample"],
             "title": f"Simulated sky {sky}, seed {seed}",
             "targets": tables["targets"],
             "crossmatch": {"backend": "local", **match},
@@ -150,6 +170,7 @@ def resolve(config: Config, schema: Config) -> Config:
                 broken = f"{section}.{str(error).split('.')[1]}."
     _add_defaults(resolved, schema["$defs"]["sample"]["properties"])
     _add_measure(resolved)
+    list(_as_far_as_possible(map(_erase_columns, [resolved])))
     faults += [*_schema_faults(resolved, schema), *_not_finite(resolved)]
     for check in (
         _run_faults,
@@ -167,7 +188,7 @@ def resolve(config: Config, schema: Config) -> Config:
         inherited = _inherited_faults(faults, config)
         # What an entry lacks because its `like` leads nowhere is no fault of its own.
         inherited |= {fault for fault in faults if broken and fault.startswith(broken) and ": missing" in fault}
-        raise ConfigError("\n".join(fault for fault in faults if fault not in inherited))
+        raise ConfigError(hide_logins("\n".join(fault for fault in faults if fault not in inherited)))
     for name, entry in resolved["datasets"].items():
         if entry.get("query") and releases.roles(entry["query"]):
             [release] = _releases_of(name, resolved)
@@ -191,6 +212,14 @@ def _add_defaults(config: Config, properties: Config) -> None:
                 erased = key in sample and sample[key] is None and "null" not in node.get("type", ())
                 if "default" in node and (key not in sample or erased):
                     sample[key] = copy.deepcopy(node["default"])
+
+
+def _erase_columns(config: Config) -> None:
+    """Entries of column maps that a sample set to null, against those of the sample that it is like."""
+    for entry in config["samples"].values():
+        for block in table_blocks(entry).values():
+            if isinstance(block.get("columns"), dict):
+                block["columns"] = {name: column for name, column in block["columns"].items() if column is not None}
 
 
 def _add_measure(config: Config) -> None:
@@ -293,9 +322,14 @@ def _near(word: Any, words: Any) -> str:
 
 
 def _schema_faults(config: Config, schema: Config) -> Iterator[str]:
-    from jsonschema import Draft202012Validator
+    from jsonschema import Draft202012Validator, ValidationError, validators
 
-    errors = Draft202012Validator(schema).iter_errors(config)
+    def pattern(validator: Any, wanted: str, value: Any, _: Config) -> Iterator[ValidationError]:
+        # `$` of a regular expression lets a line break pass that ends the text.
+        if isinstance(value, str) and (not re.search(wanted, value) or value.endswith("\n")):
+            yield ValidationError(f"{value!r} does not match {wanted!r}")
+
+    errors = validators.extend(Draft202012Validator, {"pattern": pattern})(schema).iter_errors(config)
     for error in sorted(errors, key=lambda e: ([str(p) for p in e.absolute_path], e.message)):
         path = ".".join(str(part) for part in error.absolute_path)
         prefix = f"{path}." if path else ""
@@ -317,6 +351,9 @@ def _schema_faults(config: Config, schema: Config) -> Iterator[str]:
             wanted = error.validator_value
             wanted = " or ".join(wanted) if isinstance(wanted, list) else wanted
             yield f"{path}: {error.instance!r} is not of type {wanted}"
+        elif error.validator == "maxLength":
+            long, most = error.instance, error.validator_value
+            yield f"{path}: {long[:40] + '...'!r} has {len(long)} characters; {most} at most"
         elif error.validator == "pattern" and error.validator_value == AUTO:
             yield f"{path}: {error.instance!r} is neither a whole number nor auto"
         elif error.validator == "pattern" and "description" not in error.schema:
@@ -342,7 +379,7 @@ def _run_faults(config: Config) -> Iterator[str]:
         if name not in config["samples"]:
             yield f"run.samples: {name!r} is not one of samples{_near(name, config['samples'])}"
     name = config["run"].get("name")
-    if isinstance(name, str) and not FOLDER.fullmatch(name):
+    if isinstance(name, str) and (not FOLDER.fullmatch(name) or len(name.encode()) > LONGEST):
         yield f"run.name: {name!r} makes no folder; {FOLDER_RULE}"
     if "runs" in config["samples"]:
         yield "samples.runs: results/runs/ is the folder of the runs; choose another name"
@@ -354,10 +391,59 @@ def _dataset_faults(config: Config) -> Iterator[str]:
         if simulated and simulated["survey"] not in config["surveys"]:
             near = _near(simulated["survey"], config["surveys"])
             yield f"datasets.{name}.simulated.survey: {simulated['survey']!r} is not one of surveys{near}"
-        if not simulated and not entry.get("file"):
+        file = entry.get("file")
+        if not simulated and not file:
             yield f"datasets.{name}.file: missing; name for it under resources/raw/, of letters, digits and _ . + -"
+        elif file and re.fullmatch(FILE, file) and not TABLE.search(file):
+            yield f"datasets.{name}.file: {file!r} is no kind of table that is known; {NAMED_TABLE}"
+        if path := entry.get("path"):
+            yield from _path_faults(f"datasets.{name}.path", path)
+            if file and _same_place(path, f"resources/raw/{name}/{file}"):
+                yield (
+                    f"datasets.{name}.path: {path!r} is where the workflow puts its own copy; leave path out (a file "
+                    "that lies there is taken), or move the file"
+                )
         if entry.get("query"):
             yield from _as_far_as_possible(_query_faults(f"datasets.{name}", entry))
+        token = entry.get("token") or {}
+        for address in (entry.get("url"), *entry.get("mirrors", ())) if token else ():
+            if re.search(rf"[?&]{re.escape(token['parameter'])}=", address or ""):
+                yield (
+                    f"datasets.{name}: an address holds {token['parameter']}=...; take it out there, its value comes "
+                    f"from the environment variable {token['variable']}"
+                )
+
+
+def _path_faults(where: str, path: str) -> Iterator[str]:
+    """What cannot be the path of one file."""
+    if re.search(r"[{}\n\r\0]", path):
+        yield f"{where}: {path!r} holds braces or line breaks, which Snakemake takes for its own; rename the file"
+    elif re.match(r"\w+://", path):
+        yield f"{where}: {path!r} is an address, not a path; a dataset's address stands in its url"
+    elif len(Path(path).name.encode()) > LONGEST:
+        yield f"{where}: the name has {len(Path(path).name.encode())} bytes, {LONGEST} at most; take a shorter one"
+    elif Path(path).is_dir():
+        yield f"{where}: {path!r} is a folder; name the file in it"
+
+
+def _same_place(path: str, other: str) -> bool:
+    return Path(path).resolve() == Path(other).resolve()
+
+
+def _unit_fault(name: str, entry: str | Config) -> str | None:
+    """Why the unit of a file's column cannot be converted to that of the standard column `name`; None where it can."""
+    unit, standard = entry.get("unit") if isinstance(entry, dict) else None, STANDARD.get(name)
+    if not unit or standard is None or unit == standard.unit or any({unit, standard.unit} <= group for group in UNITS):
+        return None
+    try:
+        from gaia_offsets.tables import TableError, unit_factor
+    except ImportError:  # Snakemake's environment need not have what the rules have; then they look
+        return None
+    try:
+        unit_factor(unit, standard.unit, "")
+    except TableError as error:
+        return f"unit: {str(error).removeprefix(': unit ')}"
+    return None
 
 
 def _releases_of(dataset: str, config: Config) -> list[str]:
@@ -445,6 +531,9 @@ def _correction_faults(config: Config) -> Iterator[str]:
         path = f"corrections.{name}"
         if name in ("raw", "corrected"):
             yield f"{path}: raw and corrected are names of parallaxes; choose another name"
+        for key in ("file", "dataset"):
+            if block.get(key):
+                yield from _path_faults(f"{path}.{key}", block[key])
         needed, optional = CORRECTIONS.get(block["kind"], ((), ()))
         yield from (f"{path}.{key}: missing; kind {block['kind']} needs it" for key in needed if not block.get(key))
         for key in block:
@@ -461,11 +550,19 @@ def _correction_faults(config: Config) -> Iterator[str]:
 
 
 def _validation_faults(config: Config) -> Iterator[str]:
-    block = config.get("validation")
-    for key, section in (("sample", "samples"), ("survey.like", "surveys")) if block else ():
-        name = block["sample"] if key == "sample" else block["survey"].get("like")
-        if name is not None and name not in config[section]:
-            yield f"validation.{key}: {name!r} is not one of {section}{_near(name, config[section])}"
+    block = config.get("validation") or {}
+    blocks = {f"validation.skies.{sky}": entry for sky, entry in (block.get("skies") or {}).items()}
+    for path, entry in ({"validation": block} | blocks).items():
+        survey = entry.get("survey") or {}
+        for key, name, section in (
+            ("sample", entry.get("sample"), "samples"),
+            ("survey.like", survey.get("like"), "surveys"),
+        ):
+            if name is not None and name not in config[section]:
+                yield f"{path}.{key}: {name!r} is not one of {section}{_near(name, config[section])}"
+        for key, instead in (("seed", "seeds"), ("offset", "offset")):
+            if key in survey:
+                yield f"{path}.survey.{key}: not here; each sky has its own, validation.skies.NAME.{instead}"
 
 
 def _samples_faults(config: Config) -> Iterator[str]:
@@ -507,6 +604,15 @@ def _catalogue_faults(config: Config) -> Iterator[str]:
             yield f"catalogues.{name}.sample: {entry['sample']!r} is not one of samples{near}"
         if "correction" in entry and "with_official" in entry:
             yield f"catalogues.{name}.with_official: give this or correction, not both"
+        ending = catalogue_ending(entry["path"])
+        yield from _path_faults(f"catalogues.{name}.path", entry["path"])
+        if _same_place(entry["path"], f"results/{entry['sample']}/corrected/{name}.{ending}"):
+            yield f"catalogues.{name}.path: {entry['path']!r} is where its corrected copy goes; move the file"
+        for ours, own in (entry.get("columns") or {}).items():
+            if ours not in CATALOGUE:
+                yield f"catalogues.{name}.columns.{ours}: none of {', '.join(CATALOGUE)}{_near(ours, CATALOGUE)}"
+            elif fault := _unit_fault(ours, own):
+                yield f"catalogues.{name}.columns.{ours}.{fault}"
         for key, reason in pairing_faults(entry["base"], entry.get("map"), correction=catalogue_correction(entry)):
             yield f"catalogues.{name}.{key}: {reason}"
 
@@ -532,6 +638,59 @@ def table_blocks(sample: Config) -> dict[str, Config]:
     return {path: block for path, block in blocks.items() if block}
 
 
+def table_faults(config: Config, shipped: Mapping[str, str | Path]) -> Iterator[str]:
+    """Columns that tables of the run's samples lack, of tables that are at hand: what would else show after hours.
+
+    `config` is the complete one; `shipped` are the files of the workflow itself, by dataset.
+    """
+    try:
+        from gaia_offsets.tables import column_names
+    except ImportError:  # Snakemake's environment need not have what the rules have; then they look
+        return
+    for name in config["run"]["samples"]:
+        sample = config["samples"][name]
+        blocks = table_blocks(sample)
+        mapped = {ours for block in blocks.values() for ours in block.get("columns") or {}}
+        for where, block in blocks.items():
+            dataset, entry = block["dataset"], config["datasets"][block["dataset"]]
+            places = (entry.get("path"), shipped.get(dataset), f"resources/raw/{dataset}/{entry.get('file')}")
+            file = next((str(place) for place in places if place and Path(place).is_file()), None)
+            if (
+                file is None
+                or entry.get("simulated")
+                or (Path(file).stat().st_size > LARGEST_PEEK and WHOLE.search(file))
+            ):
+                continue
+            try:
+                present = column_names(file)
+            except Exception:  # the rule that reads it tells why
+                continue
+            for ours, own in (block.get("columns") or {}).items():
+                source = own["column"] if isinstance(own, dict) else own
+                if source not in present:
+                    near = _near(source, present)
+                    yield f"samples.{name}.{where}.columns.{ours}: {file} has no column {source!r}{near}"
+            for key, column in _brought(sample, where):
+                if column not in mapped and column not in present:
+                    yield (
+                        f"samples.{name}.{key}: {file} has no column {column!r}; name the file's column in "
+                        f"samples.{name}.{where}.columns"
+                    )
+
+
+def _brought(sample: Config, where: str) -> Iterator[tuple[str, str]]:
+    """Paths below the sample and the columns that only this table of it can give."""
+    reference = sample["reference"]
+    if where == "reference.group":
+        yield from (("reference.group.key", reference["group"]["key"]), ("reference.kind", "distance"))
+    if where == "targets":
+        kinds = {"distance": "distance", "distance_modulus": "distance_modulus", "parallax": "reference_parallax"}
+        if reference["kind"] in kinds:
+            yield "reference.kind", kinds[reference["kind"]]
+        cuts = ((f"cuts.{number}.column", cut["column"]) for number, cut in enumerate(sample["cuts"]))
+        yield from ((key, name) for key, name in (*_reference_columns(reference), *cuts) if name in TARGETS)
+
+
 def _sample_faults(path: str, sample: Config, config: Config) -> Iterator[str]:
     own = set()
     for where, block in table_blocks(sample).items():
@@ -554,6 +713,8 @@ def _sample_faults(path: str, sample: Config, config: Config) -> Iterator[str]:
                 f"{path}.{where}: {name} corrects {' and '.join(its)}, not {sample['release']}: take none, or a "
                 "correction of kind column where the release gives one"
             )
+    if sample.get("claims"):
+        yield from _path_faults(f"{path}.claims", sample["claims"])
     release = config["releases"].get(sample["release"], {})
     fetched = (release.get("more_columns") or ()) if sample["crossmatch"]["backend"] == "archive" else ()
     known = own | set(STANDARD) | set(fetched)
@@ -594,7 +755,7 @@ def _crossmatch_faults(sample: Config, config: Config) -> Iterator[str]:
     match, release = sample["crossmatch"], config["releases"].get(sample["release"], {})
     backend, by = match["backend"], match.get("by")
     needed = {"local": ["gaia", "epoch", "radius_arcsec", "tmass_radius_arcsec"], "archive": ["by"]}.get(backend, [])
-    if backend == "archive" and by == "position":
+    if backend == "archive" and by in ("position", "identifier"):
         needed += ["epoch", "radius_arcsec"]
     for key in needed:
         if match.get(key) is None:
@@ -611,6 +772,8 @@ def _column_faults(sample: Config) -> Iterator[str]:
     for where, block in table_blocks(sample).items():
         for name, entry in (block.get("columns") or {}).items():
             if name in STANDARD:
+                if fault := _unit_fault(name, entry):
+                    yield f"{where}.columns.{name}.{fault}"
                 continue
             if isinstance(entry, dict) and entry.get("unit"):
                 yield f"{where}.columns.{name}.unit: only standard columns are converted{_near(name, STANDARD)}"
@@ -636,8 +799,12 @@ def _cut_faults(cut: Config) -> Iterator[str]:
         yield f"value: {value!r} is text, op {op} compares numbers"
 
 
+LABELS = ("teff", "logg", "feh")  # of a learned magnitude where the config names none
+
+
 _NEEDED = {
     "absolute_magnitude": ("absolute_magnitude", "apparent_magnitude"),
+    "learned_magnitude": ("apparent_magnitude",),
     "group_distance": ("group",),
     "constant": ("value_mas",),
 }
@@ -648,6 +815,10 @@ def _reference_faults(reference: Config) -> Iterator[str]:
     for key in _NEEDED.get(kind, ()):
         if reference.get(key) is None:
             yield f"{key}: missing; kind {kind} needs it"
+    if reference.get("learn") is not None and kind != "learned_magnitude":
+        yield f"learn: kind {kind} learns nothing"
+    for number, cut in enumerate((reference.get("learn") or {}).get("cuts") or ()):
+        yield from (f"learn.cuts.{number}.{fault}" for fault in _cut_faults(cut))
     if extinction and ("column" in extinction) == ("blue" in extinction):
         yield "extinction: either column and coefficient, or blue, red, intrinsic and coefficient"
     elif "blue" in extinction and not {"red", "intrinsic"} <= set(extinction):
@@ -663,10 +834,22 @@ def _reference_columns(reference: Config) -> Iterator[tuple[str, str]]:
     for key in ("column", "blue", "red", "intrinsic"):
         if isinstance(extinction.get(key), str):
             yield f"reference.extinction.{key}", extinction[key]
+    if reference["kind"] == "learned_magnitude":
+        learn = reference.get("learn") or {}
+        yield from (
+            (f"reference.learn.labels.{place}", name) for place, name in enumerate(learn.get("labels") or LABELS)
+        )
+        if learn.get("check"):
+            yield "reference.learn.check", learn["check"]
+        for place, cut in enumerate(learn.get("cuts") or ()):
+            yield f"reference.learn.cuts.{place}.column", cut["column"]
 
 
-if __name__ == "__main__":  # for the Makefile: the name of the run of some config files, after the workflow's own
+if __name__ == "__main__":  # for the Makefile: checks config files, the workflow's own first, and prints the run's name
+    workflow = Path(__file__).parents[2]
     try:
-        print(run_name(functools.reduce(merge, map(load_yaml, sys.argv[1:]), {}), sys.argv[2:], sys.argv[1]))
-    except (ConfigError, OSError, yaml.YAMLError) as error:
+        found = load_yaml(workflow / "settings.yaml", *sys.argv[1:])
+        resolve(found, load_yaml(workflow / "schemas/config.schema.yaml"))
+        print(run_name(found, sys.argv[2:], sys.argv[1]))
+    except ConfigError as error:
         sys.exit(str(error))

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = "gaia_offsets"
+SILENT = f"{PACKAGE}.faults"  # how a script ends changes no result
 
 
 def fingerprint(folder: str | Path, script: str) -> str:
@@ -52,7 +53,7 @@ def _code_and_imports(folder: Path, path: Path) -> tuple[str, tuple[Path, ...]]:
         ):
             # A body of nothing but a docstring is a `pass`.
             node.body[0] = ast.Pass()
-    names = [PACKAGE, *(name for name in names if name.split(".")[0] == PACKAGE)]
+    names = [PACKAGE, *(name for name in names if name.split(".")[0] == PACKAGE and name != SILENT)]
     places = [folder.joinpath(*name.split(".")) for name in dict.fromkeys(names)]
     modules = [place / "__init__.py" if place.is_dir() else place.with_suffix(".py") for place in places]
     code = hashlib.sha256(ast.dump(tree).encode()).hexdigest()

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from gaia_offsets.faults import Fault
+
 HEAD = 1 << 16  # bytes that tell the kind
 # How a file with this ending begins, and what it is called; `.gz` is undone first.
 KINDS = {
@@ -22,7 +24,7 @@ KINDS = {
 }
 
 
-class DownloadError(RuntimeError):
+class DownloadError(Fault, RuntimeError):
     """A file that cannot be had; the message is one line: which, from where, what happened, what to do."""
 
 

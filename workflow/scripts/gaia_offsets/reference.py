@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.tables import TableError
+from gaia_offsets.tables import TableError, as_numbers
 
+LEARNED = "learned_magnitude"  # the kind of a reference, and the column that the rule learn_magnitudes makes
 LN10_OVER_5 = float(np.log(10.0) / 5.0)
 
 
@@ -36,7 +37,7 @@ def _numbers(table: pd.DataFrame, what: str | float, role: str) -> np.ndarray:
         raise TableError(
             f"reference parallax: no column {what!r} for {role}; the table has {', '.join(map(str, table.columns))}"
         )
-    return table[what].to_numpy(dtype=float, na_value=np.nan)
+    return as_numbers(table[what], f"reference parallax: {what!r} for {role}")
 
 
 def _optional(table: pd.DataFrame, name: str) -> np.ndarray:
@@ -57,10 +58,15 @@ def extinction_ks(table: pd.DataFrame, spec: dict[str, Any] | None) -> np.ndarra
     return spec["coefficient"] * (colour - _numbers(table, spec["intrinsic"], "intrinsic colour"))
 
 
+def magnitude_column(spec: dict[str, Any]) -> str | float:
+    """Where the absolute magnitude of a reference stands: a column, or a constant [mag]."""
+    return LEARNED if spec["kind"] == LEARNED else spec["absolute_magnitude"]
+
+
 def reference_columns(spec: dict[str, Any]) -> set[str]:
     """Columns that a reference from an absolute magnitude reads."""
     extinction = spec.get("extinction") or {}
-    named = [spec["apparent_magnitude"], spec["absolute_magnitude"]]
+    named = [spec["apparent_magnitude"], magnitude_column(spec)]
     named += [extinction.get(key) for key in ("column", "blue", "red", "intrinsic")]
     return {name for name in named if isinstance(name, str)}
 
@@ -92,6 +98,7 @@ def reference_parallax(table: pd.DataFrame, spec: dict[str, Any]) -> tuple[np.nd
 
     `spec["kind"]`: `distance` and `group_distance` (columns distance, distance_error in kpc), `distance_modulus`
     (distance_modulus, distance_modulus_error in mag), `absolute_magnitude` (apparent - absolute - A_Ks, Sect. 2),
+    `learned_magnitude` (the same with learned_magnitude and learned_magnitude_error of the rule learn_magnitudes),
     `parallax` (reference_parallax, reference_parallax_error in mas) or `constant` (value_mas, 0 for quasars).
     `fractional_error` gives the error as a fraction of the parallax where the table has none.
     """
@@ -104,13 +111,15 @@ def reference_parallax(table: pd.DataFrame, spec: dict[str, Any]) -> tuple[np.nd
     elif kind == "distance_modulus":
         parallax = parallax_from_modulus(_numbers(table, "distance_modulus", kind))
         error = parallax_shift(parallax, _optional(table, "distance_modulus_error"))
-    elif kind == "absolute_magnitude":
+    elif kind in ("absolute_magnitude", LEARNED):
         modulus = (
             _numbers(table, spec["apparent_magnitude"], "apparent magnitude")
-            - _numbers(table, spec["absolute_magnitude"], "absolute magnitude")
+            - _numbers(table, magnitude_column(spec), "absolute magnitude")
             - extinction_ks(table, spec.get("extinction"))
         )
         parallax = parallax_from_modulus(modulus)
+        if kind == LEARNED:
+            error = parallax_shift(parallax, _numbers(table, "learned_magnitude_error", kind))
     elif kind == "parallax":
         parallax = _numbers(table, "reference_parallax", kind)
         error = _optional(table, "reference_parallax_error")

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from gaia_offsets.releases import USED, classes, coding
-from gaia_offsets.tables import TableError, rounded_source_ids
+from gaia_offsets.tables import TableError, as_numbers, rounded_source_ids
 
 _COMPARE = {
     "<": operator.lt,
@@ -45,7 +46,7 @@ def cut_mask(frame: pd.DataFrame, cut: dict[str, Any]) -> np.ndarray:
     A null value fails every cut. A cut with a `solution` lets the rows of other solutions pass; it needs the column
     `solution`. Ops: <, <=, >, >=, ==, !=, between (inclusive), in, not_null.
 
-    Raises TableError where the table has no such column.
+    Raises TableError where the table has no such column, or text where the cut has a number or the reverse.
     """
     column, op, value = cut["column"], cut["op"], cut.get("value")
     if column not in frame.columns:
@@ -55,21 +56,45 @@ def cut_mask(frame: pd.DataFrame, cut: dict[str, Any]) -> np.ndarray:
         )
     values = frame[column]
     known = values.notna().to_numpy()
-    if op == "not_null":
+    _refuse_mixed(values, cut)
+    if op == "not_null" or not known.any():
         passed = known
     elif op == "between":
         passed = ((values >= value[0]) & (values <= value[1])).fillna(False).to_numpy(dtype=bool) & known
     elif op == "in":
         passed = values.isin(value).to_numpy(dtype=bool) & known
     else:
-        try:
-            passed = _COMPARE[op](values, value).fillna(False).to_numpy(dtype=bool) & known
-        except TypeError:
-            message = f"cut on {column!r}: the column holds {values.dtype}, {op} {value!r} compares numbers"
-            raise TableError(message) from None
+        passed = _COMPARE[op](values, value).fillna(False).to_numpy(dtype=bool) & known
     if cut.get("solution"):
         passed = passed | (frame["solution"] != cut["solution"]).to_numpy(dtype=bool, na_value=True)
     return passed
+
+
+def _refuse_mixed(values: pd.Series, cut: dict[str, Any]) -> None:
+    """Raise TableError where numbers would be compared with text, which is never equal, or has no order."""
+    wanted = cut.get("value") if isinstance(cut.get("value"), list) else [cut.get("value")]
+    text = values.dropna().map(type).eq(str).any() if values.dtype == object else not is_numeric_dtype(values)
+    mixed = [value for value in wanted if value is not None and isinstance(value, str) != bool(text)]
+    if mixed and values.notna().any():
+        holds, advice = ("text", "put the value in") if text else ("numbers", "write the value without")
+        raise TableError(
+            f"cut on {cut['column']!r}: the column holds {holds}, {cut['op']} compares it with {mixed[0]!r}; "
+            f"{advice} quotes, or name another column"
+        )
+
+
+def refuse_empty(cutflow: pd.DataFrame) -> None:
+    """Raise TableError where no star is left, with the step of the cut flow at which the last one went."""
+    empty = cutflow[cutflow["kept"] == 0]
+    if empty.empty:
+        return
+    step, criterion, removed = empty.iloc[0][["step", "criterion", "removed"]]
+    if step == 0:
+        raise TableError("no star is left: the targets table has no rows")
+    raise TableError(
+        f"no star is left: step {step} of the selection, {criterion!r}, removed the last {removed} of "
+        f"{cutflow['kept'].iloc[0]} rows; look at this column of the table (a null fails every cut) and at the cut"
+    )
 
 
 def describe_cut(cut: dict[str, Any]) -> str:
@@ -95,13 +120,14 @@ def best_rows(
     not depend on the order of the rows where `prefer` and `ties` settle it.
     """
     _refuse_missing(frame, {"columns": columns, "prefer": prefer, "ties": ties})
+    preferred = as_numbers(frame[prefer], f"one_row_per.prefer: {prefer!r}", null=-np.inf) if prefer else None
     keep = ~frame.duplicated(list(columns), keep=False).to_numpy()
-    frame, place = frame[~keep], np.flatnonzero(~keep)  # only these need an order
-    order = frame.loc[:, list(columns)].copy()
-    order["_place"] = place
+    several = ~keep  # only these need an order
+    frame, order = frame[several], frame.loc[several, list(columns)]
+    order["_place"] = np.flatnonzero(several)
     by, ascending = list(columns), [True] * len(columns)
     if prefer:
-        order["_prefer"] = frame[prefer].to_numpy(dtype=float, na_value=-np.inf)
+        order["_prefer"] = preferred[several]
         by.append("_prefer")
         ascending.append(False)
     if ties:

@@ -15,6 +15,7 @@ import numpy as np
 
 from gaia_offsets.columns import GAIA
 from gaia_offsets.covariance import maiz_apellaniz2021
+from gaia_offsets.labels import CLUMP_MKS, SNR_GOOD, label_errors, true_labels
 from gaia_offsets.matching import propagate
 from gaia_offsets.official import G_RANGE, NU_EFF_RANGE, PSEUDOCOLOUR_RANGE, zero_point
 from gaia_offsets.sky import ecliptic_latitude, pixel_index, to_equatorial, to_galactic
@@ -40,7 +41,7 @@ FIRST_TILE_L_B_DEG = (180.0, 10.0)  # a small survey grows from here: plane and 
 
 # Stars. Dwarfs have a median parallax of 1.5 mas, as in the paper; a scatter of 0.5 in ln is about 1.1 mag.
 DWARF_PARALLAX_MAS, PARALLAX_SCATTER = 1.5, 0.5
-CLUMP_FRACTION, CLUMP_MKS, CLUMP_MKS_SCATTER = 0.35, -1.61, 0.10  # Hawkins et al. 2017; a third of LAMOST's giants
+CLUMP_FRACTION, CLUMP_MKS_SCATTER = 0.35, 0.10  # a third of LAMOST's giants; Hawkins et al. 2017
 CLUMP_DISTANCE_ERROR = 0.05  # red clump catalogue of Huang et al. 2020
 BRANCH_MKS, BRANCH_SLOPE = (-6.0, 1.8), 0.35  # tip and foot of the giant branch, growth of ln N per mag
 DWARF_MKS, DWARF_MKS_SCATTER, DWARF_MKS_RANGE = 3.6, 0.9, (1.5, 6.0)  # F to K dwarfs
@@ -51,9 +52,8 @@ A_G, A_J, A_H, A_KS, E_BP_RP = 2.74, 0.72, 0.46, 0.30, 1.34  # per E(B-V); Casag
 VELOCITY_KM_S = 40.0  # of disc stars, each component
 KM_S_PER_MAS_YR_KPC = 4.74047
 
-# Spectra. All have an SNR of more than 10 (Sect. 2); errors at SNR 50 grow as 1 / SNR below it.
-SNR_LIMIT, SNR_SCATTER, SNR_GOOD = 10.0, 0.8, 50.0
-TEFF_ERROR, LOGG_ERROR, FEH_ERROR = 60.0, 0.12, 0.08
+# Spectra. All have an SNR of more than 10 (Sect. 2); the error of M_Ks grows as 1 / SNR below SNR_GOOD.
+SNR_LIMIT, SNR_SCATTER = 10.0, 0.8
 FIRST_OBSID = 100_000_001
 POSITION_ERROR_ARCSEC = 0.1  # of targets and of 2MASS, each coordinate
 
@@ -202,10 +202,7 @@ def _stars(rng: np.random.Generator, survey: Survey, tiles: Columns, count: int)
     dwarf = np.clip(DWARF_MKS + DWARF_MKS_SCATTER * normal, *DWARF_MKS_RANGE)
     mks = np.where(clump, CLUMP_MKS + CLUMP_MKS_SCATTER * normal, np.where(giant, branch, dwarf))
     feh = rng.normal(-0.2, 0.3, count)
-    # Straight lines through the red clump (2.45, 4800 K at -1.61), the foot of the branch and the Sun (M_Ks = 3.28).
-    logg = np.where(giant, 2.45 + 0.36 * (mks + 1.61), 4.44 + 0.12 * (mks - 3.28))
-    teff = np.where(giant, 4800.0 + 430.0 * (logg - 2.45) - 200.0 * (feh + 0.2), 5772.0 - 900.0 * (mks - 3.28))
-    teff = np.clip(teff + rng.normal(0.0, 60.0, count), 3600.0, 7500.0)
+    teff, logg = true_labels(survey["labels"], rng, mks=mks, feh=feh, giant=giant, clump=clump)
     colour = 1.2 + 2.4 * (5040.0 / teff - 1.05)  # BP - RP: 0.8 for the Sun, 1.2 for the clump, 1.7 at 4000 K
 
     plane = EBV_PLANE * np.exp(-np.abs(tiles["b"][tile]) / EBV_PLANE_DEG)
@@ -250,17 +247,21 @@ def _spectra(rng: np.random.Generator, survey: Survey, stars: Columns, first_obs
     snr = SNR_LIMIT + (survey["snr_median"] - SNR_LIMIT) * rng.lognormal(0.0, SNR_SCATTER, len(star))
     growth = np.maximum(1.0, SNR_GOOD / snr)
     mks_error = survey["distance_error"] * 5.0 / np.log(10.0)
-    return {
+    errors = label_errors(survey["labels"], snr)
+    rows = {
         "obsid": first_obsid + np.arange(len(star)),
         "ra": ra[star],
         "dec": dec[star],
         "snr": snr,
-        "teff": stars["teff"][star] + TEFF_ERROR * growth * rng.standard_normal(len(star)),
-        "logg": stars["logg"][star] + LOGG_ERROR * growth * rng.standard_normal(len(star)),
-        "feh": stars["feh"][star] + FEH_ERROR * growth * rng.standard_normal(len(star)),
+        "teff": stars["teff"][star] + errors["teff"] * rng.standard_normal(len(star)),
+        "logg": stars["logg"][star] + errors["logg"] * rng.standard_normal(len(star)),
+        "feh": stars["feh"][star] + errors["feh"] * rng.standard_normal(len(star)),
         "mks": stars["mks"][star] + mks_error * growth * rng.standard_normal(len(star)),
         "ebv": stars["ebv"][star] + EBV_ERROR * rng.standard_normal(len(star)),
     }
+    if not survey["catalogue_mks"]:  # drawn all the same: every other column stays as it is
+        del rows["mks"]
+    return rows
 
 
 def _tmass(rng: np.random.Generator, stars: Columns) -> Columns:
@@ -506,9 +507,10 @@ def write_survey(survey: Survey, paths: Mapping[str, str]) -> dict[str, int]:
         dtype=np.float64,
         overwrite=True,
     )
+    targets_fits = {name: kind for name, kind in TARGETS_FITS.items() if name != "mks" or survey["catalogue_mks"]}
     with ExitStack() as stack:
         streams = {
-            "targets": FitsStream(paths["targets"], TARGETS_FITS),
+            "targets": FitsStream(paths["targets"], targets_fits),
             "red_clump": FitsStream(paths["red_clump"], RED_CLUMP_FITS),
             **{name: ParquetStream(paths[name]) for name in ("gaia_source", "tmass", "distances", "truth")},
         }

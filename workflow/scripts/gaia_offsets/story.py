@@ -12,11 +12,14 @@ import logging
 import math
 import os
 import re
+import shutil
 import signal
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from gaia_offsets.faults import MARK
 
 LOGGER = logging.getLogger("snakemake.logging")
 STAGES = {  # a rule's name or its verb: what the user reads; the name goes first
@@ -25,6 +28,7 @@ STAGES = {  # a rule's name or its verb: what the user reads; the name goes firs
     "query": "fetching data",
     "merge_catalogue": "fetching data",
     "check_release": "asking the archive for its names",
+    "probe_identifiers": "finding the release of the identifiers",
     "query_archive": "asking the Gaia archive",
     **dict.fromkeys(("crossmatch", "adopt", "prepare", "merge"), "matching with Gaia"),
     "select": "selecting stars",
@@ -47,6 +51,7 @@ STOPPING = ("Terminating processes", "Will exit after")
 REPEATED = ("Exiting because a job execution failed", "At least one job did not complete successfully")
 # What a sample's rules were made with, and warn of.
 TOLD = ("smooth.json", "trends.json", "map_equatorial.json", "map_galactic.json")
+TRACEBACK = "Traceback (most recent call last)"
 WIDTH, LINES = 160, 12  # longer messages get lines of their own; more lines stay in the log
 
 
@@ -203,7 +208,7 @@ def install(workflow: Any) -> Story:
 
 
 def error_lines(logs: Iterable[str]) -> tuple[str | None, list[str]]:
-    """The log that says why a job failed and its message: what follows a last traceback, or else its last line."""
+    """The log that says why a job failed and its message: a fault's mark, a last traceback, or its last line."""
     why = "the job has no log; what it said stands above"
     for path in logs:
         if not Path(path).is_file():
@@ -212,13 +217,16 @@ def error_lines(logs: Iterable[str]) -> tuple[str | None, list[str]]:
         lines = [line.rstrip() for line in Path(path).read_text(encoding="utf-8", errors="replace").splitlines()]
         lines = [line for line in lines if line]
         if not lines:
-            why = "the job's log is empty"
+            full = shutil.disk_usage(Path(path).parent).free < 2**20
+            why = "the disk is full: make room" if full else "the job's log is empty"
             continue
-        traces = [number for number, line in enumerate(lines) if "Traceback (most recent call last)" in line]
-        after = lines[traces[-1] + 1 :] if traces else []
-        start = next((number for number, line in enumerate(after) if not line[0].isspace()), None)
-        message = lines[-1:] if start is None else after[start:]
-        message[0] = re.sub(r"^gaia_offsets\.[\w.]*Error: ", "", message[0])
+        # A fault that was foreseen has a mark and no traceback.
+        marks = [number for number, line in enumerate(lines) if line.startswith((MARK, TRACEBACK))]
+        after = lines[marks[-1] :] if marks else lines[-1:]
+        if after[0].startswith(TRACEBACK):
+            start = next((number for number, line in enumerate(after[1:], 1) if not line[0].isspace()), -1)
+            after = after[start:]
+        message = [after[0].removeprefix(MARK), *after[1:]]
         left = len(message) - LINES
         return path, message if left <= 0 else [*message[:LINES], f"({left} more lines in the log)"]
     return None, [why]

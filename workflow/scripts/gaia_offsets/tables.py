@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import gzip
 import sys
 from collections.abc import Collection, Iterable, Iterator
@@ -13,12 +14,14 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.columns import STANDARD, VIZIER
+from gaia_offsets.faults import Fault
+from gaia_offsets.fitscolumns import read_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class TableError(ValueError):
+class TableError(Fault, ValueError):
     """A table that cannot be used; the message is one line: what, where, what to do."""
 
 
@@ -42,7 +45,9 @@ def table_format(path: str | Path) -> str:
     for fmt, ends in endings.items():
         if name.endswith(ends):
             return fmt
-    raise TableError(f"{path}: unknown kind of table; its name should end in .csv[.gz], .fits, .vot, .ecsv or .parquet")
+    raise TableError(
+        f"{path}: unknown kind of table; its name should end in .csv[.gz], .fits[.gz], .vot, .ecsv or .parquet"
+    )
 
 
 def csv_separator(path: Path) -> str:
@@ -62,11 +67,7 @@ def _read_native(path: Path, wanted: set[str] | None) -> tuple[dict[str, pd.Seri
         schema = pq.read_schema(path)
         columns = [name for name in schema.names if wanted is None or name in wanted]
         masks = {name: f"{name}.mask" for name in columns if f"{name}.mask" in schema.names}
-        table = pq.read_table(path, columns=[*columns, *masks.values()])
-        # Nullable integers: a missing identifier must not turn the others into float64. Without pandas' own metadata,
-        # which would make an index of a column.
-        frame = _to_pandas(table)
-        del table
+        frame = _to_pandas(pq.read_table(path, columns=[*columns, *masks.values()]))
         for name, mask in masks.items():  # astropy writes a masked column as two
             frame[name] = frame[name].mask(frame.pop(mask).astype("bool"))
         for name in columns:
@@ -82,7 +83,7 @@ def _read_native(path: Path, wanted: set[str] | None) -> tuple[dict[str, pd.Seri
     from astropy.table import Table
 
     if fmt == "fits":
-        table = Table.read(path, format="fits", memmap=True, character_as_bytes=False, unit_parse_strict="silent")
+        table = read_columns(path, wanted)
     elif fmt == "votable":
         table = Table.read(path, format="votable", use_names_over_ids=True)
     else:
@@ -91,7 +92,11 @@ def _read_native(path: Path, wanted: set[str] | None) -> tuple[dict[str, pd.Seri
         name for name in table.colnames if table[name].ndim == 1 and (wanted is None or name in wanted)
     ]  # a DataFrame has no vector columns
     units = {name: str(table[name].unit) for name in flat if table[name].unit is not None}
-    return {name: table[[name]].to_pandas(use_nullable_int=True)[name] for name in flat}, units
+    native = {}
+    for name in flat:  # not held twice
+        native[name] = table[[name]].to_pandas(use_nullable_int=True)[name]
+        table.remove_column(name)
+    return native, units
 
 
 def parquet_units(schema: pa.Schema) -> dict[str, str]:
@@ -107,7 +112,11 @@ def parquet_units(schema: pa.Schema) -> dict[str, str]:
 
 
 def _to_pandas(table: pa.Table) -> pd.DataFrame:
-    """The Arrow table as a DataFrame with nullable integers; its memory goes over column by column."""
+    """The Arrow table as a DataFrame; its memory goes over column by column.
+
+    Nullable integers: a missing identifier must not turn the others into float64. Without pandas' own metadata, which
+    would make an index of a column.
+    """
     import pyarrow as pa
 
     kinds = {pa.int8(): pd.Int8Dtype(), pa.int16(): pd.Int16Dtype(), pa.int32(): pd.Int32Dtype()}
@@ -147,8 +156,9 @@ def column_names(path: str | Path) -> list[str]:
         from astropy.io import fits
 
         with fits.open(path, memmap=True) as hdus:
-            tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
-            return [] if not tables else list(tables[0].columns.names)
+            # The first only: to look behind it, the whole of a packed file would be unpacked.
+            tables = (hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU | fits.TableHDU))
+            return list(next((hdu.columns.names for hdu in tables), []))
     return list(_read_native(path, None)[0])
 
 
@@ -188,6 +198,8 @@ def read_table(
     spec = {name: entry if isinstance(entry, dict) else {"column": entry} for name, entry in columns.items()}
     sources = {entry["column"]: name for name, entry in spec.items()}
     try:
+        if table_format(path) in ("parquet", "csv", "fits"):  # a header that can be read alone
+            _check_names(path, sources, column_names(path))
         wanted = {entry["column"] for entry in spec.values()} | set(STANDARD) | {VIZIER.get(name) for name in vizier}
         native, units = _read_native(path, wanted)
     except TableError:
@@ -197,13 +209,7 @@ def read_table(
     except Exception as error:  # the readers raise dozens of types; the user needs one line
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise TableError(f"{path}: cannot be read as a {table_format(path)} table ({reason})") from error
-    missing = [source for source in sources if source not in native]
-    if missing:
-        present = ", ".join(column_names(path)[:40])
-        vector = " (columns of vectors or comment lines at the top cannot be read)" if missing[0] in present else ""
-        raise TableError(
-            f"{path}: no column {missing[0]!r} (wanted as {sources[missing[0]]!r}); the file has: {present}{vector}"
-        )
+    _check_names(path, sources, native)
     free = set(native) - set(sources)
     for name in vizier:
         if name not in spec:
@@ -233,6 +239,24 @@ def read_table(
             f"{path}: nothing stands for {', '.join(lacking)}; name the file's column in `columns:` of the config"
         )
     return pd.DataFrame(frame, copy=False)
+
+
+def _check_names(path: Path, sources: dict[str, str], read: Collection[str]) -> None:
+    """Raise TableError where a column (keys; values are our names) is not among those read; with the file's nearest."""
+    missing = [source for source in sources if source not in read]
+    if not missing:
+        return
+    present, lacking, near = column_names(path), [], False
+    lower = {name.lower(): name for name in reversed(present)}
+    for source in missing:
+        nearest = [lower[name] for name in difflib.get_close_matches(source.lower(), lower, n=3, cutoff=0.5)]
+        near = near or (bool(nearest) and source not in present)
+        told = f"; nearest: {', '.join(nearest)}" if nearest and source not in present else ""
+        vector = " (columns of vectors or comment lines at the top cannot be read)" if source in present else ""
+        lacking.append(f"no column {source!r} (wanted as {sources[source]!r}{told}){vector}")
+    advice = "; put the right name into `columns:` of the config" if near else ""
+    more = f" and {len(present) - 60} more" if len(present) > 60 else ""
+    raise TableError(f"{path}: {', '.join(lacking)}{advice}; the file has: {', '.join(present[:60])}{more}")
 
 
 def _standardise(values: pd.Series, name: str, unit: str, path: Path, source: str) -> pd.Series:
@@ -291,6 +315,14 @@ def _as_integers(values: pd.Series, where: str) -> pd.Series:
         return values.astype("Int64")
     except (TypeError, ValueError):
         raise TableError(f"{where}: not whole numbers of 64 bits") from None
+
+
+def as_numbers(values: pd.Series, where: str, *, null: float = np.nan) -> np.ndarray:
+    """A column as float64 (N,), `null` where unknown; TableError where it holds text."""
+    try:
+        return values.to_numpy(dtype=float, na_value=null)
+    except (TypeError, ValueError):
+        raise TableError(f"{where}: the column holds text, such as {values.dropna().iloc[0]!r}, not numbers") from None
 
 
 def unit_factor(unit: str, standard: str, where: str) -> float:

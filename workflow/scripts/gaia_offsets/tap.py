@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import requests
 
+from gaia_offsets.faults import Fault
 from gaia_offsets.releases import near
 from gaia_offsets.web import GaveUp, again, one_line, session
 
@@ -30,7 +31,7 @@ _ENDS = ("COMPLETED", "ERROR", "ABORTED", "ARCHIVED")
 _END = re.compile(rb"</(\w+:)?VOTABLE>\s*\Z", re.IGNORECASE)
 
 
-class ArchiveError(RuntimeError):
+class ArchiveError(Fault, RuntimeError):
     """The archive did not give what was asked; the message is one line: what, where, what to do."""
 
 

@@ -11,13 +11,16 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import InvalidHeader, MaxRetryError
 from urllib3.util import Retry
 
+from gaia_offsets.faults import Fault
+from gaia_offsets.secret import Token
+
 T = TypeVar("T")
 PASSING = {408, 425, 429, *range(500, 600)}  # states of a server that may pass
 UNDONE = {429, 503}  # those that say that nothing was done, so that a POST may be repeated
 LONGEST_PAUSE = 60.0  # s
 
 
-class GaveUp(RuntimeError):
+class GaveUp(Fault, RuntimeError):
     """The server cannot be had, however often it is asked; one line."""
 
 
@@ -65,13 +68,19 @@ def again(
 
 
 def session(
-    *, attempts: int, timeout: float, first_pause: float, longest_wait: float, say: Callable[[str], Any]
+    *,
+    attempts: int,
+    timeout: float,
+    first_pause: float,
+    longest_wait: float,
+    say: Callable[[str], Any],
+    token: Token | None = None,
 ) -> requests.Session:
     """A session whose requests are tried `attempts` times, with a line by `say` before each wait.
 
     `timeout`: longest silence [s]; `longest_wait`: longest Retry-After obeyed [s]. What is tried again: a connection
     that failed or was lost, and an answer in PASSING. A POST is not after its connection was lost, because it may have
-    been acted upon, and otherwise only where the answer is in UNDONE.
+    been acted upon, and otherwise only where the answer is in UNDONE. A redirection to another host loses `token`.
 
     Requests raise GaveUp after the last try or where the server asks for a longer wait, else what requests raises.
     """
@@ -110,7 +119,13 @@ def session(
                     raise GaveUp(f"{one_line(error)} ({attempts} tries)") from error
                 raise
 
-    patient = requests.Session()
+    class Discreet(requests.Session):
+        def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
+            if token and self.should_strip_auth(response.request.url, prepared_request.url):
+                prepared_request.url = token.strip(prepared_request.url)
+            super().rebuild_auth(prepared_request, response)
+
+    patient = Discreet()
     patient.headers["User-Agent"] = "gaia-offsets (requests)"
     for scheme in ("https://", "http://"):
         patient.mount(scheme, Adapter(max_retries=Patience(attempts - 1, retry_after_max=10**9)))

@@ -24,7 +24,7 @@ MIN_LINE_STARS = 20
 MIN_DEGREES = 20, 200  # stars minus groups that it takes to fit the factor, and the extra scatter as well
 SCATTER = ("n", "degrees", "factor", "extra", "centre", "pull_sd")
 # Reference parallaxes that come from a distance or a magnitude have errors in ln(parallax).
-LOGARITHMIC = ("distance", "group_distance", "distance_modulus", "absolute_magnitude")
+LOGARITHMIC = ("distance", "group_distance", "distance_modulus", "absolute_magnitude", "learned_magnitude")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,63 @@
+"""How a rule's script ends: the message alone where the fault was foreseen, a traceback where it is ours."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from snakemake_run import ROOT
+
+SCRIPT = """
+import errno, sys
+sys.path.insert(0, {package!r})
+from gaia_offsets.faults import open_log
+from gaia_offsets.tables import TableError
+open_log({log!r})
+print("12 rows", file=sys.stderr)
+{end}
+"""
+
+
+def ended(end: str, folder: Path) -> tuple[int, str]:
+    """Exit code and log of a script with such an end; it prints nothing anywhere else."""
+    log = folder / "rule.log"
+    text = SCRIPT.format(package=str(ROOT / "workflow/scripts"), log=str(log), end=end)
+    done = subprocess.run([sys.executable, "-c", text], cwd=folder, capture_output=True, text=True)
+    assert done.stdout == done.stderr == ""
+    return done.returncode, log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        ('raise TableError("x.csv: no column ra")', "x.csv: no column ra"),
+        ('open("nowhere" * 50, "w")', f"{'nowhere' * 50}: File name too long: take a shorter name"),
+        (
+            'raise OSError(errno.ENOSPC, "No space left on device", "big.fits")',
+            "big.fits: No space left on device: make room there and start the same command again; "
+            "finished work is kept",
+        ),
+        (
+            'raise OSError(errno.ENOSPC, "No space left on device")',
+            "the folder of the run: No space left on device: make room there and start the same command again; "
+            "finished work is kept",
+        ),
+        ("raise MemoryError", "not enough memory: free some, or give the job more (--set-resources RULE:mem_mb=N)"),
+    ],
+)
+def test_a_foreseen_fault_ends_with_its_line(end: str, said: str, tmp_path: Path) -> None:
+    assert ended(end, tmp_path) == (1, f"12 rows\nERROR: {said}\n")
+
+
+@pytest.mark.parametrize("end", ["{}['x']", "open('nowhere')", "1 / 0"])
+def test_a_bug_leaves_its_traceback(end: str, tmp_path: Path) -> None:
+    code, log = ended(end, tmp_path)
+    assert code == 1 and log.startswith("12 rows\nTraceback (most recent call last)") and "ERROR" not in log
+
+
+def test_every_script_begins_its_log_so() -> None:
+    scripts = sorted((ROOT / "workflow/scripts").glob("*.py"))
+    guards = [path.read_text(encoding="utf-8").partition('if __name__ == "__main__":\n')[2] for path in scripts]
+    assert scripts and all(guard.startswith("    open_log(snakemake.log[0])\n") for guard in guards)

@@ -1,0 +1,212 @@
+"""Learned magnitudes on simulated giants with a known zero point, and the pieces by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from learn_magnitudes import against_known, fold_of, learn_magnitudes, residual_table, training_cuts
+
+from gaia_offsets import learned
+from gaia_offsets.reference import reference_parallax
+from gaia_offsets.tables import TableError
+
+ZERO_POINT = 0.003  # mas, injected
+REFERENCE = {"kind": "learned_magnitude", "apparent_magnitude": "ks_m"}
+NONE = {"official": "none", "corrections": {"none": {"kind": "none"}}}
+WAY = {"one_row_per": None, "cuts": [], "codes": {"codes": {"5p": 31, "6p": 95}, "bits": {}}, **NONE}
+
+
+def giants(seed: int, count: int = 30_000, *, reach: float = 0.0, label_noise: float = 1.0) -> pd.DataFrame:
+    """Simulated giants in the columns of a cross-match, with `mks_true` and `parallax_true`.
+
+    `reach` 1: far giants are as bright as near ones, as in a survey limited in magnitude.
+    """
+    rng = np.random.default_rng(seed)
+    branch = np.log(np.exp(-2.1) + (np.exp(0.63) - np.exp(-2.1)) * rng.random(count)) / 0.35
+    mks = np.where(rng.random(count) < 0.35, rng.normal(-1.61, 0.1, count), branch)
+    feh = rng.normal(-0.2, 0.3, count)
+    logg = 2.45 + 0.36 * (mks + 1.61) + label_noise * rng.normal(0.0, 0.07, count)  # masses
+    teff = 4800.0 + 155.0 * (mks + 1.61) - 200.0 * (feh + 0.2)
+    parallax = 0.5 * 10.0 ** (0.2 * reach * (mks + 1.61)) * rng.lognormal(0.0, 0.5, count)
+    error = rng.lognormal(np.log(0.022), 0.3, count)
+    observed = {
+        "teff": teff + label_noise * rng.normal(0.0, 80.0, count),
+        "logg": logg + label_noise * rng.normal(0.0, 0.12, count),
+        "feh": feh + label_noise * rng.normal(0.0, 0.08, count),
+    }
+    return pd.DataFrame(
+        {
+            "source_id": pd.array(np.arange(count) * 1024 + (1 << 58), dtype="Int64"),
+            "astrometric_params_solved": pd.array(np.full(count, 31), dtype="Int64"),
+            "parallax": parallax + ZERO_POINT + error * rng.standard_normal(count),
+            "parallax_error": error,
+            "ks_m": mks + 10.0 - 5.0 * np.log10(parallax),
+            **observed,
+            "mks_true": mks,
+            "parallax_true": parallax,
+        }
+    )
+
+
+def stars_of(table: pd.DataFrame) -> learned.Stars:
+    unit = 10.0 ** (2.0 - 0.2 * table["ks_m"].to_numpy())
+    labels = table[["teff", "logg", "feh"]].to_numpy()
+    return learned.Stars(labels, table["parallax"].to_numpy(), table["parallax_error"].to_numpy(), unit)
+
+
+@pytest.mark.parametrize("reach", [0.0, 0.7])
+def test_the_zero_point_comes_back(reach: float) -> None:
+    found = []
+    for seed in range(3):
+        stars = stars_of(giants(seed, reach=reach))
+        fit = learned.fit(learned.Basis(stars.labels), stars)
+        found.append([1000.0 * (fit.zero_point - ZERO_POINT), 1000.0 * fit.zero_point_error])
+    off, error = np.transpose(found)
+    assert (error < 3.5).all()
+    assert (np.abs(off) < 3.0 * error).all()
+    assert abs(off.mean()) < 3.0 * error.mean() / np.sqrt(3.0)
+
+
+def test_what_a_survey_limited_in_brightness_does_to_a_fit_without_slope() -> None:
+    stars = stars_of(giants(1, reach=0.7))
+    fit = learned.fit(learned.Basis(stars.labels), stars, slope=False)
+    assert 1000.0 * (fit.zero_point - ZERO_POINT) < -10.0 * 1000.0 * fit.zero_point_error
+    assert fit.slope == fit.slope_error == 0.0
+
+
+def test_magnitudes_that_the_labels_fix_are_found_to_a_hundredth() -> None:
+    table = giants(4, label_noise=0.0)
+    stars = stars_of(table)
+    basis = learned.Basis(stars.labels)
+    fit = learned.fit(basis, stars)
+    parallax, fraction, own = fit.predict(basis, stars.labels, stars.unit)
+    inside = basis.inside(stars.labels)
+    error = learned.magnitude(parallax, fraction, stars.unit) - table["mks_true"].to_numpy()
+    assert np.abs(error[inside]).max() < 0.03
+    assert error[inside].std() < 0.01
+    assert own[inside].max() < 0.02
+    assert fraction.max() < 0.05  # the labels say it all
+
+
+def test_the_scatter_is_stated() -> None:
+    table = giants(5)
+    stars = stars_of(table)
+    basis = learned.Basis(stars.labels)
+    parallax, fraction, _ = learned.fit(basis, stars).predict(basis, stars.labels, stars.unit)
+    assert np.sqrt(np.mean(fraction**2)) == pytest.approx(np.std(np.log(parallax / table["parallax_true"])), rel=0.05)
+    # The mean of the reference parallaxes is right at every distance, which a mean of magnitudes is not.
+    for low, high in ((0.2, 0.4), (0.4, 0.7), (0.7, 1.5)):
+        here = table["parallax_true"].between(low, high)
+        assert parallax[here].mean() == pytest.approx(table["parallax_true"][here].mean(), rel=0.01)
+
+
+def test_the_combined_parallax_has_an_error_of_its_own() -> None:
+    rng = np.random.default_rng(6)
+    gaia, reference = 0.5 + 0.03 * rng.standard_normal(200_000), 0.5 * (1.0 + 0.1 * rng.standard_normal(200_000))
+    combined = learned.combine(gaia, np.full(200_000, 0.03), reference, np.full(200_000, 0.1))
+    assert abs(np.corrcoef(combined, gaia - reference)[0, 1]) < 0.03
+    assert np.corrcoef(reference, gaia - reference)[0, 1] < -0.8
+
+
+def test_median_magnitude_of_a_mean_parallax() -> None:
+    unit, fraction = np.array([0.2]), np.array([0.15])
+    magnitude = learned.magnitude(np.array([0.5]), fraction, unit)
+    assert magnitude[0] == pytest.approx(5.0 * np.log10(2.5) + 0.5 * 0.15**2 * 5.0 / np.log(10.0))
+    # What star_table takes out of the parallax of that magnitude is what was put in.
+    table = pd.DataFrame({"ks_m": [10.0 - 5.0 * np.log10(0.2)], "learned_magnitude": magnitude})
+    table["learned_magnitude_error"] = fraction * learned.MAG
+    parallax, error = reference_parallax(table, REFERENCE)
+    assert error[0] / parallax[0] == pytest.approx(0.15)
+    assert parallax[0] * np.exp(-0.5 * 0.15**2) == pytest.approx(0.5)
+
+
+def test_no_star_is_predicted_by_a_model_that_saw_it() -> None:
+    table = giants(7, 4000)
+    spoiled = table.copy()
+    spoiled.loc[17, "parallax"] += 0.04
+    first, second = (learn_magnitudes(one, reference=REFERENCE, **WAY)[0] for one in (table, spoiled))
+    fold = fold_of(table["source_id"], 5)
+    changed = (first["learned_magnitude"] - second["learned_magnitude"]).abs().to_numpy()
+    assert changed[17] < 1e-9 or np.isnan(changed[17])
+    assert np.nanmax(changed[fold == fold[17]]) < 1e-9
+    assert np.nanmin(changed[fold != fold[17]]) > 0.0
+
+
+def test_what_gets_no_magnitude() -> None:
+    table = giants(8, 4000)
+    table.loc[0, "teff"] = np.nan
+    table.loc[1, "source_id"] = pd.NA
+    table.loc[2, "teff"] = 9000.0
+    table.loc[3, "astrometric_params_solved"] = 95
+    predicted, _, _, facts, lines = learn_magnitudes(table, reference=REFERENCE, **WAY)
+    assert predicted["learned_magnitude"].isna().tolist()[:4] == [True, True, True, False]
+    assert predicted["training"].tolist()[:5] == [False, False, True, False, True]
+    assert facts["rows"] == 4000 == facts["predicted"] + facts["without_labels"] + facts["outside"] + facts["vague"]
+    assert facts["without_labels"] == 2
+    assert lines[0] == "3998 rows with a 5p solution"
+
+
+def test_every_way_to_train_stands_side_by_side() -> None:
+    table = giants(9, 8000)
+    _, ways, residuals, facts, _ = learn_magnitudes(
+        table, reference=REFERENCE | {"learn": {"check": "mks_true"}}, **WAY
+    )
+    assert len(ways) == 8
+    assert ways["adopted"].tolist() == ["yes"] + [""] * 7
+    own = ways.iloc[0]
+    assert (own["magnitude_shift"], own["offset_shift"]) == (0.0, 0.0)
+    assert ways["zero_point"].isna().tolist() == 2 * [False, False, True, True]
+    assert ways["slope"].isna().tolist() == 4 * [False, True]
+    # Without a correction raw and corrected parallaxes are the same.
+    np.testing.assert_allclose(ways["offset_shift"][:4], ways["offset_shift"][4:], atol=0.1)
+    check = facts["check"]
+    assert check["n"] == facts["predicted"]
+    assert abs(check["mean"]) < 0.05
+    assert check["sd"] == pytest.approx(facts["median_scatter_mag"], rel=0.1)
+    means = residuals[residuals["variable"] == "logg"]
+    assert (means["mean"].abs() < 4.0 * means["mean_error"]).mean() > 0.9
+
+
+def test_residuals_by_hand() -> None:
+    stars = pd.DataFrame(
+        {"residual": [0.01, -0.03], "variance": [4e-4, 4e-4], "combined": [0.5, 1.0], "fraction": 0.02}
+    )
+    stars["gaia_variance"] = 3e-4
+    table = residual_table({"teff": np.array([4000.0, 4000.5])}, stars)
+    assert table["n"].tolist() == [1, 1]
+    unit = 5.0 / np.log(10.0)
+    np.testing.assert_allclose(table["mean"], unit * np.array([0.01 / 0.5, -0.03]))
+    np.testing.assert_allclose(table["mean_error"], unit * np.array([0.02 / 0.5, 0.02]))
+    np.testing.assert_allclose(table["scatter"], unit * np.sqrt([0.0, 6e-4]))
+    np.testing.assert_allclose(table["predicted_scatter"], unit * 0.02)
+
+
+def test_cuts_of_the_training() -> None:
+    logg, parallax = {"column": "logg", "op": "<=", "value": 3.8}, {"column": "parallax", "op": "<", "value": 1.5}
+    reference = {"column": "reference_parallax", "op": "<", "value": 1.5}
+    assert training_cuts(None, [logg, parallax, reference]) == [logg]
+    assert training_cuts([parallax], [logg]) == [parallax]
+
+
+def test_known_magnitudes_by_hand() -> None:
+    found = against_known(np.array([1.0, 2.0, np.nan, 3.0]), np.array([0.9, 2.1, 5.0, np.nan]))
+    assert found["n"] == 2
+    assert found["mean"] == pytest.approx(0.0)
+    assert found["sd"] == pytest.approx(0.1 * np.sqrt(2.0))
+    assert against_known(np.array([1.0]), np.array([1.0])) == {"n": 1}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda t: t.drop(columns="logg"), "no column 'logg'"),
+        (lambda t: t.drop(columns="ks_m"), "no column 'ks_m'"),
+        (lambda t: t.iloc[:200], "too few training stars"),
+        (lambda t: t.assign(parallax_error=np.nan), "too few training stars"),
+        (lambda t: t.assign(astrometric_params_solved=95), "0 rows with a 5p solution"),
+    ],
+)
+def test_what_cannot_be_learned(change, said: str) -> None:
+    with pytest.raises(TableError, match=said):
+        learn_magnitudes(change(giants(10, 1000)), reference=REFERENCE, **WAY)

@@ -1,0 +1,70 @@
+"""Absolute magnitudes that the sample learns itself (reference.kind learned_magnitude): docs/method.md, "Learned magnitudes"."""
+
+
+rule learn_magnitudes:
+    """M_Ks of each spectrum from its labels, by a model that has not seen the star [mag]; the zero point of its training [uas]."""
+    input:
+        unpack(correction_files),
+        matched=matched_file,
+    output:
+        learned="<resources>/{sample}/learned.parquet",
+        alternatives="<results>/{sample}/tables/learned_zero_points.csv",
+        residuals="<results>/{sample}/tables/learned_residuals.csv",
+        settings="<results>/{sample}/tables/learned.json",
+    log:
+        "<logs>/learn_magnitudes/{sample}.log",
+    benchmark:
+        "<benchmarks>/learn_magnitudes/{sample}.jsonl"
+    conda:
+        "../../envs/learn.yaml"
+    resources:
+        mem_mb=by_input(600, 10),
+        runtime=by_input(10, 0.1),
+    params:
+        reference=learning,
+        one_row_per=lookup("samples/{sample}/one_row_per", within=config),
+        cuts=lookup("samples/{sample}/cuts", within=config),
+        codes=release_coding,
+        official=lookup("samples/{sample}/official", within=config),
+        corrections=sample_corrections,
+        code=digest("learn_magnitudes.py"),
+    script:
+        "../scripts/learn_magnitudes.py"
+
+
+rule draw_learned:
+    """Residuals of the learned magnitudes against labels, extinction and distance [mag]; and the page of the model."""
+    input:
+        residuals="<results>/{sample}/tables/learned_residuals.csv",
+        alternatives="<results>/{sample}/tables/learned_zero_points.csv",
+        settings="<results>/{sample}/tables/learned.json",
+    output:
+        png=report(
+            "<results>/{sample}/figures/learned.png",
+            caption="../report/learned.rst",
+            category="Figures",
+            labels={"sample": "{sample}", "figure": "learned magnitudes"},
+        ),
+        page=report(
+            "<results>/{sample}/learned.html",
+            caption="../report/learned.rst",
+            category="Learned magnitudes",
+            labels={"sample": "{sample}"},
+        ),
+        pdf="<results>/{sample}/figures/learned.pdf",
+    log:
+        "<logs>/draw_learned/{sample}.log",
+    benchmark:
+        "<benchmarks>/draw_learned/{sample}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 10),
+        runtime=by_input(5, 0.02),
+    params:
+        title=lookup("samples/{sample}/title", within=config),
+        simulated=lookup("samples/{sample}/simulated", within=config),
+        dpi=lookup("figures/dpi", within=config),
+        code=digest("draw_learned.py"),
+    script:
+        "../scripts/draw_learned.py"

@@ -1,0 +1,128 @@
+"""The learned magnitudes: residuals against labels, extinction and distance as a figure, and the page of the model."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from gaia_offsets import pages, style
+from gaia_offsets.faults import open_log
+
+NAMES = {
+    "teff": r"$T_\mathrm{eff}$ [K]",
+    "logg": r"log $g$",
+    "feh": "[Fe/H]",
+    "ebv": "E(B \N{MINUS SIGN} V) [mag]",
+    "av": r"$A_V$ [mag]",
+    "extinction": "extinction of the apparent magnitude [mag]",
+    "distance": "distance [kpc]",
+}
+FORMATS = {"zero_point": ".2f", "zero_point_error": ".2f", "magnitude_shift": ".4f", "offset_shift": ".1f"}
+FORMATS |= {"slope": ".4f", "slope_error": ".4f"}
+
+
+@style.styled
+def draw_learned(residuals: pd.DataFrame, *, title: str) -> Figure:
+    """A column for each variable of learned_residuals.csv: mean residual, scatter found and stated below it [mag]."""
+    variables = list(dict.fromkeys(residuals["variable"]))
+    across = min(3, len(variables))
+    down = -(-len(variables) // across)
+    figure = style.canvas(2.9 * down, title)
+    axes = figure.subplots(2 * down, across, squeeze=False, gridspec_kw={"height_ratios": [3, 2] * down})
+    for ax in axes.ravel()[:]:
+        ax.set_visible(False)
+    for number, name in enumerate(variables):
+        row, column = divmod(number, across)
+        mean, scatter = axes[2 * row, column], axes[2 * row + 1, column]
+        part = residuals[residuals["variable"] == name]
+        for ax in (mean, scatter):
+            ax.set_visible(True)
+        mean.axhline(0.0, **style.DASHED)
+        mean.errorbar(
+            part["x_mean"],
+            part["mean"],
+            yerr=part["mean_error"],
+            marker="o",
+            markersize=3,
+            linestyle="none",
+            color="#0072B2",
+            elinewidth=0.8,
+        )
+        scatter.plot(part["x_mean"], part["scatter"], "o", markersize=3, color="#0072B2", label="found")
+        scatter.plot(part["x_mean"], part["predicted_scatter"], color="#D55E00", label="stated by the model")
+        top = 1.25 * float(np.nanmax(part[["scatter", "predicted_scatter"]].to_numpy()))
+        scatter.set(xlabel=NAMES.get(name, name), ylim=(0.0, top))
+        mean.tick_params(labelbottom=False)
+        mean.sharex(scatter)
+        if column == 0:
+            mean.set_ylabel("residual [mag]")
+            scatter.set_ylabel("scatter [mag]")
+    axes[1, 0].legend(loc="lower left")
+    return figure
+
+
+def spoken(facts: dict[str, Any]) -> list[str]:
+    """Sentences of the page; `facts` is learned.json."""
+    percent = 100.0 * facts["median_scatter_mag"] * np.log(10.0) / 5.0
+    domain = "; ".join(f"{name} {low:.4g} to {high:.4g}" for name, (low, high) in facts["domain"].items())
+    lines = [
+        f"{facts['training_stars']:,} giants with 5p solutions trained a function of {', '.join(facts['labels'])} "
+        f"with {facts['terms']} terms. Their cuts: {'; '.join(facts['cuts']) or 'none'}. "
+        "None is on the parallax or its precision: it would prefer stars whose parallaxes came out large.",
+        zero_point_sentence(facts),
+        f"The magnitudes scatter by {facts['median_scatter_mag']:.3f} mag (median), {percent:.1f} % of a distance.",
+        f"No star was predicted by a model that saw it ({facts['folds']} folds). {facts['predicted']:,} of "
+        f"{facts['rows']:,} rows have a magnitude; {facts['without_labels']:,} lack a label, a magnitude or a "
+        f"counterpart, {facts['outside']:,} lie outside the domain of the training, for {facts['vague']:,} the model "
+        "knows too little.",
+        f"Do not use the magnitudes outside {domain}, for dwarfs, or for a population that the training "
+        "stars do not hold.",
+    ]
+    if check := facts.get("check"):
+        lines.append(_checked(check))
+    return lines
+
+
+def zero_point_sentence(facts: dict[str, Any]) -> str:
+    """What is known of the zero point of the training's parallaxes."""
+    if not facts["zero_point"]:
+        return (
+            "Their parallaxes, less the official zero point, were taken as they are: none of their own was solved for."
+        )
+    zero, error = pages.number(facts["zero_point_uas"], ".2f"), facts["zero_point_error_uas"]
+    return (
+        f"The zero point of their parallaxes, corrected by the official one, came out with the magnitudes: {zero} "
+        f"\u00b1 {error:.2f} uas. The error is common to all offsets of the sample and stands in none of their errors."
+    )
+
+
+def _checked(check: dict[str, Any]) -> str:
+    if "mean" not in check:
+        return f"No star has a known magnitude ({check['column']}) beside the learned one."
+    mean, median = (pages.number(check[name], "+.4f") for name in ("mean", "median"))
+    return (
+        f"Against {check['column']}, which the training has not seen, {check['n']:,} stars: learned minus known "
+        f"{mean} \u00b1 {check['mean_error']:.4f} mag in the mean, {median} in the median, sd {check['sd']:.3f}, "
+        f"robust sd {check['robust_sd']:.3f} mag."
+    )
+
+
+if __name__ == "__main__":
+    open_log(snakemake.log[0])
+    facts = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
+    figure = draw_learned(pd.read_csv(snakemake.input.residuals), title=snakemake.params.title)
+    style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)
+    pages.save(
+        snakemake.output.page,
+        "learned.html.j2",
+        title=f"Learned magnitudes: {snakemake.params.title}",
+        simulated=snakemake.params.simulated,
+        sentences=spoken(facts),
+        warning=facts["warning"],
+        table=pages.table(pd.read_csv(snakemake.input.alternatives), FORMATS),
+    )
+    print(*spoken(facts), sep="\n", file=sys.stderr)

@@ -1,0 +1,212 @@
+"""Absolute magnitudes as a smooth function of labels, learned from Gaia parallaxes together with their zero point.
+
+The reference parallax of a star is unit * exp(F), where `unit` [mas] is the parallax of a star of its dereddened
+apparent magnitude and of absolute magnitude 0. F = B(labels) theta + slope * ln(unit / mean) is the magnitude in units
+of 5 / ln 10: splines and a cubic polynomial of the labels. Gaia's parallax is that plus a zero point. As in Leung &
+Bovy 2019 (MNRAS 489, 2079) both are solved for at once: near stars fix the magnitudes, far stars then show the zero
+point.
+
+Two errors that a plain fit makes, each tens of uas, are kept out (docs/method.md, tests):
+- The labels do not fix the magnitude: at one set of labels, stars that look far are on average less far than they look.
+  So the equations take each star at the mean of its two parallaxes whose error is uncorrelated with the residual, as
+  in weighted.zero_point_and_scale, and not at its photometric parallax.
+- In a survey limited in apparent magnitude the far stars of one set of labels are the luminous ones. `slope` lets the
+  magnitude depend on the apparent one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gaia_offsets.tables import TableError
+from gaia_offsets.weighted import HAMPEL, hampel_weights
+
+MAG = 5.0 / np.log(10.0)  # magnitudes in a unit of F
+MIN_STARS = 300
+STARS_PER_INTERVAL = 800  # of training for each interval of the splines
+MAX_INTERVALS = 10
+PRIOR_SD = 1.0  # of a coefficient of F: as much as one or two stars say
+SPREAD_PRIOR = 10.0  # the same of the ln of the variance, as a number of stars
+SPREAD_RANGE = (0.02, 0.6)  # fractions of a distance that the scatter may reach
+DOMAIN = (0.1, 99.9)  # percentiles of the training labels between which a magnitude is predicted
+STEP = 0.01  # of its own error: where an iteration has converged
+ITERATIONS = 100
+
+
+@dataclass(frozen=True)
+class Stars:
+    """Training stars: labels (N, L); Gaia parallax and its error, and `unit`, all (N,) in mas."""
+
+    labels: np.ndarray
+    gaia: np.ndarray
+    gaia_error: np.ndarray
+    unit: np.ndarray
+
+    def restrict(self, use: np.ndarray) -> Stars:
+        """The stars of a mask alone."""
+        return Stars(self.labels[use], self.gaia[use], self.gaia_error[use], self.unit[use])
+
+
+class Basis:
+    """Smooth functions of the labels: a cubic polynomial, and splines of each label where the stars are many."""
+
+    def __init__(self, labels: np.ndarray) -> None:
+        """`labels` (N, L) of the training stars set scale, knots and domain."""
+        from sklearn.pipeline import make_pipeline, make_union
+        from sklearn.preprocessing import PolynomialFeatures, SplineTransformer, StandardScaler
+
+        def functions(intervals: int, degree: int) -> Any:
+            parts = [make_pipeline(StandardScaler(), PolynomialFeatures(degree))]
+            if intervals > 1:
+                knots = {"n_knots": intervals + 1, "knots": "quantile", "extrapolation": "constant"}
+                parts.append(SplineTransformer(**knots, include_bias=False))
+            return make_union(*parts).fit(labels)
+
+        intervals = min(MAX_INTERVALS, len(labels) // STARS_PER_INTERVAL)
+        self.low, self.high = np.percentile(labels, DOMAIN, axis=0)
+        self.mean, self.spread = functions(intervals, 3), functions(min(intervals, 3), 2)
+
+    def inside(self, labels: np.ndarray) -> np.ndarray:
+        """Whether labels (N, L) lie in the domain of the training stars; false where one is null."""
+        return ((labels >= self.low) & (labels <= self.high)).all(axis=1)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A solution: `zero_point` [mas] and `slope` with their errors (0 where not solved for), and what predicts.
+
+    Of the training stars, (N,): `residual` Gaia minus zero point minus reference [mas], its `variance` [mas2], the
+    `combined` parallax [mas] and the `fraction`, the scatter of ln(reference parallax).
+    """
+
+    coefficients: np.ndarray
+    spread: np.ndarray
+    slope: float
+    slope_error: float
+    zero_point: float
+    zero_point_error: float
+    covariance: np.ndarray
+    level: float  # mean of ln(unit)
+    residual: np.ndarray
+    variance: np.ndarray
+    combined: np.ndarray
+    fraction: np.ndarray
+
+    def predict(self, basis: Basis, labels: np.ndarray, unit: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Reference parallax [mas], its scatter and the fit's own error, both fractions of it; all (N,)."""
+        mean, depth = basis.mean.transform(labels), np.log(unit) - self.level
+        parallax = unit * np.exp(mean @ self.coefficients + self.slope * depth)
+        rows = np.column_stack([mean, depth])
+        own = np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", rows, self.covariance, rows), 0.0))
+        return parallax, _fraction(basis.spread.transform(labels), self.spread), own
+
+
+def magnitude(parallax: np.ndarray, fraction: np.ndarray, unit: np.ndarray) -> np.ndarray:
+    """Median absolute magnitude [mag] (N,) behind a mean reference parallax with a lognormal scatter of `fraction`.
+
+    weighted.star_table takes the mean of the lognormal out again.
+    """
+    return MAG * (np.log(parallax / unit) + 0.5 * fraction**2)
+
+
+def _fraction(rows: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    low, high = 2.0 * np.log(SPREAD_RANGE)
+    return np.exp(0.5 * np.clip(rows @ spread, low, high))
+
+
+def combine(gaia: np.ndarray, gaia_error: np.ndarray, reference: np.ndarray, fraction: np.ndarray) -> np.ndarray:
+    """Mean of two parallaxes [mas] (N,) whose error is uncorrelated with their difference; outliers are held back."""
+    combined, reach = reference, HAMPEL[0] * fraction * reference
+    for _ in range(4):
+        variance = (fraction * combined) ** 2
+        share = variance / (variance + gaia_error**2)
+        combined = np.clip(share * gaia + (1.0 - share) * reference, 0.1 * reference, reference + reach)
+        combined = np.maximum(combined, reference - reach)
+    return combined
+
+
+def fit(basis: Basis, stars: Stars, *, zero_point: bool = True, slope: bool = True, start: Fit | None = None) -> Fit:
+    """Coefficients, scatter, zero point and slope of the training stars; the last two are 0 where not asked for.
+
+    Raises TableError with too few stars, or where the equations do not settle.
+    """
+    count = len(stars.gaia)
+    if count < MIN_STARS:
+        raise TableError(
+            f"learned magnitudes: {count} training stars; {MIN_STARS} are needed. Look at the cuts in reference.learn"
+        )
+    mean, spread_rows = basis.mean.transform(stars.labels), basis.spread.transform(stars.labels)
+    terms = mean.shape[1]
+    depth = np.log(stars.unit)
+    level = depth.mean() if start is None else start.level
+    depth = depth - level
+    if start is None:
+        theta, spread, tilt, zero = np.zeros(terms), np.zeros(spread_rows.shape[1]), 0.0, 0.0
+        theta[0], spread[0] = np.log(np.median(stars.gaia / stars.unit)), 2.0 * np.log(0.2)
+    else:
+        theta, spread = start.coefficients, start.spread
+        tilt, zero = start.slope if slope else 0.0, start.zero_point if zero_point else 0.0
+    solved = np.concatenate([np.ones(terms, dtype=bool), [slope, zero_point]])
+    prior = np.zeros(terms + 2)
+    prior[1:terms] = PRIOR_SD**-2.0
+    prior = prior[solved]
+    spread_prior = np.full(len(spread), SPREAD_PRIOR)
+    spread_prior[0] = 0.0
+    for _ in range(ITERATIONS):
+        reference = stars.unit * np.exp(mean @ theta + tilt * depth)
+        fraction = _fraction(spread_rows, spread)
+        residual = stars.gaia - zero - reference
+        combined = combine(stars.gaia - zero, stars.gaia_error, reference, fraction)
+        scatter = (fraction * combined) ** 2
+        variance = stars.gaia_error**2 + scatter
+        robust = hampel_weights(residual / np.sqrt(variance))
+        weight = robust / variance
+        far = np.log(combined)
+        far = far - np.average(far, weights=weight * combined**2)
+        one = np.ones(count)
+        instrument = np.column_stack([mean * combined[:, None], combined * far, one])[:, solved]
+        gradient = np.column_stack([mean * reference[:, None], reference * depth, one])[:, solved]
+        normal = (instrument * weight[:, None]).T @ gradient + np.diag(prior)
+        whole = np.concatenate([theta, [tilt, zero]])[solved]
+        inverse = np.linalg.inv(normal)
+        step = inverse @ (instrument.T @ (weight * residual) - prior * whole)
+        score = instrument * (weight * residual)[:, None]
+        covariance = inverse @ (score.T @ score) @ inverse.T
+        errors = np.sqrt(np.maximum(np.diag(covariance), 1e-30))
+        settled = bool((np.abs(step) < STEP * errors).all())
+        change = np.zeros(terms + 2)
+        change[solved] = step
+        theta, tilt, zero = theta + change[:terms], tilt + change[terms], zero + change[terms + 1]
+        # Scoring of a Gaussian variance (fraction * combined)^2 + error^2, logarithmic in the fraction.
+        share = scatter / variance
+        score_of_spread = spread_rows.T @ (robust * share * (residual**2 / variance - 1.0)) - 2 * spread_prior * spread
+        information = (spread_rows * (robust * share**2)[:, None]).T @ spread_rows + np.diag(2 * spread_prior + 1e-9)
+        move = np.linalg.solve(information, score_of_spread)
+        move *= min(1.0, 1.0 / np.abs(spread_rows @ move).max())
+        spread = spread + move
+        if settled:
+            break
+    else:
+        raise TableError(
+            f"learned magnitudes: the equations of {count} training stars do not settle; take fewer labels"
+        )
+    known = np.zeros((terms + 1, terms + 1))
+    inner = solved[:-1]
+    known[np.ix_(inner, inner)] = covariance[: inner.sum(), : inner.sum()]
+    return Fit(
+        coefficients=theta,
+        spread=spread,
+        slope=float(tilt),
+        slope_error=float(errors[terms]) if slope else 0.0,
+        zero_point=float(zero),
+        zero_point_error=float(errors[-1]) if zero_point else 0.0,
+        covariance=known,
+        level=float(level),
+        residual=residual,
+        variance=variance,
+        combined=combined,
+        fraction=fraction,
+    )
