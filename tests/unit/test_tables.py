@@ -7,6 +7,7 @@ from astropy import units as u
 from astropy.table import MaskedColumn, Table
 from unit.shared import refused
 
+from gaia_offsets import tables
 from gaia_offsets.columns import GAIA, VIZIER
 from gaia_offsets.tables import check_table, read_table, rounded_source_ids, table_format, write_table
 
@@ -187,3 +188,17 @@ def test_a_name_that_has_changed_is_answered_with_the_nearest(tmp_path, name, mo
         "the file has: obsid, snr_g, snr_r, GAIA_SOURCE_ID"
     ):
         read_table(path, columns)
+
+
+def test_a_table_in_pieces_gives_the_bytes_of_the_whole_and_is_read_in_pieces(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "ROW_GROUP", 4)
+    frame = pd.DataFrame({"source_id": pd.array([2**62 + 1, None, *range(1, 9)], dtype="Int64"), "x": np.nan})
+    frame = frame.assign(x=frame["x"].where(frame.index < 4, 0.5), name=["a", None] * 5, known=frame.index > 4)
+    write_table(frame, tmp_path / "whole.parquet")
+    tables.write_pieces((frame[rows] for rows in tables.pieces(len(frame))), tmp_path / "pieces.parquet")
+    assert (tmp_path / "whole.parquet").read_bytes() == (tmp_path / "pieces.parquet").read_bytes()
+    parts = list(tables.read_pieces(tmp_path / "whole.parquet", ["x", "source_id", "absent"]))
+    assert [part.index.tolist() for part in parts] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    assert parts[0]["source_id"].tolist()[0] == 2**62 + 1 and list(parts[0].columns) == ["source_id", "x"]
+    write_table(frame[:0], tmp_path / "empty.parquet")
+    assert [len(part) for part in tables.read_pieces(tmp_path / "empty.parquet")] == [0]

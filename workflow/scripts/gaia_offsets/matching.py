@@ -11,7 +11,8 @@ import pandas as pd
 
 from gaia_offsets.columns import DISTANCES, GAIA, MATCH, STANDARD, TMASS
 from gaia_offsets.healpix import hp
-from gaia_offsets.tables import TableError, pieces
+from gaia_offsets.progress import progress
+from gaia_offsets.tables import ROW_GROUP, TableError, pieces
 
 MAS_PER_DEG = 3.6e6
 PIECE = 1 << 16  # points that a thread takes at a time: their temporary arrays stay in its cache
@@ -119,7 +120,8 @@ def match_nearest(
         return index, separation, neighbours
     tree = cKDTree(others, balanced_tree=False, compact_nodes=False)
     chord = _chord(radius_arcsec)
-    for piece in pieces(len(order)):  # the answers to all at once would take as much memory as all positions
+    # The answers to all at once would take as much memory as all positions.
+    for piece in progress(pieces(len(order)), len(order), "positions", each=ROW_GROUP):
         place, point = order[piece], points[piece]
         distance, found = tree.query(point, k=2, distance_upper_bound=np.nextafter(chord, 1.0), workers=workers)
         hit, several = np.isfinite(distance).T
