@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 import gzip
 import sys
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,7 @@ from gaia_offsets.fitscolumns import read_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from astropy.table import Table
 
 
 class TableError(Fault, ValueError):
@@ -58,28 +61,24 @@ def csv_separator(path: Path) -> str:
     return max(",|;\t", key=first.count)
 
 
-def _read_native(path: Path, wanted: set[str] | None) -> tuple[dict[str, pd.Series], dict[str, str]]:
-    """All (or the wanted) columns of a file, each by itself, and the units that the file itself states."""
+def _read_native(path: Path, wanted: set[str] | None) -> tuple[dict[str, Callable[[], pd.Series]], dict[str, str]]:
+    """How to get each of the (or the wanted) columns of a file, and the units that the file itself states.
+
+    Of Parquet a column is read when it is asked for: a large table is not held twice.
+    """
     fmt = table_format(path)
     if fmt == "parquet":
         import pyarrow.parquet as pq
 
         schema = pq.read_schema(path)
         columns = [name for name in schema.names if wanted is None or name in wanted]
-        masks = {name: f"{name}.mask" for name in columns if f"{name}.mask" in schema.names}
-        frame = _to_pandas(pq.read_table(path, columns=[*columns, *masks.values()]))
-        for name, mask in masks.items():  # astropy writes a masked column as two
-            frame[name] = frame[name].mask(frame.pop(mask).astype("bool"))
-        for name in columns:
-            if str(schema.field(name).type) in ("binary", "large_binary"):
-                frame[name] = frame[name].str.decode("utf-8")
-        return dict(frame.items()), parquet_units(schema)
+        return {name: partial(_parquet_column, path, schema, name) for name in columns}, parquet_units(schema)
     if fmt == "csv":
         keep = None if wanted is None else (lambda name: name in wanted)
         frame = pd.read_csv(
             path, sep=csv_separator(path), usecols=keep, na_values=NULLS, dtype_backend="numpy_nullable"
         )
-        return dict(frame.items()), {}
+        return {name: partial(frame.get, name) for name in frame.columns}, {}
     from astropy.table import Table
 
     if fmt == "fits":
@@ -92,11 +91,20 @@ def _read_native(path: Path, wanted: set[str] | None) -> tuple[dict[str, pd.Seri
         name for name in table.colnames if table[name].ndim == 1 and (wanted is None or name in wanted)
     ]  # a DataFrame has no vector columns
     units = {name: str(table[name].unit) for name in flat if table[name].unit is not None}
-    native = {}
-    for name in flat:  # not held twice
-        native[name] = table[[name]].to_pandas(use_nullable_int=True)[name]
-        table.remove_column(name)
-    return native, units
+    return {name: partial(_astropy_column, table, name) for name in flat}, units
+
+
+def _parquet_column(path: Path, schema: pa.Schema, name: str) -> pd.Series:
+    import pyarrow.parquet as pq
+
+    mask = f"{name}.mask"  # astropy writes a masked column as two
+    frame = _to_pandas(pq.read_table(path, columns=[name, mask] if mask in schema.names else [name]))
+    values = frame[name].mask(frame[mask].astype("bool")) if mask in frame else frame[name]
+    return values.str.decode("utf-8") if str(schema.field(name).type) in ("binary", "large_binary") else values
+
+
+def _astropy_column(table: Table, name: str) -> pd.Series:
+    return table[[name]].to_pandas(use_nullable_int=True)[name]
 
 
 def parquet_units(schema: pa.Schema) -> dict[str, str]:
@@ -197,18 +205,11 @@ def read_table(
     columns = columns or {}
     spec = {name: entry if isinstance(entry, dict) else {"column": entry} for name, entry in columns.items()}
     sources = {entry["column"]: name for name, entry in spec.items()}
-    try:
+    with _readable(path):
         if table_format(path) in ("parquet", "csv", "fits"):  # a header that can be read alone
             _check_names(path, sources, column_names(path))
         wanted = {entry["column"] for entry in spec.values()} | set(STANDARD) | {VIZIER.get(name) for name in vizier}
         native, units = _read_native(path, wanted)
-    except TableError:
-        raise
-    except FileNotFoundError:
-        raise TableError(f"{path}: no such file") from None
-    except Exception as error:  # the readers raise dozens of types; the user needs one line
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise TableError(f"{path}: cannot be read as a {table_format(path)} table ({reason})") from error
     _check_names(path, sources, native)
     free = set(native) - set(sources)
     for name in vizier:
@@ -220,10 +221,10 @@ def read_table(
     for name, entry in spec.items():
         source = entry["column"]
         unit = entry["unit"] if entry.get("unit") is not None else units.get(source, "")
-        # A large table is not held twice; `sources` has the last name that asks for the column.
-        values = native.pop(source) if sources.get(source, name) == name else native[source]
+        with _readable(path):
+            values = native[source]()
         frame[name] = _standardise(values, name, unit, path, source)
-    for name in list(native) if others else ():
+    for name in native if others else ():
         # A column that the map gives another name is not taken again under its own.
         if name in STANDARD and name not in frame and name not in sources:
             try:
@@ -232,13 +233,29 @@ def read_table(
                 # Nobody asked for this column by name: another table's unit must not stop the run.
                 print(f"{error}; the column is left out", file=sys.stderr)
                 continue
-            frame[name] = _standardise(native.pop(name), name, units.get(name, ""), path, name)
+            with _readable(path):
+                values = native[name]()
+            frame[name] = _standardise(values, name, units.get(name, ""), path, name)
     lacking = [name for name in required if name not in frame]
     if lacking:
         raise TableError(
             f"{path}: nothing stands for {', '.join(lacking)}; name the file's column in `columns:` of the config"
         )
     return pd.DataFrame(frame, copy=False)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """What goes wrong in reading the file is told in one line: the readers raise dozens of types."""
+    try:
+        yield
+    except TableError:
+        raise
+    except FileNotFoundError:
+        raise TableError(f"{path}: no such file") from None
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise TableError(f"{path}: cannot be read as a {table_format(path)} table ({reason})") from error
 
 
 def _check_names(path: Path, sources: dict[str, str], read: Collection[str]) -> None:
