@@ -1,5 +1,6 @@
 """Targets with their Gaia and 2MASS counterparts from local tables (Sect. 2.1)."""
 
+import gc
 import sys
 from typing import Any
 
@@ -20,6 +21,8 @@ ROLES = {
 
 def read_tables(paths: Any, columns: dict[str, Any]) -> dict[str, pd.DataFrame | None]:
     """The tables by role, None where the sample names none; each with only the columns of its role."""
+    targets = read_table(paths["targets"], columns["targets"], required=("target_ra", "target_dec"))
+    gc.collect()  # astropy's table of the file refers to itself, and would stay as large as the targets
     tables: dict[str, pd.DataFrame | None] = dict.fromkeys(ROLES)
     for role, (given, required) in ROLES.items():
         if role in columns:
@@ -27,7 +30,6 @@ def read_tables(paths: Any, columns: dict[str, Any]) -> dict[str, pd.DataFrame |
             # A column that the map names and that is no standard one is wanted too.
             kept = [name for name in table.columns if name in given or name not in STANDARD]
             tables[role] = table[kept]
-    targets = read_table(paths["targets"], columns["targets"], required=("target_ra", "target_dec"))
     return {"targets": targets, **tables}
 
 
