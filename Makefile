@@ -6,15 +6,20 @@ READY := .venv/.ready
 DEMO := config/kepler_giants.yaml config/globular_clusters.yaml config/demo.yaml
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: setup demo toy paper validate report test lint format bench docs lock clean
+.PHONY: setup demo toy paper validate check report test lint format bench docs lock clean
 
 setup: $(READY)
 
 # The package is installed as a link to this folder, so that an edit counts at once. Nothing is fetched for it.
 $(READY): envs/requirements.lock pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=...")'
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r envs/requirements.lock
+	@command -v $(PYTHON) > /dev/null || { \
+	  echo "There is no $(PYTHON): install Python 3.11 or newer, or name yours: make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3")'
+	@$(PYTHON) -m venv .venv || { \
+	  echo "$(PYTHON) makes no virtual environment: install its venv module (python3-venv on Debian and Ubuntu)"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r envs/requirements.lock || { \
+	  echo "The packages of envs/requirements.lock did not come. Without a network they cannot; behind a proxy set HTTPS_PROXY;"; \
+	  echo "a mirror or a folder of wheels is named in pip's settings (PIP_CONFIG_FILE). Then type the same command again."; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable .
 	touch $@
 
@@ -37,6 +42,10 @@ validate: $(READY)
 	@$(SNAKEMAKE) validate --configfile $(CONFIG)
 	@cat results/validation/headline.txt
 	@$(MAKE) --no-print-directory report CONFIG="$(CONFIG)" TARGET=validate
+
+# Faults of a config with file and line, also of a file that is no YAML, of which Snakemake says no more.
+check: $(READY)
+	@name=$$($(BIN)/python -m gaia_offsets.config config/config.yaml $(CONFIG)) && echo "No fault; the run's name is $$name"
 
 # The report of a finished run; CONFIG=config/x.yaml for an overlay (several, in their order, make one run).
 # Refused while jobs are due: pages and captions would be of two configs.

@@ -43,7 +43,9 @@ def snakemake_command(
     return [str(word) for word in (*command, *arguments, "--", *targets)]
 
 
-def run_snakemake(directory: Path, *arguments: str | Path, fails: bool = False, **options: Any) -> str:
+def run_snakemake(
+    directory: Path, *arguments: str | Path, fails: bool = False, timeout: float = 900, **options: Any
+) -> str:
     """Run Snakemake to its end and return all it printed; the test fails if it did not end as expected."""
     done = subprocess.run(
         snakemake_command(directory, *arguments, **options),
@@ -52,7 +54,7 @@ def run_snakemake(directory: Path, *arguments: str | Path, fails: bool = False, 
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=900,
+        timeout=timeout,
     )
     if (done.returncode != 0) != fails:
         pytest.fail(f"snakemake returned {done.returncode}:\n{done.stdout[-6000:]}", pytrace=False)

@@ -10,6 +10,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import healpy as hp
 import numpy as np
 import pandas as pd
 import yaml
@@ -17,7 +18,6 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
 ARCSEC = 1 / 3600
-FIRST_ID = 3 * 2**60 + 128  # above 2**53: a passage through float64 would spoil it
 
 # `plain` passes every cut of the paper; each star says only what is different about it.
 STARS: dict[str, dict[str, Any]] = yaml.safe_load("""
@@ -48,8 +48,18 @@ on the edges: {snr: 50.0, logg: 3.8, ruwe: 1.4, nu_eff: 1.9, parallax: 1.499, kp
 """)
 PLAIN = STARS.pop("plain")
 NAMES = list(STARS)
-SOURCE_ID = {name: FIRST_ID + 128 * number for number, name in enumerate(NAMES)}
-NEIGHBOUR_ID, DECOY_ID = FIRST_ID + 128 * 100, FIRST_ID + 128 * 101
+# A tenth of a degree of longitude apart, at the ecliptic latitudes that Gaia's table gives.
+LATITUDE = np.nan_to_num([(PLAIN | what)["ecl_lat"] for what in STARS.values()])
+PLACE = SkyCoord(50 + 0.1 * np.arange(len(NAMES)), LATITUDE, unit="deg", frame="barycentricmeanecliptic").icrs
+
+
+def source_ids(place: SkyCoord, number: np.ndarray) -> np.ndarray:
+    """Identifiers as Gaia makes them, of the position; above 2**53: a passage through float64 would spoil them."""
+    return hp.ang2pix(4096, place.ra.deg, place.dec.deg, nest=True, lonlat=True) * 2**35 + 128 * (2 * number + 1)
+
+
+SOURCE_ID = dict(zip(NAMES, source_ids(PLACE, np.arange(len(NAMES))).tolist(), strict=True))
+NEIGHBOUR_ID, DECOY_ID = SOURCE_ID["close neighbour"] + 128 * 100, SOURCE_ID["moving"] + 128 * 101
 
 # The spectra: which star, and what differs in it. obsid is 1001, 1002, ...
 WRONG = {"mks": -3.6}  # a distance that would show if this spectrum were chosen
@@ -89,10 +99,9 @@ TRACERS = {  # name: reference parallax = 1 / kpc, zero point [mas], offsets raw
 
 
 def stars() -> pd.DataFrame:
-    """The stars with all their properties, by name; J2000 positions 0.1 deg apart."""
-    number = np.arange(len(NAMES))
+    """The stars with all their properties, by name; J2000 positions 0.1 deg or more apart."""
     table = pd.DataFrame([PLAIN | what for what in STARS.values()], index=NAMES)
-    return table.assign(source_id=pd.Series(SOURCE_ID), ra=20.0 + 0.1 * number, dec=30.0 + 0.1 * number)
+    return table.assign(source_id=pd.Series(SOURCE_ID), ra=PLACE.ra.deg, dec=PLACE.dec.deg)
 
 
 def gaia_sources() -> pd.DataFrame:
@@ -170,7 +179,7 @@ def measured_tracers() -> pd.DataFrame:
     zero_point = np.where(rng.random(n) < 0.1, np.nan, rng.uniform(-0.05, -0.02, n))
     raw = -30.0 + rng.normal(0, 45, n) * np.where(rng.random(n) < 0.05, 5, 1)
     colour = rng.uniform(1.15, 1.65, n)
-    table = pd.DataFrame({"source_id": FIRST_ID + 128 * np.arange(n), "ra": ra, "dec": dec})
+    table = pd.DataFrame({"source_id": source_ids(place, np.arange(n)), "ra": ra, "dec": dec})
     table = table.assign(l=place.galactic.l.deg, b=place.galactic.b.deg, ecl_lat=place.barycentricmeanecliptic.lat.deg)
     table = table.assign(phot_g_mean_mag=rng.uniform(9.5, 14.5, n), bp_rp=rng.uniform(0.5, 1.6, n), ruwe=1.0)
     table["nu_eff_used_in_astrometry"] = np.where(six, np.nan, colour)

@@ -83,7 +83,9 @@ def descriptor(schema: str, tables: dict[str, pd.DataFrame]) -> str:
             ucd = f' ucd="{UCDS[column]}"' if column in UCDS else ""
             # An outer join makes nulls of identifiers, for which a VOTable needs a number.
             null = '<values nullLiteral="-1"/>' if kind == "bigint" else ""
-            columns.append(f'<column name="{column}" type="{kind}"{ucd}>{null}</column>')
+            # VizieR's mixed-case names are delimited identifiers.
+            called = column if column == column.lower() else f"quoted/{column}"
+            columns.append(f'<column name="{called}" type="{kind}"{ucd}>{null}</column>')
             if kind in ("bigint", "text"):
                 indices.append(f'<index columns="{column}"/>')
         parts.append(f'<table id="{name}" onDisk="True" adql="True"{sky}>{"".join(indices + columns)}</table>')

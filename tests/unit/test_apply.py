@@ -277,14 +277,16 @@ def test_fits_keeps_every_byte_of_odd_columns(stars, tmp_path):
     correct(path, output, offsets, chunk=37)
     with fits.open(output) as hdus, fits.open(path) as originals:
         hdus.verify("exception")
-        assert "simulated: True" in str(hdus[1].header["HISTORY"]) and hdus[1].name == "STARS"
+        assert "simulated: True" in str(hdus[2].header["HISTORY"]) and hdus[2].name == "STARS"
+        assert hdus[1].data.shape == (7, 7) and len(hdus) == 3
         for name in originals[2].columns.names:
-            left, right = hdus[1].data[name], originals[2].data[name]
+            left, right = hdus[2].data[name], originals[2].data[name]
             assert all(np.array_equal(a, b, equal_nan=True) for a, b in zip(left, right, strict=True)), name
-        pixel = hp.ang2pix(4, hdus[1].data["ra"], np.nan_to_num(hdus[1].data["dec"]), nest=True, lonlat=True)
-        known = hdus[1].data["map_flag"] == 0
+        stars = hdus[2].data
+        pixel = hp.ang2pix(4, stars["ra"], np.nan_to_num(stars["dec"]), nest=True, lonlat=True)
+        known = stars["map_flag"] == 0
         assert known.sum() > 100
-        np.testing.assert_allclose(hdus[1].data["map_offset"][known], offsets_of(pixel)[0][known])
+        np.testing.assert_allclose(stars["map_offset"][known], offsets_of(pixel)[0][known])
 
 
 @pytest.mark.parametrize("form", ["csv", "fits"])
@@ -352,7 +354,7 @@ def test_command_refuses_in_one_line(stars, map_file, tmp_path, capsys):
         ("'phot_g_mean_mag'", "--with-official"),
     ):
         refuses(words, *start, *more)
-    refuses("exists already", map_file, path, path, "--overwrite")
+    refuses("is the catalogue itself", map_file, path, path, "--overwrite")
     refuses("no such file", map_file, tmp_path / "none.fits", output)
     refuses("no such file", tmp_path / "none.ecsv", path, output)
     refuses("unknown kind of table", map_file, path, tmp_path / "out.txt")

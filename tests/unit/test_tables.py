@@ -1,5 +1,8 @@
 """Reading any table into standard names, types and units, and refusing what is wrong in one clear line."""
 
+import gzip
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +12,7 @@ from unit.shared import refused
 
 from gaia_offsets import tables
 from gaia_offsets.columns import GAIA, VIZIER
-from gaia_offsets.tables import check_table, read_table, rounded_source_ids, table_format, write_table
+from gaia_offsets.tables import check_table, csv_header, read_table, rounded_source_ids, table_format, write_table
 
 BIG = 4611686018427387905  # 2**62 + 1
 
@@ -202,3 +205,30 @@ def test_a_table_in_pieces_gives_the_bytes_of_the_whole_and_is_read_in_pieces(tm
     assert parts[0]["source_id"].tolist()[0] == 2**62 + 1 and list(parts[0].columns) == ["source_id", "x"]
     write_table(frame[:0], tmp_path / "empty.parquet")
     assert [len(part) for part in tables.read_pieces(tmp_path / "empty.parquet")] == [0]
+
+
+def test_a_packed_file_beyond_the_memory_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    path = tmp_path / "bomb.csv.gz"
+    rows = 3_000_000  # 24 MB of text in 24 kB
+    with gzip.open(path, "wt") as stream:
+        stream.write("ra,dec\n" + "1.0,2.0\n" * rows)
+    assert path.stat().st_size < 100_000
+    monkeypatch.setattr(tables, "memory", lambda: 20_000_000)
+    tracemalloc.start()
+    with refused("bomb.csv.gz: unpacks to more than 0.02 GB, the memory of this machine; write it as Parquet or FITS"):
+        read_table(path)
+    assert tracemalloc.get_traced_memory()[1] < 60_000_000  # two blocks of 16 MB, not the table
+    tracemalloc.stop()
+    monkeypatch.setattr(tables, "memory", lambda: 30_000_000)
+    assert len(read_table(path)) == rows
+
+
+def test_a_line_without_end_does_not_fill_the_memory(tmp_path):
+    path = tmp_path / "line.csv.gz"
+    with gzip.open(path, "wb", compresslevel=1) as stream:
+        for _ in range(100):
+            stream.write(b"a;" * 500_000)
+    tracemalloc.start()
+    assert csv_header(path)[1] == ";"
+    assert tracemalloc.get_traced_memory()[1] < 20_000_000  # of 100 MB
+    tracemalloc.stop()

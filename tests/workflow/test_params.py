@@ -79,6 +79,7 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("measure.smooth.reach_deg", 2, {"smooth_map", "cross_validate", "publish_smooth"}),
     ("measure.smooth.splines", 2, set()),  # the sample insists on its own
     (f"{S}.solutions", ["5p", "2p"], {"select_stars"} | MAP),
+    (f"{S}.max_offset_mas", 5.0, {"select_stars"} | MAP),
     ("release", "dr4", {"check_release"}),
     ("releases.edr3.epoch", 2015.5, {"crossmatch_tables", "compare_red_clump", "check_release"} | ASKED),
     ("releases.edr3.columns", {"ruwe": "RUWE"}, {"check_release"} | ASKED),

@@ -5,6 +5,7 @@ rule prepare_targets:
     """Number the targets and find those that pass the cuts on catalogue columns, alone or with another spectrum of the star."""
     input:
         targets=targets_file,
+        manifests=manifests("targets"),
     output:
         targets="<resources>/{sample}/archive/targets.parquet",
     log:
@@ -18,6 +19,7 @@ rule prepare_targets:
         runtime=by_input(5, 0.02),
     params:
         columns=lookup("samples/{sample}/targets/columns", within=config, default={}),
+        raw=raw_facts("targets"),
         cuts=catalogue_cuts,
         by=lookup("samples/{sample}/crossmatch/by", within=config),
         radius_arcsec=lookup("samples/{sample}/crossmatch/radius_arcsec", within=config, default=None),

@@ -3,11 +3,13 @@
 import re
 from pathlib import Path
 
+from gaia_offsets import adql
 from gaia_offsets import config as checks
 from gaia_offsets import releases
 from gaia_offsets.about import describe
 from gaia_offsets.columns import DISTANCES, GAIA, TMASS
 from gaia_offsets.fingerprint import fingerprint
+from gaia_offsets.secret import split_login
 from gaia_offsets.reference import LEARNED, magnitude_column
 from snakemake.exceptions import WorkflowError
 
@@ -152,6 +154,40 @@ def dataset_facts(wildcards):
         "citation",
     )
     return {key: entry[key] for key in kept if entry.get(key) is not None}
+
+
+def raw_datasets(wildcards, tables):
+    """Names of the datasets behind a sample's tables, by their place in the sample, that are raw files."""
+    blocks = checks.table_blocks(config["samples"][wildcards.sample])
+    names = dict.fromkeys(blocks[table]["dataset"] for table in tables if table in blocks)
+    return [name for name in names if not config["datasets"][name].get("simulated")]
+
+
+def manifests(*tables):
+    """An input function: the manifests of the raw files that a rule reads.
+
+    A file that someone put there has none: `retrieve` looks at it first. The rule checks file, manifest and raw_facts.
+    """
+
+    def of_sample(wildcards):
+        return [f"{dataset_file(name)}.manifest.json" for name in raw_datasets(wildcards, tables)]
+
+    return of_sample
+
+
+def raw_facts(*tables):
+    """A params function: what the config says of these raw files, by dataset."""
+    kept = ("path", "shipped", "sha256", "bytes")
+
+    def facts(entry):
+        query = {"query": adql.table_query(entry["query"])} if entry.get("query") else {}
+        urls = [split_login(url)[0] for url in (entry.get("url"), *(entry.get("mirrors") or ())) if url]
+        return {"urls": urls} | {key: entry[key] for key in kept if entry.get(key) is not None} | query
+
+    def of_sample(wildcards):
+        return {name: facts(config["datasets"][name]) for name in raw_datasets(wildcards, tables)}
+
+    return of_sample
 
 
 def sample_tables(wildcards):

@@ -62,6 +62,7 @@ rule compare_red_clump:
     input:
         stars="<resources>/{sample}/stars.parquet",
         red_clump=red_clump_file,
+        manifests=manifests("red_clump"),
     output:
         pairs="<results>/{sample}/tables/red_clump_pairs.parquet",
         trend="<results>/{sample}/tables/red_clump_trend.csv",
@@ -76,6 +77,7 @@ rule compare_red_clump:
         mem_mb=by_input(400, 10),
         runtime=by_input(5, 0.02),
     params:
+        raw=raw_facts("red_clump"),
         radius_arcsec=lookup("samples/{sample}/comparison/red_clump_radius_arcsec", within=config),
         red_clump_error=lookup("samples/{sample}/comparison/red_clump_error", within=config),
         bin_uas=lookup("samples/{sample}/comparison/red_clump_bin_uas", within=config),

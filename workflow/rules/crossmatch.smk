@@ -5,6 +5,7 @@ rule crossmatch_tables:
     """Nearest Gaia source of each target within the radius, at the targets' epoch; then 2MASS and geometric distance."""
     input:
         unpack(sample_tables),
+        manifests=manifests("targets", "crossmatch.gaia", "crossmatch.tmass", "crossmatch.distances"),
     output:
         matched="<resources>/{sample}/crossmatch.local.parquet",
     log:
@@ -19,6 +20,7 @@ rule crossmatch_tables:
         runtime=by_input(5, 0.02),
     params:
         columns=local_columns,
+        raw=raw_facts("targets", "crossmatch.gaia", "crossmatch.tmass", "crossmatch.distances"),
         target_epoch=lookup("samples/{sample}/crossmatch/epoch", within=config),
         gaia_epoch=release_epoch,
         radius_arcsec=lookup("samples/{sample}/crossmatch/radius_arcsec", within=config),
@@ -32,6 +34,7 @@ rule adopt_targets:
     """Targets that carry the Gaia columns already, in standard names and units."""
     input:
         targets=targets_file,
+        manifests=manifests("targets"),
     output:
         matched="<resources>/{sample}/crossmatch.none.parquet",
     log:
@@ -45,6 +48,7 @@ rule adopt_targets:
         runtime=by_input(5, 0.02),
     params:
         columns=lookup("samples/{sample}/targets/columns", within=config, default={}),
+        raw=raw_facts("targets"),
         code=digest("adopt_targets.py"),
     script:
         "../scripts/adopt_targets.py"

@@ -14,6 +14,7 @@ rule select_stars:
         ),
         groups=group_file,
         learned=learned_file,
+        manifests=manifests("reference.group"),
     output:
         stars="<resources>/{sample}/stars.parquet",
         cutflow="<results>/{sample}/tables/cutflow.csv",
@@ -28,10 +29,12 @@ rule select_stars:
         runtime=by_input(5, 0.02),
     params:
         reference=lookup("samples/{sample}/reference", within=config),
+        raw=raw_facts("reference.group"),
         one_row_per=lookup("samples/{sample}/one_row_per", within=config),
         cuts=lookup("samples/{sample}/cuts", within=config),
         codes=release_coding,
         solutions=lookup("samples/{sample}/solutions", within=config, default=list(releases.USED)),
+        max_offset_mas=lookup("samples/{sample}/max_offset_mas", within=config, default=None),
         code=digest("select_stars.py"),
     script:
         "../scripts/select_stars.py"

@@ -4,12 +4,18 @@ import sys
 
 from gaia_offsets.columns import GAIA
 from gaia_offsets.faults import open_log
+from gaia_offsets.rawfile import check_raw
+from gaia_offsets.sky import check_positions
 from gaia_offsets.tables import read_table, write_table
 
 REQUIRED = ("source_id", "parallax", "astrometric_params_solved")
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
+    for line in check_raw(snakemake.input.manifests, snakemake.params.raw):
+        print(line, file=sys.stderr)
     table = read_table(snakemake.input.targets, snakemake.params.columns, required=REQUIRED, vizier=GAIA)
     print(f"{len(table)} rows of {snakemake.input.targets}", file=sys.stderr)
+    for line in check_positions(table, snakemake.input.targets):
+        print(line, file=sys.stderr)
     write_table(table, snakemake.output.matched)

@@ -9,6 +9,8 @@ import pandas as pd
 from gaia_offsets.columns import DISTANCES, GAIA, STANDARD, TMASS
 from gaia_offsets.faults import open_log
 from gaia_offsets.matching import attach, find_counterparts
+from gaia_offsets.rawfile import check_raw
+from gaia_offsets.sky import check_positions
 from gaia_offsets.tables import pieces, read_table, write_pieces
 
 # By role: the columns that a table gives, and those that it must have.
@@ -30,11 +32,15 @@ def read_tables(paths: Any, columns: dict[str, Any]) -> dict[str, pd.DataFrame |
             # A column that the map names and that is no standard one is wanted too.
             kept = [name for name in table.columns if name in given or name not in STANDARD]
             tables[role] = table[kept]
+    for line in check_positions(tables["gaia"], paths["gaia"]):
+        print(line, file=sys.stderr)
     return {"targets": targets, **tables}
 
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
+    for line in check_raw(snakemake.input.manifests, snakemake.params.raw):
+        print(line, file=sys.stderr)
     params = snakemake.params
     tables = read_tables(snakemake.input, params.columns)
     found = find_counterparts(

@@ -293,7 +293,8 @@ def learn_magnitudes(
     rows = matched.iloc[places[seen]]
     variables = {name: numbers(rows, name) for name in learn["labels"]}
     variables |= {name: numbers(rows, name) for name in EXTINCTIONS if name in rows.columns}
-    variables["extinction"] = extinction_ks(rows, reference.get("extinction"))
+    if (reference.get("extinction") or {}).get("column") not in variables:
+        variables["extinction"] = extinction_ks(rows, reference.get("extinction"))
     variables["distance"] = 1.0 / fitted["combined"].to_numpy()
     facts = {
         "labels": learn["labels"],

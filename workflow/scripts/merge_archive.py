@@ -4,6 +4,7 @@ import sys
 
 from gaia_offsets.archive import merge_chunks, read_whole
 from gaia_offsets.faults import open_log
+from gaia_offsets.sky import check_positions
 from gaia_offsets.tables import write_table
 
 if __name__ == "__main__":
@@ -18,4 +19,6 @@ if __name__ == "__main__":
         f"{int((merged['match_neighbours'] > 1).sum())} of them ambiguous (more than one Gaia source)",
         file=sys.stderr,
     )
+    for line in check_positions(merged, snakemake.output.matched):
+        print(line, file=sys.stderr)
     write_table(merged, snakemake.output.matched)

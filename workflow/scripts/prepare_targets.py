@@ -9,6 +9,7 @@ import pandas as pd
 from gaia_offsets.archive import key_columns, preselect
 from gaia_offsets.columns import GAIA
 from gaia_offsets.faults import open_log
+from gaia_offsets.rawfile import check_raw
 from gaia_offsets.tables import read_table, write_table
 
 
@@ -22,6 +23,8 @@ def prepare_targets(
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
+    for line in check_raw(snakemake.input.manifests, snakemake.params.raw):
+        print(line, file=sys.stderr)
     prepared, counts = prepare_targets(
         read_table(
             snakemake.input.targets, snakemake.params.columns, vizier={*GAIA} & {*key_columns(snakemake.params.by)}

@@ -7,6 +7,7 @@ import pandas as pd
 
 from gaia_offsets.comparison import matched_spectra
 from gaia_offsets.faults import open_log
+from gaia_offsets.rawfile import check_raw
 from gaia_offsets.reference import join_group, reference_parallax
 from gaia_offsets.selection import refuse_empty, select_stars
 from gaia_offsets.sky import complete_angles
@@ -29,6 +30,8 @@ def read_groups(path: Any, reference: dict[str, Any]) -> pd.DataFrame | None:
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
+    for line in check_raw(snakemake.input.manifests, snakemake.params.raw):
+        print(line, file=sys.stderr)
     reference = snakemake.params.reference
     groups = read_groups(snakemake.input.groups, reference)
     # The table was checked and converted when it was made: no column map here.
@@ -42,6 +45,7 @@ if __name__ == "__main__":
         cuts=snakemake.params.cuts,
         codes=snakemake.params.codes,
         solutions=snakemake.params.solutions,
+        max_offset_mas=snakemake.params.max_offset_mas,
     )
     print(cutflow.to_string(index=False), *warnings, sep="\n", file=sys.stderr)
     refuse_empty(cutflow)

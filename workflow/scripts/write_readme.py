@@ -21,7 +21,7 @@ def readme(datasets: Mapping[str, tuple[pd.DataFrame, Mapping[str, Any]]]) -> st
         meta=meta,
         tables={frame: table for frame, (table, _) in datasets.items()},
         fields=EXTENDED,
-        facts=[key for key, *_ in META if key not in ("title", "citation", "frame")],
+        facts=[key for key, *_ in META if key not in ("title", "citation", "frame", "rows")],
         level=int(meta["nside"]).bit_length() - 1,
     )
 

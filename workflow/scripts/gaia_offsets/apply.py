@@ -32,6 +32,7 @@ from gaia_offsets.published import (
     map_for,
     pairing_faults,
 )
+from gaia_offsets.reference import ENOUGH_STARS, TINY_MAS
 from gaia_offsets.sky import FRAMES, ecliptic_latitude, pixel_index, to_equatorial, to_galactic
 from gaia_offsets.streams import CHUNK, add_columns, plain_floats, with_columns
 from gaia_offsets.tables import TableError, column_for, table_format, unit_factor
@@ -44,6 +45,7 @@ _POSITIONS = ("ra", "dec", "l", "b")
 _MODEL = ("phot_g_mean_mag", "nu_eff_used_in_astrometry", "pseudocolour")
 _ERROR = ("parallax_error", "phot_g_mean_mag", "astrometric_params_solved", "ruwe")
 COLUMNS = ("parallax", *_POSITIONS, "astrometric_params_solved", *_MODEL, "ecl_lat", "parallax_error", "ruwe")
+LARGEST_UAS = 10_000.0  # of an offset or its error in a map; real ones are below 100
 CORRECTION = "correction"  # our name of the column that column:NAME names; mas
 
 
@@ -65,6 +67,7 @@ class OffsetMap:
     error: np.ndarray
     n: np.ndarray
     meta: Mapping[str, Any]
+    path: Path | None = None
 
 
 def read_map(
@@ -103,13 +106,14 @@ def read_map(
     table = table[np.isfinite(table[f"domega_{kind}"])].sort_values("hindex")
     if len(table) == 0:
         raise ApplyError(f"{path}: no pixel has a {parallax} offset")
+    _check_values(table, path, f"domega_{kind}")
     floor = systematic_uas if systematic_uas is not None else meta.get("systematic_uas")
     if floor is not None and not 0 <= floor < np.inf:
         raise ApplyError(f"{path}: a systematic floor of {floor} uas; it should be 0 or more")
     if floor is None:
         raise ApplyError(f"{path}: the file does not state its systematic floor; give --systematic (uas)")
     values = (table[name].to_numpy() for name in ("hindex", f"domega_{kind}", f"e_domega_{kind}", "n"))
-    return OffsetMap(parallax, stated["frame"], nside, stated["ordering"], float(floor), *values, meta)
+    return OffsetMap(parallax, stated["frame"], nside, stated["ordering"], float(floor), *values, meta, Path(path))
 
 
 def _check_centres(table: pd.DataFrame, path: str | Path, *, frame: str, nside: int, ordering: str) -> None:
@@ -122,6 +126,22 @@ def _check_centres(table: pd.DataFrame, path: str | Path, *, frame: str, nside: 
             f"{path}: {wrong} of {len(table)} pixel centres do not lie in their pixel for frame {frame}, nside {nside} "
             f"and ordering {ordering}; give those of the map"
         )
+
+
+def _check_values(table: pd.DataFrame, path: str | Path, offset: str) -> None:
+    """No pixel twice, and only numbers that a map can have; a damaged or edited file must not correct anything."""
+    for column, wrong, should in (
+        ("hindex", table["hindex"].duplicated(), "stand once"),
+        (offset, table[offset].abs() > LARGEST_UAS, f"be within {LARGEST_UAS:g} uas"),
+        (f"e_{offset}", ~table[f"e_{offset}"].between(0, LARGEST_UAS), f"be 0 to {LARGEST_UAS:g} uas"),
+        ("n", table["n"] < 0, "be 0 or more"),
+    ):
+        if wrong.any():
+            first = table.loc[wrong.idxmax(), column]
+            raise ApplyError(
+                f"{path}: column {column!r}: {int(wrong.sum())} of {len(table)} pixels are wrong, the first {first:g}; "
+                f"each should {should}; take the map as it was published"
+            )
 
 
 def correct_parallax(
@@ -238,7 +258,7 @@ class Correction:
         self.sources: dict[str, str] = {}
         self.factors: dict[str, float] = {}
         self.counts = np.zeros(len(FLAGS), dtype=np.int64)
-        self.rows = self.without_error = 0
+        self.rows = self.without_error = self.known = self.tiny = 0
 
     def start(self, names: Sequence[str], units: Mapping[str, str], where: str | Path) -> None:
         """Find the columns needed among the catalogue's `names`; `units` are those that the file states."""
@@ -310,12 +330,22 @@ class Correction:
         return result
 
     def _check_range(self, parallax: np.ndarray) -> None:
-        high = STANDARD["parallax"].high
-        far = int(((np.abs(parallax) > high) & np.isfinite(parallax)).sum())
+        low, high = STANDARD["parallax"].low, STANDARD["parallax"].high
+        far = int((((parallax < low) | (parallax > high)) & np.isfinite(parallax)).sum())
         if far:
             raise TableError(
-                f"{self.where}: {far} of {len(parallax)} parallaxes beyond {high:g} mas in column "
-                f"{self.sources['parallax']!r}; are they in mas?"
+                f"{self.where}: {far} of {len(parallax)} parallaxes outside {low:g} to {high:g} mas in column "
+                f"{self.sources['parallax']!r}; are they in mas, and is a missing one left empty?"
+            )
+        self.known += int(np.isfinite(parallax).sum())
+        self.tiny += int((np.abs(parallax) < TINY_MAS).sum())
+
+    def finish(self) -> None:
+        """Raise TableError where the parallaxes as a whole cannot be in the unit that they are taken to be in."""
+        if self.known >= ENOUGH_STARS and 2 * self.tiny > self.known:
+            raise TableError(
+                f"{self.where}: {self.tiny} of {self.known} parallaxes in column {self.sources['parallax']!r} are "
+                f"smaller than {TINY_MAS:g} mas; are they in arcsec? Then say so: --unit parallax=arcsec, or `columns:`"
             )
 
     def _position(self, values: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -401,7 +431,7 @@ def correct_file(
 
     FITS, Parquet and CSV, written in the format they were read in, go through in chunks of rows, whatever their
     size; VOTable, ECSV and a change of format take memory for the whole table. FITS: the first binary table of the
-    file is corrected; other extensions are left out. The output appears under its name when it is complete.
+    file is corrected; other HDUs are copied. The output appears under its name when it is complete.
 
     Raises ApplyError or TableError, one line each.
     """
@@ -409,8 +439,12 @@ def correct_file(
     table_format(catalogue), table_format(output)  # refuse other endings before anything is made
     if not catalogue.is_file():
         raise TableError(f"{catalogue}: no such file")
-    if output.exists() and (not overwrite or output.samefile(catalogue)):
-        raise ApplyError(f"{output}: exists already; remove it, or give --overwrite (never the catalogue itself)")
+    inputs = {"catalogue": catalogue, "map": correction.offsets and correction.offsets.path}
+    for what, path in inputs.items():
+        if path and output.exists() and output.samefile(path):
+            raise ApplyError(f"{output}: is the {what} itself, which is never overwritten; choose another output")
+    if output.exists() and not overwrite:
+        raise ApplyError(f"{output}: exists already; remove it, or give --overwrite")
     if output.is_dir() or not output.parent.is_dir():
         what = "is a folder" if output.is_dir() else "its folder is not there; make it first"
         raise TableError(f"{output}: cannot be written, {what}")

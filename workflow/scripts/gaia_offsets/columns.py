@@ -30,7 +30,7 @@ GAIA: dict[str, Column] = {
     "ecl_lat": _c("float", "deg", -90, 90, "ecliptic latitude"),
     "pmra": _c("float", "mas / yr", -2e4, 2e4, "proper motion in right ascension times cos(dec)"),
     "pmdec": _c("float", "mas / yr", -2e4, 2e4, "proper motion in declination"),
-    "parallax": _c("float", "mas", -1e3, 1e3, "published Gaia parallax"),
+    "parallax": _c("float", "mas", -300, 1e3, "published Gaia parallax"),
     "parallax_error": _c("float", "mas", 0, 100, "published standard error of the Gaia parallax"),
     "phot_g_mean_mag": _c("float", "mag", -2, 25, "mean G magnitude"),
     "bp_rp": _c("float", "mag", -10, 15, "colour BP - RP"),

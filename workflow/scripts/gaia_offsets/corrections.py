@@ -16,13 +16,11 @@ from gaia_offsets.coefficients import zero_point_5p
 from gaia_offsets.columns import STANDARD, TRACERS
 from gaia_offsets.dataset import read_dataset
 from gaia_offsets.published import ENDINGS
+from gaia_offsets.reference import check_units
 from gaia_offsets.selection import solution
 from gaia_offsets.sky import FRAMES, pixel_index
 from gaia_offsets.tables import TableError
 
-# No tracer of any release was ever off by a third of a milliarcsecond in the median; a wrong unit is at once.
-IMPLAUSIBLE_UAS = 300.0
-ENOUGH_STARS = 20
 MODEL = ("phot_g_mean_mag", "nu_eff_used_in_astrometry", "pseudocolour", "ecl_lat", "astrometric_params_solved")
 NULL = -9999.0  # in some tables of the archive
 UNITS = {"mas": 1.0, "uas": 1e-3}
@@ -113,7 +111,7 @@ def with_offsets(
 
     `stars` has the Gaia columns and the reference parallax. `official` is the correction behind `parallax_corrected`;
     one of kind `none` leaves these columns null. Each correction in `also` adds a column `zero_point_{name}` [mas].
-    Raises TableError where no star gets a zero point, or where the median offset can only be a wrong unit.
+    Raises TableError where no star gets a zero point, or where offsets or errors can only be in a wrong unit.
     """
     table = stars.reindex(columns=[*dict.fromkeys([*TRACERS, *stars.columns])]).copy()
     if "solution" not in stars:  # select_stars gives the release's own classes
@@ -125,14 +123,7 @@ def with_offsets(
     table["parallax_corrected"] = table["parallax"] - table["zero_point"]
     table["offset_raw"] = 1000.0 * (table["parallax"] - table["reference_parallax"])
     table["offset_corrected"] = 1000.0 * (table["parallax_corrected"] - table["reference_parallax"])
-    typical = table["offset_raw"].median()
-    spread = (table["offset_raw"] - typical).abs().median() / np.sqrt(max(len(table), 1))
-    # A handful of faint stars may lie that far off by chance; a sample whose own scatter excludes it has a wrong unit.
-    if len(table) >= ENOUGH_STARS and abs(typical) > max(IMPLAUSIBLE_UAS, 5 * spread):
-        raise TableError(
-            f"offsets: the median of {len(table)} stars is {typical / 1000:+.3f} mas, beyond any zero point of Gaia; "
-            "check the units of the parallax and of the reference (mas, kpc) in `columns:` of the sample"
-        )
+    check_units(table)
     return table[list(TRACERS)].assign(**{f"zero_point_{name}": known[name] for name in also})
 
 

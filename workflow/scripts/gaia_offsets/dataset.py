@@ -92,7 +92,7 @@ def write_dataset(table: pd.DataFrame, path: str | Path, fields: Sequence[Field]
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
-    described = as_astropy(table, fields, meta)
+    described = as_astropy(table, fields, {**meta, "rows": len(table)})
     if path.suffix == ".mrt":
         path.write_text(plain_ascii(machine_readable(table, fields, meta)), encoding="ascii")
     elif path.suffix == ".vot":
@@ -113,6 +113,8 @@ def healpix_header(meta: Mapping[str, Any]) -> Header:
     header["OBJECT"] = ("PARTIAL", "part of the sky")
     header["COORDSYS"] = (COORDSYS[meta["frame"]], "C equatorial (ICRS), G Galactic")
     for key, keyword, meaning in META:
+        if key not in meta:
+            continue
         value = meta[key].upper() if key == "ordering" else meta[key]
         header[keyword] = plain_ascii(value) if isinstance(value, str) else (value, meaning)
     return header
@@ -188,7 +190,7 @@ def machine_readable(table: pd.DataFrame, fields: Sequence[Field], meta: Mapping
         rows.append(_wrap(null + field.meaning, initial_indent=head, subsequent_indent=" " * len(head)))
         texts.append([f"{text:>{width}}" for text in column])
         start += width + 1
-    line = "-" * 80
+    line, meta = "-" * 80, {**meta, "rows": len(table)}
     # "Note (1):" and so on, or STILTS takes the lines for rows.
     notes = [_wrap(f"Note ({number}): {key} = {meta[key]}") for number, (key, *_) in enumerate(META, start=1)]
     lines = [
@@ -223,6 +225,8 @@ def read_dataset(path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     except Exception as error:  # the readers raise dozens of types; the user needs one line
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise TableError(f"{path}: cannot be read as a dataset in {form} ({reason})") from error
+    if meta.get("rows", len(table)) != len(table):
+        raise TableError(f"{path}: has {len(table)} rows where its metadata say {meta['rows']}; take the whole file")
     lacking = [field.name for field in TABLE1 if field.name not in table.colnames]
     if lacking:
         raise TableError(f"{path}: no column {lacking[0]!r}; is this a file of results/*/dataset/?")
@@ -282,5 +286,11 @@ def _notes(text: str) -> dict[str, str]:
 
 def _typed(meta: dict[str, str]) -> dict[str, Any]:
     """Metadata that a format keeps as text, in their own types."""
-    kinds = {"simulated": lambda text: text == "True", "nside": int, "more_than": int, "systematic_uas": float}
+    kinds = {
+        "simulated": lambda text: text == "True",
+        "nside": int,
+        "more_than": int,
+        "rows": int,
+        "systematic_uas": float,
+    }
     return {key: kinds.get(key, str)(value) for key, value in meta.items() if key in {name for name, *_ in META}}

@@ -19,13 +19,13 @@ PACKAGES = ("numpy", "pandas", "astropy", "healpy", "gaiadr3-zeropoint")
 
 
 def map_meta(facts: Mapping[str, Any], frame: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Metadata of a map: the keys of META.
+    """Metadata of a map: the keys of META but `rows`, which write_dataset adds.
 
     `facts` are those of about.describe; `settings` (nside, ordering, more_than) stand in tables/map_{frame}.json.
     """
     meta = {**facts, **settings, "title": f"{facts['title']}, {frame} frame", "frame": frame}
     meta["versions"] = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
-    return {key: meta[key] for key, *_ in META}
+    return {key: meta[key] for key, *_ in META if key in meta}
 
 
 def footprint(pixels: np.ndarray, *, frame: str, nside: int, ordering: str) -> MOC:

@@ -127,6 +127,7 @@ META: tuple[tuple[str, str, str], ...] = (
     ("ordering", "ORDERING", "HEALPix ordering"),
     ("estimator", "ESTIMATR", "estimator of the offset"),
     ("more_than", "MORETHAN", "every pixel has more stars than this"),
+    ("rows", "ROWS", "number of rows of the table"),
     ("systematic_uas", "SYSTUAS", "[uas] systematic floor"),
     ("systematic_source", "SYSTSRC", "source of the systematic floor"),
     ("sign", "SIGN", "how to use an offset"),

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,40 @@ def write_manifest(
     text = json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False)
     Path(manifest).write_text(text + "\n", encoding="utf-8")
     return record
+
+
+def check_raw(manifests: Iterable[str], facts: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """A line for each raw file that is about to be read: its digest is that of its manifest and of the config.
+
+    `facts` has, by the dataset's name, what the config says of the file: sha256, bytes and where it comes from (path,
+    shipped, query, or else urls). Raises DownloadError, one line, where one of the three disagrees.
+    """
+    for manifest in manifests:
+        path, record = Path(manifest.removesuffix(".manifest.json")), read_record(Path(manifest))
+        said, what = facts[path.parent.name], f"datasets.{path.parent.name}: {path}"
+        again = "; delete it and its manifest to have it brought anew, or correct the config"
+        if not record:
+            raise DownloadError(f"{what}: its manifest {manifest} is missing or damaged{again}")
+        try:
+            length, digest = check_file(path, path.name, sha256=said.get("sha256"), size=said.get("bytes"))
+        except (DownloadError, OSError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise DownloadError(f"{what}: {reason}{again}") from error
+        if (length, digest) != (record.get("bytes"), record.get("sha256")):
+            then = f"{record.get('bytes')} bytes, sha256 {record.get('sha256')}"
+            raise DownloadError(f"{what}: {length} bytes, sha256 {digest}, where its manifest says {then}{again}")
+        key = next((key for key in ("path", "shipped", "query") if said.get(key)), "url")
+        wanted = [said[key]] if key != "url" else said["urls"]
+        if wanted and not said.get("sha256") and record.get(key) not in wanted:
+            came = next(
+                (f"{name} {record[name]}" for name in ("query", "url", "shipped", "path") if name in record), "?"
+            )
+            raise DownloadError(
+                f"{what}: came from {came}, says its manifest; the config asks for {key} {wanted[0]}{again}"
+            )
+        yield f"{path}: {length} bytes, sha256 {digest}, as its manifest says" + (
+            "; the config gives no sha256" if not said.get("sha256") else " and the config"
+        )
 
 
 def read_record(path: Path) -> dict[str, Any]:

@@ -10,6 +10,16 @@ import pandas as pd
 from gaia_offsets.tables import TableError, as_numbers
 
 LEARNED = "learned_magnitude"  # the kind of a reference, and the column that the rule learn_magnitudes makes
+ENOUGH_STARS = 20
+TINY_MAS = 0.005  # half of the parallaxes of no table in mas are smaller: their errors alone are larger
+# No tracers of any release were ever off by a third of a milliarcsecond in the median; a wrong unit is at once. Less
+# will do where the parallaxes are not even of the size of the reference: half of it or less, twice or more.
+IMPLAUSIBLE_MAS, IMPLAUSIBLE_RATIO_MAS = 0.3, 0.12
+IMPLAUSIBLE_SCATTER_MAS = 10.0
+SMALLEST_REFERENCE_MAS = 0.0005  # 2 Mpc; Gaia sees single stars to 1 Mpc
+SMALLEST_ERROR_MAS = 0.003  # published errors are 0.007 mas and more
+SMALLEST_FRACTION = 3e-4  # no distance is known to that
+LARGEST_PULL = 10.0  # an error can be too large for the scatter, not by such a factor
 LN10_OVER_5 = float(np.log(10.0) / 5.0)
 
 
@@ -91,6 +101,59 @@ def join_group(table: pd.DataFrame, groups: pd.DataFrame, key: str) -> pd.DataFr
         )
     columns = [name for name in ("distance", "distance_error") if name in groups.columns]
     return table.assign(**{name: groups[name].to_numpy(dtype=float, na_value=np.nan)[place] for name in columns})
+
+
+def check_units(tracers: pd.DataFrame) -> None:
+    """Raise TableError where parallaxes, reference parallaxes and errors cannot all be in mas.
+
+    `tracers` has parallax, parallax_error, reference_parallax, reference_parallax_error; fewer than 20 say nothing. The
+    limits are far from any real sample: medians of millions of stars and of a hundred stars of a far cluster pass.
+    """
+    names = ("parallax", "reference_parallax", "parallax_error", "reference_parallax_error")
+    columns = (tracers[name].to_numpy(dtype=float, na_value=np.nan) for name in names)
+    gaia, reference, *errors = columns
+    offset, stars = gaia - reference, int(np.isfinite(gaia - reference).sum())
+    if stars < ENOUGH_STARS:
+        return
+    typical = float(np.nanmedian(offset))
+    where = "in `columns:` of the sample"
+    scatter = 1.4826 * float(np.nanmedian(np.abs(offset - typical)))
+    if np.nanmedian(np.abs(gaia)) < TINY_MAS:
+        raise TableError(
+            f"parallax: half of {stars} are smaller than {TINY_MAS:g} mas, less than any error of Gaia; are they "
+            f"in arcsec? Say so {where}"
+        )
+    middle, distance = float(np.nanmedian(gaia)), float(np.nanmedian(reference))
+    ratio = middle / distance if distance > 0 else np.nan
+    # A handful of faint stars may lie far off by chance; not a sample whose own scatter excludes it.
+    limit = max(
+        IMPLAUSIBLE_RATIO_MAS if abs(np.log2(max(ratio, 1e-9))) > 1 else IMPLAUSIBLE_MAS, 5 * scatter / stars**0.5
+    )
+    if abs(typical) > limit:
+        times = f", the median parallax {ratio:.3g} times the reference" if np.isfinite(ratio) else ""
+        raise TableError(
+            f"offsets: the median of {stars} stars is {typical:+.3f} mas{times}: beyond any zero point of Gaia; check "
+            f"the units of the parallax and of the reference (mas, kpc) {where}"
+        )
+    if scatter > IMPLAUSIBLE_SCATTER_MAS:
+        raise TableError(
+            f"offsets: {stars} stars scatter by {scatter:.3g} mas, beyond any error of Gaia; check the units of the "
+            f"parallax and of the reference (mas, kpc) {where}"
+        )
+    if 0 < distance < SMALLEST_REFERENCE_MAS:
+        raise TableError(
+            f"reference parallax: its median is {distance:.3g} mas, a distance of {1 / distance:.3g} kpc; is it in pc? "
+            f"Say so {where}; a sample without any parallax has `reference: {{kind: constant, value_mas: 0}}`"
+        )
+    for name, values in zip(names[2:], errors, strict=True):
+        known = values[np.isfinite(values)]
+        error = float(np.median(known)) if len(known) >= ENOUGH_STARS else 0.0
+        low = SMALLEST_ERROR_MAS if name == "parallax_error" else SMALLEST_FRACTION * distance
+        if error > LARGEST_PULL * max(scatter, 0.01) or 0 < error < low:
+            raise TableError(
+                f"{name}: its median is {error:.3g} mas, the offsets scatter by {scatter:.3g} mas and the reference "
+                f"parallax is {distance:.3g} mas; check the unit of the error {where}"
+            )
 
 
 def reference_parallax(table: pd.DataFrame, spec: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:

@@ -14,6 +14,7 @@ from pandas.api.types import is_numeric_dtype
 from gaia_offsets.releases import USED, classes, coding
 from gaia_offsets.tables import TableError, as_numbers, rounded_source_ids
 
+SUSPECT_MAS = 10.0  # no offset of a real star is that large
 _COMPARE = {
     "<": operator.lt,
     "<=": operator.le,
@@ -182,18 +183,20 @@ def select_stars(
     cuts: Sequence[dict[str, Any]],
     codes: Mapping[str, Any] | None = None,
     solutions: Sequence[str] = USED,
+    max_offset_mas: float | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """Stars that pass, the cut flow, and warnings (Sect. 2.1).
 
     `matched`, a table or the pieces of one, has one row an observed spectrum with ra, dec, parallax and
     reference_parallax, null where there is no counterpart, and may hold `preselected` (false: left out before the
     archive was asked). Steps: preselection, Gaia counterpart, each class of solutions in `codes` (as in `solution`)
-    that is not among `solutions`, one of these, a position, one row a star, the cuts in their order, a known offset.
-    The result is sorted by source_id, then position.
+    that is not among `solutions`, one of these, a position, one row a star, the cuts in their order, a known offset,
+    an offset within `max_offset_mas`; without this limit, stars beyond SUSPECT_MAS are counted in a step that removes
+    none. The result is sorted by source_id, then position.
 
     Of a piece remain the keys that one row a star needs, whether each row passes each step, and the rows that pass all.
     """
-    before, after = _steps(cuts, codes or coding({}), solutions)
+    before, after = _steps(cuts, codes or coding({}), solutions, max_offset_mas)
     keys = {"source_id", "ra", "dec", "solution"}
     if one_row_per:
         keys |= {*one_row_per["columns"], one_row_per.get("prefer"), one_row_per.get("ties")}
@@ -220,6 +223,11 @@ def select_stars(
         flow.keep(rows[number].to_numpy(), criterion)
     every = rows[list(range(len(before) + len(after)))].all(axis=1).to_numpy()
     stars = pd.concat(passing, ignore_index=True)[flow.alive[every]]
+    suspect = int((_offset(stars) > SUSPECT_MAS).sum())
+    if max_offset_mas is None and suspect:
+        text = f"{suspect} stars with offsets beyond {SUSPECT_MAS:g} mas are kept; max_offset_mas removes them"
+        flow.keep(flow.alive, text)
+        warnings.append(f"offsets: {text}; are these values (99.99, -999) that stand for none?")
     return stars.sort_values(["source_id", "ra", "dec"], kind="stable", ignore_index=True), flow.table(), warnings
 
 
@@ -227,7 +235,7 @@ Step = tuple[str, Callable[[pd.DataFrame], np.ndarray]]  # criterion, and which 
 
 
 def _steps(
-    cuts: Sequence[dict[str, Any]], codes: Mapping[str, Any], solutions: Sequence[str]
+    cuts: Sequence[dict[str, Any]], codes: Mapping[str, Any], solutions: Sequence[str], max_offset_mas: float | None
 ) -> tuple[list[Step], list[Step]]:
     """The steps before and after the spectra of a star are reduced to one."""
 
@@ -253,7 +261,14 @@ def _steps(
     ]
     after = [(describe_cut(cut), partial(cut_mask, cut=cut)) for cut in cuts]
     after.append(("has a parallax and a reference parallax", all_known("parallax", "reference_parallax")))
+    if max_offset_mas is not None:
+        text = f"offset within {max_offset_mas:g} mas"
+        after.append((text, lambda frame: (_offset(frame) <= max_offset_mas).to_numpy(dtype=bool, na_value=False)))
     return before, after
+
+
+def _offset(frame: pd.DataFrame) -> pd.Series:
+    return (frame["parallax"] - frame["reference_parallax"]).abs()
 
 
 def _identity_warnings(frame: pd.DataFrame, one_row_per: dict[str, Any] | None) -> list[str]:

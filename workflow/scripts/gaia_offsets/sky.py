@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -14,6 +18,13 @@ COORDSYS = {"equatorial": "C", "galactic": "G"}
 FINEST_NSIDE = 256  # of those chosen by finest_nside; pixels of 0.05 deg2
 BLOCK_NSIDES = (4, 8, 16, 32)  # of blocks for errors, 15 to 1.8 deg wide: the coarsest with ENOUGH_BLOCKS
 ENOUGH_BLOCKS = 10
+# Two positions of one star agree within this: pixels of source_id are 0.014 deg wide, and no star of Gaia has moved by
+# more than 0.06 deg in 20 years. Errors of coordinates (hours, radians, swapped) are mostly of degrees.
+AGREE_DEG = 0.2
+ENOUGH_POSITIONS = 100_000
+FIRST_SOURCE_ID = (
+    2**35
+)  # lower numbers (of the Kepler Input Catalogue, say) are those of no source of Gaia, or of very few
 
 
 def pixel_index(longitude: np.ndarray, latitude: np.ndarray, *, nside: int, ordering: str) -> np.ndarray:
@@ -73,6 +84,66 @@ def ecliptic_latitude(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
     a, d = np.radians(np.asarray(ra, dtype=float)), np.radians(np.asarray(dec, dtype=float))
     sine = np.sin(d) * np.cos(obliquity) - np.cos(d) * np.sin(obliquity) * np.sin(a)
     return np.degrees(np.arcsin(np.clip(sine, -1.0, 1.0)))
+
+
+def separation(first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """Angle (N,) between positions in degrees, each longitude and latitude; null where one is."""
+    (a, b), (c, d) = (np.radians(np.asarray(position, dtype=float)) for position in (first, second))
+    haversine = np.sin((d - b) / 2) ** 2 + np.cos(b) * np.cos(d) * np.sin((c - a) / 2) ** 2
+    return np.degrees(2 * np.arcsin(np.sqrt(np.clip(haversine, 0, 1))))
+
+
+def check_positions(frame: pd.DataFrame, where: str | Path) -> list[str]:
+    """Lines about rows whose ra, dec (or l, b, without these) disagree with what else the table says of the position.
+
+    That are the pixel in `source_id` (nested, level 12, equatorial: source_id >> 35) and the columns l, b and ecl_lat.
+    Of a long table every n-th row is looked at. Raises TableError where most of them disagree with one of these.
+    """
+
+    rows = frame.iloc[:: max(1, len(frame) // ENOUGH_POSITIONS)]
+
+    def columns(*names: str) -> np.ndarray | None:
+        there = set(names) <= set(rows.columns)
+        return np.stack([rows[name].to_numpy(dtype=float, na_value=np.nan) for name in names]) if there else None
+
+    def turned(turn: Callable[..., Any], position: np.ndarray) -> np.ndarray:
+        known, result = np.abs(position[1]) <= 90, np.full_like(position, np.nan)
+        result[:, known] = turn(*position[:, known])
+        return result
+
+    position, galactic, latitude = columns("ra", "dec"), columns("l", "b"), columns("ecl_lat")
+    name, apart, lines = "ra, dec", {}, []
+    if position is not None and galactic is not None:
+        apart["l, b"] = separation(turned(to_galactic, position), galactic)
+    elif galactic is not None:
+        name, position = "l, b", turned(to_equatorial, galactic)
+    if position is None:
+        return lines
+    if latitude is not None:
+        apart["ecl_lat"] = np.abs(ecliptic_latitude(*position) - latitude[0])
+    if "source_id" in rows.columns:
+        number = rows["source_id"].to_numpy(dtype=np.int64, na_value=0)
+        gaia = number >= FIRST_SOURCE_ID
+        centre = pixel_centre(np.where(gaia, number >> 35, 0), nside=4096, ordering="nested")
+        apart["the pixels in source_id"] = np.where(gaia, separation(position, centre), np.nan)
+        if count := int((~gaia & (number > 0)).sum()):
+            lines.append(
+                f"{where}: {count} of {len(rows)} source_ids are below 2**35, not Gaia's; they tell no position"
+            )
+    for other, angle in apart.items():
+        wrong, compared = angle > AGREE_DEG, int(np.isfinite(angle).sum())
+        if wrong.any():
+            line = (
+                f"{where}: positions: {name} of {int(wrong.sum())} of {compared} rows disagree with {other}, by "
+                f"{np.median(angle[wrong]):.3g} deg in the median"
+            )
+            if 2 * wrong.sum() > compared:
+                raise TableError(
+                    f"{line}; are they swapped, in hours or in radians, or are these columns of something else? "
+                    "Correct `columns:` of the table in the config"
+                )
+            lines.append(line)
+    return lines
 
 
 def complete_angles(frame: pd.DataFrame) -> pd.DataFrame:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
+import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,7 +19,15 @@ import numpy as np
 
 from gaia_offsets.progress import progress
 from gaia_offsets.published import FITS_UNITS, VO_UNITS, Field
-from gaia_offsets.tables import TableError, column_names, csv_separator, parquet_units, table_format
+from gaia_offsets.tables import (
+    TableError,
+    csv_batches,
+    csv_header,
+    fits_names,
+    parquet_units,
+    refuse_twice,
+    table_format,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +48,9 @@ class Work(Protocol):
 
     def apply(self, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The columns to add, from those needed as float64 with NaN for null, by our name in the table's units."""
+
+    def finish(self) -> None:
+        """Called after the last chunk, before the output appears; TableError where the whole cannot be right."""
 
     def about(self) -> Mapping[str, str]:
         """Facts for the metadata of the output."""
@@ -62,6 +75,7 @@ def with_columns(table: pd.DataFrame | Table, work: Work, where: str | Path) -> 
         except (TypeError, ValueError):
             raise _not_numbers(where, source) from None
     added = work.apply(values)
+    work.finish()
     result = table.copy()
     for field in work.fields:
         result[field.name] = added[field.name]
@@ -78,12 +92,12 @@ def add_columns(catalogue: Path, output: Path, work: Work, *, chunk: int = CHUNK
     change of format take memory for the whole table. Raises TableError, one line, for a file that cannot be read.
     """
     before, after = table_format(catalogue), table_format(output)
-    part = output.with_name(f"{output.name}.part")
+    part = output.with_name(f".{uuid.uuid4().hex}.part")  # a name that no file of the user has
     streams = {"parquet": _stream_parquet, "csv": _stream_csv, "fits": _stream_fits}
-    packed = {path.name.lower().endswith(".gz") for path in (catalogue, output)}
     try:
-        if before == after and before in streams and packed != {True, False}:
-            streams[before](catalogue, part, work, chunk)
+        if before == after and before in streams:
+            streams[before](catalogue, part, work, chunk, packed=output.name.lower().endswith(".gz"))
+            work.finish()
         else:
             _write_whole(with_columns(_read_whole(catalogue, before), work, catalogue), part, after, work)
         part.replace(output)
@@ -96,16 +110,16 @@ def add_columns(catalogue: Path, output: Path, work: Work, *, chunk: int = CHUNK
         part.unlink(missing_ok=True)
 
 
-def _open(path: Path, mode: str, like: str) -> IO[bytes]:
-    """A file, through gzip where the name `like` says so; no date in it."""
-    if not like.lower().endswith(".gz"):
-        return open(path, mode)
-    if mode == "rb":
-        return gzip.open(path)
-    return gzip.GzipFile(filename="", fileobj=open(path, mode), mode=mode, mtime=0)
+def _read(path: Path) -> IO[bytes]:
+    return gzip.open(path) if path.name.lower().endswith(".gz") else open(path, "rb")
 
 
-def _stream_parquet(catalogue: Path, part: Path, work: Work, chunk: int) -> None:
+def _write(path: Path, packed: bool) -> IO[bytes]:
+    """A new file, through gzip where it is to be packed; no date in it."""
+    return gzip.GzipFile(filename="", fileobj=open(path, "wb"), mode="wb", mtime=0) if packed else open(path, "wb")
+
+
+def _stream_parquet(catalogue: Path, part: Path, work: Work, chunk: int, *, packed: bool) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -113,6 +127,7 @@ def _stream_parquet(catalogue: Path, part: Path, work: Work, chunk: int) -> None
     # Pages as they come: buffering ahead would read whole row groups, and there may be only one.
     with pq.ParquetFile(catalogue, pre_buffer=False, buffer_size=1 << 20) as file:
         schema = file.schema_arrow
+        refuse_twice(schema.names, catalogue)
         work.start(schema.names, parquet_units(schema), catalogue)
         for field in work.fields:
             about = {"unit": field.unit, "description": field.meaning}
@@ -168,13 +183,12 @@ def _parquet_metadata(schema: pa.Schema, work: Work) -> dict[bytes, bytes]:
     return metadata | {f"gaia_offsets.{key}".encode(): value.encode() for key, value in work.about().items()}
 
 
-def _stream_csv(catalogue: Path, part: Path, work: Work, chunk: int) -> None:
+def _stream_csv(catalogue: Path, part: Path, work: Work, chunk: int, *, packed: bool) -> None:
     """The catalogue's own columns pass through as text, so that not a digit of them changes."""
     import pyarrow as pa
     import pyarrow.compute as pc
-    import pyarrow.csv as pacsv
 
-    names, separator = column_names(catalogue), csv_separator(catalogue)
+    names, separator = csv_header(catalogue)
     work.start(names, {}, catalogue)
     special = rf"[{separator}\"\r\n]"
 
@@ -190,16 +204,10 @@ def _stream_csv(catalogue: Path, part: Path, work: Work, chunk: int) -> None:
         size = pc.sum(pc.binary_length(joined)).as_py() or 0
         return joined.buffers()[2].slice(0, size).to_pybytes() if size else b""  # the rows lie one after another
 
-    with _open(catalogue, "rb", catalogue.name) as source, _open(part, "wb", catalogue.name) as target:
+    with _write(part, packed) as target:
         header = [*names, *(field.name for field in work.fields)]
         target.write(lines([quoted(pa.array([name])) for name in header]))
-        reader = pacsv.open_csv(
-            source,
-            read_options=pacsv.ReadOptions(block_size=16 * chunk, column_names=names, skip_rows=1),
-            parse_options=pacsv.ParseOptions(delimiter=separator),
-            convert_options=pacsv.ConvertOptions(column_types=dict.fromkeys(names, pa.string())),
-        )
-        for batch in reader:
+        for batch in csv_batches(catalogue, block_size=16 * chunk):
             values = {
                 name: _text_floats(batch.column(column), catalogue, column) for name, column in work.sources.items()
             }
@@ -217,8 +225,11 @@ def _text_floats(column: pa.Array, where: Path, source: str) -> np.ndarray:
     return _arrow_floats(pc.if_else(null, None, text), where, source)
 
 
-def _stream_fits(catalogue: Path, part: Path, work: Work, chunk: int) -> None:
-    """Rows are copied as bytes and the new columns appended to each: no column of the catalogue is touched."""
+def _stream_fits(catalogue: Path, part: Path, work: Work, chunk: int, *, packed: bool) -> None:
+    """Rows are copied as bytes and the new columns appended to each: no column of the catalogue is touched.
+
+    So are the HDUs before the first binary table and after it.
+    """
     from astropy.io import fits
 
     with warnings.catch_warnings(), fits.open(catalogue, memmap=False, lazy_load_hdus=True) as hdus:
@@ -226,9 +237,8 @@ def _stream_fits(catalogue: Path, part: Path, work: Work, chunk: int) -> None:
         hdu = next((hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)), None)
         if hdu is None:
             raise TableError(f"{catalogue}: no binary table in the file")
-        columns, header, start = hdu.columns, hdu.header.copy(), hdu.fileinfo()["datLoc"]
-        # The bytes of an image in the primary HDU are not copied, so its header must not announce them.
-        primary = fits.PrimaryHDU().header if hdus[0].header["NAXIS"] else hdus[0].header.copy()
+        columns, header, place = hdu.columns, hdu.header.copy(), hdu.fileinfo()
+    _refuse_alike([*fits_names(header), *(field.name for field in work.fields)], catalogue)
     for keyword in ("CHECKSUM", "DATASUM"):
         header.remove(keyword, ignore_missing=True)
     units = {column.name: column.unit for column in columns if column.unit}
@@ -248,10 +258,11 @@ def _stream_fits(catalogue: Path, part: Path, work: Work, chunk: int) -> None:
     header["NAXIS1"] = width + added.itemsize
     for key, value in work.about().items():
         header.add_history(f"gaia_offsets {key}: {value}".encode("ascii", "replace").decode())
-    with _open(catalogue, "rb", catalogue.name) as source, _open(part, "wb", catalogue.name) as target:
-        target.write(primary.tostring().encode("ascii"))
+    with _read(catalogue) as source, _write(part, packed) as target:
+        for size in _pieces(place["hdrLoc"]):
+            target.write(_exactly(source, size))
         target.write(header.tostring().encode("ascii"))
-        source.seek(start)
+        source.seek(place["datLoc"])
         readers = {name: _fits_reader(columns, original, catalogue) for name, original in work.sources.items()}
         for first in progress(range(0, rows, chunk), rows, "rows", each=chunk):
             count = min(chunk, rows - first)
@@ -264,6 +275,8 @@ def _stream_fits(catalogue: Path, part: Path, work: Work, chunk: int) -> None:
         for size in _pieces(tail):  # gap and heap of columns of variable length
             target.write(_exactly(source, size))
         target.write(bytes(-(rows * header["NAXIS1"] + tail) % 2880))
+        source.seek(place["datLoc"] + place["datSpan"])
+        shutil.copyfileobj(source, target)
 
 
 def _pieces(size: int, piece: int = 1 << 24) -> Iterator[int]:
@@ -307,12 +320,46 @@ _ASTROPY_FORMATS = {
 
 
 def _read_whole(catalogue: Path, form: str) -> Table:
+    """The catalogue's one table; TableError where the file holds more that another format has no room for."""
     from astropy.table import Table
 
     if form == "csv":
-        return Table.read(catalogue, format="ascii.csv", delimiter=csv_separator(catalogue))
-    more = {"use_names_over_ids": True} if form == "votable" else {}
-    return Table.read(catalogue, format=_ASTROPY_FORMATS[form], **more)
+        return _read_csv(catalogue)
+    if form == "fits":
+        from astropy.io import fits
+
+        with fits.open(catalogue) as hdus:
+            parts = enumerate(hdus)
+            full = [hdu.name or f"number {i}" for i, hdu in parts if hdu.header["NAXIS"] and hdu.header.get("NAXIS1")]
+            tables = [hdu.header for hdu in hdus if "TFIELDS" in hdu.header]
+        if len(full) > 1:
+            others = f"{catalogue}: holds {len(full)} HDUs with data ({', '.join(full)})"
+            raise TableError(f"{others}; give the output a name that ends in .fits, so that none is lost")
+        for header in tables:
+            _refuse_alike(fits_names(header), catalogue)
+    if form == "votable":
+        from astropy.io.votable import parse
+
+        tables = list(parse(catalogue).iter_tables())
+        if len(tables) > 1:
+            raise TableError(f"{catalogue}: holds {len(tables)} tables; write each to a file of its own")
+        return tables[0].to_table(use_names_over_ids=True)
+    return Table.read(catalogue, format=_ASTROPY_FORMATS[form])
+
+
+def _read_csv(catalogue: Path) -> Table:
+    """A CSV file as an astropy Table; a column with values like 007 stays text, for a number has no such zeros."""
+    import pyarrow.compute as pc
+    from astropy.io.ascii import convert_numpy
+    from astropy.table import Table
+
+    names, separator = csv_header(catalogue)
+    text: set[str] = set()
+    for batch in csv_batches(catalogue):
+        found = [pc.any(pc.match_substring_regex(column, r"^\s*[+-]?0\d")).as_py() for column in batch.columns]
+        text |= {name for name, is_text in zip(batch.schema.names, found, strict=True) if is_text}
+    converters = {name: [convert_numpy(str)] for name in names if name in text}
+    return Table.read(catalogue, format="ascii.csv", delimiter=separator, guess=False, converters=converters)
 
 
 def _write_whole(table: Table, part: Path, form: str, work: Work) -> None:
@@ -323,10 +370,23 @@ def _write_whole(table: Table, part: Path, form: str, work: Work) -> None:
             table[name].unit = VO_UNITS.get(str(unit), unit)
         table.meta["description"] = "; ".join(f"{key}: {value}" for key, value in about.items())
     elif form == "fits":
+        _refuse_alike(table.colnames, "the output")
         table.meta["comments"] = [f"gaia_offsets {key}: {value}" for key, value in about.items()]
     else:
         table.meta["gaia_offsets"] = about
     table.write(part, format=_ASTROPY_FORMATS[form], overwrite=True)
+
+
+def _refuse_alike(names: Sequence[str], where: str | Path) -> None:
+    """Raise TableError where FITS could not tell two columns apart, because their names differ only in case or not."""
+    first: dict[str, str] = {}
+    for name in filter(None, names):
+        if name.casefold() in first:
+            other = first[name.casefold()]
+            raise TableError(
+                f"{where}: FITS does not tell the columns {other!r} and {name!r} apart; rename one of them"
+            )
+        first[name.casefold()] = name
 
 
 def _not_numbers(where: str | Path, source: str) -> TableError:

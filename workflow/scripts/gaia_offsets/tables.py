@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import difflib
 import gzip
+import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -53,12 +56,103 @@ def table_format(path: str | Path) -> str:
     )
 
 
-def csv_separator(path: Path) -> str:
-    """Separator of a CSV file by its first line: comma, LAMOST's bar, semicolon or tab."""
+def refuse_twice(names: Iterable[str], where: str | Path) -> None:
+    """Raise TableError where a column's name stands more than once: nobody could say which of the two is meant."""
+    twice = [name for name, count in Counter(names).items() if name and count > 1]
+    if twice:
+        raise TableError(f"{where}: the column {twice[0]!r} stands more than once; name each column once")
+
+
+def csv_header(path: Path) -> tuple[list[str], str]:
+    """Names of the columns of a CSV file, and its separator by the first line: comma, LAMOST's bar, semicolon or tab.
+
+    Raises TableError where there are no names, or one stands twice.
+    """
+    with _open_text(path) as stream:
+        first = stream.readline(1 << 20)
+    separator = max(",|;\t", key=first.count)
+    names = next(csv.reader([first], delimiter=separator), [])
+    if not any(names):
+        raise TableError(f"{path}: is no csv table: its first line, which should name the columns, is empty")
+    refuse_twice(names, path)
+    return names, separator
+
+
+def _open_text(path: Path, errors: str = "strict") -> IO[str]:
     opener = gzip.open if path.name.lower().endswith(".gz") else open
-    with opener(path, "rt", encoding="utf-8") as stream:
-        first = stream.readline()
-    return max(",|;\t", key=first.count)
+    return opener(path, "rt", encoding="utf-8-sig", errors=errors, newline="")
+
+
+def csv_batches(path: Path, *, columns: list[str] | None = None, block_size: int = 1 << 24) -> Iterator[pa.RecordBatch]:
+    """The rows of a CSV file in batches, each value as text; all columns or the named ones.
+
+    Raises TableError with the line of the first row that has more or fewer values than the header has names.
+    """
+    import pyarrow as pa
+    import pyarrow.csv as pacsv
+
+    names, separator = csv_header(path)
+    damaged: list[str] = []
+
+    def note(row: pacsv.InvalidRow) -> str:
+        damaged.append(row.text)
+        return "skip"
+
+    opener, last = gzip.open if path.name.lower().endswith(".gz") else open, ""
+    with opener(path, "rb") as source:
+        for batch in pacsv.open_csv(
+            source,
+            read_options=pacsv.ReadOptions(block_size=block_size, column_names=names, skip_rows=1),
+            parse_options=pacsv.ParseOptions(delimiter=separator, newlines_in_values=True, invalid_row_handler=note),
+            convert_options=pacsv.ConvertOptions(
+                include_columns=columns or [], column_types=dict.fromkeys(names, pa.string())
+            ),
+        ):
+            if damaged:
+                break
+            last = batch.column(batch.num_columns - 1)[-1].as_py() if batch.num_rows else last
+            yield batch
+    # An open quote takes all that follows for one value; that of the last row is then full of lines.
+    if damaged or "\n" in last:
+        _refuse_damaged(path, names, separator, damaged)
+
+
+def _refuse_damaged(path: Path, names: list[str], separator: str, damaged: list[str]) -> None:
+    """Raise TableError with the line of the first row that is damaged; only here rows are looked at one by one."""
+    with _open_text(path, "replace") as stream:
+        rows, what = csv.reader(stream, delimiter=separator, strict=True), ""
+        try:
+            number = next((len(row) for row in rows if row and len(row) != len(names)), None)
+            if number is not None:
+                what = f"line {rows.line_num}: {number} value(s) for {len(names)} column(s)"
+        except csv.Error as error:
+            what = f"line {rows.line_num}: damaged ({error})"
+    if damaged and not what:
+        what = f"a row has another number of values than the header has names ({damaged[0][:60]!r})"
+    if what:
+        raise TableError(f"{path}: {what}; mend the file, or fetch it again")
+
+
+def memory() -> int:
+    """Memory of this machine, bytes."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _refuse_beyond_memory(path: Path, fmt: str) -> None:
+    """Raise TableError for a packed text file, read as a whole, that unpacks to more than the machine's memory."""
+    most = memory()
+    # Deflate packs 1,032 to 1 at best: most files need no look. A FITS file is unpacked block by block.
+    if fmt == "fits" or not path.name.lower().endswith(".gz") or path.stat().st_size * 1032 <= most:
+        return
+    unpacked = 0
+    with gzip.open(path, "rb") as stream:
+        while block := stream.read(1 << 24):
+            unpacked += len(block)
+            if unpacked > most:
+                raise TableError(
+                    f"{path}: unpacks to more than {most / 1e9:.3g} GB, the memory of this machine; write it as "
+                    "Parquet or FITS, of which only the columns in use are read"
+                )
 
 
 def _read_native(path: Path, wanted: set[str] | None) -> tuple[dict[str, Callable[[], pd.Series]], dict[str, str]]:
@@ -67,6 +161,7 @@ def _read_native(path: Path, wanted: set[str] | None) -> tuple[dict[str, Callabl
     Of Parquet a column is read when it is asked for: a large table is not held twice.
     """
     fmt = table_format(path)
+    _refuse_beyond_memory(path, fmt)
     if fmt == "parquet":
         import pyarrow.parquet as pq
 
@@ -75,13 +170,15 @@ def _read_native(path: Path, wanted: set[str] | None) -> tuple[dict[str, Callabl
         return {name: partial(_parquet_column, path, schema, name) for name in columns}, parquet_units(schema)
     if fmt == "csv":
         keep = None if wanted is None else (lambda name: name in wanted)
-        frame = pd.read_csv(
-            path, sep=csv_separator(path), usecols=keep, na_values=NULLS, dtype_backend="numpy_nullable"
-        )
+        names, separator = csv_header(path)
+        for _ in csv_batches(path, columns=[next(filter(None, names))]):
+            pass  # pandas would fill a row that is too short, and take the first values of longer ones for names
+        frame = pd.read_csv(path, sep=separator, usecols=keep, na_values=NULLS, dtype_backend="numpy_nullable")
         return {name: partial(frame.get, name) for name in frame.columns}, {}
     from astropy.table import Table
 
     if fmt == "fits":
+        refuse_twice(column_names(path), path)
         table = read_columns(path, wanted)
     elif fmt == "votable":
         table = Table.read(path, format="votable", use_names_over_ids=True)
@@ -159,15 +256,20 @@ def column_names(path: str | Path) -> list[str]:
 
         return list(pq.read_schema(path).names)
     if fmt == "csv":
-        return list(pd.read_csv(path, sep=csv_separator(path), nrows=0).columns)
+        return csv_header(path)[0]
     if fmt == "fits":
         from astropy.io import fits
 
         with fits.open(path, memmap=True) as hdus:
             # The first only: to look behind it, the whole of a packed file would be unpacked.
             tables = (hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU | fits.TableHDU))
-            return list(next((hdu.columns.names for hdu in tables), []))
+            return next((fits_names(hdu.header) for hdu in tables), [])
     return list(_read_native(path, None)[0])
+
+
+def fits_names(header: Any) -> list[str]:
+    """Names of the columns of a FITS table by its header; astropy gives one that stands twice another name."""
+    return [header.get(f"TTYPE{number}", "") for number in range(1, header["TFIELDS"] + 1)]
 
 
 def column_for(name: str, present: Collection[str], where: str | Path, say: str) -> str | None:
