@@ -59,7 +59,7 @@ def astropy(folder: Path) -> None:
 def apply(folder: Path, kind: str) -> None:
     from gaia_offsets.apply import Correction, correct_file, read_map_for
 
-    correction = Correction(read_map_for(folder / "map.ecsv", "none"), base="none")
+    correction = Correction(read_map_for(folder / "map.ecsv", "raw"), base="raw")
     correct_file(folder / f"catalogue.{kind}", folder / f"corrected.{kind}", correction, overwrite=True)
 
 
