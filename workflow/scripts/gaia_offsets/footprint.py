@@ -7,12 +7,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import healpy as hp
 import numpy as np
 from astropy.io import fits
 from mocpy import MOC
 
 from gaia_offsets.dataset import fits_bytes, plain_ascii
+from gaia_offsets.healpix import hp
 from gaia_offsets.published import META
 from gaia_offsets.sky import pixel_centre, pixel_index, to_equatorial, to_galactic
 from gaia_offsets.version import code_version

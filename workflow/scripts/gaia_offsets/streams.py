@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from gaia_offsets.progress import progress
 from gaia_offsets.published import FITS_UNITS, VO_UNITS, Field
 from gaia_offsets.tables import (
     TableError,
@@ -134,7 +135,8 @@ def _stream_parquet(catalogue: Path, part: Path, work: Work, chunk: int, *, pack
             schema = schema.append(pa.field(field.name, kinds.get(field.name, pa.float64()), metadata=about))
         schema = schema.with_metadata(_parquet_metadata(schema, work))
         with pq.ParquetWriter(part, schema, compression="zstd") as writer:
-            for batch in file.iter_batches(batch_size=chunk):
+            rows = file.metadata.num_rows
+            for batch in progress(file.iter_batches(batch_size=chunk), rows, "rows", each=chunk):
                 values = {name: _masked_floats(batch, source, catalogue) for name, source in work.sources.items()}
                 writer.write_batch(_with_added(batch, work.apply(values), schema))
 
@@ -266,7 +268,7 @@ def _stream_fits(catalogue: Path, part: Path, work: Work, chunk: int, *, packed:
         target.write(header.tostring().encode("ascii"))
         source.seek(place["datLoc"])
         readers = {name: _fits_reader(columns, original, catalogue) for name, original in work.sources.items()}
-        for first in range(0, rows, chunk):
+        for first in progress(range(0, rows, chunk), rows, "rows", each=chunk):
             count = min(chunk, rows - first)
             block = np.frombuffer(_exactly(source, count * width), dtype=np.uint8).reshape(count, width)
             result = work.apply({name: read(block) for name, read in readers.items()})
