@@ -29,7 +29,9 @@ def giants(seed: int, count: int = 30_000, *, reach: float = 0.0, label_noise: f
     logg = 2.45 + 0.36 * (mks + 1.61) + label_noise * rng.normal(0.0, 0.07, count)  # masses
     teff = 4800.0 + 155.0 * (mks + 1.61) - 200.0 * (feh + 0.2)
     parallax = 0.5 * 10.0 ** (0.2 * reach * (mks + 1.61)) * rng.lognormal(0.0, 0.5, count)
-    error = rng.lognormal(np.log(0.022), 0.3, count)
+    g = mks + 12.0 - 5.0 * np.log10(parallax)
+    # Gaia's error grows with G, so that of stars at one distance the luminous ones have the smaller error.
+    error = 0.015 * 10.0 ** (0.2 * np.maximum(g - 13.0, 0.0)) * rng.lognormal(0.0, 0.1, count)
     observed = {
         "teff": teff + label_noise * rng.normal(0.0, 80.0, count),
         "logg": logg + label_noise * rng.normal(0.0, 0.12, count),
@@ -42,6 +44,7 @@ def giants(seed: int, count: int = 30_000, *, reach: float = 0.0, label_noise: f
             "parallax": parallax + ZERO_POINT + error * rng.standard_normal(count),
             "parallax_error": error,
             "ks_m": mks + 10.0 - 5.0 * np.log10(parallax),
+            "phot_g_mean_mag": g,
             **observed,
             "mks_true": mks,
             "parallax_true": parallax,
@@ -52,7 +55,12 @@ def giants(seed: int, count: int = 30_000, *, reach: float = 0.0, label_noise: f
 def stars_of(table: pd.DataFrame) -> learned.Stars:
     unit = 10.0 ** (2.0 - 0.2 * table["ks_m"].to_numpy())
     labels = table[["teff", "logg", "feh"]].to_numpy()
-    return learned.Stars(labels, table["parallax"].to_numpy(), table["parallax_error"].to_numpy(), unit)
+    return learned.Stars(
+        labels,
+        *(table[name].to_numpy() for name in ("parallax", "parallax_error")),
+        unit,
+        table["phot_g_mean_mag"].to_numpy(),
+    )
 
 
 @pytest.mark.parametrize("reach", [0.0, 0.7])

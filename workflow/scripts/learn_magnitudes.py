@@ -253,8 +253,8 @@ def learn_magnitudes(
     learn = DEFAULTS | dict(reference.get("learn") or {})
     labels = np.column_stack([numbers(matched, name) for name in learn["labels"]])
     unit = parallax_unit(matched, reference)
-    parallax, error = (numbers(matched, name) for name in ("parallax", "parallax_error"))
-    known = np.isfinite(labels).all(axis=1) & np.isfinite(unit + parallax) & (error > 0)
+    parallax, error, g = (numbers(matched, name) for name in ("parallax", "parallax_error", "phot_g_mean_mag"))
+    known = np.isfinite(labels).all(axis=1) & np.isfinite(unit + parallax + g) & (error > 0)
     own_cuts = training_cuts(learn["cuts"], cuts)
     places, lines = training_rows(matched, known, one_row_per=one_row_per, cuts=own_cuts, codes=codes)
     shift = zero_point(matched.iloc[places], official, corrections)
@@ -264,7 +264,7 @@ def learn_magnitudes(
         raise TableError(
             f"learned magnitudes: too few training stars ({'; '.join(lines)}); {learned.MIN_STARS} it takes"
         )
-    raw = learned.Stars(labels[places], parallax[places], error[places], unit[places])
+    raw = learned.Stars(labels[places], parallax[places], error[places], unit[places], g[places])
     stars = replace(raw, gaia=raw.gaia - shift)
     basis = learned.Basis(stars.labels)
     solved = {"zero_point": learn["zero_point"], "slope": learn["distance_slope"]}
@@ -306,6 +306,7 @@ def learn_magnitudes(
         "domain": dict(zip(learn["labels"], np.stack([basis.low, basis.high], axis=1).tolist(), strict=True)),
         "zero_point_uas": 1000.0 * adopted.zero_point,
         "zero_point_error_uas": 1000.0 * adopted.zero_point_error,
+        "extra_uas": 1000.0 * adopted.extra,
         "slope": -adopted.slope,
         "slope_error": adopted.slope_error,
         "median_scatter_mag": float(learned.MAG * np.median(adopted.fraction)),

@@ -6,16 +6,20 @@ of 5 / ln 10: splines and a cubic polynomial of the labels. Gaia's parallax is t
 Bovy 2019 (MNRAS 489, 2079) both are solved for at once: near stars fix the magnitudes, far stars then show the zero
 point.
 
-Two errors that a plain fit makes, each tens of uas, are kept out (docs/method.md, tests):
+Errors that a plain fit makes, of some to tens of uas, are kept out (docs/method.md, tests):
 - The labels do not fix the magnitude: at one set of labels, stars that look far are on average less far than they look.
   So the equations take each star at the mean of its two parallaxes whose error is uncorrelated with the residual, as
   in weighted.zero_point_and_scale, and not at its photometric parallax.
 - In a survey limited in apparent magnitude the far stars of one set of labels are the luminous ones. `slope` lets the
   magnitude depend on the apparent one.
+- Of two stars at one distance with the same labels the more luminous is brighter and has the smaller error in Gaia, so
+  that weights with that error prefer it. Each star gets the error typical of its distance and labels.
+- The pattern of the offsets on the sky is scatter here: a constant beside Gaia's error (`extra`) is fitted, too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +34,9 @@ STARS_PER_INTERVAL = 800  # of training for each interval of the splines
 MAX_INTERVALS = 10
 PRIOR_SD = 1.0  # of a coefficient of F: as much as one or two stars say
 SPREAD_PRIOR = 10.0  # the same of the ln of the variance, as a number of stars
+EXTRA_FLOOR = 1e-4  # mas; less is nothing
 SPREAD_RANGE = (0.02, 0.6)  # fractions of a distance that the scatter may reach
+ERROR_BINS = 40  # of G, for the median error of Gaia
 DOMAIN = (0.1, 99.9)  # percentiles of the training labels between which a magnitude is predicted
 STEP = 0.01  # of its own error: where an iteration has converged
 ITERATIONS = 100
@@ -38,16 +44,17 @@ ITERATIONS = 100
 
 @dataclass(frozen=True)
 class Stars:
-    """Training stars: labels (N, L); Gaia parallax and its error, and `unit`, all (N,) in mas."""
+    """Training stars: labels (N, L); Gaia parallax, its error and `unit` [mas], G [mag], all (N,)."""
 
     labels: np.ndarray
     gaia: np.ndarray
     gaia_error: np.ndarray
     unit: np.ndarray
+    g: np.ndarray
 
     def restrict(self, use: np.ndarray) -> Stars:
         """The stars of a mask alone."""
-        return Stars(self.labels[use], self.gaia[use], self.gaia_error[use], self.unit[use])
+        return Stars(*(getattr(self, name)[use] for name in self.__dataclass_fields__))
 
 
 class Basis:
@@ -90,6 +97,7 @@ class Fit:
     zero_point_error: float
     covariance: np.ndarray
     level: float  # mean of ln(unit)
+    extra: float  # scatter of Gaia's parallaxes beside their errors, the pattern on the sky for instance [mas]
     residual: np.ndarray
     variance: np.ndarray
     combined: np.ndarray
@@ -128,6 +136,23 @@ def combine(gaia: np.ndarray, gaia_error: np.ndarray, reference: np.ndarray, fra
     return combined
 
 
+def error_by_magnitude(g: np.ndarray, gaia_error: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Median of ln(error) as a function of G, from bins of equal numbers of stars; linear between, constant outside."""
+    order = np.argsort(g, kind="stable")
+    parts = np.array_split(order, max(1, min(ERROR_BINS, len(g) // 50)))
+    middles = [np.median(g[part]) for part in parts]
+    errors = [np.median(np.log(gaia_error[part])) for part in parts]
+    return lambda magnitude: np.interp(magnitude, middles, errors)
+
+
+def typical_error(
+    stars: Stars, known: Callable[[np.ndarray], np.ndarray], reference: np.ndarray, combined: np.ndarray
+) -> np.ndarray:
+    """Gaia's error [mas] (N,) as it would be at the magnitude that the labels and the combined parallax say."""
+    expected = stars.g + 5.0 * np.log10(reference / combined)
+    return stars.gaia_error * np.exp(known(expected) - known(stars.g))
+
+
 def fit(basis: Basis, stars: Stars, *, zero_point: bool = True, slope: bool = True, start: Fit | None = None) -> Fit:
     """Coefficients, scatter, zero point and slope of the training stars; the last two are 0 where not asked for.
 
@@ -146,8 +171,9 @@ def fit(basis: Basis, stars: Stars, *, zero_point: bool = True, slope: bool = Tr
     if start is None:
         theta, spread, tilt, zero = np.zeros(terms), np.zeros(spread_rows.shape[1]), 0.0, 0.0
         theta[0], spread[0] = np.log(np.median(stars.gaia / stars.unit)), 2.0 * np.log(0.2)
+        extra = 0.1 * float(np.median(stars.gaia_error))
     else:
-        theta, spread = start.coefficients, start.spread
+        theta, spread, extra = start.coefficients, start.spread, start.extra
         tilt, zero = start.slope if slope else 0.0, start.zero_point if zero_point else 0.0
     solved = np.concatenate([np.ones(terms, dtype=bool), [slope, zero_point]])
     prior = np.zeros(terms + 2)
@@ -155,13 +181,16 @@ def fit(basis: Basis, stars: Stars, *, zero_point: bool = True, slope: bool = Tr
     prior = prior[solved]
     spread_prior = np.full(len(spread), SPREAD_PRIOR)
     spread_prior[0] = 0.0
+    median_error, error = error_by_magnitude(stars.g, stars.gaia_error), stars.gaia_error
     for _ in range(ITERATIONS):
         reference = stars.unit * np.exp(mean @ theta + tilt * depth)
         fraction = _fraction(spread_rows, spread)
         residual = stars.gaia - zero - reference
-        combined = combine(stars.gaia - zero, stars.gaia_error, reference, fraction)
+        for _ in range(2):
+            combined = combine(stars.gaia - zero, np.hypot(error, extra), reference, fraction)
+            error = typical_error(stars, median_error, reference, combined)
         scatter = (fraction * combined) ** 2
-        variance = stars.gaia_error**2 + scatter
+        variance = error**2 + extra**2 + scatter
         robust = hampel_weights(residual / np.sqrt(variance))
         weight = robust / variance
         far = np.log(combined)
@@ -180,13 +209,14 @@ def fit(basis: Basis, stars: Stars, *, zero_point: bool = True, slope: bool = Tr
         change = np.zeros(terms + 2)
         change[solved] = step
         theta, tilt, zero = theta + change[:terms], tilt + change[terms], zero + change[terms + 1]
-        # Scoring of a Gaussian variance (fraction * combined)^2 + error^2, logarithmic in the fraction.
-        share = scatter / variance
-        score_of_spread = spread_rows.T @ (robust * share * (residual**2 / variance - 1.0)) - 2 * spread_prior * spread
-        information = (spread_rows * (robust * share**2)[:, None]).T @ spread_rows + np.diag(2 * spread_prior + 1e-9)
-        move = np.linalg.solve(information, score_of_spread)
-        move *= min(1.0, 1.0 / np.abs(spread_rows @ move).max())
-        spread = spread + move
+        # Scoring of a Gaussian variance (fraction * combined)^2 + extra^2 + error^2, logarithmic in the first two.
+        shares = np.column_stack([spread_rows * (scatter / variance)[:, None], extra**2 / variance])
+        pull = robust * (residual**2 / variance - 1.0)
+        prior_of_shares = 2.0 * np.append(spread_prior, 0.0)
+        information = (shares * robust[:, None]).T @ shares + np.diag(prior_of_shares + 1e-9)
+        move = np.linalg.solve(information, shares.T @ pull - prior_of_shares * np.append(spread, 0.0))
+        move *= min(1.0, 1.0 / max(np.abs(spread_rows @ move[:-1]).max(), abs(move[-1])))
+        spread, extra = spread + move[:-1], max(extra * float(np.exp(0.5 * move[-1])), EXTRA_FLOOR)
         if settled:
             break
     else:
@@ -205,6 +235,7 @@ def fit(basis: Basis, stars: Stars, *, zero_point: bool = True, slope: bool = Tr
         zero_point_error=float(errors[-1]) if zero_point else 0.0,
         covariance=known,
         level=float(level),
+        extra=extra,
         residual=residual,
         variance=variance,
         combined=combined,
