@@ -57,7 +57,9 @@ def test_retrieve_says_in_one_line_what_is_wrong(tmp_path: Path) -> None:
     for name, words in expected.items():
         log = (folder / f"logs/retrieve/{name}/{datasets[name]['file']}.log").read_text()
         line = log.splitlines()[-1].removeprefix("ERROR: ")
-        assert "Traceback" not in log and line.startswith(f"datasets.{name}: ") and all(word in line for word in words), line
+        assert (
+            "Traceback" not in log and line.startswith(f"datasets.{name}: ") and all(word in line for word in words)
+        ), line
         assert line in printed and not (folder / files[name]).exists()
     assert "Traceback" not in printed
 
