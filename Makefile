@@ -76,6 +76,7 @@ format: $(READY)
 
 bench: $(READY)
 	$(BIN)/python tests/bench.py
+	$(BIN)/python tests/bench_peers.py
 
 # docs/config.md from the schema.
 docs: $(READY)

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.matching import match_nearest, propagate
+from gaia_offsets.sky import ecliptic_latitude, pixel_index, to_galactic
 
-FIELDS = ((0.0, 20.0), (180.0, -5.0), (83.0, 89.6), (266.0, -29.0))  # RA wraps in the first, the third is near the pole
+FIELDS = ((0.0, 20.0), (180.0, 45.0), (83.0, 89.6), (266.0, -29.0))  # RA wraps in the first, the third is near the pole
 
 
 def made_up_sky(stars: int = 2500, seed: int = 5) -> dict[str, pd.DataFrame]:
@@ -34,10 +35,12 @@ def made_up_sky(stars: int = 2500, seed: int = 5) -> dict[str, pd.DataFrame]:
     who, ra2, dec2 = near(stars // 20, 0.8, 5.0)
     seen = rng.random(stars) > 0.03  # the rest has no Gaia source
     n = int(seen.sum()) + len(who)
-    gaia = pd.DataFrame({"source_id": rng.choice(2**44, n, replace=False) * 2**18 + 12345})
+    gaia = pd.DataFrame({"source_id": rng.choice(2**17, n, replace=False) * 2**18 + 12345})
     gaia["ra"] = np.concatenate([ra[seen], ra2 % 360])
     gaia["dec"] = np.concatenate([dec[seen], dec2])
-    gaia["l"], gaia["b"], gaia["ecl_lat"] = rng.uniform(0, 360, n), rng.uniform(-90, 90, n), rng.uniform(-90, 90, n)
+    gaia["source_id"] += pixel_index(gaia["ra"], gaia["dec"], nside=4096, ordering="nested") << 35  # as Gaia's do
+    gaia["l"], gaia["b"] = to_galactic(gaia["ra"], gaia["dec"])
+    gaia["ecl_lat"] = ecliptic_latitude(gaia["ra"], gaia["dec"])
     gaia["pmra"] = np.concatenate([pmra[seen], np.zeros(len(who))])
     gaia["pmdec"] = np.concatenate([pmdec[seen], np.zeros(len(who))])
     full_solved = np.concatenate([solved[seen], np.full(len(who), 31)])

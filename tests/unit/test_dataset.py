@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
+import warnings
 
 import healpy as hp
 import numpy as np
@@ -12,6 +14,9 @@ import pandas as pd
 import pytest
 from astropy import units as u
 from astropy.io import fits
+from astropy.io.fits.scripts import fitscheck
+from astropy.io.votable import parse
+from astropy.io.votable.ucd import parse_ucd
 from astropy.table import Table
 from describe_pixels import describe_pixels, neighbour_consistency, pixel_errors
 from mocpy import MOC
@@ -23,8 +28,9 @@ from write_readme import readme
 from gaia_offsets import about
 from gaia_offsets import dataset as d
 from gaia_offsets.estimators import group_statistics, pixel_offsets
-from gaia_offsets.published import ENDINGS, EXTENDED, TABLE1
+from gaia_offsets.published import CORRECTED, ENDINGS, EXTENDED, OUTPUT, SMOOTH, TABLE1, TRUE_ERROR, ZERO_POINT
 from gaia_offsets.sky import FRAMES, pixel_index, to_galactic
+from gaia_offsets.version import VERSION, code_version
 
 MAP = {"nside": 32, "ordering": "nested", "more_than": 50}
 FORMATS = ("ecsv", "fits", "csv", "mrt", "vot", "parquet")
@@ -185,6 +191,113 @@ def test_fits_table_is_a_healpix_map(published, tmp_path):
     fits.open(path).verify("exception")
 
 
+@pytest.mark.parametrize("fields", [TABLE1, SMOOTH, EXTENDED, (*OUTPUT, ZERO_POINT, CORRECTED, TRUE_ERROR)])
+def test_ucds_are_words_of_the_ivoa(fields):
+    for field in fields:
+        parse_ucd(field.ucd, check_controlled_vocabulary=True)
+
+
+def test_ucds_and_systems_stand_in_fits_and_votable(published, tmp_path):
+    frame, table, meta = published
+    header = fits.getheader(written(table, "fits", tmp_path, meta=meta), 1)
+    assert [header[f"TUCD{number}"] for number in range(1, 11)] == [field.ucd for field in TABLE1]
+    path = written(table, "vot", tmp_path, meta=meta)
+    resource = parse(path, verify="exception").resources[0]
+    columns = {column.name: column for column in resource.tables[0].fields}
+    assert {name: column.ucd for name, column in columns.items()} == {field.name: field.ucd for field in TABLE1}
+    systems = {system.ID: system.system for system in resource.coordinate_systems}
+    stated = {name: systems[column.ref] for name, column in columns.items() if column.ref}
+    assert stated == {"ra": "ICRS", "dec": "ICRS", "gl": "galactic", "gb": "galactic"}
+    params = {param.name: param.value for param in resource.tables[0].params}
+    assert params == {
+        "STIL_HPX_LEVEL": 5,
+        "STIL_HPX_ISNEST": True,
+        "STIL_HPX_COLNAME": "hindex",
+        "STIL_HPX_CSYS": {"equatorial": "C", "galactic": "G"}[frame],
+    }
+    write_map(table, tmp_path / "map.fits", parallax="corrected", meta=meta)
+    header = fits.getheader(tmp_path / "map.fits", 1)
+    fields = {field.name: field.ucd for field in TABLE1}
+    names = ("hindex", "domega_corr", "e_domega_corr", "n")
+    assert [header[f"TUCD{number}"] for number in range(1, 5)] == [fields[name] for name in names]
+
+
+def test_every_fits_file_is_clean_by_fitscheck_and_fitsverify(published, tmp_path):
+    _, table, meta = published
+    paths = [written(table, "fits", tmp_path, meta=meta), tmp_path / "moc.fits", tmp_path / "raw.fits"]
+    write_footprint(table["hindex"].to_numpy(), paths[1], meta)
+    write_map(table, paths[2], parallax="raw", meta=meta)
+    for path in paths:
+        first = path.read_bytes()
+        assert not re.search(rb"20\d\d-\d\d-\d\dT", first)  # checksums are dated nowhere
+        with warnings.catch_warnings(), fits.open(path, checksum=True) as hdus:
+            warnings.simplefilter("error")
+            assert [hdu.verify_checksum() for hdu in hdus] == [1] * len(hdus)
+            assert [hdu.verify_datasum() for hdu in hdus] == [1] * len(hdus)
+        assert fitscheck.main([str(path)]) == 0
+    if verify := shutil.which("fitsverify"):
+        done = subprocess.run([verify, "-q", *map(str, paths)], capture_output=True, text=True)
+        assert done.stdout.count("verification OK") == len(paths), done.stdout + done.stderr
+    changed = paths[2].read_bytes()
+    paths[2].write_bytes(changed.replace(b"Test giants", b"Best giants"))
+    assert changed != paths[2].read_bytes() and fitscheck.main([str(paths[2])]) > 0  # or the check finds nothing
+
+
+def test_keywords_of_the_map_are_those_that_healpy_writes(published, tmp_path):
+    frame, table, meta = published
+    whole = np.full(12288, hp.UNSEEN)
+    whole[[17, 4000]] = 1.0
+    options = {"partial": True, "nest": True, "coord": {"equatorial": "C", "galactic": "G"}[frame]}
+    hp.write_map(tmp_path / "healpy.fits", whole, dtype=np.float64, **options)
+    theirs = fits.getheader(tmp_path / "healpy.fits", 1)
+    write_map(table, tmp_path / "ours.fits", parallax="raw", meta=meta)
+    ours = fits.getheader(tmp_path / "ours.fits", 1)
+    same = ("PIXTYPE", "ORDERING", "COORDSYS", "NSIDE", "INDXSCHM", "OBJECT", "TTYPE1")
+    assert {key: ours[key] for key in same} == {key: theirs[key] for key in same}
+    assert ours["OBS_NPIX"] == len(table)  # healpy leaves it out; chealpix looks for it
+
+
+def test_files_of_older_versions_are_still_read(published, tmp_path):
+    """Without what came later: UCDs, systems, checksums, number of rows, parameters for STIL."""
+    _, table, meta = published
+    path = written(table, "fits", tmp_path, meta=meta)
+    with fits.open(path) as hdus:
+        for hdu in hdus:
+            for card in list(hdu.header):
+                if re.match("TUCD|CHECKSUM|DATASUM|LONGSTRN|OBS_NPIX|ROWS", card):
+                    del hdu.header[card]
+        hdus.writeto(tmp_path / "old.fits")
+    path = written(table, "vot", tmp_path, meta=meta)
+    old = re.sub(
+        r'<(COOSYS|PARAM) .*?/>|<INFO [^>]*name="rows".*?/>| ucd=".*?"| ref=".*?"', "", path.read_text(encoding="utf-8")
+    )
+    (tmp_path / "old.vot").write_text(old, encoding="utf-8")
+    for name in ("old.fits", "old.vot"):
+        back, facts = d.read_dataset(tmp_path / name)
+        pd.testing.assert_frame_equal(back, table)
+        assert facts == meta
+
+
+def test_the_version_names_the_commit_of_a_clean_checkout_only(tmp_path):
+    def git(*arguments: str) -> str:
+        names = ("-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false")
+        command = ["git", "-C", str(tmp_path), *names, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    version = code_version.__wrapped__
+    assert version(tmp_path) == VERSION  # git does not know it
+    git("init", "-q")
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner/file").write_text("one")
+    git("add", ".")
+    git("commit", "-q", "-m", "first")
+    assert version(tmp_path) == f"{VERSION} (commit {git('rev-parse', '--short=12', 'HEAD')})"
+    assert version(tmp_path / "inner") == VERSION  # a commit of somebody else's repository
+    (tmp_path / "inner/file").write_text("two")
+    assert version(tmp_path) == VERSION
+    assert describe()["versions"].startswith(f"gaia-offsets {code_version()}, numpy ")
+
+
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
@@ -227,6 +340,22 @@ def test_stilts_reads_the_same_numbers(published, form, tmp_path):
     if form == "votable":
         said = run_stilts("votlint", str(path))
         assert "ERROR" not in said and "WARNING" not in said, said
+
+
+def test_stilts_draws_the_votable_as_it_draws_the_fits_table(published, tmp_path):
+    """Pixels, level and ordering come from the files; the colour bar, which names the unit, is left out."""
+    _, table, meta = published
+    pictures = {}
+    for form in ("fits", "vot", "empty"):
+        kept = table[:0] if form == "empty" else table
+        path = written(kept, form.replace("empty", "vot"), tmp_path, meta=meta)
+        layer = ["layer1=healpix", f"in1={path}", "value1=domega_noncorr", "auxvisible=false"]
+        out = tmp_path / f"{form}.png"
+        said = run_stilts("plot2sky", *layer, "projection=aitoff", "xpix=300", "ypix=200", "omode=out", f"out={out}")
+        assert out.exists(), said
+        pictures[form] = out.read_bytes()
+    assert pictures["vot"] == pictures["fits"]
+    assert len(table) == 0 or pictures["vot"] != pictures["empty"]  # something is drawn
 
 
 def test_machine_readable_bytes_are_where_the_header_says(published):

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit.shared import refused
 
+from gaia_offsets import matching
 from gaia_offsets.matching import match_catalogues, match_nearest, propagate, separation_arcsec, unit_vectors
 
 
@@ -67,6 +68,19 @@ def test_empty_lists_and_rows_without_a_position_harm_no_other():
         found = match_nearest([1.0, nan, 1.0], [2.0, 2.0, nan], others, [2.0] * len(others), 3.0)
         assert found[0].tolist() == expected and found[2].tolist() == [int(index >= 0) for index in expected]
         assert np.isnan(found[1][1:]).all()
+
+
+def test_threads_and_pieces_change_nothing(monkeypatch):
+    rng = np.random.default_rng(5)
+    ra, dec = rng.uniform(0, 1, 3000), rng.uniform(-1, 1, 3000)
+    others = ra[::-1] + rng.normal(0, 3e-4, 3000), dec[::-1] + rng.normal(0, 3e-4, 3000)
+    once = match_nearest(ra, dec, *others, 2.0), propagate(ra, dec, 100 * ra, 100 * dec, 16.0)
+    monkeypatch.setattr(matching, "PIECE", 100)
+    monkeypatch.setattr(matching, "pieces", lambda rows: [slice(first, first + 700) for first in range(0, rows, 700)])
+    again = match_nearest(ra, dec, *others, 2.0, workers=2), propagate(ra, dec, 100 * ra, 100 * dec, 16.0, workers=2)
+    assert 0.5 < (once[0][0] >= 0).mean() < 1 and once[0][2].max() > 1
+    for one, other in zip(once[0] + once[1], again[0] + again[1], strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def catalogues():

@@ -115,6 +115,19 @@ def test_cut_flow_accounts_for_every_row():
     assert len(stars) == 0 and flow["kept"].tolist() == [0] * 7
 
 
+def test_pieces_of_a_table_give_what_the_whole_gives():
+    cuts = [{"column": "snr", "op": ">=", "value": 50}, {"column": "ruwe", "op": "<=", "value": 1.4}]
+    table = MATCHED.assign(preselected=[True] * 5 + [False])
+    whole = select(table, cuts)
+    for size in (1, 2, 4):  # the two spectra of source 5 stand in one piece, or in two
+        parts = select((table[first : first + size] for first in range(0, len(table), size)), cuts)
+        pd.testing.assert_frame_equal(parts[0], whole[0])
+        pd.testing.assert_frame_equal(parts[1], whole[1])
+        assert parts[2] == whole[2]
+    with refused("one_row_per.*'quality'; it has .*ruwe"):
+        select(iter([table]), one_row_per={"columns": ["source_id"], "prefer": "quality"})
+
+
 def test_what_is_unknown_or_was_not_asked_is_a_step_of_its_own():
     _, flow, _ = select(MATCHED.assign(preselected=[True, True, True, False, True, True]))
     assert "catalogue columns" in flow["criterion"][1] and flow["removed"][1] == 1

@@ -193,6 +193,20 @@ def test_a_name_that_has_changed_is_answered_with_the_nearest(tmp_path, name, mo
         read_table(path, columns)
 
 
+def test_a_table_in_pieces_gives_the_bytes_of_the_whole_and_is_read_in_pieces(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "ROW_GROUP", 4)
+    frame = pd.DataFrame({"source_id": pd.array([2**62 + 1, None, *range(1, 9)], dtype="Int64"), "x": np.nan})
+    frame = frame.assign(x=frame["x"].where(frame.index < 4, 0.5), name=["a", None] * 5, known=frame.index > 4)
+    write_table(frame, tmp_path / "whole.parquet")
+    tables.write_pieces((frame[rows] for rows in tables.pieces(len(frame))), tmp_path / "pieces.parquet")
+    assert (tmp_path / "whole.parquet").read_bytes() == (tmp_path / "pieces.parquet").read_bytes()
+    parts = list(tables.read_pieces(tmp_path / "whole.parquet", ["x", "source_id", "absent"]))
+    assert [part.index.tolist() for part in parts] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    assert parts[0]["source_id"].tolist()[0] == 2**62 + 1 and list(parts[0].columns) == ["source_id", "x"]
+    write_table(frame[:0], tmp_path / "empty.parquet")
+    assert [len(part) for part in tables.read_pieces(tmp_path / "empty.parquet")] == [0]
+
+
 def test_a_packed_file_beyond_the_memory_is_refused_before_it_is_read(tmp_path, monkeypatch):
     path = tmp_path / "bomb.csv.gz"
     rows = 3_000_000  # 24 MB of text in 24 kB

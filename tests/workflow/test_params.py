@@ -19,7 +19,7 @@ FIGURES = {"draw_offsets", "draw_trends", "draw_maps", "draw_counts", "draw_cutf
 FIGURES |= {"draw_smooth", "draw_dependence", "draw_scale", "draw_corrections"}
 FIGURES_1_TO_3 = {"draw_magnitudes", "draw_training", "draw_red_clump"}
 OVERVIEW = {"draw_samples", "draw_sample_trends", "draw_sample_scales"}
-PAGES = {"draw_budget", "draw_claims", "draw_learned", "tell_results"}
+PAGES = {"draw_budget", "draw_claims", "draw_explorer", "draw_learned", "tell_results"}
 # What takes the names of the targets' columns: the three back ends, of which a sample has one.
 TARGETS = {"adopt_targets", "crossmatch_tables", "prepare_targets"}
 REFERENCE = {"select_stars", "compute_budget", "compare_magnitudes"}
@@ -27,9 +27,14 @@ LEARNED = {"learn_magnitudes"}  # of a sample that learns
 ONE_ROW = LEARNED | {"select_stars", "compute_budget", "compare_magnitudes", "compare_training"}
 GAUSSIAN = {"measure_global", "measure_trends", "measure_map", "measure_errors", "cross_validate", "describe_pixels"}
 GAUSSIAN |= {"compare_magnitudes", "compare_red_clump", "compare_with_truth", "compare_corrections"}
+GAUSSIAN |= {"measure_pixels"}
+# What has each of the sample's corrections.
+CORRECTIONS = {"correct_parallaxes", "compare_corrections", "measure_pixels", "draw_explorer"}
 # The published metadata hold a digest of everything behind the map.
 MAP = {"publish_dataset", "publish_smooth"}
-TITLED = FIGURES | FIGURES_1_TO_3 | PAGES | MAP | {"compare_samples", "draw_sample_trends", "draw_sample_scales"}
+TITLED = (
+    FIGURES | FIGURES_1_TO_3 | PAGES | MAP | {"compare_samples", "tell_run", "draw_sample_trends", "draw_sample_scales"}
+)
 ASKED = {"query_archive", "probe_identifiers"}
 MATCHED = {"crossmatch_tables", "prepare_targets"} | ASKED
 S = "samples.simulated_giants"
@@ -45,9 +50,9 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("datasets.asked.query.table", "other", {"query_catalogue", "merge_catalogue"}),
     ("datasets.asked.query.columns", ["a", "b"], {"query_catalogue", "merge_catalogue"}),
     (f"{S}.title", "Simulated others", TITLED),
-    (f"{S}.official", "none", {"correct_parallaxes", "compare_corrections"} | LEARNED | MAP),
-    (f"{S}.also", ["maiz_apellaniz2022"], {"correct_parallaxes", "compare_corrections"}),  # beside the map
-    ("corrections.lindegren2021.kind", "none", {"correct_parallaxes", "compare_corrections"} | LEARNED | MAP),
+    (f"{S}.official", "none", CORRECTIONS | LEARNED | MAP),
+    (f"{S}.also", ["maiz_apellaniz2022"], CORRECTIONS),  # beside the map
+    ("corrections.lindegren2021.kind", "none", CORRECTIONS | LEARNED | MAP),
     ("corrections.maiz_apellaniz2022.six_parameter", None, set()),  # the sample does not name it
     ("corrections.*.citation", "Others", set()),
     ("corrections.*.releases", ["edr3"], set()),
@@ -117,7 +122,7 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("publish.systematic_uas", 9.0, MAP | {"compute_budget"}),
     ("measure.cross_validation.*", 3, {"cross_validate"}),
     ("publish.bootstrap.*", 50, {"describe_pixels", "measure_errors"}),
-    ("figures.colour_range_uas", [-50, 50], {"draw_maps", "draw_smooth"}),
+    ("figures.colour_range_uas", [-50, 50], {"draw_maps", "draw_smooth", "draw_explorer"}),
     ("figures.dpi", 150, FIGURES | FIGURES_1_TO_3 | OVERVIEW | {"draw_validation", "draw_learned"}),
     ("validation.sample", "lamost_giants", set()),  # what it changes belongs to surveys and samples of its own
     ("validation.survey.like", "standard", set()),

@@ -73,6 +73,32 @@ def test_page_opens(page: Page) -> None:
     keep_picture(page, "first")
 
 
+def test_the_result_comes_before_the_rules(page: Page) -> None:
+    top = page.locator(".headline")
+    for word in ("Median of Gaia minus reference parallax", "Simulated giants", "simulated stars: nothing about Gaia"):
+        expect(top).to_contain_text(word)
+    for image in top.locator("img").all():
+        page.wait_for_function("(image) => image.naturalWidth > 800", arg=image.element_handle())
+        box = image.bounding_box()
+        assert box["width"] > 500 and box["height"] > 200
+    graph = page.locator("#app #rulegraph").bounding_box()
+    assert top.bounding_box()["y"] < 300 and graph["y"] > box["y"] + box["height"]
+    page.get_by_role("link", name="A page to explore").first.click()  # of the words below it, or of the menu
+    expect(page.locator("nav tbody tr").first).to_contain_text("simulated_giants")
+
+
+def test_the_page_to_explore_opens_in_the_report(page: Page) -> None:
+    menu = page.locator("nav li a span").all_inner_texts()
+    assert menu.index("A page to explore") == min(
+        map(menu.index, ("A page to explore", "Claims", "Figures", "Results"))
+    )
+    entries(page, "A page to explore")
+    page.locator("nav tbody tr", has_text="simulated_giants").locator("a").first.click()
+    expect(page.frame_locator("iframe").locator("body[data-ready=yes]")).to_be_visible()
+    expect(page.frame_locator("iframe").locator("#pixel_table")).to_contain_text("rows")
+    keep_picture(page, "explore")
+
+
 def test_every_figure_shows(page: Page) -> None:
     rows = entries(page, "Figures")
     for label in FIGURES:

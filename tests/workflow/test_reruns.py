@@ -18,7 +18,7 @@ DRAW = {"draw_offsets", "draw_trends", "draw_maps", "draw_counts"}
 PUBLISH = {"publish_dataset", "publish_maps", "describe_pixels", "write_readme"}
 BEFORE = {"simulate", "crossmatch_tables", "select_stars", "correct_parallaxes"}
 # Their inputs, or those of what they read, are files of config/, whose path is another one in a copy.
-TIED = {"check_claims", "draw_claims", "compare_samples", "draw_samples", "tell_results"}
+TIED = {"check_claims", "draw_claims", "compare_samples", "draw_samples", "tell_results", "draw_explorer"}
 
 SCRIPTS = ROOT / "workflow/scripts"
 MODULES = sorted(path.stem for path in (SCRIPTS / "gaia_offsets").glob("*.py") if path.stem != "__init__")
@@ -94,7 +94,18 @@ def test_an_edit_of_a_module_changes_the_rules_that_import_it(copy: Path) -> Non
 
 def test_an_edit_of_a_template_changes_the_rules_of_its_pages(copy: Path) -> None:
     for template, rules in (
-        ("page", {"draw_budget", "draw_claims", "draw_corrections", "draw_samples", "tell_results"}),  # extend it
+        (
+            "page",
+            {
+                "draw_budget",
+                "draw_claims",
+                "draw_corrections",
+                "draw_explorer",
+                "draw_learned",
+                "draw_samples",
+                "tell_results",
+            },
+        ),  # extend it
         ("verdicts", {"draw_claims", "tell_results"}),  # those that include it
         ("claims", {"draw_claims"}),
     ):
@@ -169,7 +180,7 @@ def test_a_cut_a_title_and_a_colour_of_the_config_match_nothing_again(toy: Path)
         return due(toy, ROOT, {"run": {"name": "toy"}, **config})
 
     assert changed_by() == set()
-    assert changed_by(figures={"colour_range_uas": [-50, 50]}) == {"draw_maps", "draw_smooth"}
+    assert changed_by(figures={"colour_range_uas": [-50, 50]}) == {"draw_maps", "draw_smooth", "draw_explorer"}
     cut = changed_by(samples={"simulated_giants": {"cuts": [{"column": "snr", "op": ">", "value": 60}]}})
     assert {"select_stars", "correct_parallaxes", "draw_cutflow"} | MEASURE | DRAW | PUBLISH <= cut
     assert not cut & {"simulate", "crossmatch_tables"}

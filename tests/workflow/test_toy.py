@@ -16,6 +16,9 @@ from matplotlib.image import imread
 from parsed_workflow import plan
 from snakemake_run import ROOT, TOY, run_snakemake
 
+from gaia_offsets.columns import STANDARD
+from gaia_offsets.tables import parquet_units
+
 pytestmark = pytest.mark.xdist_group("toy")
 SAMPLE = Path("results/simulated_giants")
 FRAMES = {"equatorial": ("ra", "dec"), "galactic": ("l", "b")}
@@ -56,7 +59,7 @@ def test_every_file_of_rule_all_is_there(toy: Path) -> None:
         *(f"maps/{frame}_{parallax}.fits" for frame in FRAMES for parallax in PARALLAXES),
         *(f"dataset/{frame}.{kind}" for frame in FRAMES for kind in kinds),
         *(f"dataset/{frame}_extended.{kind}" for frame in FRAMES for kind in ("ecsv", "fits", "parquet")),
-        *("README.md", "budget.html", "claims.html", "results.html"),
+        *("README.md", "budget.html", "claims.html", "results.html", "explore.html"),
     }
     assert {f"{SAMPLE}/{name}" for name in expected} - files == set()
     assert [name for name in [*files, f"{SAMPLE}/tracers.parquet"] if not (toy / name).stat().st_size] == []
@@ -98,6 +101,8 @@ def test_tracers_keep_their_contract(toy: Path) -> None:
     schema = pq.read_schema(toy / SAMPLE / "tracers.parquet")
     kinds = [str(kind).replace("large_string", "string") for kind in schema.types]
     assert schema.names == CONTRACT.split() and kinds == [KINDS.get(name, "double") for name in schema.names]
+    units = {name: STANDARD[name].unit for name in schema.names if STANDARD[name].unit}
+    assert parquet_units(schema) == units and units["offset_raw"] == "uas" and units["parallax"] == "mas"
     tracers = pd.read_parquet(toy / SAMPLE / "tracers.parquet")
     assert tracers["source_id"].is_monotonic_increasing and tracers["source_id"].is_unique
     assert np.isfinite(tracers["offset_raw"]).all()

@@ -298,3 +298,41 @@ rule draw_corrections:
         code=digest("draw_corrections.py"),
     script:
         "../scripts/draw_corrections.py"
+
+
+rule draw_explorer:
+    """A page to explore a sample in a browser, offline: sky, trends, pixels and claims [uas]."""
+    input:
+        pixels_equatorial="<results>/{sample}/tables/pixels_equatorial.csv",
+        pixels_galactic="<results>/{sample}/tables/pixels_galactic.csv",
+        smooth_equatorial="<results>/{sample}/tables/smooth_equatorial.csv",
+        smooth_galactic="<results>/{sample}/tables/smooth_galactic.csv",
+        settings="<results>/{sample}/tables/map_equatorial.json",
+        smooth_settings="<results>/{sample}/tables/smooth.json",
+        offsets="<results>/{sample}/tables/global_offsets.csv",
+        trends="<results>/{sample}/tables/trends.csv",
+        claims=claims_table,
+    output:
+        page=report(
+            "<results>/{sample}/explore.html",
+            caption="../report/explore.rst",
+            category="A page to explore",
+            labels={"sample": "{sample}"},
+        ),
+    log:
+        "<logs>/draw_explorer/{sample}.log",
+    benchmark:
+        "<benchmarks>/draw_explorer/{sample}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 20),
+        runtime=by_input(5, 0.02),
+    params:
+        title=lookup("samples/{sample}/title", within=config),
+        simulated=lookup("samples/{sample}/simulated", within=config),
+        corrections=compared_corrections,
+        colour_range=lookup("figures/colour_range_uas", within=config),
+        code=digest("draw_explorer.py"),
+    script:
+        "../scripts/draw_explorer.py"

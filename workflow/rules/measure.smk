@@ -101,6 +101,30 @@ rule measure_map:
         "../scripts/measure_map.py"
 
 
+rule measure_pixels:
+    """Offset of each correction of the sample in each pixel [uas], and mean G of its 5p stars, for the page to explore."""
+    input:
+        tracers="<results>/{sample}/tracers.parquet",
+        settings="<results>/{sample}/tables/map_{frame}.json",
+    output:
+        pixels="<results>/{sample}/tables/pixels_{frame}.csv",
+    log:
+        "<logs>/measure_pixels/{sample}.{frame}.log",
+    benchmark:
+        "<benchmarks>/measure_pixels/{sample}.{frame}.jsonl"
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=by_input(400, 12),
+        runtime=by_input(5, 0.1),
+    params:
+        gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
+        corrections=compared_corrections,
+        code=digest("measure_pixels.py"),
+    script:
+        "../scripts/measure_pixels.py"
+
+
 rule measure_scale:
     """Zero point [uas] and distance scale together, errors in both variables."""
     input:

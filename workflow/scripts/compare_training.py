@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.comparison import column, matched_spectra, observed_stars
+from gaia_offsets.comparison import column, observed_stars, read_observed
 from gaia_offsets.faults import open_log
 from gaia_offsets.reference import LEARNED
 from gaia_offsets.tables import write_table
 
+OWN = {"mks": "mks", "bp_rp": "bp_rp", "ebv": "ebv", "parallax": "parallax"}  # columns of the figure: the table's
 WIDTHS = {"mks": 0.2, "bp_rp": 0.05}  # mag, bins of Fig. 2
 COVERED = 10  # training-like stars in a bin of Fig. 2 that make it covered
 
@@ -26,7 +27,7 @@ def training_groups(
         training = observed[observed["training"].to_numpy(dtype=bool)]
     else:
         training = observed[column(observed, "ebv", "Fig. 2") < max_ebv]
-    own = {"mks": magnitude, "bp_rp": "bp_rp", "ebv": "ebv", "parallax": "parallax"}
+    own = {**OWN, "mks": magnitude}
     groups = {}
     for group, stars in (("training", training), ("giants", giants)):
         known = [name for name in own if not (learned and name == "ebv" and "ebv" not in stars.columns)]
@@ -77,12 +78,13 @@ def training_summary(groups: dict[str, pd.DataFrame], histograms: pd.DataFrame) 
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
-    matched = matched_spectra(snakemake.input.matched, snakemake.input.learned)
-    observed = observed_stars(matched, snakemake.params.one_row_per, min_snr=snakemake.params.min_snr)
+    magnitude, one_row_per = snakemake.params.absolute_magnitude, snakemake.params.one_row_per
+    columns = {*OWN.values(), magnitude}
+    matched = read_observed(snakemake.input.matched, snakemake.input.learned, columns, one_row_per)
     groups = training_groups(
-        observed,
+        observed_stars(matched, one_row_per, min_snr=snakemake.params.min_snr),
         pd.read_parquet(snakemake.input.stars),
-        snakemake.params.absolute_magnitude,
+        magnitude,
         max_ebv=snakemake.params.max_ebv,
     )
     histograms = training_histograms(groups)

@@ -1,7 +1,7 @@
 """Systematic effects on a typical parallax of the sample, the paper's numbers and this run's (Sect. 2.2)."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import pandas as pd
 from gaia_offsets.faults import open_log
 from gaia_offsets.reference import parallax_shift, reference_parallax
 from gaia_offsets.selection import select_stars
-from gaia_offsets.tables import write_table
+from gaia_offsets.tables import read_pieces, write_table
 
 GIANT, DWARF, TRAINING = 450.0, 1500.0, 2000.0  # uas, typical parallaxes, Sects. 2.1 and 2.2
 SHIFT = {"dwarf": 0.015, "giant": 0.0049}  # mag, Sect. 2.1
@@ -166,15 +166,22 @@ def budget(
 
 
 def selection_effect(
-    matched: pd.DataFrame, *, cuts: list[dict[str, Any]], one_row_per: dict[str, Any], reference: dict[str, Any]
+    matched: Iterable[pd.DataFrame],
+    *,
+    cuts: list[dict[str, Any]],
+    one_row_per: dict[str, Any],
+    reference: dict[str, Any],
 ) -> float:
-    """Median offset with the cut on Gaia's parallax minus that on the reference's, all other cuts made [uas]."""
+    """Median offset with the cut on Gaia's parallax minus that on the reference's, all other cuts made [uas].
+
+    `matched` are pieces of the cross-matched table.
+    """
     limit = parallax_limit(cuts)
     if limit is None:
         return float("nan")
     others = [cut for cut in cuts if cut["column"] not in ON_PARALLAX]
-    matched = matched.assign(reference_parallax=reference_parallax(matched, reference)[0])
-    stars, _, _ = select_stars(matched, one_row_per=one_row_per, cuts=others)
+    pieces = (piece.assign(reference_parallax=reference_parallax(piece, reference)[0]) for piece in matched)
+    stars, _, _ = select_stars(pieces, one_row_per=one_row_per, cuts=others)
     gaia, own = (stars[name].to_numpy(dtype=float, na_value=np.nan) for name in ON_PARALLAX)
     return selection_shift(1000.0 * (gaia - own), gaia, own, limit)
 
@@ -182,7 +189,6 @@ def selection_effect(
 if __name__ == "__main__":
     open_log(snakemake.log[0])
     cuts, reference = snakemake.params.cuts, snakemake.params.reference
-    matched = pd.read_parquet(snakemake.input.matched, dtype_backend="numpy_nullable")
     stars = pd.read_parquet(snakemake.input.stars, columns=["reference_parallax", "reference_parallax_error"])
     offsets = pd.read_csv(snakemake.input.offsets).set_index(["solution", "parallax"])["median"]
     training = pd.read_csv(snakemake.input.training).set_index("group")["mean_parallax"]
@@ -195,7 +201,10 @@ if __name__ == "__main__":
         floor_uas=snakemake.params.floor_uas,
         limit_mas=parallax_limit(cuts),
         selection_uas=selection_effect(
-            matched, cuts=cuts, one_row_per=snakemake.params.one_row_per, reference=reference
+            read_pieces(snakemake.input.matched),
+            cuts=cuts,
+            one_row_per=snakemake.params.one_row_per,
+            reference=reference,
         ),
         corrected_uas=offsets.get(("5p", "corrected"), np.nan),
         magnitudes=magnitudes[["shift", "median_parallax"]].to_dict("index"),

@@ -4,6 +4,7 @@ import sys
 
 import pandas as pd
 
+from gaia_offsets.columns import STANDARD
 from gaia_offsets.corrections import with_offsets
 from gaia_offsets.faults import open_log
 from gaia_offsets.tables import check_table, write_table
@@ -18,6 +19,10 @@ if __name__ == "__main__":
     tracers = with_offsets(
         pd.read_parquet(snakemake.input.stars), official=official, also=also, corrections=corrections
     )
-    for name, column in {official: "zero_point", **{name: f"zero_point_{name}" for name in also}}.items():
+    zero_points = {official: "zero_point", **{name: f"zero_point_{name}" for name in also}}
+    for name, column in zero_points.items():
         print(f"{len(tracers)} tracers, {tracers[column].isna().sum()} without a zero point of {name}", file=sys.stderr)
-    write_table(check_table(tracers, list(tracers.columns), snakemake.output.tracers), snakemake.output.tracers)
+    units = {name: column.unit for name, column in STANDARD.items()}
+    units |= dict.fromkeys(zero_points.values(), STANDARD["zero_point"].unit)
+    tracers = check_table(tracers, list(tracers.columns), snakemake.output.tracers)
+    write_table(tracers, snakemake.output.tracers, units)

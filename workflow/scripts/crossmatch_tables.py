@@ -1,5 +1,6 @@
 """Targets with their Gaia and 2MASS counterparts from local tables (Sect. 2.1)."""
 
+import gc
 import sys
 from typing import Any
 
@@ -7,10 +8,10 @@ import pandas as pd
 
 from gaia_offsets.columns import DISTANCES, GAIA, STANDARD, TMASS
 from gaia_offsets.faults import open_log
-from gaia_offsets.matching import match_catalogues
+from gaia_offsets.matching import attach, find_counterparts
 from gaia_offsets.rawfile import check_raw
 from gaia_offsets.sky import check_positions
-from gaia_offsets.tables import read_table, write_table
+from gaia_offsets.tables import pieces, read_table, write_pieces
 
 # By role: the columns that a table gives, and those that it must have.
 ROLES = {
@@ -22,6 +23,8 @@ ROLES = {
 
 def read_tables(paths: Any, columns: dict[str, Any]) -> dict[str, pd.DataFrame | None]:
     """The tables by role, None where the sample names none; each with only the columns of its role."""
+    targets = read_table(paths["targets"], columns["targets"], required=("target_ra", "target_dec"))
+    gc.collect()  # astropy's table of the file refers to itself, and would stay as large as the targets
     tables: dict[str, pd.DataFrame | None] = dict.fromkeys(ROLES)
     for role, (given, required) in ROLES.items():
         if role in columns:
@@ -31,7 +34,6 @@ def read_tables(paths: Any, columns: dict[str, Any]) -> dict[str, pd.DataFrame |
             tables[role] = table[kept]
     for line in check_positions(tables["gaia"], paths["gaia"]):
         print(line, file=sys.stderr)
-    targets = read_table(paths["targets"], columns["targets"], required=("target_ra", "target_dec"))
     return {"targets": targets, **tables}
 
 
@@ -41,7 +43,7 @@ if __name__ == "__main__":
         print(line, file=sys.stderr)
     params = snakemake.params
     tables = read_tables(snakemake.input, params.columns)
-    matched = match_catalogues(
+    found = find_counterparts(
         **tables,
         target_epoch=params.target_epoch,
         gaia_epoch=params.gaia_epoch,
@@ -49,9 +51,13 @@ if __name__ == "__main__":
         tmass_radius_arcsec=params.tmass_radius_arcsec,
         workers=snakemake.threads,
     )
-    found, several = int(matched["source_id"].notna().sum()), int((matched["match_neighbours"] > 1).sum())
-    print(f"{len(tables['gaia'])} Gaia sources, {len(matched)} targets: {found} with a counterpart", file=sys.stderr)
+    matched, several = int((found.gaia >= 0).sum()), int((found.neighbours > 1).sum())
+    print(
+        f"{len(tables['gaia'])} Gaia sources, {len(found.gaia)} targets: {matched} with a counterpart", file=sys.stderr
+    )
     print(f"{several} targets with more than one Gaia source within {params.radius_arcsec} arcsec", file=sys.stderr)
-    if tables["tmass"] is not None:
-        print(f"{int(matched['ks_m'].notna().sum())} targets with a 2MASS counterpart", file=sys.stderr)
-    write_table(matched, snakemake.output.matched)
+    if found.tmass is not None:
+        print(f"{int((found.tmass >= 0).sum())} targets with a 2MASS counterpart", file=sys.stderr)
+    write_pieces(
+        (attach(**tables, found=found, rows=rows) for rows in pieces(len(found.gaia))), snakemake.output.matched
+    )

@@ -3,7 +3,6 @@
 import sys
 from typing import Any
 
-import healpy as hp
 import numpy as np
 import pandas as pd
 
@@ -11,6 +10,7 @@ from gaia_offsets import resample
 from gaia_offsets.dataset import by_parallax, read_dataset, rounded, table1, write_dataset
 from gaia_offsets.estimators import fit_histogram
 from gaia_offsets.faults import open_log
+from gaia_offsets.healpix import hp
 from gaia_offsets.published import ENDINGS, EXTENDED
 from gaia_offsets.segments import Segments
 from gaia_offsets.sky import FRAMES, pixel_index

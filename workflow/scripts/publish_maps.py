@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 from astropy.io import fits
 
-from gaia_offsets.dataset import healpix_header, read_dataset
+from gaia_offsets.dataset import fits_bytes, healpix_header, read_dataset
 from gaia_offsets.faults import open_log
-from gaia_offsets.published import ENDINGS, FITS_UNITS, OFFSETS
+from gaia_offsets.published import ENDINGS, FITS_UNITS, OFFSETS, TABLE1
 
 
 def write_map(table: pd.DataFrame, path: str | Path, *, parallax: str, meta: Mapping[str, Any]) -> None:
@@ -26,13 +26,16 @@ def write_map(table: pd.DataFrame, path: str | Path, *, parallax: str, meta: Map
     ]
     hdu = fits.BinTableHDU.from_columns(columns, name="OFFSETS")
     about = ("HEALPix index of the pixel", OFFSETS[parallax], "statistical error of OFFSET", "number of 5p stars")
-    for number, text in enumerate(about, start=1):
+    fields = {field.name: field for field in TABLE1}
+    shown = [fields[name] for name in ("hindex", f"domega_{kind}", f"e_domega_{kind}", "n")]
+    for number, (text, field) in enumerate(zip(about, shown, strict=True), start=1):
         hdu.header[f"TCOMM{number}"] = text
-    hdu.header.extend(healpix_header(meta), update=True)
+        hdu.header[f"TUCD{number}"] = field.ucd
+    hdu.header.extend(healpix_header({**meta, "rows": len(table)}, len(table)), update=True)
     hdu.header["PARALLAX"] = (parallax, "raw: published; corrected: official zero point")
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path, overwrite=True)
+    path.write_bytes(fits_bytes(fits.HDUList([fits.PrimaryHDU(), hdu])))
 
 
 if __name__ == "__main__":

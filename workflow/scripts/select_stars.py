@@ -33,9 +33,12 @@ if __name__ == "__main__":
     for line in check_raw(snakemake.input.manifests, snakemake.params.raw):
         print(line, file=sys.stderr)
     reference = snakemake.params.reference
+    groups = read_groups(snakemake.input.groups, reference)
     # The table was checked and converted when it was made: no column map here.
-    matched = complete_angles(matched_spectra(snakemake.input.matched, snakemake.input.learned))
-    matched = add_reference(matched, reference, read_groups(snakemake.input.groups, reference))
+    matched = (
+        add_reference(complete_angles(piece), reference, groups)
+        for piece in matched_spectra(snakemake.input.matched, snakemake.input.learned)
+    )
     stars, cutflow, warnings = select_stars(
         matched,
         one_row_per=snakemake.params.one_row_per,

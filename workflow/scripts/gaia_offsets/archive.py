@@ -13,6 +13,7 @@ import pandas as pd
 
 from gaia_offsets.adql import HOP, hops
 from gaia_offsets.columns import DISTANCES, GAIA, MATCH, TMASS
+from gaia_offsets.healpix import hp
 from gaia_offsets.matching import match_nearest, propagate, separation_arcsec, unit_vectors
 from gaia_offsets.selection import cut_mask
 from gaia_offsets.tables import TableError, check_table, column_names, read_table, write_table
@@ -104,8 +105,6 @@ def chunk_rows(targets: pd.DataFrame, chunk: int, chunks: int, *, by: str) -> np
     known = targets[list(key_columns(by))].notna().all(axis=1)
     rows = np.flatnonzero((targets["preselected"] & known).to_numpy(dtype=bool))
     if by in ("position", "identifier"):
-        import healpy as hp
-
         ra, dec = targets["target_ra"].to_numpy()[rows], targets["target_dec"].to_numpy()[rows]
         place = hp.ang2pix(4096, ra, dec, nest=True, lonlat=True)
     else:

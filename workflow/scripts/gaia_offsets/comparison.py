@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from gaia_offsets.selection import best_rows
-from gaia_offsets.tables import TableError, as_numbers
+from gaia_offsets.tables import TableError, as_numbers, read_pieces
 
 
 def column(table: pd.DataFrame, name: str, figure: str) -> np.ndarray:
@@ -21,15 +22,37 @@ def column(table: pd.DataFrame, name: str, figure: str) -> np.ndarray:
     return as_numbers(table[name], f"{figure}: {name!r}")
 
 
-def matched_spectra(path: str, learned: str | list[str]) -> pd.DataFrame:
-    """The cross-matched spectra, with what the rule learn_magnitudes says of them where the sample has such a table."""
-    matched = pd.read_parquet(path, dtype_backend="numpy_nullable")
-    return matched.assign(**pd.read_parquet(learned)) if learned else matched
+def matched_spectra(
+    path: str, learned: str | list[str], columns: Collection[str] | None = None
+) -> Iterator[pd.DataFrame]:
+    """Pieces of the cross-matched spectra, with what the rule learn_magnitudes says of them where the sample has that.
+
+    Of `columns` (all where not given) those that the table has.
+    """
+    pieces = read_pieces(path, columns)
+    if not learned:
+        yield from pieces
+        return
+    for piece, more in zip(pieces, read_pieces(learned), strict=True):
+        if len(piece) != len(more):
+            raise TableError(f"{learned}: its rows are not those of {path}; make it again")
+        yield piece.assign(**more)
+
+
+def read_observed(
+    path: str, learned: str | list[str], columns: Collection[str], one_row_per: dict[str, Any] | None
+) -> pd.DataFrame:
+    """Spectra with a Gaia counterpart: `columns` and what `observed_stars` needs."""
+    keys = (*one_row_per["columns"], one_row_per.get("prefer"), one_row_per.get("ties")) if one_row_per else ()
+    pieces = matched_spectra(path, learned, {*columns, "source_id", "snr", *keys})
+    return pd.concat([piece[piece["source_id"].notna()] for piece in pieces], ignore_index=True)
 
 
 def observed_stars(matched: pd.DataFrame, one_row_per: dict[str, Any] | None, *, min_snr: float) -> pd.DataFrame:
     """One row a star of the cross-matched spectra, with a Gaia counterpart and SNR >= `min_snr` (Sect. 2)."""
     stars = matched[matched["source_id"].notna().to_numpy()]
+    if one_row_per and one_row_per.get("prefer") == "snr":  # the best spectrum has the highest: fewer to compare
+        stars = stars[column(stars, "snr", "Figs. 1 and 2") >= min_snr]
     if one_row_per:
         stars = stars[best_rows(stars, one_row_per["columns"], one_row_per.get("prefer"), one_row_per.get("ties"))]
     return stars[column(stars, "snr", "Figs. 1 and 2") >= min_snr]

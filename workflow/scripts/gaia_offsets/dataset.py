@@ -18,9 +18,10 @@ from gaia_offsets.sky import COORDSYS, pixel_centre, to_equatorial, to_galactic
 from gaia_offsets.tables import TableError, table_format
 
 if TYPE_CHECKING:
-    from astropy.io.fits import Header
+    from astropy.io.fits import HDUList, Header
     from astropy.table import Table
 FORMATS = ("ecsv", "fits", "csv", "mrt", "vot", "parquet")
+COOSYS = {"pos.eq.": "ICRS", "pos.galactic.": "galactic"}  # systems of VOTable 1.4, by UCD
 # Letters that are no accented ones.
 SPELT = str.maketrans(
     {"ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D"}
@@ -70,13 +71,18 @@ def rounded(table: pd.DataFrame, fields: Sequence[Field]) -> pd.DataFrame:
 
 
 def as_astropy(table: pd.DataFrame, fields: Sequence[Field], meta: Mapping[str, Any]) -> Table:
-    """The table with units, formats, descriptions and metadata; nulls are masked."""
+    """The table with units, formats, descriptions, UCDs and metadata; nulls are masked."""
     from astropy.table import Column, MaskedColumn, Table
 
     columns = []
     for field in fields:
         values = table[field.name].to_numpy()
-        about = {"name": field.name, "unit": field.unit or None, "description": field.meaning}
+        about = {
+            "name": field.name,
+            "unit": field.unit or None,
+            "description": field.meaning,
+            "meta": {"ucd": field.ucd},
+        }
         if field.decimals is not None:
             about["format"] = f"%.{field.decimals}f"
         null = np.isnan(values) if field.decimals is not None else np.zeros(len(values), dtype=bool)
@@ -103,14 +109,18 @@ def write_dataset(table: pd.DataFrame, path: str | Path, fields: Sequence[Field]
         described.write(path, format={".ecsv": "ascii.ecsv", ".csv": "ascii.csv", ".parquet": "parquet"}[path.suffix])
 
 
-def healpix_header(meta: Mapping[str, Any]) -> Header:
-    """FITS header of a partial-sky HEALPix table with the metadata."""
+def healpix_header(meta: Mapping[str, Any], pixels: int) -> Header:
+    """FITS header of a partial-sky HEALPix table of so many pixels, with the metadata.
+
+    The keywords are those that healpy writes for a partial map, and OBS_NPIX, which chealpix looks for.
+    """
     from astropy.io import fits
 
     header = fits.Header()
     header["PIXTYPE"] = ("HEALPIX", "HEALPix pixels")
     header["INDXSCHM"] = ("EXPLICIT", "the first column is the index of the pixel")
     header["OBJECT"] = ("PARTIAL", "part of the sky")
+    header["OBS_NPIX"] = (pixels, "number of pixels")
     header["COORDSYS"] = (COORDSYS[meta["frame"]], "C equatorial (ICRS), G Galactic")
     for key, keyword, meaning in META:
         if key not in meta:
@@ -118,6 +128,17 @@ def healpix_header(meta: Mapping[str, Any]) -> Header:
         value = meta[key].upper() if key == "ordering" else meta[key]
         header[keyword] = plain_ascii(value) if isinstance(value, str) else (value, meaning)
     return header
+
+
+def fits_bytes(hdus: HDUList) -> bytes:
+    """A FITS file with DATASUM and CHECKSUM in each HDU, undated, and LONGSTRN where a text takes several cards."""
+    for hdu in hdus:
+        if "CONTINUE" in str(hdu.header):
+            hdu.header.set("LONGSTRN", "OGIP 1.0", "long texts go on in CONTINUE cards")
+        hdu.add_checksum(when="")
+    stream = BytesIO()
+    hdus.writeto(stream)
+    return stream.getvalue()
 
 
 def plain_ascii(text: str) -> str:
@@ -143,19 +164,32 @@ def _write_fits(described: Table, path: Path) -> None:
     hdu = fits.BinTableHDU.from_columns(columns, name="OFFSETS")
     for number, name in enumerate(described.colnames, start=1):
         hdu.header[f"TCOMM{number}"] = described[name].description
-    hdu.header.extend(healpix_header(described.meta), update=True)
-    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path)
+        hdu.header[f"TUCD{number}"] = described[name].meta["ucd"]
+    hdu.header.extend(healpix_header(described.meta, len(described)), update=True)
+    path.write_bytes(fits_bytes(fits.HDUList([fits.PrimaryHDU(), hdu])))
 
 
 def _write_votable(described: Table, path: Path) -> None:
-    from astropy.io.votable.tree import Info, VOTableFile
+    from astropy.io.votable.tree import CooSys, Info, Param, VOTableFile
 
     described = described.copy()
     for name in described.colnames:
         unit = described[name].unit
         described[name].unit = VO_UNITS.get(str(unit), unit)
     file = VOTableFile.from_table(described)
-    table = file.resources[0].tables[0]
+    resource, table = file.resources[0], file.resources[0].tables[0]
+    resource.coordinate_systems.extend(CooSys(ID=system, system=system) for system in COOSYS.values())
+    for field in table.fields:
+        field.ref = next((system for ucd, system in COOSYS.items() if field.ucd.startswith(ucd)), None)
+    grid = {
+        "LEVEL": ("int", described.meta["nside"].bit_length() - 1),
+        "ISNEST": ("boolean", described.meta["ordering"] == "nested"),
+        "COLNAME": ("char", described.colnames[0]),
+        "CSYS": ("char", COORDSYS[described.meta["frame"]]),
+    }
+    for name, (kind, value) in grid.items():  # how STIL (TOPCAT, STILTS) marks a HEALPix map
+        more = {"arraysize": "*"} if kind == "char" else {}
+        table.params.append(Param(file, name=f"STIL_HPX_{name}", datatype=kind, value=value, **more))
     table.name, table.description = described.meta["sample"], described.meta["title"]
     table.infos.extend(Info(name=key, value=str(described.meta[key])) for key, *_ in META)
     text = BytesIO()

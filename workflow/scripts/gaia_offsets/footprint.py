@@ -7,13 +7,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import healpy as hp
 import numpy as np
+from astropy.io import fits
 from mocpy import MOC
 
-from gaia_offsets.dataset import plain_ascii
+from gaia_offsets.dataset import fits_bytes, plain_ascii
+from gaia_offsets.healpix import hp
 from gaia_offsets.published import META
 from gaia_offsets.sky import pixel_centre, pixel_index, to_equatorial, to_galactic
+from gaia_offsets.version import code_version
 
 PACKAGES = ("numpy", "pandas", "astropy", "healpy", "gaiadr3-zeropoint")
 
@@ -24,7 +26,7 @@ def map_meta(facts: Mapping[str, Any], frame: str, settings: Mapping[str, Any]) 
     `facts` are those of about.describe; `settings` (nside, ordering, more_than) stand in tables/map_{frame}.json.
     """
     meta = {**facts, **settings, "title": f"{facts['title']}, {frame} frame", "frame": frame}
-    meta["versions"] = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    meta["versions"] = ", ".join([f"gaia-offsets {code_version()}", *(f"{name} {version(name)}" for name in PACKAGES)])
     return {key: meta[key] for key, *_ in META if key in meta}
 
 
@@ -68,3 +70,6 @@ def write_footprint(pixels: np.ndarray, path: str | Path, meta: Mapping[str, Any
     about = {"TITLE": "title", "SAMPLE": "sample", "SIMULATE": "simulated", "CONFIG": "config_digest"}
     keywords = {keyword: plain_ascii(str(meta[key])) for keyword, key in about.items()}
     moc.save(path, format="fits", overwrite=True, fits_keywords=keywords)
+    with fits.open(path, lazy_load_hdus=False, memmap=False) as hdus:
+        content = fits_bytes(hdus)
+    path.write_bytes(content)

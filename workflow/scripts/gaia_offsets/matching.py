@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
 from gaia_offsets.columns import DISTANCES, GAIA, MATCH, STANDARD, TMASS
-from gaia_offsets.tables import TableError
+from gaia_offsets.healpix import hp
+from gaia_offsets.progress import progress
+from gaia_offsets.tables import ROW_GROUP, TableError, pieces
 
 MAS_PER_DEG = 3.6e6
+PIECE = 1 << 16  # points that a thread takes at a time: their temporary arrays stay in its cache
+SORT_NSIDE, INDEX_BITS = 4096, 35  # pixel (28 bits) and place of a point in one integer
+
+
+def _in_pieces(function: Callable[[slice], None], n: int, workers: int) -> None:
+    """Call `function` with slices of PIECE points that cover 0..n, on `workers` threads (-1: one a core)."""
+    pieces = [slice(start, min(start + PIECE, n)) for start in range(0, n, PIECE)]
+    with ThreadPoolExecutor(workers if workers > 0 else None) as pool:
+        list(pool.map(function, pieces))
 
 
 def unit_vectors(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
@@ -18,31 +33,35 @@ def unit_vectors(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
 
 
 def propagate(
-    ra: np.ndarray, dec: np.ndarray, pmra: np.ndarray, pmdec: np.ndarray, years: float
+    ra: np.ndarray, dec: np.ndarray, pmra: np.ndarray, pmdec: np.ndarray, years: float, *, workers: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
     """Positions (degrees) after `years` of uniform motion on the tangent plane.
 
     `pmra` (times cos dec) and `pmdec` in mas/yr; null proper motions count as zero. Parallax and radial velocity are
-    left out: over 16 years they matter by less than a milliarcsecond for distant giants.
+    left out: over 16 years they matter by less than a milliarcsecond for distant giants. `workers` threads reckon.
     """
-    ra, dec = np.asarray(ra, dtype=float), np.asarray(dec, dtype=float)
-    east = np.nan_to_num(np.asarray(pmra, dtype=float)) * years / MAS_PER_DEG
-    north = np.nan_to_num(np.asarray(pmdec, dtype=float)) * years / MAS_PER_DEG
-    a, d = np.radians(ra), np.radians(dec)
-    zero = np.zeros_like(a)
-    towards_east = np.column_stack([-np.sin(a), np.cos(a), zero])
-    towards_north = np.column_stack([-np.sin(d) * np.cos(a), -np.sin(d) * np.sin(a), np.cos(d)])
-    moved = (
-        unit_vectors(ra, dec) + np.radians(east)[:, None] * towards_east + np.radians(north)[:, None] * towards_north
-    )
-    new_ra = np.degrees(np.arctan2(moved[:, 1], moved[:, 0])) % 360.0
-    new_dec = np.degrees(np.arctan2(moved[:, 2], np.hypot(moved[:, 0], moved[:, 1])))
-    return new_ra, new_dec
+    given = [np.asarray(values, dtype=float) for values in (ra, dec, pmra, pmdec)]
+    moved = np.empty((2, len(given[0])))
+
+    def move(piece: slice) -> None:
+        a, d = (np.radians(angle[piece]) for angle in given[:2])
+        east, north = (np.radians(np.nan_to_num(motion[piece]) * years / MAS_PER_DEG) for motion in given[2:])
+        sin_a, cos_a, sin_d, cos_d = np.sin(a), np.cos(a), np.sin(d), np.cos(d)
+        x = cos_d * cos_a - east * sin_a - north * (sin_d * cos_a)
+        y = cos_d * sin_a + east * cos_a - north * (sin_d * sin_a)
+        moved[0, piece] = np.degrees(np.arctan2(y, x)) % 360.0
+        moved[1, piece] = np.degrees(np.arctan2(sin_d + north * cos_d, np.hypot(x, y)))
+
+    _in_pieces(move, len(moved[0]), workers)
+    return moved[0], moved[1]
 
 
 def separation_arcsec(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Angle in arcsec between unit vectors (N, 3), exact for small angles."""
-    chord = np.linalg.norm(first - second, axis=-1)
+    return _angle_arcsec(np.linalg.norm(first - second, axis=-1))
+
+
+def _angle_arcsec(chord: np.ndarray) -> np.ndarray:
     return np.degrees(2.0 * np.arcsin(np.clip(chord / 2.0, 0.0, 1.0))) * 3600.0
 
 
@@ -50,14 +69,30 @@ def _chord(radius_arcsec: float) -> float:
     return float(2.0 * np.sin(np.radians(radius_arcsec / 3600.0) / 2.0))
 
 
-def _along_the_sky(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
-    """Order of the points along the nested HEALPix curve.
+def _along_the_sky(ra: np.ndarray, dec: np.ndarray, workers: int) -> tuple[np.ndarray, np.ndarray]:
+    """Places (M,) of the points that have a position, in the order of the nested HEALPix curve; and their unit vectors.
 
     Neighbours on the sky become neighbours in memory, which makes building and asking a KD-tree several times faster.
     """
-    import healpy as hp
 
-    return np.argsort(hp.ang2pix(4096, ra, dec, nest=True, lonlat=True), kind="stable")
+    # A row without a position has no neighbour; the KD-tree would refuse the whole list.
+    placed = np.isfinite(ra + dec)
+    places = np.arange(len(ra)) if placed.all() else np.flatnonzero(placed)
+    vectors = np.empty((len(places), 3))
+
+    def pack(piece: slice) -> None:
+        place = places[piece]
+        places[piece] |= hp.ang2pix(SORT_NSIDE, ra[place], dec[place], nest=True, lonlat=True) << INDEX_BITS
+
+    def turn(piece: slice) -> None:
+        vectors[piece] = unit_vectors(ra[places[piece]], dec[places[piece]])
+
+    # One integer that holds both sorts many times faster than the pixels alone with their places behind them.
+    _in_pieces(pack, len(places), workers)
+    places.sort()
+    places &= (1 << INDEX_BITS) - 1
+    _in_pieces(turn, len(places), workers)
+    return places, vectors
 
 
 def match_nearest(
@@ -79,38 +114,40 @@ def match_nearest(
     n = len(ra)
     index, separation = np.full(n, -1, dtype=np.int64), np.full(n, np.nan)
     neighbours = np.zeros(n, dtype=np.int64)
-    ra, dec = np.asarray(ra, dtype=float), np.asarray(dec, dtype=float)
-    other_ra, other_dec = np.asarray(other_ra, dtype=float), np.asarray(other_dec, dtype=float)
-    # A row without a position has no neighbour; the KD-tree would refuse the whole list.
-    placed, others_placed = np.flatnonzero(np.isfinite(ra + dec)), np.flatnonzero(np.isfinite(other_ra + other_dec))
-    order = placed[_along_the_sky(ra[placed], dec[placed])]
-    other_order = others_placed[_along_the_sky(other_ra[others_placed], other_dec[others_placed])]
+    order, points = _along_the_sky(np.asarray(ra, dtype=float), np.asarray(dec, dtype=float), workers)
+    other_order, others = _along_the_sky(np.asarray(other_ra, dtype=float), np.asarray(other_dec, dtype=float), workers)
     if len(order) == 0 or len(other_order) == 0:
         return index, separation, neighbours
-    points = unit_vectors(ra[order], dec[order])
-    others = unit_vectors(other_ra[other_order], other_dec[other_order])
     tree = cKDTree(others, balanced_tree=False, compact_nodes=False)
     chord = _chord(radius_arcsec)
-    distance, found = tree.query(points, k=2, distance_upper_bound=np.nextafter(chord, 1.0), workers=workers)
-    hit, several = np.isfinite(distance).T
-    index[order[hit]] = other_order[found[hit, 0]]
-    separation[order[hit]] = separation_arcsec(points[hit], others[found[hit, 0]])
-    neighbours[order] = hit
-    # Few points have a second neighbour, so only those are counted out.
-    neighbours[order[several]] = tree.query_ball_point(points[several], chord, return_length=True, workers=workers)
+    # The answers to all at once would take as much memory as all positions.
+    for piece in progress(pieces(len(order)), len(order), "positions", each=ROW_GROUP):
+        place, point = order[piece], points[piece]
+        distance, found = tree.query(point, k=2, distance_upper_bound=np.nextafter(chord, 1.0), workers=workers)
+        hit, several = np.isfinite(distance).T
+        index[place[hit]] = other_order[found[hit, 0]]
+        separation[place[hit]] = _angle_arcsec(distance[hit, 0])
+        neighbours[place] = hit
+        # Few points have a second neighbour, so only those are counted out.
+        neighbours[place[several]] = tree.query_ball_point(point[several], chord, return_length=True, workers=workers)
     return index, separation, neighbours
 
 
-def _take(table: pd.DataFrame, index: np.ndarray, columns: list[str]) -> pd.DataFrame:
-    """Rows of `table` by position, null where the index is -1; identifiers stay whole numbers."""
-    whole = {name: "Int64" for name in columns if pd.api.types.is_integer_dtype(table[name].dtype)}
-    found = (
-        table[columns].astype(whole).reset_index(drop=True).reindex(pd.Index(np.where(index < 0, len(table), index)))
-    )
-    return found.reset_index(drop=True)
+@dataclass(frozen=True)
+class Counterparts:
+    """Places (N,) of the targets' counterparts in the tables gaia, tmass and distances, -1 where there is none.
+
+    `tmass` and `distances` are None without such a table; `separation` [arcsec] and `neighbours` as in match_nearest.
+    """
+
+    gaia: np.ndarray
+    tmass: np.ndarray | None
+    distances: np.ndarray | None
+    separation: np.ndarray
+    neighbours: np.ndarray
 
 
-def match_catalogues(
+def find_counterparts(
     targets: pd.DataFrame,
     gaia: pd.DataFrame,
     tmass: pd.DataFrame | None,
@@ -121,50 +158,87 @@ def match_catalogues(
     radius_arcsec: float,
     tmass_radius_arcsec: float,
     workers: int = 1,
-) -> pd.DataFrame:
-    """Targets with the columns of their Gaia counterpart, its 2MASS counterpart and its geometric distance.
+) -> Counterparts:
+    """Counterparts by position: Gaia at the targets' epoch (Julian year), 2MASS at J2000; distances by source_id.
 
-    One row a target, in their order. Gaia positions are carried to the targets' epoch (Julian years), 2MASS is taken
-    at J2000. Columns: those of `targets`, `preselected`, GAIA and what the Gaia table has beyond STANDARD, TMASS,
-    DISTANCES, `match_separation` [arcsec] and `match_neighbours`; nulls where there is no counterpart.
-
-    Raises TableError where the Gaia or the distances table holds a source twice.
+    Raises TableError where the Gaia or the distances table holds a source twice, or targets have a column of Gaia's.
     """
     for table, name in ((gaia, "Gaia"), (distances, "distances")):
         twice = 0 if table is None else int(table["source_id"].duplicated().sum())
         if twice:
             raise TableError(f"{name} table: {twice} source_ids stand more than once")
-    motions = [gaia[name].to_numpy(dtype=float) for name in ("ra", "dec", "pmra", "pmdec")]
-    then = propagate(*motions, target_epoch - gaia_epoch)
-    index, separation, neighbours = match_nearest(
-        targets["target_ra"].to_numpy(), targets["target_dec"].to_numpy(), *then, radius_arcsec, workers=workers
-    )
-    own = [name for name in gaia.columns if name not in STANDARD]
+    own = {name for name in gaia.columns if name not in STANDARD}
     clash = sorted(set(targets.columns) & {*GAIA, *own, *MATCH, *(TMASS if tmass is not None else {})})
     if clash:
         raise TableError(f"targets: columns {', '.join(clash)} would be overwritten by Gaia's; name them otherwise")
-    parts = [
-        targets.reset_index(drop=True),
-        pd.DataFrame({"preselected": np.ones(len(targets), dtype=bool)}),
-        _take(gaia, index, [*(name for name in GAIA if name in gaia.columns), *own]),
-    ]
+    motions = [gaia[name].to_numpy(dtype=float) for name in ("ra", "dec", "pmra", "pmdec")]
+    then = propagate(*motions, target_epoch - gaia_epoch, workers=workers)
+    index, separation, neighbours = match_nearest(
+        targets["target_ra"].to_numpy(), targets["target_dec"].to_numpy(), *then, radius_arcsec, workers=workers
+    )
+
+    def of_source(place: np.ndarray) -> np.ndarray:
+        return np.where(index >= 0, place[index] if len(place) else -1, -1)
+
+    to_tmass = to_distance = None
     if tmass is not None:
-        at_2000 = propagate(*motions, 2000.0 - gaia_epoch)
+        at_2000 = then if target_epoch == 2000.0 else propagate(*motions, 2000.0 - gaia_epoch, workers=workers)
         used = np.unique(index[index >= 0])
         their = tmass["ra"].to_numpy(), tmass["dec"].to_numpy()
         near, _, _ = match_nearest(at_2000[0][used], at_2000[1][used], *their, tmass_radius_arcsec, workers=workers)
-        to_tmass = np.full(len(gaia), -1, dtype=np.int64)
-        to_tmass[used] = near
-        parts.append(
-            _take(tmass, np.where(index >= 0, to_tmass[index], -1), [name for name in TMASS if name in tmass.columns])
-        )
+        place = np.full(len(gaia), -1, dtype=np.int64)
+        place[used] = near
+        to_tmass = of_source(place)
     if distances is not None:
-        place = pd.Index(distances["source_id"]).get_indexer(gaia["source_id"])
-        columns = [name for name in DISTANCES if name in distances.columns]
-        parts.append(_take(distances, np.where(index >= 0, place[index], -1), columns))
-    parts.append(
-        pd.DataFrame(
-            {"match_separation": separation, "match_neighbours": pd.array(neighbours, dtype="Int64")},
-        )
-    )
+        to_distance = of_source(pd.Index(distances["source_id"]).get_indexer(gaia["source_id"]))
+    return Counterparts(index, to_tmass, to_distance, separation, neighbours)
+
+
+def _take(table: pd.DataFrame, index: np.ndarray, columns: list[str]) -> pd.DataFrame:
+    """Rows of `table` by place, null where the index is -1; identifiers stay whole numbers."""
+    taken = {}
+    for name in columns:
+        whole = pd.api.types.is_integer_dtype(table[name].dtype)
+        values = (table[name].astype("Int64") if whole else table[name]).values
+        taken[name] = pd.api.extensions.take(values, index, allow_fill=True)
+    return pd.DataFrame(taken)
+
+
+def attach(
+    targets: pd.DataFrame,
+    gaia: pd.DataFrame,
+    tmass: pd.DataFrame | None,
+    distances: pd.DataFrame | None,
+    found: Counterparts,
+    rows: slice = slice(None),
+) -> pd.DataFrame:
+    """These rows of the targets with the columns of their counterparts.
+
+    Columns: those of `targets`, `preselected`, GAIA and what the Gaia table has beyond STANDARD, TMASS, DISTANCES,
+    `match_separation` [arcsec] and `match_neighbours`; nulls where there is no counterpart.
+    """
+    own = [name for name in gaia.columns if name not in STANDARD]
+    part = targets.iloc[rows].reset_index(drop=True)
+    parts = [part, pd.DataFrame({"preselected": np.ones(len(part), dtype=bool)})]
+    for table, places, names in (
+        (gaia, found.gaia, [*GAIA, *own]),
+        (tmass, found.tmass, TMASS),
+        (distances, found.distances, DISTANCES),
+    ):
+        if table is not None:
+            parts.append(_take(table, places[rows], [name for name in names if name in table.columns]))
+    neighbours = pd.array(found.neighbours[rows], dtype="Int64")
+    parts.append(pd.DataFrame({"match_separation": found.separation[rows], "match_neighbours": neighbours}))
     return pd.concat(parts, axis=1)
+
+
+def match_catalogues(
+    targets: pd.DataFrame,
+    gaia: pd.DataFrame,
+    tmass: pd.DataFrame | None,
+    distances: pd.DataFrame | None,
+    **how: float,
+) -> pd.DataFrame:
+    """All targets with the columns of their counterparts, as of `attach`; `how` is that of `find_counterparts`."""
+    tables = targets, gaia, tmass, distances
+    return attach(*tables, find_counterparts(*tables, **how))

@@ -57,57 +57,72 @@ def pairing_faults(base: str, parallax: str | None = None, *, correction: str = 
 
 @dataclass(frozen=True)
 class Field:
-    """Description of a published column: unit (astropy's, "" for none), decimals (None: whole number), meaning."""
+    """A published column: unit (astropy's, "" for none), decimals (None: whole number), meaning, UCD (UCD1+)."""
 
     name: str
     unit: str
     decimals: int | None
     meaning: str
+    ucd: str
 
+
+_OFFSET, _ERROR, _COUNT = "pos.parallax;arith.diff", "stat.error;pos.parallax;arith.diff", "meta.number"
 
 TABLE1: tuple[Field, ...] = (
-    Field("hindex", "", None, "HEALPix index of the pixel in the file's frame and ordering"),
-    Field("ra", "deg", 6, "right ascension of the pixel's centre, ICRS"),
-    Field("dec", "deg", 6, "declination of the pixel's centre, ICRS"),
-    Field("gl", "deg", 6, "Galactic longitude of the pixel's centre"),
-    Field("gb", "deg", 6, "Galactic latitude of the pixel's centre"),
-    Field("domega_corr", "uas", 3, f"{OFFSETS['corrected']}: mean of its Gaussian fit"),
+    Field("hindex", "", None, "HEALPix index of the pixel in the file's frame and ordering", "pos.healpix;meta.main"),
+    Field("ra", "deg", 6, "right ascension of the pixel's centre, ICRS", "pos.eq.ra;meta.main"),
+    Field("dec", "deg", 6, "declination of the pixel's centre, ICRS", "pos.eq.dec;meta.main"),
+    Field("gl", "deg", 6, "Galactic longitude of the pixel's centre", "pos.galactic.lon"),
+    Field("gb", "deg", 6, "Galactic latitude of the pixel's centre", "pos.galactic.lat"),
+    Field("domega_corr", "uas", 3, f"{OFFSETS['corrected']}: mean of its Gaussian fit", f"{_OFFSET};stat.mean"),
     Field(
-        "e_domega_corr",
-        "uas",
-        3,
-        "statistical error of domega_corr: sd of the fit over the root of its stars",
+        "e_domega_corr", "uas", 3, "statistical error of domega_corr: sd of the fit over the root of its stars", _ERROR
     ),
-    Field("domega_noncorr", "uas", 3, f"{OFFSETS['raw']}: mean of its Gaussian fit"),
-    Field("e_domega_noncorr", "uas", 3, "statistical error of domega_noncorr: sd of the fit over the root of n"),
-    Field("n", "", None, "number of 5p stars with a known raw offset in the pixel"),
+    Field("domega_noncorr", "uas", 3, f"{OFFSETS['raw']}: mean of its Gaussian fit", f"{_OFFSET};stat.mean"),
+    Field(
+        "e_domega_noncorr", "uas", 3, "statistical error of domega_noncorr: sd of the fit over the root of n", _ERROR
+    ),
+    Field("n", "", None, "number of 5p stars with a known raw offset in the pixel", _COUNT),
 )
 SMOOTH: tuple[Field, ...] = (  # the smooth map: the columns of Table 1, so that what reads the one reads the other
     *TABLE1[:5],
-    Field("domega_corr", "uas", 3, f"{OFFSETS['corrected']}: posterior mean of the smooth map"),
-    Field("e_domega_corr", "uas", 3, "posterior standard deviation of domega_corr"),
-    Field("domega_noncorr", "uas", 3, f"{OFFSETS['raw']}: posterior mean of the smooth map"),
-    Field("e_domega_noncorr", "uas", 3, "posterior standard deviation of domega_noncorr"),
-    Field("n", "", None, "number of 5p stars behind the raw offset in the pixel; 0: its neighbours make the value"),
+    Field("domega_corr", "uas", 3, f"{OFFSETS['corrected']}: posterior mean of the smooth map", f"{_OFFSET};stat.mean"),
+    Field("e_domega_corr", "uas", 3, "posterior standard deviation of domega_corr", _ERROR),
+    Field("domega_noncorr", "uas", 3, f"{OFFSETS['raw']}: posterior mean of the smooth map", f"{_OFFSET};stat.mean"),
+    Field("e_domega_noncorr", "uas", 3, "posterior standard deviation of domega_noncorr", _ERROR),
+    Field(
+        "n", "", None, "number of 5p stars behind the raw offset in the pixel; 0: its neighbours make the value", _COUNT
+    ),
 )
 _MORE = (  # for each of the two offsets: {0} is the ending of its columns, {1} the offset in words
-    ("median_{0}", "uas", "median of the {1}"),
-    ("e_median_{0}", "uas", "error of the median of the {1}, from order statistics"),
-    ("sd_{0}", "uas", "standard deviation of the {1}"),
-    ("e_boot_{0}", "uas", "bootstrap error of domega_{0}"),
-    ("z_{0}", "", "domega_{0} minus the weighted mean of its neighbours, over the error of that difference"),
+    ("median_{0}", "uas", "median of the {1}", f"{_OFFSET};stat.median"),
+    ("e_median_{0}", "uas", "error of the median of the {1}, from order statistics", _ERROR),
+    ("sd_{0}", "uas", "standard deviation of the {1}", f"stat.stdev;{_OFFSET}"),
+    ("e_boot_{0}", "uas", "bootstrap error of domega_{0}", _ERROR),
+    (
+        "z_{0}",
+        "",
+        "domega_{0} minus the weighted mean of its neighbours, over the error of that difference",
+        f"stat.snr;{_OFFSET}",
+    ),
 )
 EXTENDED: tuple[Field, ...] = (
     *TABLE1,
-    Field("n_6p", "", None, "number of 6p stars in the pixel; none of them enters the offsets"),
-    Field("g_mean", "mag", 4, "mean G magnitude of the 5p stars"),
-    Field("bp_rp_mean", "mag", 4, "mean colour BP - RP of the 5p stars"),
+    Field("n_6p", "", None, "number of 6p stars in the pixel; none of them enters the offsets", _COUNT),
+    Field("g_mean", "mag", 4, "mean G magnitude of the 5p stars", "phot.mag;em.opt;stat.mean"),
+    Field("bp_rp_mean", "mag", 4, "mean colour BP - RP of the 5p stars", "phot.color;em.opt.B;em.opt.R;stat.mean"),
     *(
-        Field(name.format(ending), unit, 3, meaning.format(ending, OFFSETS[parallax]))
+        Field(name.format(ending), unit, 3, meaning.format(ending, OFFSETS[parallax]), ucd)
         for parallax, ending in ENDINGS.items()
-        for name, unit, meaning in _MORE
+        for name, unit, meaning, ucd in _MORE
     ),
-    Field("e_syst", "uas", 3, "systematic floor of either offset, the same everywhere: see systematic_uas"),
+    Field(
+        "e_syst",
+        "uas",
+        3,
+        "systematic floor of either offset, the same everywhere: see systematic_uas",
+        "stat.error.sys;pos.parallax;arith.diff",
+    ),
 )
 
 # Metadata: key, FITS keyword, meaning. The order is that of the files.
@@ -146,23 +161,44 @@ FLAGS = {
 }
 OUTPUT: tuple[Field, ...] = (
     Field(
-        "parallax_map_corrected", "mas", 6, "parallax minus map_offset; unchanged by the map where map_flag is not 0"
+        "parallax_map_corrected",
+        "mas",
+        6,
+        "parallax minus map_offset; unchanged by the map where map_flag is not 0",
+        "pos.parallax",
     ),
-    Field("map_offset", "uas", 3, "offset of the pixel in the map, Gaia minus reference"),
-    Field("map_error_statistical", "uas", 3, "statistical error of map_offset, common to all stars of the pixel"),
-    Field("map_error_systematic", "uas", 3, "systematic floor of map_offset"),
+    Field("map_offset", "uas", 3, "offset of the pixel in the map, Gaia minus reference", _OFFSET),
+    Field(
+        "map_error_statistical", "uas", 3, "statistical error of map_offset, common to all stars of the pixel", _ERROR
+    ),
+    Field("map_error_systematic", "uas", 3, "systematic floor of map_offset", "stat.error.sys;pos.parallax;arith.diff"),
     Field(
         "map_n",
         "",
         None,
         "number of stars in the pixel; 0 outside the footprint, or where a smooth map has only neighbours",
+        _COUNT,
     ),
-    Field("map_flag", "", None, "; ".join(f"{flag} {text}" for flag, text in FLAGS.items())),
+    Field("map_flag", "", None, "; ".join(f"{flag} {text}" for flag, text in FLAGS.items()), "meta.code.qual"),
 )
-ZERO_POINT = Field("subtracted_zero_point", "mas", 6, "zero point of the correction, subtracted before any map's")
+ZERO_POINT = Field(
+    "subtracted_zero_point",
+    "mas",
+    6,
+    "zero point of the correction, subtracted before any map's",
+    "arith.zp;pos.parallax",
+)
 CORRECTED = Field(
-    "parallax_corrected", "mas", 6, "parallax minus subtracted_zero_point, no map; null where there is no zero point"
+    "parallax_corrected",
+    "mas",
+    6,
+    "parallax minus subtracted_zero_point, no map; null where there is no zero point",
+    "pos.parallax",
 )
 TRUE_ERROR = Field(
-    "parallax_error_true", "mas", 6, "published error times k, and 10.3 uas in quadrature (Maiz Apellaniz 2022)"
+    "parallax_error_true",
+    "mas",
+    6,
+    "published error times k, and 10.3 uas in quadrature (Maiz Apellaniz 2022)",
+    "stat.error;pos.parallax",
 )

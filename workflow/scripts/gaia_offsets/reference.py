@@ -73,6 +73,14 @@ def magnitude_column(spec: dict[str, Any]) -> str | float:
     return LEARNED if spec["kind"] == LEARNED else spec["absolute_magnitude"]
 
 
+def reference_columns(spec: dict[str, Any]) -> set[str]:
+    """Columns that a reference from an absolute magnitude reads."""
+    extinction = spec.get("extinction") or {}
+    named = [spec["apparent_magnitude"], magnitude_column(spec)]
+    named += [extinction.get(key) for key in ("column", "blue", "red", "intrinsic")]
+    return {name for name in named if isinstance(name, str)}
+
+
 def join_group(table: pd.DataFrame, groups: pd.DataFrame, key: str) -> pd.DataFrame:
     """The table with the columns `distance` and `distance_error` [kpc] of each row's group, e.g. its cluster.
 

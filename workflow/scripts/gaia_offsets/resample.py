@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gaia_offsets.estimators import fit_density_power
+from gaia_offsets.progress import progress
 from gaia_offsets.segments import Segments
 from gaia_offsets.weighted import hampel_slopes, hampel_weights, weighted_means
 
@@ -122,7 +123,7 @@ def bootstrap_errors(fit: Linearised, *, replicates: int, seed: int) -> np.ndarr
     first, size = segments.spread(segments.starts), segments.spread(segments.counts)
     random = np.random.default_rng(seed)
     total, squares = np.zeros(len(fit.estimate)), np.zeros(len(fit.estimate))
-    for _ in range(replicates):
+    for _ in progress(range(replicates), replicates, "draws"):
         drawn = first + (random.random(n) * size).astype(np.int64)
         top, bottom = (sums @ np.bincount(drawn, minlength=n).astype(float)).reshape(2, -1)
         step = fit.estimates(top, bottom) - fit.estimate
@@ -147,7 +148,7 @@ def bootstrap_medians(segments: Segments, *, replicates: int, seed: int) -> np.n
     low, even = (n + 1) // 2, n % 2 == 0  # rank of the middle one, or the lower of two
     random = np.random.default_rng(seed)
     total, squares, middle = np.zeros(len(n)), np.zeros(len(n)), segments.medians()
-    for _ in range(replicates):
+    for _ in progress(range(replicates), replicates, "draws"):
         lower = random.beta(low, n - low + 1)
         upper = np.where(even, lower + (1.0 - lower) * random.beta(1, np.maximum(n - low, 1)), lower)
         place = [segments.starts + np.minimum(np.floor(n * u), n - 1).astype(np.int64) for u in (lower, upper)]
@@ -170,7 +171,7 @@ def refit_errors(
     middle = segments.medians()  # so that the squares below do not cancel
     total, squares, known = (np.zeros(len(middle)) for _ in range(3))
     draw = segments.restrict(np.ones(len(middle), dtype=bool))
-    for _ in range(replicates):
+    for _ in progress(range(replicates), replicates, "draws"):
         index = first + (random.random(len(first)) * size).astype(np.int64)
         index.sort()  # the values ascend within each group, and so must those drawn
         draw.values = segments.values[index]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,11 +33,12 @@ def solution(params_solved: pd.Series, codes: Mapping[str, Any] | None = None) -
     """
     known = codes or coding({})
     exact = {code: name for name, entry in known["codes"].items() for code in np.atleast_1d(entry).tolist()}
-    solved = params_solved.astype("Int64")
-    named, bits = solved.map(exact).astype("str"), solved.fillna(0).to_numpy(dtype=np.int64)
-    for name, mask in known["bits"].items():
-        named = named.mask(named.isna().to_numpy() & (bits & mask > 0), name)
-    return named
+    place, values = pd.factorize(params_solved.astype("Int64"))  # a few codes, millions of stars
+    names = [
+        exact.get(code) or next((name for name, mask in known["bits"].items() if code & mask), None)
+        for code in values.tolist()
+    ]
+    return pd.Series(pd.array([*names, None], dtype="str").take(place), index=params_solved.index)  # the last: no code
 
 
 def cut_mask(frame: pd.DataFrame, cut: dict[str, Any]) -> np.ndarray:
@@ -118,16 +120,15 @@ def best_rows(
     Kept is the row with the highest `prefer` (null lowest), then the lowest `ties`, then the first. The result does
     not depend on the order of the rows where `prefer` and `ties` settle it.
     """
-    missing = [name for name in (*columns, prefer, ties) if name and name not in frame.columns]
-    if missing:
-        raise TableError(
-            f"one_row_per: the table has no column {missing[0]!r}; it has {', '.join(map(str, frame.columns))}"
-        )
-    order = frame.loc[:, list(columns)].copy()
-    order["_place"] = np.arange(len(frame))
+    _refuse_missing(frame, {"columns": columns, "prefer": prefer, "ties": ties})
+    preferred = as_numbers(frame[prefer], f"one_row_per.prefer: {prefer!r}", null=-np.inf) if prefer else None
+    keep = ~frame.duplicated(list(columns), keep=False).to_numpy()
+    several = ~keep  # only these need an order
+    frame, order = frame[several], frame.loc[several, list(columns)]
+    order["_place"] = np.flatnonzero(several)
     by, ascending = list(columns), [True] * len(columns)
     if prefer:
-        order["_prefer"] = as_numbers(frame[prefer], f"one_row_per.prefer: {prefer!r}", null=-np.inf)
+        order["_prefer"] = preferred[several]
         by.append("_prefer")
         ascending.append(False)
     if ties:
@@ -136,30 +137,39 @@ def best_rows(
         ascending.append(True)
     order = order.sort_values([*by, "_place"], ascending=[*ascending, True], kind="stable")
     first = ~order.duplicated(list(columns), keep="first").to_numpy()
-    keep = np.zeros(len(frame), dtype=bool)
     keep[order["_place"].to_numpy()[first]] = True
     return keep
 
 
+def _refuse_missing(frame: pd.DataFrame, one_row_per: Mapping[str, Any] | None) -> None:
+    wanted = (*one_row_per["columns"], one_row_per.get("prefer"), one_row_per.get("ties")) if one_row_per else ()
+    missing = [name for name in wanted if name and name not in frame.columns]
+    if missing:
+        raise TableError(
+            f"one_row_per: the table has no column {missing[0]!r}; it has {', '.join(map(str, frame.columns))}"
+        )
+
+
 class CutFlow:
-    """Counts rows kept and removed by each step; `table()` is cutflow.csv."""
+    """Counts rows kept and removed by each step; `table()` is cutflow.csv.
 
-    def __init__(self, frame: pd.DataFrame, first: str) -> None:
+    `solution` (N,) is that of all rows. Of each row only the first step that it fails counts.
+    """
+
+    def __init__(self, solution: pd.Series, first: str) -> None:
+        self.alive = np.ones(len(solution), dtype=bool)
+        self._solved = {name: (solution == name).to_numpy(dtype=bool, na_value=False) for name in USED}
         self._rows: list[dict[str, Any]] = []
-        self.frame = frame
-        self._note(first, 0)
-
-    def _note(self, criterion: str, removed: int) -> None:
-        solved = self.frame["solution"]
-        row = {"step": len(self._rows), "criterion": criterion, "kept": len(self.frame), "removed": removed}
-        row |= {"kept_5p": int((solved == "5p").sum()), "kept_6p": int((solved == "6p").sum())}
-        self._rows.append(row)
+        self.keep(self.alive, first)
 
     def keep(self, mask: np.ndarray, criterion: str) -> None:
-        """Keep the rows where `mask` is true and note the step."""
-        before = len(self.frame)
-        self.frame = self.frame[mask]
-        self._note(criterion, before - len(self.frame))
+        """Keep the rows where `mask` (N,) is true and note the step."""
+        before = int(self.alive.sum())
+        self.alive = self.alive & mask
+        kept = int(self.alive.sum())
+        row = {"step": len(self._rows), "criterion": criterion, "kept": kept, "removed": before - kept}
+        row |= {f"kept_{name}": int((self.alive & solved).sum()) for name, solved in self._solved.items()}
+        self._rows.append(row)
 
     def table(self) -> pd.DataFrame:
         """Columns step, criterion, kept, removed, kept_5p, kept_6p."""
@@ -167,7 +177,7 @@ class CutFlow:
 
 
 def select_stars(
-    matched: pd.DataFrame,
+    matched: pd.DataFrame | Iterable[pd.DataFrame],
     *,
     one_row_per: dict[str, Any] | None,
     cuts: Sequence[dict[str, Any]],
@@ -177,45 +187,88 @@ def select_stars(
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """Stars that pass, the cut flow, and warnings (Sect. 2.1).
 
-    `matched` has one row an observed spectrum with ra, dec, parallax and reference_parallax, null where there is
-    no counterpart, and may hold `preselected` (false: left out before the archive was asked). Steps: preselection, Gaia
-    counterpart, each class of solutions in `codes` (as in `solution`) that is not among `solutions`, one of these, a
-    position, one row a star, the cuts in their order, a known offset, an offset within `max_offset_mas`; without this
-    limit, stars beyond SUSPECT_MAS are counted in a step that removes none. The result is sorted by source_id, then
-    position.
+    `matched`, a table or the pieces of one, has one row an observed spectrum with ra, dec, parallax and
+    reference_parallax, null where there is no counterpart, and may hold `preselected` (false: left out before the
+    archive was asked). Steps: preselection, Gaia counterpart, each class of solutions in `codes` (as in `solution`)
+    that is not among `solutions`, one of these, a position, one row a star, the cuts in their order, a known offset,
+    an offset within `max_offset_mas`; without this limit, stars beyond SUSPECT_MAS are counted in a step that removes
+    none. The result is sorted by source_id, then position.
+
+    Of a piece remain the keys that one row a star needs, whether each row passes each step, and the rows that pass all.
     """
-    codes = codes or coding({})
-    matched = matched.assign(solution=solution(matched["astrometric_params_solved"], codes))
-    flow = CutFlow(matched, "rows of the targets table")
-    if "preselected" in matched.columns and not matched["preselected"].all():
-        flow.keep(flow.frame["preselected"].to_numpy(dtype=bool), "passes the cuts on catalogue columns alone")
-    flow.keep(flow.frame["source_id"].notna().to_numpy(), "has a Gaia counterpart")
+    before, after = _steps(cuts, codes or coding({}), solutions, max_offset_mas)
+    keys = {"source_id", "ra", "dec", "solution"}
+    if one_row_per:
+        keys |= {*one_row_per["columns"], one_row_per.get("prefer"), one_row_per.get("ties")}
+    judged, passing = [], []
+    for piece in [matched] if isinstance(matched, pd.DataFrame) else matched:
+        _refuse_missing(piece, one_row_per)
+        piece = piece.assign(solution=solution(piece["astrometric_params_solved"], codes)).reset_index(drop=True)
+        passed = pd.DataFrame({number: passes(piece) for number, (_, passes) in enumerate([*before, *after])})
+        judged.append(pd.concat([piece[[name for name in piece.columns if name in keys]], passed], axis=1))
+        passing.append(piece[passed.all(axis=1).to_numpy()])
+    rows = pd.concat(judged, ignore_index=True)
+    flow = CutFlow(rows["solution"], "rows of the targets table")
+    for number, (criterion, _) in enumerate(before):
+        if number or not rows[number].all():  # the first is preselection
+            flow.keep(rows[number].to_numpy(), criterion)
+    observed = rows.loc[flow.alive, [name for name in rows.columns if name in keys]]
+    warnings = _identity_warnings(observed, one_row_per)
+    if one_row_per:
+        best = flow.alive.copy()
+        best[best] = best_rows(observed, one_row_per["columns"], one_row_per.get("prefer"), one_row_per.get("ties"))
+        text = f"one row per {' + '.join(one_row_per['columns'])}"
+        flow.keep(best, f"{text}, highest {one_row_per['prefer']}" if one_row_per.get("prefer") else text)
+    for number, (criterion, _) in enumerate(after, len(before)):
+        flow.keep(rows[number].to_numpy(), criterion)
+    every = rows[list(range(len(before) + len(after)))].all(axis=1).to_numpy()
+    stars = pd.concat(passing, ignore_index=True)[flow.alive[every]]
+    suspect = int((_offset(stars) > SUSPECT_MAS).sum())
+    if max_offset_mas is None and suspect:
+        text = f"{suspect} stars with offsets beyond {SUSPECT_MAS:g} mas are kept; max_offset_mas removes them"
+        flow.keep(flow.alive, text)
+        warnings.append(f"offsets: {text}; are these values (99.99, -999) that stand for none?")
+    return stars.sort_values(["source_id", "ra", "dec"], kind="stable", ignore_index=True), flow.table(), warnings
+
+
+Step = tuple[str, Callable[[pd.DataFrame], np.ndarray]]  # criterion, and which rows pass
+
+
+def _steps(
+    cuts: Sequence[dict[str, Any]], codes: Mapping[str, Any], solutions: Sequence[str], max_offset_mas: float | None
+) -> tuple[list[Step], list[Step]]:
+    """The steps before and after the spectra of a star are reduced to one."""
+
+    def all_known(*names: str) -> Callable[[pd.DataFrame], np.ndarray]:
+        return lambda frame: frame[list(names)].notna().all(axis=1).to_numpy(dtype=bool)
+
+    def preselected(frame: pd.DataFrame) -> np.ndarray:
+        return frame["preselected"].to_numpy(dtype=bool) if "preselected" in frame else np.ones(len(frame), dtype=bool)
+
+    def is_not(name: str) -> Callable[[pd.DataFrame], np.ndarray]:
+        return lambda frame: (frame["solution"] != name).to_numpy(dtype=bool, na_value=True)
+
     others = [name for name in classes(codes) if name not in solutions]
-    for name in others if len(others) > 1 else ():  # a single one is what the next step removes
-        flow.keep((flow.frame["solution"] != name).to_numpy(dtype=bool, na_value=True), f"is no {name} solution")
     *first, last = solutions
     wanted = f"{', '.join(first)} or {last}" if first else last
-    flow.keep(flow.frame["solution"].isin(list(solutions)).to_numpy(), f"has a {wanted} solution")
-    flow.keep(flow.frame[["ra", "dec"]].notna().all(axis=1).to_numpy(dtype=bool), "has a position")
-    warnings = _identity_warnings(flow.frame, one_row_per)
-    if one_row_per:
-        keep = best_rows(flow.frame, one_row_per["columns"], one_row_per.get("prefer"), one_row_per.get("ties"))
-        text = f"one row per {' + '.join(one_row_per['columns'])}"
-        flow.keep(keep, f"{text}, highest {one_row_per['prefer']}" if one_row_per.get("prefer") else text)
-    for cut in cuts:
-        flow.keep(cut_mask(flow.frame, cut), describe_cut(cut))
-    known = flow.frame[["parallax", "reference_parallax"]].notna().all(axis=1)
-    flow.keep(known.to_numpy(dtype=bool), "has a parallax and a reference parallax")
-    offset = (flow.frame["parallax"] - flow.frame["reference_parallax"]).abs()
-    suspect = int((offset > SUSPECT_MAS).sum())
+    before = [
+        ("passes the cuts on catalogue columns alone", preselected),
+        ("has a Gaia counterpart", all_known("source_id")),
+        # A single other class is what the next step removes.
+        *((f"is no {name} solution", is_not(name)) for name in (others if len(others) > 1 else ())),
+        (f"has a {wanted} solution", lambda frame: frame["solution"].isin(list(solutions)).to_numpy()),
+        ("has a position", all_known("ra", "dec")),
+    ]
+    after = [(describe_cut(cut), partial(cut_mask, cut=cut)) for cut in cuts]
+    after.append(("has a parallax and a reference parallax", all_known("parallax", "reference_parallax")))
     if max_offset_mas is not None:
-        flow.keep((offset <= max_offset_mas).to_numpy(dtype=bool), f"offset within {max_offset_mas:g} mas")
-    elif suspect:
-        text = f"{suspect} stars with offsets beyond {SUSPECT_MAS:g} mas are kept; max_offset_mas removes them"
-        flow.keep(np.ones(len(flow.frame), dtype=bool), text)
-        warnings.append(f"offsets: {text}; are these values (99.99, -999) that stand for none?")
-    stars = flow.frame.sort_values(["source_id", "ra", "dec"], kind="stable").reset_index(drop=True)
-    return stars, flow.table(), warnings
+        text = f"offset within {max_offset_mas:g} mas"
+        after.append((text, lambda frame: (_offset(frame) <= max_offset_mas).to_numpy(dtype=bool, na_value=False)))
+    return before, after
+
+
+def _offset(frame: pd.DataFrame) -> pd.Series:
+    return (frame["parallax"] - frame["reference_parallax"]).abs()
 
 
 def _identity_warnings(frame: pd.DataFrame, one_row_per: dict[str, Any] | None) -> list[str]:

@@ -18,6 +18,7 @@ from gaia_offsets.covariance import maiz_apellaniz2021
 from gaia_offsets.labels import CLUMP_MKS, SNR_GOOD, label_errors, true_labels
 from gaia_offsets.matching import propagate
 from gaia_offsets.official import G_RANGE, NU_EFF_RANGE, PSEUDOCOLOUR_RANGE, zero_point
+from gaia_offsets.progress import progress
 from gaia_offsets.sky import ecliptic_latitude, pixel_index, to_equatorial, to_galactic
 
 Survey = Mapping[str, Any]
@@ -517,7 +518,7 @@ def write_survey(survey: Survey, paths: Mapping[str, str]) -> dict[str, int]:
         for stream in streams.values():
             stack.callback(stream.close)
         rows = dict.fromkeys(streams, 0)
-        for tables in survey_chunks(survey, offset_map):
+        for tables in progress(survey_chunks(survey, offset_map), survey["stars"], "stars", each=CHUNK):
             for name, columns in tables.items():
                 streams[name].write(columns)
                 rows[name] += len(next(iter(columns.values())))

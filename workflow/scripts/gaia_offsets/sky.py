@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.healpix import hp
 from gaia_offsets.tables import TableError
 
 # Columns of the angles of each frame; the maps of the two are separate binnings, not rotations of one another.
@@ -28,14 +29,12 @@ FIRST_SOURCE_ID = (
 
 def pixel_index(longitude: np.ndarray, latitude: np.ndarray, *, nside: int, ordering: str) -> np.ndarray:
     """HEALPix index (N,) int64 of positions in degrees; `ordering` is `nested` or `ring`."""
-    import healpy as hp
 
     return np.asarray(hp.ang2pix(nside, longitude, latitude, nest=ordering == "nested", lonlat=True), dtype=np.int64)
 
 
 def pixel_centre(index: np.ndarray, *, nside: int, ordering: str) -> tuple[np.ndarray, np.ndarray]:
     """Longitude and latitude in degrees of pixel centres."""
-    import healpy as hp
 
     return hp.pix2ang(nside, np.asarray(index), nest=ordering == "nested", lonlat=True)
 
@@ -162,10 +161,11 @@ def complete_angles(frame: pd.DataFrame) -> pd.DataFrame:
         for name in names:
             if name not in frame.columns:
                 frame[name] = np.nan
-        missing = frame[list(names)].isna().any(axis=1).to_numpy()
-        if missing.any() and set(others) <= set(frame.columns):
-            values = frame.loc[missing, list(others)].to_numpy(dtype=float)
-            frame.loc[missing, list(names)] = np.column_stack(convert(values[:, 0], values[:, 1]))
+        if set(others) <= set(frame.columns):
+            missing = frame[list(names)].isna().any(axis=1) & frame[list(others)].notna().all(axis=1)
+            if missing.any():
+                values = frame.loc[missing, list(others)].to_numpy(dtype=float)
+                frame.loc[missing, list(names)] = np.column_stack(convert(values[:, 0], values[:, 1]))
     if "ecl_lat" not in frame.columns:
         frame["ecl_lat"] = np.nan
     missing = frame["ecl_lat"].isna().to_numpy()

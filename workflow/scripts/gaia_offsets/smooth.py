@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.healpix import hp
 from gaia_offsets.segments import MAD_TO_SIGMA
 from gaia_offsets.sky import pixel_centre
 from gaia_offsets.weighted import hampel_weights, weighted_means
@@ -66,7 +67,6 @@ class Nodes:
 
 def unit_vectors(pixels: np.ndarray, *, nside: int, ordering: str) -> np.ndarray:
     """Directions (N, 3) of pixel centres."""
-    import healpy as hp
 
     return hp.ang2vec(*pixel_centre(pixels, nside=nside, ordering=ordering), lonlat=True)
 
@@ -254,7 +254,6 @@ def predict(field: Field, vectors: np.ndarray, piece: int = 2000) -> tuple[np.nd
 
 def within_reach(pixels: np.ndarray, *, nside: int, ordering: str, reach_deg: float) -> np.ndarray:
     """Pixels, ascending, other than the given ones whose centre is at most reach_deg from the centre of one of them."""
-    import healpy as hp
     from scipy.spatial import cKDTree
 
     everywhere = np.setdiff1d(np.arange(hp.nside2npix(nside)), pixels)
@@ -266,7 +265,6 @@ def within_reach(pixels: np.ndarray, *, nside: int, ordering: str, reach_deg: fl
 
 def neighbour_order(pixels: np.ndarray, *, nside: int, ordering: str) -> np.ndarray:
     """Places (N,) of the pixels in an order in which neighbours follow one another: the nested one."""
-    import healpy as hp
 
     return np.argsort(pixels if ordering == "nested" else hp.ring2nest(nside, pixels))
 

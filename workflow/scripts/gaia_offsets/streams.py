@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from gaia_offsets.progress import progress
 from gaia_offsets.published import FITS_UNITS, VO_UNITS, Field
 from gaia_offsets.tables import (
     TableError,
@@ -81,6 +82,7 @@ def with_columns(table: pd.DataFrame | Table, work: Work, where: str | Path) -> 
         if hasattr(result, "colnames"):
             result[field.name].unit = field.unit or None
             result[field.name].description = field.meaning
+            result[field.name].meta["ucd"] = field.ucd
     return result
 
 
@@ -133,7 +135,8 @@ def _stream_parquet(catalogue: Path, part: Path, work: Work, chunk: int, *, pack
             schema = schema.append(pa.field(field.name, kinds.get(field.name, pa.float64()), metadata=about))
         schema = schema.with_metadata(_parquet_metadata(schema, work))
         with pq.ParquetWriter(part, schema, compression="zstd") as writer:
-            for batch in file.iter_batches(batch_size=chunk):
+            rows = file.metadata.num_rows
+            for batch in progress(file.iter_batches(batch_size=chunk), rows, "rows", each=chunk):
                 values = {name: _masked_floats(batch, source, catalogue) for name, source in work.sources.items()}
                 writer.write_batch(_with_added(batch, work.apply(values), schema))
 
@@ -236,11 +239,11 @@ def _stream_fits(catalogue: Path, part: Path, work: Work, chunk: int, *, packed:
         if hdu is None:
             raise TableError(f"{catalogue}: no binary table in the file")
         columns, header, place = hdu.columns, hdu.header.copy(), hdu.fileinfo()
-    _refuse_alike([*fits_names(header), *(field.name for field in work.fields)], catalogue)
     for keyword in ("CHECKSUM", "DATASUM"):
         header.remove(keyword, ignore_missing=True)
     units = {column.name: column.unit for column in columns if column.unit}
     work.start(columns.names, units, catalogue)
+    _refuse_alike([*fits_names(header), *(field.name for field in work.fields)], catalogue)
     width, rows, tail = header["NAXIS1"], header["NAXIS2"], header["PCOUNT"]
     kinds = {"map_n": ">i4", "map_flag": "u1"}
     added = np.dtype([(field.name, kinds.get(field.name, ">f8")) for field in work.fields])
@@ -250,6 +253,9 @@ def _stream_fits(catalogue: Path, part: Path, work: Work, chunk: int, *, packed:
         if field.unit:
             header[f"TUNIT{number}"] = FITS_UNITS.get(field.unit, field.unit)
         header[f"TCOMM{number}"] = field.meaning
+        header[f"TUCD{number}"] = field.ucd
+    if "CONTINUE" in str(header):
+        header.set("LONGSTRN", "OGIP 1.0", "long texts go on in CONTINUE cards")
     header["TFIELDS"] += len(work.fields)
     if "THEAP" in header:
         header["THEAP"] += rows * added.itemsize
@@ -262,7 +268,7 @@ def _stream_fits(catalogue: Path, part: Path, work: Work, chunk: int, *, packed:
         target.write(header.tostring().encode("ascii"))
         source.seek(place["datLoc"])
         readers = {name: _fits_reader(columns, original, catalogue) for name, original in work.sources.items()}
-        for first in range(0, rows, chunk):
+        for first in progress(range(0, rows, chunk), rows, "rows", each=chunk):
             count = min(chunk, rows - first)
             block = np.frombuffer(_exactly(source, count * width), dtype=np.uint8).reshape(count, width)
             result = work.apply({name: read(block) for name, read in readers.items()})

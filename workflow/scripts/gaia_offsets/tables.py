@@ -8,7 +8,10 @@ import gzip
 import os
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -21,6 +24,7 @@ from gaia_offsets.fitscolumns import read_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from astropy.table import Table
 
 
 class TableError(Fault, ValueError):
@@ -28,6 +32,7 @@ class TableError(Fault, ValueError):
 
 
 LONGEST_HEADER = 1_000_000  # characters of the line that names the columns
+ROW_GROUP = 1 << 20  # rows of a piece of a Parquet file
 NULLS = ("--", "null")  # besides pandas' own: how astropy and the archives print a missing value
 
 
@@ -153,8 +158,11 @@ def _refuse_beyond_memory(path: Path, fmt: str) -> None:
                 )
 
 
-def _read_native(path: Path, wanted: set[str] | None) -> tuple[pd.DataFrame, dict[str, str]]:
-    """All (or the wanted) columns of a file as a DataFrame, and the units that the file itself states."""
+def _read_native(path: Path, wanted: set[str] | None) -> tuple[dict[str, Callable[[], pd.Series]], dict[str, str]]:
+    """How to get each of the (or the wanted) columns of a file, and the units that the file itself states.
+
+    Of Parquet a column is read when it is asked for: a large table is not held twice.
+    """
     fmt = table_format(path)
     _refuse_beyond_memory(path, fmt)
     if fmt == "parquet":
@@ -162,24 +170,14 @@ def _read_native(path: Path, wanted: set[str] | None) -> tuple[pd.DataFrame, dic
 
         schema = pq.read_schema(path)
         columns = [name for name in schema.names if wanted is None or name in wanted]
-        masks = {name: f"{name}.mask" for name in columns if f"{name}.mask" in schema.names}
-        table = pq.read_table(path, columns=[*columns, *masks.values()])
-        # Nullable integers: a missing identifier must not turn the others into float64. Without pandas' own metadata,
-        # which would make an index of a column.
-        frame = table.replace_schema_metadata(None).to_pandas(types_mapper=_nullable_integers())
-        for name, mask in masks.items():  # astropy writes a masked column as two
-            frame[name] = frame[name].mask(frame.pop(mask).astype("bool"))
-        for name in columns:
-            if str(schema.field(name).type) in ("binary", "large_binary"):
-                frame[name] = frame[name].str.decode("utf-8")
-        return frame, parquet_units(schema)
+        return {name: partial(_parquet_column, path, schema, name) for name in columns}, parquet_units(schema)
     if fmt == "csv":
         keep = None if wanted is None else (lambda name: name in wanted)
         names, separator = csv_header(path)
         for _ in csv_batches(path, columns=[next(filter(None, names))]):
             pass  # pandas would fill a row that is too short, and take the first values of longer ones for names
         frame = pd.read_csv(path, sep=separator, usecols=keep, na_values=NULLS, dtype_backend="numpy_nullable")
-        return frame, {}
+        return {name: partial(frame.get, name) for name in frame.columns}, {}
     from astropy.table import Table
 
     if fmt == "fits":
@@ -192,9 +190,21 @@ def _read_native(path: Path, wanted: set[str] | None) -> tuple[pd.DataFrame, dic
     flat = [
         name for name in table.colnames if table[name].ndim == 1 and (wanted is None or name in wanted)
     ]  # a DataFrame has no vector columns
-    table = table[flat]
     units = {name: str(table[name].unit) for name in flat if table[name].unit is not None}
-    return table.to_pandas(use_nullable_int=True), units
+    return {name: partial(_astropy_column, table, name) for name in flat}, units
+
+
+def _parquet_column(path: Path, schema: pa.Schema, name: str) -> pd.Series:
+    import pyarrow.parquet as pq
+
+    mask = f"{name}.mask"  # astropy writes a masked column as two
+    frame = _to_pandas(pq.read_table(path, columns=[name, mask] if mask in schema.names else [name]))
+    values = frame[name].mask(frame[mask].astype("bool")) if mask in frame else frame[name]
+    return values.str.decode("utf-8") if str(schema.field(name).type) in ("binary", "large_binary") else values
+
+
+def _astropy_column(table: Table, name: str) -> pd.Series:
+    return table[[name]].to_pandas(use_nullable_int=True)[name]
 
 
 def parquet_units(schema: pa.Schema) -> dict[str, str]:
@@ -209,11 +219,35 @@ def parquet_units(schema: pa.Schema) -> dict[str, str]:
     return {name: unit for name, unit in units.items() if unit}
 
 
-def _nullable_integers() -> Any:
+def _to_pandas(table: pa.Table) -> pd.DataFrame:
+    """The Arrow table as a DataFrame; its memory goes over column by column.
+
+    Nullable integers: a missing identifier must not turn the others into float64. Without pandas' own metadata, which
+    would make an index of a column.
+    """
     import pyarrow as pa
 
     kinds = {pa.int8(): pd.Int8Dtype(), pa.int16(): pd.Int16Dtype(), pa.int32(): pd.Int32Dtype()}
-    return {**kinds, pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}.get
+    kinds |= {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
+    table = table.replace_schema_metadata(None)
+    return table.to_pandas(types_mapper=kinds.get, split_blocks=True, self_destruct=True)
+
+
+def read_pieces(path: str | Path, columns: Collection[str] | None = None) -> Iterator[pd.DataFrame]:
+    """A Parquet table of this workflow, row group by row group; the index is the number of the row.
+
+    Of `columns` (all where not given) those that the table has.
+    """
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        names = [name for name in file.schema_arrow.names if columns is None or name in columns]
+        start = 0
+        for group in range(file.num_row_groups):
+            piece = _to_pandas(file.read_row_group(group, columns=names))
+            piece.index += start
+            start += len(piece)
+            yield piece
 
 
 def column_names(path: str | Path) -> list[str]:
@@ -233,7 +267,7 @@ def column_names(path: str | Path) -> list[str]:
             # The first only: to look behind it, the whole of a packed file would be unpacked.
             tables = (hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU | fits.TableHDU))
             return next((fits_names(hdu.header) for hdu in tables), [])
-    return list(_read_native(path, None)[0].columns)
+    return list(_read_native(path, None)[0])
 
 
 def fits_names(header: Any) -> list[str]:
@@ -276,20 +310,13 @@ def read_table(
     columns = columns or {}
     spec = {name: entry if isinstance(entry, dict) else {"column": entry} for name, entry in columns.items()}
     sources = {entry["column"]: name for name, entry in spec.items()}
-    try:
+    with _readable(path):
         if table_format(path) in ("parquet", "csv", "fits"):  # a header that can be read alone
             _check_names(path, sources, column_names(path))
         wanted = {entry["column"] for entry in spec.values()} | set(STANDARD) | {VIZIER.get(name) for name in vizier}
         native, units = _read_native(path, wanted)
-    except TableError:
-        raise
-    except FileNotFoundError:
-        raise TableError(f"{path}: no such file") from None
-    except Exception as error:  # the readers raise dozens of types; the user needs one line
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise TableError(f"{path}: cannot be read as a {table_format(path)} table ({reason})") from error
-    _check_names(path, sources, native.columns)
-    free = set(native.columns) - set(sources)
+    _check_names(path, sources, native)
+    free = set(native) - set(sources)
     for name in vizier:
         if name not in spec:
             source = column_for(name, free, path, "`{name}: {column}` in `columns:`")
@@ -299,8 +326,10 @@ def read_table(
     for name, entry in spec.items():
         source = entry["column"]
         unit = entry["unit"] if entry.get("unit") is not None else units.get(source, "")
-        frame[name] = _standardise(native[source], name, unit, path, source)
-    for name in native.columns if others else ():
+        with _readable(path):
+            values = native[source]()
+        frame[name] = _standardise(values, name, unit, path, source)
+    for name in native if others else ():
         # A column that the map gives another name is not taken again under its own.
         if name in STANDARD and name not in frame and name not in sources:
             try:
@@ -309,13 +338,29 @@ def read_table(
                 # Nobody asked for this column by name: another table's unit must not stop the run.
                 print(f"{error}; the column is left out", file=sys.stderr)
                 continue
-            frame[name] = _standardise(native[name], name, units.get(name, ""), path, name)
+            with _readable(path):
+                values = native[name]()
+            frame[name] = _standardise(values, name, units.get(name, ""), path, name)
     lacking = [name for name in required if name not in frame]
     if lacking:
         raise TableError(
             f"{path}: nothing stands for {', '.join(lacking)}; name the file's column in `columns:` of the config"
         )
-    return pd.DataFrame(frame)
+    return pd.DataFrame(frame, copy=False)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """What goes wrong in reading the file is told in one line: the readers raise dozens of types."""
+    try:
+        yield
+    except TableError:
+        raise
+    except FileNotFoundError:
+        raise TableError(f"{path}: no such file") from None
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise TableError(f"{path}: cannot be read as a {table_format(path)} table ({reason})") from error
 
 
 def _check_names(path: Path, sources: dict[str, str], read: Collection[str]) -> None:
@@ -443,15 +488,35 @@ def check_table(frame: pd.DataFrame, columns: tuple[str, ...] | list[str], where
     return pd.DataFrame(result, index=frame.index)
 
 
-def write_table(frame: pd.DataFrame, path: str | Path) -> None:
-    """Write a table as Parquet or CSV by the name's ending; the same rows give the same bytes."""
+def write_table(frame: pd.DataFrame, path: str | Path, units: Mapping[str, str] | None = None) -> None:
+    """Write a table as Parquet or CSV by the name's ending; the same rows give the same bytes.
+
+    `units` by column stand in the fields of a Parquet file, where `parquet_units` finds them.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     if table_format(path) == "parquet":
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
-        pq.write_table(table, path, compression="zstd")
+        write_pieces([frame], path, units)
     else:
         frame.to_csv(path, index=False, lineterminator="\n")
+
+
+def pieces(rows: int) -> list[slice]:
+    """Slices of ROW_GROUP rows, one at least."""
+    return [slice(start, min(start + ROW_GROUP, rows)) for start in range(0, max(rows, 1), ROW_GROUP)]
+
+
+def write_pieces(frames: Iterable[pd.DataFrame], path: str | Path, units: Mapping[str, str] | None = None) -> None:
+    """Write a table piece by piece as Parquet; `pieces` of a table give the same bytes as the whole.
+
+    `units` of columns stand in the metadata of their fields.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    tables = (pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None) for frame in frames)
+    first, units = next(tables), units or {}
+    schema = pa.schema(f.with_metadata({"unit": units[f.name]}) if units.get(f.name) else f for f in first.schema)
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for table in chain([first], tables):
+            writer.write_table(table.cast(schema), ROW_GROUP)

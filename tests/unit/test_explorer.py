@@ -1,0 +1,138 @@
+"""What the page to explore is made of: offsets by pixel of each correction, outlines of pixels, the same bytes."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+import sys
+
+import healpy as hp
+import numpy as np
+import pandas as pd
+import pytest
+from draw_explorer import corners, packed, sky_layers
+from measure_pixels import measure_pixels
+from snakemake_run import ROOT
+from tell_run import headline
+from unit.shared import GAUSSIAN
+
+from gaia_offsets.estimators import pixel_offsets
+from gaia_offsets.sky import FRAMES, pixel_index
+from gaia_offsets.skymap import Mollweide, Zenithal
+
+MADE = {"nside": 8, "ordering": "nested", "more_than": 20}
+
+
+@pytest.fixture(scope="module")
+def tracers() -> pd.DataFrame:
+    """Simulated stars all over the sky, one in five without a zero point of `other`."""
+    random = np.random.default_rng(7)
+    n = 30_000
+    raw = random.normal(-0.028, 0.05, n)
+    columns = {"ra": random.uniform(0, 360, n), "dec": np.degrees(np.arcsin(random.uniform(-1, 1, n)))}
+    columns |= {"l": columns["ra"], "b": columns["dec"], "phot_g_mean_mag": random.uniform(12, 16, n)}
+    columns |= {"reference_parallax": 0.5, "parallax": 0.5 + raw, "parallax_corrected": 0.53 + raw}
+    columns["zero_point_other"] = np.where(random.random(n) < 0.2, np.nan, -0.04)
+    columns["solution"] = np.where(random.random(n) < 0.1, "6p", "5p")
+    table = pd.DataFrame(columns)
+    for parallax, name in (("raw", "parallax"), ("corrected", "parallax_corrected")):
+        table[f"offset_{parallax}"] = 1000 * (table[name] - table["reference_parallax"])
+    return table
+
+
+def test_offsets_by_pixel_are_those_of_the_map_and_of_every_other_correction(tracers):
+    table = measure_pixels(tracers, "equatorial", MADE, GAUSSIAN, ["raw", "corrected", "other"])
+    pixel = pixel_index(*(tracers[name].to_numpy() for name in FRAMES["equatorial"]), nside=8, ordering="nested")
+    measured = pixel_offsets(tracers, pixel, gaussian=GAUSSIAN).query("solution == '5p' and n > 20")
+    for parallax in ("raw", "corrected"):
+        ours = table[table["parallax"] == parallax].set_index("hindex")
+        theirs = measured[measured["parallax"] == parallax].set_index("hindex")
+        assert (ours["n"] == theirs["n"]).all()
+        for name in ("gaussian_mean", "gaussian_mean_error"):
+            np.testing.assert_allclose(ours[name].astype(float), theirs[name], rtol=0, atol=1e-9)
+    row = table[table["parallax"] == "other"].iloc[3]
+    stars = tracers[(pixel == row["hindex"]) & (tracers["solution"] == "5p") & tracers["zero_point_other"].notna()]
+    assert row["n"] == len(stars) and row["g_mean"] == pytest.approx(stars["phot_g_mean_mag"].mean())
+    assert row["gaussian_mean"] == pytest.approx(stars["offset_raw"].mean() + 40, abs=15)
+    few = measure_pixels(tracers[:30], "equatorial", MADE, GAUSSIAN, ["raw"])
+    assert few.empty and list(few.columns) == list(table.columns)
+
+
+def unpacked(found: dict, name: str, low: float, high: float) -> np.ndarray:
+    steps = np.frombuffer(base64.b64decode(found[name]), dtype="<u2").reshape(-1, found["each"])
+    return low + steps / 65535 * (high - low)
+
+
+@pytest.mark.parametrize("nside", [1, 8, 64])
+@pytest.mark.parametrize("ordering", ["nested", "ring"])
+@pytest.mark.parametrize("projection", [Mollweide(180.0), Mollweide(0.0), Zenithal(120.0, 40.0, 20.0)])
+def test_outlines_cover_the_sky_as_pixels_do(nside, ordering, projection):
+    """Both projections are equal-area: each outline has the area of a pixel, and its centre lies inside."""
+    index = np.arange(hp.nside2npix(nside))
+    centre = hp.pix2ang(nside, index, nest=ordering == "nested", lonlat=True)
+    if isinstance(projection, Zenithal):
+        x, y = projection.forward(*centre)
+        index = index[np.hypot(x, y) < 0.2]
+    found = corners(index, {"nside": nside, "ordering": ordering}, projection)
+    x0, x1, y0, y1 = projection.limits
+    x, y = unpacked(found, "x", x0, x1), unpacked(found, "y", y0, y1)
+    area = 0.5 * np.abs((x * np.roll(y, -1, axis=1) - y * np.roll(x, -1, axis=1)).sum(axis=1))
+    place = np.abs((centre[0][index] - getattr(projection, "longitude", 0) + 180) % 360 - 180)
+    inner = (place < 130) & (np.abs(centre[1][index]) < 60) if nside > 1 else np.zeros(len(index), dtype=bool)
+    expected = 4 * np.pi / hp.nside2npix(nside)
+    np.testing.assert_allclose(area[inner], expected, rtol=0.05 if nside == 8 else 0.02)
+    assert area.max() < 1.3 * expected  # none is torn over the map
+    if len(index) == hp.nside2npix(nside):
+        assert area.sum() == pytest.approx(4 * np.pi, rel=0.12 if nside == 1 else 0.03)
+
+
+def test_numbers_survive_the_packing():
+    values = np.array([-27.806, np.nan, 1e5])
+    np.testing.assert_array_equal(np.frombuffer(base64.b64decode(packed(values, "<f4")), "<f4"), values.astype("<f4"))
+
+
+def test_layers_of_an_empty_sample():
+    pixels = pd.DataFrame(columns=["parallax", "hindex", "n", "g_mean", "gaussian_mean", "gaussian_mean_error"])
+    smooth = pd.DataFrame(columns=["parallax", "hindex", "offset", "error", "n"])
+    grids = {kind: {"nside": 8, "ordering": "nested"} for kind in ("pixels", "smooth")}
+    layers = sky_layers(pixels, smooth, "galactic", grids)
+    assert layers["maps"]["pixels"]["offsets"] == {} and layers["grid"]["xs"]
+
+
+def test_the_page_has_the_same_bytes_in_two_processes(tracers, tmp_path):
+    """Ids of bokeh are counted; with BOKEH_SIMPLE_IDS=no they would be drawn at random."""
+    code = """
+import sys
+sys.path[:0] = [sys.argv[1], sys.argv[2]]
+import pandas as pd
+from draw_explorer import explorer
+pixels = pd.DataFrame({"parallax": "raw", "hindex": [3, 5], "n": 30, "g_mean": 13.0, "gaussian_mean": -28.5, "gaussian_mean_error": 2.0})
+smooth = pd.DataFrame({"parallax": "raw", "hindex": [3, 5], "offset": -28.5, "error": 2.0, "n": 30})
+offsets = pd.DataFrame({"solution": ["5p"], "parallax": "raw", "n": 60, "median": 1.0, "median_error": 1.0, "gaussian_mean": 1.0, "gaussian_mean_error": 1.0})
+trends = pd.DataFrame({"solution": ["5p"], "parallax": "raw", "variable": "colour", "bin_low": 1.0, "bin_high": 2.0, "x_mean": 1.5, "n": 60, "gaussian_mean": 1.0, "gaussian_mean_error": 1.0})
+made = {"nside": 8, "ordering": "nested", "more_than": 20}
+frames = ("equatorial", "galactic")
+told = explorer(pixels=dict.fromkeys(frames, pixels), smooth=dict.fromkeys(frames, smooth), offsets=offsets, trends=trends,
+                claims=None, made=made, smooth_made=made, names={"raw": "none"}, colour_range=[-60, 60])
+print({**told, "bokeh": len(told["bokeh"])})
+"""  # noqa: E501
+    command = [sys.executable, "-c", code, str(ROOT / "workflow/scripts"), str(ROOT / "tests")]
+    said = [
+        subprocess.run(command, capture_output=True, text=True, check=True, env={"BOKEH_SIMPLE_IDS": word}).stdout
+        for word in ("yes", "no")
+    ]
+    assert said[0] == said[1] and '"id":"m1"' in said[0]
+
+
+def test_headline_of_a_run():
+    table = pd.DataFrame({"solution": ["5p", "5p", "6p", "6p"], "parallax": ["raw", "corrected"] * 2})
+    table = table.assign(
+        n=[2287, 2287, 52, 51], median=[-25.93, 6.26, -28.5, np.nan], median_error=[0.6, 0.5, np.nan, 1]
+    )
+    rows = headline([{"title": "Giants", "simulated": True}], [table])
+    assert [row["solution"] for row in rows] == ["5p", "6p"] and all(row["simulated"] for row in rows)
+    assert rows[0]["raw"] == "\N{MINUS SIGN}25.9 \u00b1 0.6" and rows[0]["corrected"] == "+6.3 \u00b1 0.5"
+    assert (rows[0]["stars"], rows[1]["stars"]) == ("2,287", "52, 51")
+    assert rows[1]["raw"] == "\N{MINUS SIGN}28.5" and rows[1]["corrected"] == ""
+    none = table.assign(n=0, median=np.nan)
+    assert headline([{"title": "Giants", "simulated": False}], [none]) == []

@@ -1,0 +1,63 @@
+"""What a run found, for the top of its report: the offsets of its samples, and Fig. 4 and the map of the first."""
+
+import base64
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gaia_offsets import pages
+from gaia_offsets.faults import open_log
+
+PARALLAXES = ("raw", "corrected")
+
+
+def headline(samples: Sequence[Mapping[str, Any]], tables: Sequence[pd.DataFrame]) -> list[dict[str, Any]]:
+    """Rows of the table: sample, whether it is simulated, solution, offset of each parallax [uas] and stars, as text.
+
+    `tables` are global_offsets.csv of the `samples` (title, simulated). A solution without stars has no row.
+    """
+    rows = []
+    for sample, table in zip(samples, tables, strict=True):
+        for solution, part in table.groupby("solution"):
+            found = part.set_index("parallax").reindex(PARALLAXES)
+            stars = [f"{int(n):,}" for n in found["n"].fillna(0)]
+            if any(n != "0" for n in stars):
+                rows.append(
+                    {
+                        "sample": sample["title"],
+                        "simulated": sample["simulated"],
+                        "solution": solution,
+                        **{name: _median(found.loc[name]) for name in PARALLAXES},
+                        "stars": ", ".join(dict.fromkeys(stars)),
+                    }
+                )
+    return rows
+
+
+def _median(row: pd.Series) -> str:
+    if not np.isfinite(row["median"]):
+        return ""
+    error = f" \N{PLUS-MINUS SIGN} {row['median_error']:.1f}" if np.isfinite(row["median_error"]) else ""
+    return f"{pages.number(row['median'], '+.1f')}{error}"
+
+
+def picture(path: str | Path) -> str:
+    """A PNG as an address that holds its data."""
+    return f"data:image/png;base64,{base64.b64encode(Path(path).read_bytes()).decode()}"
+
+
+if __name__ == "__main__":
+    open_log(snakemake.log[0])
+    samples = snakemake.params.samples
+    text = pages.render(
+        "headline.html.j2",
+        rows=headline(samples, [pd.read_csv(path) for path in snakemake.input.offsets]),
+        first=samples[0],
+        pictures={name: picture(snakemake.input[name]) for name in ("offsets_figure", "maps_figure")},
+    )
+    Path(snakemake.output.headline).write_text(text, encoding="utf-8", newline="\n")
+    print(f"{len(samples)} samples", file=sys.stderr)
