@@ -55,9 +55,11 @@ def test_retrieve_says_in_one_line_what_is_wrong(tmp_path: Path) -> None:
     files = {name: f"resources/raw/{name}/{entry['file']}" for name, entry in datasets.items()}
     printed = run_snakemake(folder, "--keep-going", config={"datasets": datasets}, targets=files.values(), fails=True)
     for name, words in expected.items():
-        line = (folder / f"logs/retrieve/{name}/{datasets[name]['file']}.log").read_text().splitlines()[-1]
-        line = line.removeprefix("ERROR: ")  # how the log marks a fault
-        assert line.startswith(f"datasets.{name}: ") and all(word in line for word in words), line
+        log = (folder / f"logs/retrieve/{name}/{datasets[name]['file']}.log").read_text()
+        line = log.splitlines()[-1].removeprefix("ERROR: ")
+        assert (
+            "Traceback" not in log and line.startswith(f"datasets.{name}: ") and all(word in line for word in words)
+        ), line
         assert line in printed and not (folder / files[name]).exists()
     assert "Traceback" not in printed
 

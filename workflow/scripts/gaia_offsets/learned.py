@@ -38,7 +38,8 @@ EXTRA_FLOOR = 1e-4  # mas; less is nothing
 SPREAD_RANGE = (0.02, 0.6)  # fractions of a distance that the scatter may reach
 ERROR_BINS = 40  # of G, for the median error of Gaia
 DOMAIN = (0.1, 99.9)  # percentiles of the training labels between which a magnitude is predicted
-STEP = 0.01  # of its own error: where an iteration has converged
+STEP = 0.03  # of its own error: where an iteration has converged
+STEP_OF_SPREAD = 0.05  # the same for the ln of the variance
 ITERATIONS = 100
 
 
@@ -215,8 +216,10 @@ def fit(basis: Basis, stars: Stars, *, zero_point: bool = True, slope: bool = Tr
         prior_of_shares = 2.0 * np.append(spread_prior, 0.0)
         information = (shares * robust[:, None]).T @ shares + np.diag(prior_of_shares + 1e-9)
         move = np.linalg.solve(information, shares.T @ pull - prior_of_shares * np.append(spread, 0.0))
-        move *= min(1.0, 1.0 / max(np.abs(spread_rows @ move[:-1]).max(), abs(move[-1])))
-        spread, extra = spread + move[:-1], max(extra * float(np.exp(0.5 * move[-1])), EXTRA_FLOOR)
+        largest = np.abs(spread_rows @ move[:-1]).max()
+        spread = spread + move[:-1] / max(largest, 1.0)
+        extra = max(extra * float(np.exp(0.5 * np.clip(move[-1], -1.0, 1.0))), EXTRA_FLOOR)
+        settled = settled and bool(largest < STEP_OF_SPREAD)
         if settled:
             break
     else:
