@@ -39,7 +39,7 @@ SPREAD_RANGE = (0.02, 0.6)  # fractions of a distance that the scatter may reach
 ERROR_BINS = 40  # of G, for the median error of Gaia
 DOMAIN = (0.1, 99.9)  # percentiles of the training labels between which a magnitude is predicted
 STEP = 0.03  # of its own error: where an iteration has converged
-STEP_OF_SPREAD = 0.05  # the same for the ln of the variance
+STEP_OF_SPREAD = 0.03  # the same for the scatter of a star, as a fraction of it
 ITERATIONS = 100
 
 
@@ -219,7 +219,8 @@ def fit(basis: Basis, stars: Stars, *, zero_point: bool = True, slope: bool = Tr
         largest = np.abs(spread_rows @ move[:-1]).max()
         spread = spread + move[:-1] / max(largest, 1.0)
         extra = max(extra * float(np.exp(0.5 * np.clip(move[-1], -1.0, 1.0))), EXTRA_FLOOR)
-        settled = settled and bool(largest < STEP_OF_SPREAD)
+        moved = np.abs(np.log(_fraction(spread_rows, spread) / fraction)).max()
+        settled = settled and bool(moved < STEP_OF_SPREAD)
         if settled:
             break
     else:
