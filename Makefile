@@ -61,7 +61,7 @@ report: $(READY)
 
 # Without the tests marked slow, unless GAIA_OFFSETS_SLOW is set, as CI does.
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -q $(if $(GAIA_OFFSETS_SLOW),,-m "not slow")
+	$(BIN)/python -m pytest -n 2 --dist loadfile -q $(if $(GAIA_OFFSETS_SLOW),,-m "not slow")
 
 lint: $(READY)
 	$(BIN)/ruff check .
