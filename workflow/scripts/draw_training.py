@@ -10,7 +10,7 @@ from gaia_offsets import style
 from gaia_offsets.faults import open_log
 
 GROUPS = {  # the paper's colours
-    "training": ("training stars", "black"),
+    "training": ("training-like stars", "black"),
     "giants": ("giants", style.COLOURS["raw"]),
 }
 VARIABLES = {"mks": r"absolute magnitude $M_{K_s}$ [mag]", "bp_rp": "BP \N{MINUS SIGN} RP [mag]"}
