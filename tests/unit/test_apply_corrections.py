@@ -13,7 +13,7 @@ from unit.test_apply import READ, offsets_of, plain, run, write_map
 from gaia_offsets import apply
 from gaia_offsets.columns import VIZIER
 from gaia_offsets.official import zero_point
-from gaia_offsets.sky import pixel_index
+from gaia_offsets.sky import ecliptic_latitude, pixel_index
 
 MAIZ = "maiz_apellaniz2022"
 
@@ -195,6 +195,9 @@ def test_a_table_of_gaia_sources_for_the_local_match(tmp_path):
     pd.DataFrame({"target_ra": [10.0], "target_dec": [50.0]}).to_csv(tmp_path / "targets.csv", index=False)
     table = vizier()
     table["pmRA"], table["pmDE"] = 0.0, 0.0
+    position = [np.asarray(table[name]) for name in ("RA_ICRS", "DE_ICRS")]  # which the table is tested against
+    table["ELAT"] = ecliptic_latitude(*position)
+    table["Source"] = (pixel_index(*position, nside=4096, ordering="nested") << 35) + np.arange(5)
     path, _ = written("ecsv", tmp_path, table)
     paths = {"targets": tmp_path / "targets.csv", "gaia": path}
     gaia = read_tables(paths, {"targets": {}, "gaia": {}})["gaia"]
