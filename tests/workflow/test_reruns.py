@@ -180,7 +180,12 @@ def test_a_cut_a_title_and_a_colour_of_the_config_match_nothing_again(toy: Path)
         return due(toy, ROOT, {"run": {"name": "toy"}, **config})
 
     assert changed_by() == set()
-    assert changed_by(figures={"colour_range_uas": [-50, 50]}) == {"draw_maps", "draw_smooth", "draw_explorer"}
+    assert changed_by(figures={"colour_range_uas": [-50, 50]}) == {
+        "draw_maps",
+        "draw_smooth",
+        "draw_explorer",
+        "tell_run",  # shows the map
+    }
     cut = changed_by(samples={"simulated_giants": {"cuts": [{"column": "snr", "op": ">", "value": 60}]}})
     assert {"select_stars", "correct_parallaxes", "draw_cutflow"} | MEASURE | DRAW | PUBLISH <= cut
     assert not cut & {"simulate", "crossmatch_tables"}
