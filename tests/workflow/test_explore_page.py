@@ -85,6 +85,7 @@ def test_a_pixel_says_what_the_table_says(page: Page, toy: Path, frame: str, par
         page.mouse.click(*place)
         for word in words:
             expect(page.locator("#readout")).to_contain_text(word)
+        page.wait_for_timeout(500)  # two clicks at once are a double click, which chooses nothing
 
 
 def test_the_smooth_map_has_its_own_values(page: Page, toy: Path) -> None:
