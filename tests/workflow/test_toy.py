@@ -66,7 +66,7 @@ def test_every_file_of_rule_all_is_there(toy: Path) -> None:
 
 
 def test_it_takes_less_than_a_minute_on_two_cores(toy: Path) -> None:
-    # Processor time, which other work on the machine changes less than the time by the clock: 120 s of two cores are a minute.
+    # Processor time: other work on the machine changes it less than the clock's. A minute of two cores is 120 s.
     assert float((toy / "cpu_seconds").read_text()) < 120
 
 
