@@ -66,8 +66,8 @@ def test_every_file_of_rule_all_is_there(toy: Path) -> None:
 
 
 def test_it_takes_less_than_a_minute_on_two_cores(toy: Path) -> None:
-    # Processor time: other work on the machine changes it less than the clock's. A minute of two cores is 120 s.
-    assert float((toy / "cpu_seconds").read_text()) < 120
+    # Processor time, which other work on the machine hardly changes; a minute of two cores is 120 s of it.
+    assert float((toy / "cpu_seconds").read_text()) < 100
 
 
 def test_a_second_run_has_nothing_to_do(toy: Path) -> None:
