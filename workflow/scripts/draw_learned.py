@@ -54,14 +54,14 @@ def draw_learned(residuals: pd.DataFrame, *, title: str) -> Figure:
         )
         scatter.plot(part["x_mean"], part["scatter"], "o", markersize=3, color="#0072B2", label="found")
         scatter.plot(part["x_mean"], part["predicted_scatter"], color="#D55E00", label="stated by the model")
-        top = 1.75 * float(np.nanmax(part[["scatter", "predicted_scatter"]].to_numpy()))
+        top = 1.25 * float(np.nanmax(part[["scatter", "predicted_scatter"]].to_numpy()))
         scatter.set(xlabel=NAMES.get(name, name), ylim=(0.0, top))
         mean.tick_params(labelbottom=False)
         mean.sharex(scatter)
         if column == 0:
             mean.set_ylabel("residual [mag]")
             scatter.set_ylabel("scatter [mag]")
-    axes[1, 0].legend(loc="upper left", ncols=2)
+    figure.legend(*axes[1, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
