@@ -130,7 +130,28 @@ print(f"Simulated survey: {rows['targets']:,} spectra in {time.time() - start:.0
         subprocess.run([sys.executable, "-c", code, folder, str(stars)], cwd=ROOT, env=environment, check=True)
 
 
+def toy() -> None:
+    """A run of the toy survey, and a second one that has nothing to do; `import pandas` tells how fast the machine is."""
+    tests = ROOT / "tests"
+    sys.path.insert(0, str(tests))
+    from snakemake_run import TOY, run_snakemake
+
+    def cost(function) -> tuple[float, float]:
+        before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+        function()
+        wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+        return wall, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+
+    with tempfile.TemporaryDirectory() as folder:
+        wall, cpu = cost(lambda: run_snakemake(Path(folder), configfiles=[TOY]))
+        again, _ = cost(lambda: run_snakemake(Path(folder), configfiles=[TOY]))
+    yardstick = min(cost(lambda: subprocess.run([sys.executable, "-c", "import pandas"], check=True))[0] for _ in "123")
+    print(f"Toy survey on two cores: {wall:.0f} s ({cpu:.0f} s of processor time), nothing to do {again:.1f} s")
+    print(f"  the processor time is that of {cpu / yardstick:.0f} times `import pandas` ({yardstick:.2f} s)")
+
+
 if __name__ == "__main__":
+    toy()
     gaussian_fits()
     bootstrap()
     cross_match()

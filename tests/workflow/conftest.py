@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import resource
 from pathlib import Path
 
 import pytest
@@ -12,16 +10,8 @@ from snakemake_run import ROOT, TOY, made_once, run_snakemake
 
 @pytest.fixture(scope="session")
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Directory of a finished run of the default target with two cores; `cpu_seconds` is what it cost."""
-
-    def make(folder: Path) -> None:
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        run_snakemake(folder, configfiles=[TOY])
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        cost = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
-        (folder / "cpu_seconds").write_text(json.dumps(cost))
-
-    return made_once(tmp_path_factory, "toy", make)
+    """Directory of a finished run of the default target with two cores."""
+    return made_once(tmp_path_factory, "toy", lambda folder: run_snakemake(folder, configfiles=[TOY]))
 
 
 @pytest.fixture(scope="session")
