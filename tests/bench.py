@@ -131,7 +131,7 @@ print(f"Simulated survey: {rows['targets']:,} spectra in {time.time() - start:.0
 
 
 def toy() -> None:
-    """A run of the toy survey, and a second one that has nothing to do; `import pandas` tells how fast the machine is."""
+    """A run of the toy survey and one that has nothing to do; `import pandas` tells how fast the machine is."""
     tests = ROOT / "tests"
     sys.path.insert(0, str(tests))
     from snakemake_run import TOY, run_snakemake

@@ -10,6 +10,7 @@ from learn_magnitudes import against_known, fold_of, learn_magnitudes, residual_
 from gaia_offsets import learned
 from gaia_offsets.reference import reference_parallax
 from gaia_offsets.tables import TableError
+from gaia_offsets.weighted import error_by_magnitude, star_table, typical_error, variances, weighted_means
 
 ZERO_POINT = 0.003  # mas, injected
 REFERENCE = {"kind": "learned_magnitude", "apparent_magnitude": "ks_m"}
@@ -115,6 +116,34 @@ def test_the_combined_parallax_has_an_error_of_its_own() -> None:
     combined = learned.combine(gaia, np.full(200_000, 0.03), reference, np.full(200_000, 0.1))
     assert abs(np.corrcoef(combined, gaia - reference)[0, 1]) < 0.03
     assert np.corrcoef(reference, gaia - reference)[0, 1] < -0.8
+
+
+def test_the_weighted_mean_is_the_zero_point_of_the_training() -> None:
+    """With Gaia's own errors it is not: of the stars of one learned magnitude the luminous ones have the smaller."""
+    table = giants(7)
+    stars = stars_of(table)
+    basis = learned.Basis(stars.labels)
+    fit = learned.fit(basis, stars)
+    parallax, fraction, _ = fit.predict(basis, stars.labels, stars.unit)
+    mean_of_lognormal = parallax * np.exp(0.5 * fraction**2)
+    tracers = table.assign(reference_parallax=mean_of_lognormal, reference_parallax_error=fraction * mean_of_lognormal)
+    off = {}
+    for kind in ("learned_magnitude", "absolute_magnitude"):
+        found = star_table(tracers, "raw", kind)
+        variance = variances(found, {"factor": 1.0, "extra": 0.0, "centre": 0.0})
+        off[kind] = weighted_means(found.difference, variance, np.zeros(len(tracers)))[1][0] - 1000.0 * fit.zero_point
+    assert abs(off["learned_magnitude"]) < 0.3  # uas
+    assert off["absolute_magnitude"] < -1.0
+
+
+def test_a_star_of_the_typical_luminosity_keeps_its_error() -> None:
+    g, error = np.linspace(10.0, 16.0, 400), 0.02 * 10.0 ** (0.1 * np.linspace(0.0, 6.0, 400))
+    known = error_by_magnitude(g, error)
+    np.testing.assert_array_equal(typical_error(error, g, known, np.ones(400), np.ones(400)), error)
+    # Farther than the reference says: as bright as it is, the star is luminous; its like would be 0.5 mag fainter.
+    fainter = typical_error(error, g, known, np.full(400, 10.0**0.1), np.ones(400))
+    np.testing.assert_allclose(fainter[30:-60] / error[30:-60], 10.0**0.05, rtol=1e-3)
+    assert (error_by_magnitude(np.full(3, np.nan), error[:3])(g) == 0.0).all()
 
 
 def test_median_magnitude_of_a_mean_parallax() -> None:

@@ -19,14 +19,13 @@ Errors that a plain fit makes, of some to tens of uas, are kept out (docs/method
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from gaia_offsets.tables import TableError
-from gaia_offsets.weighted import HAMPEL, hampel_weights
+from gaia_offsets.weighted import HAMPEL, error_by_magnitude, hampel_weights, typical_error
 
 MAG = 5.0 / np.log(10.0)  # magnitudes in a unit of F
 MIN_STARS = 300
@@ -36,7 +35,6 @@ PRIOR_SD = 1.0  # of a coefficient of F: as much as one or two stars say
 SPREAD_PRIOR = 10.0  # the same of the ln of the variance, as a number of stars
 EXTRA_FLOOR = 1e-4  # mas; less is nothing
 SPREAD_RANGE = (0.02, 0.6)  # fractions of a distance that the scatter may reach
-ERROR_BINS = 40  # of G, for the median error of Gaia
 DOMAIN = (0.1, 99.9)  # percentiles of the training labels between which a magnitude is predicted
 STEP = 0.03  # of its own error: where an iteration has converged
 STEP_OF_SPREAD = 0.03  # the same for the scatter of a star, as a fraction of it
@@ -137,23 +135,6 @@ def combine(gaia: np.ndarray, gaia_error: np.ndarray, reference: np.ndarray, fra
     return combined
 
 
-def error_by_magnitude(g: np.ndarray, gaia_error: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """Median of ln(error) as a function of G, from bins of equal numbers of stars; linear between, constant outside."""
-    order = np.argsort(g, kind="stable")
-    parts = np.array_split(order, max(1, min(ERROR_BINS, len(g) // 50)))
-    middles = [np.median(g[part]) for part in parts]
-    errors = [np.median(np.log(gaia_error[part])) for part in parts]
-    return lambda magnitude: np.interp(magnitude, middles, errors)
-
-
-def typical_error(
-    stars: Stars, known: Callable[[np.ndarray], np.ndarray], reference: np.ndarray, combined: np.ndarray
-) -> np.ndarray:
-    """Gaia's error [mas] (N,) as it would be at the magnitude that the labels and the combined parallax say."""
-    expected = stars.g + 5.0 * np.log10(reference / combined)
-    return stars.gaia_error * np.exp(known(expected) - known(stars.g))
-
-
 def fit(basis: Basis, stars: Stars, *, zero_point: bool = True, slope: bool = True, start: Fit | None = None) -> Fit:
     """Coefficients, scatter, zero point and slope of the training stars; the last two are 0 where not asked for.
 
@@ -189,7 +170,7 @@ def fit(basis: Basis, stars: Stars, *, zero_point: bool = True, slope: bool = Tr
         residual = stars.gaia - zero - reference
         for _ in range(2):
             combined = combine(stars.gaia - zero, np.hypot(error, extra), reference, fraction)
-            error = typical_error(stars, median_error, reference, combined)
+            error = typical_error(stars.gaia_error, stars.g, median_error, reference, combined)
         scatter = (fraction * combined) ** 2
         variance = error**2 + extra**2 + scatter
         robust = hampel_weights(residual / np.sqrt(variance))

@@ -5,8 +5,8 @@ All values are in uas. A star without one of its errors has no weight, and is nu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ MIN_LINE_STARS = 20
 MIN_DEGREES = 20, 200  # stars minus groups that it takes to fit the factor, and the extra scatter as well
 SCATTER = ("n", "degrees", "factor", "extra", "centre", "pull_sd")
 # Reference parallaxes that come from a distance or a magnitude have errors in ln(parallax).
+ERROR_BINS = 40  # of G, for the median error of Gaia
 LOGARITHMIC = ("distance", "group_distance", "distance_modulus", "absolute_magnitude", "learned_magnitude")
 
 
@@ -86,6 +87,8 @@ def star_table(tracers: pd.DataFrame, parallax: str, reference_kind: str) -> Sta
     """Stars of a tracers table [mas] for the parallax `raw`, `corrected` or of a further correction, by its name.
 
     An error of a distance or a magnitude is one of ln(parallax): exp(-f^2 / 2) takes out the mean of its lognormal.
+    Behind learned magnitudes Gaia's error is the typical one of the star's labels and distance: of the stars of one
+    magnitude that the labels say, the luminous ones are brighter and have smaller errors, and would draw the mean.
     """
     reference, gaia_error, error = (
         1000.0 * tracers[name].to_numpy(dtype=float, na_value=np.nan)
@@ -98,7 +101,41 @@ def star_table(tracers: pd.DataFrame, parallax: str, reference_kind: str) -> Sta
         fraction = np.where(reference > 0, error / reference, np.nan)
     if reference_kind == "group_distance":
         fraction = 0.0 * fraction  # the stars of a group share that error: it is none of a single star
-    return Stars(gaia, reference * np.exp(-0.5 * fraction**2), gaia_error, fraction, np.zeros(len(gaia)))
+    stars = Stars(gaia, reference * np.exp(-0.5 * fraction**2), gaia_error, fraction, np.zeros(len(gaia)))
+    if reference_kind == "learned_magnitude":
+        g = tracers["phot_g_mean_mag"].to_numpy(dtype=float, na_value=np.nan)
+        known = error_by_magnitude(g, gaia_error)
+        for _ in range(2):  # the combined parallax depends a little on the error
+            combined = np.maximum(combined_parallax(stars, stars.gaia_error, 0.0), 0.1 * stars.reference)
+            stars = replace(stars, gaia_error=typical_error(gaia_error, g, known, stars.reference, combined))
+    return stars
+
+
+def error_by_magnitude(g: np.ndarray, gaia_error: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Median of ln(error) as a function of G, from bins of equal numbers of stars; linear between, constant outside."""
+    there = np.flatnonzero(np.isfinite(g) & (gaia_error > 0))
+    if len(there) == 0:
+        return lambda magnitude: np.zeros(np.shape(magnitude))
+    order = there[np.argsort(g[there], kind="stable")]
+    parts = np.array_split(order, max(1, min(ERROR_BINS, len(order) // 50)))
+    middles = [np.median(g[part]) for part in parts]
+    errors = [np.median(np.log(gaia_error[part])) for part in parts]
+    return lambda magnitude: np.interp(magnitude, middles, errors)
+
+
+def typical_error(
+    gaia_error: np.ndarray,
+    g: np.ndarray,
+    known: Callable[[np.ndarray], np.ndarray],
+    reference: np.ndarray,
+    combined: np.ndarray,
+) -> np.ndarray:
+    """Gaia's error (N,) as it would be at the magnitude that the labels and the combined parallax say.
+
+    `reference` and `combined` are parallaxes of one unit; `known` is what error_by_magnitude gives.
+    """
+    expected = g + 5.0 * np.log10(reference / combined)
+    return gaia_error * np.exp(known(expected) - known(g))
 
 
 def combined_parallax(stars: Stars, gaia_error: np.ndarray, offset: float, scale: float = 1.0) -> np.ndarray:
