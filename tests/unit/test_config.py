@@ -4,6 +4,7 @@ import importlib.util
 
 import pytest
 import yaml
+from measure_trends import expand_edges
 from unit.shared import ROOT
 
 from gaia_offsets import config as checks
@@ -138,8 +139,8 @@ def test_like_merges_maps_and_replaces_lists():
 
 
 def test_edges_of_a_range_include_both_ends():
-    assert checks.expand_edges({"start": 8.0, "stop": 9.0, "step": 0.25}) == [8.0, 8.25, 8.5, 8.75, 9.0]
-    assert checks.expand_edges([1, 2]) == [1.0, 2.0]
+    assert expand_edges({"start": 8.0, "stop": 9.0, "step": 0.25}) == [8.0, 8.25, 8.5, 8.75, 9.0]
+    assert expand_edges([1, 2]) == [1.0, 2.0]
 
 
 def test_every_key_of_the_schema_is_described_and_on_the_config_page():

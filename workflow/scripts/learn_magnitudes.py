@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets import learned
-from gaia_offsets.columns import GAIA
-from gaia_offsets.config import LABELS
+from gaia_offsets.columns import GAIA, LABELS
 from gaia_offsets.corrections import zero_point
 from gaia_offsets.faults import open_log
 from gaia_offsets.reference import extinction_ks, parallax_from_modulus

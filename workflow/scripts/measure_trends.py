@@ -3,14 +3,24 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from gaia_offsets.config import expand_edges
 from gaia_offsets.estimators import trends
 from gaia_offsets.faults import open_log
 from gaia_offsets.tables import write_table
 from gaia_offsets.weighted import Scatter
+
+
+def expand_edges(edges: Any) -> list[float]:
+    """Bin edges from a list or from `{start, stop, step}` (stop included)."""
+    if isinstance(edges, dict):
+        count = round((edges["stop"] - edges["start"]) / edges["step"])
+        # Rounded so that 8.0 + 3 * 0.1 is 8.3 on every machine.
+        return [round(edges["start"] + i * edges["step"], 10) for i in range(count + 1)]
+    return [float(edge) for edge in edges]
+
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])

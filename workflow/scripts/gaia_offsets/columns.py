@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+LABELS = ("teff", "logg", "feh")  # of a learned magnitude where the config names none
+
 
 @dataclass(frozen=True)
 class Column:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gaia_offsets import releases
-from gaia_offsets.columns import CATALOGUE, STANDARD, TARGETS
+from gaia_offsets.columns import CATALOGUE, LABELS, STANDARD, TARGETS
 from gaia_offsets.faults import Fault
 from gaia_offsets.published import catalogue_correction, pairing_faults
 from gaia_offsets.secret import hide_logins
@@ -140,15 +140,6 @@ def add_validation(config: Config) -> None:
             "red_clump": tables["red_clump"],
             "claims": None,
         }
-
-
-def expand_edges(edges: Any) -> list[float]:
-    """Bin edges from a list or from `{start, stop, step}` (stop included)."""
-    if isinstance(edges, dict):
-        count = round((edges["stop"] - edges["start"]) / edges["step"])
-        # Rounded so that 8.0 + 3 * 0.1 is 8.3 on every machine.
-        return [round(edges["start"] + i * edges["step"], 10) for i in range(count + 1)]
-    return [float(edge) for edge in edges]
 
 
 def resolve(config: Config, schema: Config) -> Config:
@@ -804,9 +795,6 @@ def _cut_faults(cut: Config) -> Iterator[str]:
         yield f"value: {value!r} should be one number (or text, for == and !=) for op {op}"
     elif isinstance(value, str) and op not in ("==", "!="):
         yield f"value: {value!r} is text, op {op} compares numbers"
-
-
-LABELS = ("teff", "logg", "feh")  # of a learned magnitude where the config names none
 
 
 _NEEDED = {
