@@ -82,9 +82,13 @@ bench: $(READY)
 docs: $(READY)
 	$(BIN)/python docs/make_config_page.py
 
-# Needs uv; writes hashes and no address.
-lock:
-	uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --no-annotate --no-header --no-emit-index-url envs/requirements.in -o envs/requirements.lock
+# The newest versions for every Python from 3.11 on, with hashes and no address; by uv in an environment of its own.
+lock: build/lock/bin/uv
+	build/lock/bin/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --no-annotate --no-header --no-emit-index-url envs/requirements.in -o envs/requirements.lock
+
+build/lock/bin/uv:
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet --disable-pip-version-check uv
 
 clean:
 	find results/ -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +

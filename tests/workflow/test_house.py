@@ -190,3 +190,23 @@ def test_files_that_the_readme_names_exist() -> None:
     assert {name for name in named if "X.yaml" not in name and not (ROOT / name).exists()} == set()
     for target in re.findall(r"`make (\w+)", text):
         assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), target
+
+
+# ---------------------------------------------------------------- CI and container
+
+
+def test_actions_are_pinned_and_may_only_read() -> None:
+    text = (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")
+    ci = yaml.safe_load(text)
+    assert ci["permissions"] == {"contents": "read"} and not any("permissions" in job for job in ci["jobs"].values())
+    uses = [step["uses"] for job in ci["jobs"].values() for step in job["steps"] if "uses" in step]
+    assert uses and [name for name in uses if not re.fullmatch(r"[\w-]+/[\w-]+@v\d+\.\d+\.\d+", name)] == []
+    assert ci["jobs"]["test"]["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13"]
+    for targets in re.findall(r"run: make (.+)", text):
+        assert set(targets.split()) <= set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def test_the_image_gets_what_a_run_reads() -> None:
+    kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert kept >= {"Makefile", "Snakefile", "config", "envs", "profiles", "workflow", "pyproject.toml", "README.md"}
+    assert [name for name in kept if not (ROOT / name).exists()] == []
