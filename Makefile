@@ -78,9 +78,12 @@ bench: $(READY)
 	$(BIN)/python tests/bench.py
 	$(BIN)/python tests/bench_peers.py
 
-# docs/config.md from the schema.
+# docs/config.md from the schema; the site in build/site, with the notebook run. A link that leads nowhere fails.
 docs: $(READY)
 	$(BIN)/python docs/make_config_page.py
+	$(BIN)/python docs/make_site.py
+	$(BIN)/mkdocs build --quiet --strict --config-file docs/mkdocs.yml
+	@echo "The site is made: build/site/index.html"
 
 # The newest versions for every Python from 3.11 on, with hashes and no address; by uv in an environment of its own.
 lock: build/lock/bin/uv

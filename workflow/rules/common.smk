@@ -5,11 +5,12 @@ from pathlib import Path
 
 from gaia_offsets import adql
 from gaia_offsets import releases
-from gaia_offsets.about import describe
+from gaia_offsets.about import describe, run_settings
 from gaia_offsets.columns import DISTANCES, GAIA, TMASS
 from gaia_offsets.fingerprint import fingerprint
 from gaia_offsets.secret import split_login
 from gaia_offsets.reference import LEARNED, magnitude_column
+from snakemake import __version__ as ENGINE
 
 try:
     config = checks.resolve(
@@ -371,3 +372,24 @@ FINER = [  # smooth maps of other resolutions
 ]
 WITH_RED_CLUMP = [name for name in SAMPLES if compared(name, "red_clump")]
 OVERVIEWS = ["samples", "samples_trends", "samples_scales"] if len(SAMPLES) > 1 else ["samples"]
+
+
+def run_manifests(wildcards):
+    """The manifests of all raw files behind the samples of the run."""
+    blocks = [checks.table_blocks(config["samples"][name]).values() for name in SAMPLES]
+    names = dict.fromkeys(block["dataset"] for part in blocks for block in part)
+    return [f"{dataset_file(name)}.manifest.json" for name in names if not config["datasets"][name].get("simulated")]
+
+
+def run_files(wildcards):
+    """What else the run read (answers of an archive, files of corrections), and the tables behind its products."""
+    asked = [name for name in SAMPLES if config["samples"][name]["crossmatch"]["backend"] == "archive"]
+    answers = [f"<resources>/{name}/crossmatch.archive.parquet" for name in asked]
+    made = ["tracers.parquet", "tables/global_offsets.csv"]
+    made += [f"dataset/{frame}{kind}.ecsv" for frame in FRAMES for kind in ("", "_smooth")]
+    products = [f"<results>/{name}/{product}" for name in SAMPLES for product in made]
+    named = [config["samples"][name] for name in SAMPLES]
+    behind = checks.corrections_behind(
+        config, [name for sample in named for name in (sample["official"], *sample["also"])]
+    )
+    return [*(CORRECTION_FILES[name] for name in behind if name in CORRECTION_FILES), *answers, *products]

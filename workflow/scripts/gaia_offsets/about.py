@@ -71,11 +71,34 @@ def describe(config: Mapping[str, Any], name: str, behind: Sequence[str] = ("gau
 
 def settings_digest(*settings: Any) -> str:
     """Sixteen hexadecimal digits that change with the settings; local paths of files do not count."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return {key: plain(entry) for key, entry in value.items() if key != "path"}
-        return [plain(entry) for entry in value] if isinstance(value, list | tuple) else value
-
-    text = json.dumps([plain(entry) for entry in settings], sort_keys=True, ensure_ascii=True)
+    text = json.dumps([_plain(entry) for entry in settings], sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def run_settings(config: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """The parts of the checked config that these samples rest on, without paths of one's own machine.
+
+    Beside the sections of the config stands `digests`: what the metadata of each sample's maps call config_digest.
+    """
+    samples = {name: config["samples"][name] for name in names}
+    blocks = [block for sample in samples.values() for block in table_blocks(sample).values()]
+    datasets = {block["dataset"]: config["datasets"][block["dataset"]] for block in blocks}
+    surveys = {entry["simulated"]["survey"] for entry in datasets.values() if entry.get("simulated")}
+    corrections = [name for sample in samples.values() for name in (sample["official"], *sample["also"])]
+    parts = {
+        "samples": samples,
+        "datasets": datasets,
+        "surveys": {name: config["surveys"][name] for name in sorted(surveys)},
+        "corrections": {name: config["corrections"][name] for name in corrections_behind(config, corrections)},
+        "releases": {sample["release"]: config["releases"][sample["release"]] for sample in samples.values()},
+        "publish": config["publish"],
+    }
+    if any(sample["crossmatch"]["backend"] == "archive" for sample in samples.values()):
+        parts["archive"] = {"url": config["archive"]["url"]}
+    return {**_plain(parts), "digests": {name: describe(config, name)["config_digest"] for name in names}}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(entry) for key, entry in value.items() if key != "path"}
+    return [_plain(entry) for entry in value] if isinstance(value, list | tuple) else value

@@ -6,13 +6,13 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-VERSION = "0.1.0"
+VERSION = "1.0.0"
 ROOT = Path(__file__).resolve().parents[3]
 
 
 @cache
 def code_version(root: Path = ROOT) -> str:
-    """The version, with the commit where `root` is a git checkout of its own without changes: "0.1.0 (commit 1a2b3c4)".
+    """The version, with the commit where `root` is a git checkout of its own without changes: "1.0.0 (commit 1a2b3c4)".
 
     A changed tree, one that git does not know, or no git: the version only.
     """
