@@ -198,6 +198,10 @@ def test_the_learned_magnitudes_give_it_as_far_as_so_few_stars_can(run: Path, su
 
 
 def test_figures_and_table_1_are_there(run: Path) -> None:
+    for name in ("fig1_magnitudes", "fig2_training", "fig3_red_clump"):
+        assert (run / f"results/lamost_public/figures/{name}.pdf").stat().st_size > 500
+    clump = pd.read_csv(run / "results/lamost_public/tables/red_clump.csv").iloc[0]
+    assert clump["n"] > 50 and clump["relative_scatter"] < 0.25
     for sample in ("lamost_public", "lamost_k_giants"):
         for name in ("figures/fig4_offsets.pdf", "figures/fig6_maps.png", "dataset/equatorial.ecsv", "results.html"):
             assert (run / "results" / sample / name).stat().st_size > 500

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from snakemake_run import OFFLINE, TOY, run_snakemake, snakemake_command
+from snakemake_run import OFFLINE, TOY, differences, run_snakemake, snakemake_command
 
 pytestmark = pytest.mark.xdist_group("again")
 SMALL = {"surveys": {"toy": {"stars": 3000, "plates": 4}}, "measure": {"map": {"more_than": 10}}}
@@ -18,17 +18,6 @@ TARGETS = [
     "results/simulated_giants/tables/trends.csv",
     "results/simulated_giants/maps/equatorial_corrected.fits",
 ]
-
-
-def contents(run: Path, *folders: str) -> dict[str, bytes]:
-    files = (path for folder in folders for path in (run / folder).rglob("*") if path.is_file())
-    return {str(path.relative_to(run)): path.read_bytes() for path in files}
-
-
-def differences(first: Path, second: Path, *folders: str) -> list[str]:
-    one, two = contents(first, *folders), contents(second, *folders)
-    assert one, "nothing to compare"
-    return sorted(name for name in one.keys() | two.keys() if one.get(name) != two.get(name))
 
 
 @pytest.mark.slow
