@@ -17,6 +17,7 @@ import pytest
 import yaml
 from snakemake_run import ROOT
 
+SCRIPTS = ROOT / "workflow/scripts"
 PICTURES = {".png", ".pdf", ".fits", ".gz", ".parquet"}
 
 
@@ -190,6 +191,15 @@ def test_files_that_the_readme_names_exist() -> None:
     assert {name for name in named if "X.yaml" not in name and not (ROOT / name).exists()} == set()
     for target in re.findall(r"`make (\w+)", text):
         assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), target
+
+
+def test_the_version_stands_in_one_place() -> None:
+    """Others are taken from there (pyproject.toml) or agree with it."""
+    version = re.search(r'^VERSION = "(.+)"$', (SCRIPTS / "gaia_offsets/version.py").read_text(), re.MULTILINE)[1]
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"] == version
+    newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)[1]
+    assert newest == version
+    assert 'attr = "gaia_offsets.version.VERSION"' in (ROOT / "pyproject.toml").read_text()
 
 
 # ---------------------------------------------------------------- CI and container

@@ -19,6 +19,7 @@ PUBLISH = {"publish_dataset", "publish_maps", "describe_pixels", "write_readme"}
 BEFORE = {"simulate", "crossmatch_tables", "select_stars", "correct_parallaxes"}
 # Their inputs, or those of what they read, are files of config/, whose path is another one in a copy.
 TIED = {"check_claims", "draw_claims", "compare_samples", "draw_samples", "tell_results", "draw_explorer"}
+TIED |= {"tell_provenance"}
 
 SCRIPTS = ROOT / "workflow/scripts"
 MODULES = sorted(path.stem for path in (SCRIPTS / "gaia_offsets").glob("*.py") if path.stem != "__init__")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from pathlib import Path
 
@@ -227,3 +229,33 @@ def test_the_report_holds_every_figure_and_caption(toy: Path, report: Path) -> N
     assert page.count("The stars are simulated:") >= len(figures)
     assert "toggle" in page  # labels with two values
     assert not re.search(r"<(script|link|img)[^>]+(src|href)=\"https?:", page)  # opens without a network
+
+
+# ---------------------------------------------------------------- provenance
+
+
+def test_the_run_tells_what_it_is_made_of(toy: Path) -> None:
+    folder = toy / "results/runs/toy"
+    text = (folder / "provenance.json").read_text(encoding="utf-8")
+    record = json.loads(text)
+    assert record["run"] == "toy" and record["inputs"] == [] and set(record["settings"]["surveys"]) == {"toy"}
+    assert (
+        f"{SAMPLE}/tracers.parquet" in record["files"] and f"{SAMPLE}/dataset/galactic_smooth.ecsv" in record["files"]
+    )
+    for path, digest in record["files"].items():
+        assert hashlib.sha256((toy / path).read_bytes()).hexdigest() == digest, path
+    # What the metadata of a map say of settings and software stands there, too.
+    meta = Table.read(toy / SAMPLE / "dataset/equatorial.ecsv").meta
+    assert meta["config_digest"] == record["settings"]["digests"]["simulated_giants"]
+    packages = [f"{name} {version}" for name, version in record["software"]["packages"].items()]
+    assert set(meta["versions"].split(", ")) <= {*packages, record["software"]["workflow"]}
+    # Neither a path of this machine nor a date.
+    for path in (str(toy), str(ROOT), str(Path.home())):
+        assert f'"{path}' not in text
+    assert not re.search(r"20\d\d-\d\d-\d\dT|\d\d:\d\d:\d\d", text)
+    told = (folder / "acknowledgements.md").read_text(encoding="utf-8")
+    assert (
+        "Simulated stars, of which no number says anything about the real sky: Simulated giants (toy survey)." in told
+    )
+    assert "mission Gaia" not in told and "`wang2022`" in told
+    assert "@article{lindegren2021b," in (folder / "references.bib").read_text(encoding="utf-8")

@@ -381,24 +381,29 @@ FINER = [  # smooth maps of other resolutions
 ]
 WITH_RED_CLUMP = [name for name in SAMPLES if compared(name, "red_clump")]
 OVERVIEWS = ["samples", "samples_trends", "samples_scales"] if len(SAMPLES) > 1 else ["samples"]
+# The samples of the run and those that stand for a catalogue of red clump stars.
+TOLD = list(
+    dict.fromkeys([*SAMPLES, *(config["samples"][name]["red_clump"].get("sample") or name for name in WITH_RED_CLUMP)])
+)
 
 
 def run_manifests(wildcards):
-    """The manifests of all raw files behind the samples of the run."""
-    blocks = [checks.table_blocks(config["samples"][name]).values() for name in SAMPLES]
+    """The manifests of all raw files behind the run."""
+    blocks = [checks.table_blocks(config["samples"][name]).values() for name in TOLD]
     names = dict.fromkeys(block["dataset"] for part in blocks for block in part)
     return [f"{dataset_file(name)}.manifest.json" for name in names if not config["datasets"][name].get("simulated")]
 
 
 def run_files(wildcards):
-    """What else the run read (answers of an archive, files of corrections), and the tables behind its products."""
-    asked = [name for name in SAMPLES if config["samples"][name]["crossmatch"]["backend"] == "archive"]
-    answers = [f"<resources>/{name}/crossmatch.archive.parquet" for name in asked]
-    made = ["tracers.parquet", "tables/global_offsets.csv"]
-    made += [f"dataset/{frame}{kind}.ecsv" for frame in FRAMES for kind in ("", "_smooth")]
-    products = [f"<results>/{name}/{product}" for name in SAMPLES for product in made]
-    named = [config["samples"][name] for name in SAMPLES]
-    behind = checks.corrections_behind(
-        config, [name for sample in named for name in (sample["official"], *sample["also"])]
-    )
-    return [*(CORRECTION_FILES[name] for name in behind if name in CORRECTION_FILES), *answers, *products]
+    """What else the run read (files of corrections, answers of an archive), and the tables behind its products."""
+    named = [config["samples"][name] for name in TOLD]
+    corrections = [name for sample in named for name in (sample["official"], *sample["also"])]
+    read = [CORRECTION_FILES.get(name) for name in checks.corrections_behind(config, corrections)]
+    read += [
+        f"<resources>/{name}/crossmatch.archive.parquet"
+        for name, sample in zip(TOLD, named)
+        if sample["crossmatch"]["backend"] == "archive"
+    ]
+    tables = ["tracers.parquet", "tables/global_offsets.csv"]
+    tables += [f"dataset/{frame}{kind}.ecsv" for frame in FRAMES for kind in ("", "_smooth")]
+    return [*filter(None, read), *(f"<results>/{name}/{table}" for name in SAMPLES for table in tables)]

@@ -21,7 +21,7 @@ rule tell_provenance:
         mem_mb=by_input(400, 10),
         runtime=by_input(5, 0.02),
     params:
-        settings=run_settings(config, SAMPLES),
+        settings=run_settings(config, TOLD),
         engine=f"snakemake {ENGINE}",
         code=digest("tell_provenance.py"),
     script:

@@ -44,6 +44,7 @@ STAGES = {  # a rule's name or its verb: what the user reads; the name goes firs
     "draw": "drawing figures",
     "check": "checking published statements",
     "tell": "writing the results page",
+    "tell_provenance": "writing provenance and citations",
     **dict.fromkeys(("publish", "describe", "write"), "writing dataset and maps"),
 }
 # Lines about nothing that the user chose or can change; what else comes before the first job (conda, locks) passes.

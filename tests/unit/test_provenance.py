@@ -1,0 +1,196 @@
+"""What a run tells of itself: settings without paths of a machine, citations of all it rests on, none lost."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tell_provenance as tell
+import yaml
+from unit.shared import ROOT
+
+from gaia_offsets import config as checks
+from gaia_offsets.about import describe, run_settings
+from gaia_offsets.rawfile import DownloadError
+
+KNOWN = yaml.safe_load((ROOT / "config/citations.yaml").read_text(encoding="utf-8"))
+CONFIGS = {path.name: yaml.safe_load(path.read_text(encoding="utf-8")) for path in (ROOT / "config").glob("*.yaml")}
+CONFIGS = {name: config for name, config in CONFIGS.items() if isinstance(config, dict)}
+
+
+def settings_of(*overlays: str | dict[str, Any]) -> dict[str, Any]:
+    config: dict[str, Any] = checks.load_yaml(ROOT / "workflow/settings.yaml")
+    for overlay in ("config.yaml", *overlays):
+        config = checks.merge(config, CONFIGS[overlay] if isinstance(overlay, str) else overlay)
+    config = checks.resolve(config, checks.load_yaml(ROOT / "workflow/schemas/config.schema.yaml"))
+    settings = run_settings(config, config["run"]["samples"])
+    assert settings["digests"] == {name: describe(config, name)["config_digest"] for name in config["run"]["samples"]}
+    return settings
+
+
+DEMO = settings_of("kepler_giants.yaml", "globular_clusters.yaml", "demo.yaml")
+
+
+# ---------------------------------------------------------------- settings and inputs
+
+
+def test_settings_hold_what_the_samples_rest_on_and_no_path() -> None:
+    mine = {
+        "run": {"samples": ["mine"]},
+        "datasets": {"mine": {"path": "/a/folder/of/mine.csv", "file": "mine.csv"}},
+        "samples": {"mine": {"title": "Mine", "targets": {"dataset": "mine"}, "reference": {"kind": "distance"}}},
+    }
+    settings = settings_of(mine)
+    assert "/a/folder" not in json.dumps(settings) and settings["datasets"]["mine"]["file"] == "mine.csv"
+    assert set(settings["samples"]) == {"mine"} and settings["samples"]["mine"]["measure"]["gaussian"]
+    assert set(settings["corrections"]) == {"lindegren2021"} and "archive" not in settings
+    paper = settings_of()
+    assert set(paper["datasets"]) == {"lamost_dr8_vac", "red_clump_catalogue"} and paper["archive"]["url"]
+    assert set(settings_of("toy.yaml")["surveys"]) == {"toy"}
+
+
+def test_a_manifest_without_date_and_path(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv.manifest.json"
+    record = {"dataset": "a", "file": "a.csv", "bytes": 3, "sha256": "0" * 64, "rows": None, "path": "/mine/a.csv"}
+    path.write_text(json.dumps({**record, "retrieved": "2026-11-27T00:00:00Z", "licence": "CC0"}))
+    assert tell.manifest(path) == {
+        "dataset": "a",
+        "file": "a.csv",
+        "bytes": 3,
+        "sha256": "0" * 64,
+        "licence": "CC0",
+    }
+    path.write_text('{"dataset": "a"')
+    with pytest.raises(DownloadError, match=r"a\.csv\.manifest\.json: damaged; delete it"):
+        tell.manifest(path)
+
+
+def test_digests_by_path_below_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.csv").write_text("abc")
+    known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # of FIPS 180-2
+    assert tell.digests(["a.csv", tmp_path / "a.csv"]) == {"a.csv": known}
+
+
+# ---------------------------------------------------------------- citations
+
+FIELDS = [
+    ("Wang, Yuan & Huang 2022, AJ 163, 149", "{Wang} and {Yuan} and {Huang}", "2022", "AJ", "163", "149"),
+    ("Lindegren et al. 2021b, A&A 649, A4", "{Lindegren} and others", "2021", r"A\&A", "649", "A4"),
+    ("Maiz Apellaniz 2022, A&A 657, A130", "{Maiz Apellaniz}", "2022", r"A\&A", "657", "A130"),
+    ("Baumgardt & Vasiliev 2021, MNRAS 505, 5957", "{Baumgardt} and {Vasiliev}", "2021", "MNRAS", "505", "5957"),
+    (
+        "Gaia Collaboration, Klioner et al. 2022, A&A 667, A148",
+        "{Gaia Collaboration} and {Klioner} and others",
+        "2022",
+        r"A\&A",
+        "667",
+        "A148",
+    ),
+    ("Mölder et al. 2021, F1000Research 10, 33", "{Mölder} and others", "2021", "F1000Research", "10", "33"),
+]
+
+
+@pytest.mark.parametrize(("citation", "author", "year", "journal", "volume", "pages"), FIELDS)
+def test_fields_of_a_citation(citation: str, author: str, year: str, journal: str, volume: str, pages: str) -> None:
+    expected = {"author": author, "year": year, "journal": journal, "volume": volume, "pages": pages}
+    assert tell.fields(citation, None) == expected
+    assert tell.fields(citation, "10.1/x_y") == {**expected, "doi": "10.1/x_y"}
+
+
+def test_a_citation_of_another_form_is_a_note() -> None:
+    assert tell.fields("LAMOST DR8 v2.0, 50 % of it", None) == {"note": r"LAMOST DR8 v2.0, 50 \% of it"}
+
+
+def test_keys_are_plain_and_stand_once() -> None:
+    citations = [
+        *("Mölder et al. 2021, F1000Research 10, 33", "Huang et al. 2020, ApJS 249, 29", "Huang et al. 2020, X 1, 2"),
+        *(
+            "Gaia Collaboration, Brown et al. 2021, A&A 649, A1",
+            "LAMOST DR8 v2.0, www.lamost.org",
+            "Wang & Li 2020, X 3, 4",
+        ),
+    ]
+    found = tell.references((citation, "a test", None) for citation in [*citations, *citations])
+    assert [entry["key"] for entry in found][:4] == ["molder2021", "huang2020", "huang2020_2", "brown2021"]
+    assert len({entry["key"] for entry in found}) == len(citations)
+    assert all(re.fullmatch(r"[a-z0-9_]+", entry["key"], re.IGNORECASE) for entry in found)
+
+
+def test_the_demo_cites_all_that_it_rests_on() -> None:
+    found = {entry["citation"]: entry for entry in tell.references(tell.cited(DEMO, KNOWN))}
+    for citation, why in (
+        ("Wang, Yuan & Huang 2022, AJ 163, 149", ["the method"]),
+        ("Gaia Collaboration, Brown et al. 2021, A&A 649, A1", ["Gaia EDR3"]),
+        ("Lindegren et al. 2021b, A&A 649, A4", ["correction lindegren2021"]),
+        ("Maiz Apellaniz 2022, A&A 657, A130", ["correction maiz_apellaniz2022"]),
+        ("Miglio et al. 2021, A&A 645, A85", ["dataset kepler_giants"]),
+        ("Sharma et al. 2016, ApJ 822, 15", ["sample kepler_giants_sharma2016"]),
+        ("Flynn et al. 2022, MNRAS 509, 4276", ["dataset globular_cluster_members"]),
+    ):
+        assert found[citation]["why"] == why
+    assert found["Lindegren et al. 2021b, A&A 649, A4"]["doi"] == "10.1051/0004-6361/202039653"
+    texts = tell.acknowledged(DEMO, KNOWN)
+    assert [text.partition(" ")[0] for text in texts] == ["This", "This"]
+    assert "mission Gaia" in texts[0] and "Two Micron All Sky Survey" in texts[1]
+
+
+def test_the_paper_thanks_lamost_and_cites_distances_and_2mass() -> None:
+    texts, cites = tell.acknowledged(settings_of(), KNOWN), {row[0] for row in tell.cited(settings_of(), KNOWN)}
+    assert any("LAMOST" in text for text in texts) and any("Two Micron" in text for text in texts)
+    assert {"Bailer-Jones et al. 2021, AJ 161, 147", "Skrutskie et al. 2006, AJ 131, 1163"} <= cites
+    asked = tell.acknowledged(settings_of("lamost_k_giants.yaml"), KNOWN)
+    assert any("VizieR" in text for text in asked) and not any("VizieR" in text for text in texts)
+
+
+def test_simulated_stars_owe_nothing_to_a_survey() -> None:
+    toy = settings_of("toy.yaml")
+    assert tell.acknowledged(toy, KNOWN) == []
+    assert {what for _, what, _ in tell.cited(toy, KNOWN)} == {"the method", "correction lindegren2021", "software"}
+
+
+def test_a_dataset_without_citation_is_told() -> None:
+    mine = {
+        "run": {"samples": ["mine"]},
+        "datasets": {"mine": {"path": "mine.csv"}},
+        "samples": {"mine": {"title": "Mine", "targets": {"dataset": "mine"}, "reference": {"kind": "distance"}}},
+    }
+    assert [what for citation, what, _ in tell.cited(settings_of(mine), KNOWN) if not citation] == ["dataset mine"]
+    mine["datasets"]["mine"] |= {"citation": "Surname\n  2024, A&A 680, A105", "doi": "10.1000/1"}
+    assert ("Surname 2024, A&A 680, A105", "dataset mine", "10.1000/1") in tell.cited(settings_of(mine), KNOWN)
+
+
+def test_what_the_file_of_citations_names_exists() -> None:
+    configs = [config for config in CONFIGS.values() if config is not KNOWN]
+    names = {name for config in configs for part in ("datasets", "samples") for name in config.get(part) or {}}
+    assert set(KNOWN["names"]) <= names and set(KNOWN["releases"]) == set(CONFIGS["config.yaml"]["releases"])
+    entries = [entry for part in ("releases", "crossmatch", "services", "names") for entry in KNOWN[part].values()]
+    assert {text for entry in entries for text in entry.get("acknowledge", ())} == set(KNOWN["acknowledgements"])
+    cited = {citation for entry in entries for citation in entry.get("cite", ())} | {
+        *KNOWN["method"],
+        *KNOWN["software"],
+    }
+    blocks = [
+        entry
+        for config in configs
+        for part in ("datasets", "corrections")
+        for entry in (config.get(part) or {}).values()
+    ]
+    cited |= {entry["citation"] for entry in blocks if entry and entry.get("citation")}
+    assert set(KNOWN["doi"]) <= cited
+    # Catalogues that are no paper apart, each is an article.
+    notes = {citation for citation in cited if not tell.CITATION.fullmatch(citation)}
+    assert notes == {
+        "LAMOST DR8 v1.0, www.lamost.org",
+        "LAMOST DR8 v2.0, www.lamost.org",
+        "Luo et al. 2022, VizieR V/156",
+    }
+
+
+def test_bibtex_is_balanced() -> None:
+    text = tell.bibtex(tell.references(tell.cited(DEMO, KNOWN)))
+    assert text.count("{") == text.count("}") and not re.search(r"(?<!\\)[&%#]", text)
+    assert len(re.findall(r"^@(article|misc)\{(\w+),$", text, re.MULTILINE)) == text.count("@")
