@@ -298,6 +298,16 @@ def test_the_version_names_the_commit_of_a_clean_checkout_only(tmp_path):
     assert describe()["versions"].startswith(f"gaia-offsets {code_version()}, numpy ")
 
 
+def test_a_map_names_the_data_behind_it():
+    assert describe()["inputs"] == "stars: stars.csv"
+    assert (
+        describe(dataset={"sha256": "0123456789abcdef" * 4})["inputs"] == "stars: stars.csv (sha256 0123456789abcdef)"
+    )
+    assert describe(dataset={"simulated": {"survey": "toy", "table": "targets"}})["inputs"] == "simulated survey toy"
+    asked = describe(sample={"crossmatch": {"backend": "archive"}})["inputs"]
+    assert asked == "stars: stars.csv; answers of the Gaia archive"
+
+
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [

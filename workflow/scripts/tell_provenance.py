@@ -13,7 +13,7 @@ from typing import Any
 
 from gaia_offsets.faults import open_log
 from gaia_offsets.pages import render
-from gaia_offsets.rawfile import DownloadError, read_record
+from gaia_offsets.rawfile import read_manifest
 from gaia_offsets.version import VERSION, code_version
 from gaia_offsets.yamlfile import read_yaml
 
@@ -48,10 +48,8 @@ def digests(files: Iterable[str | Path]) -> dict[str, str]:
 
 
 def manifest(path: str | Path) -> dict[str, Any]:
-    """What a raw file's manifest says of it, without date and paths; DownloadError where it is damaged."""
-    record = read_record(Path(path))
-    if not record.get("sha256"):
-        raise DownloadError(f"{path}: damaged; delete it and the file beside it to have both brought anew")
+    """What a raw file's manifest says of it, without date and paths."""
+    record = read_manifest(path)
     return {key: record[key] for key in KEPT if record.get(key) is not None}
 
 

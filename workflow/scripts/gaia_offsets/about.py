@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gaia_offsets.config import corrections_behind, table_blocks
@@ -63,10 +63,23 @@ def describe(config: Mapping[str, Any], name: str, behind: Sequence[str] = ("gau
         "systematic_uas": float(publish["systematic_uas"]),
         "systematic_source": SYSTEMATIC_SOURCE if known else "publish.systematic_uas of the config",
         "sign": SIGN,
+        "inputs": "; ".join(_inputs(used, sample["crossmatch"]["backend"])),
         "config_digest": settings_digest(
             sample, used, origins, publish["systematic_uas"], corrections_behind(config, [sample["official"]])
         ),
     }
+
+
+def _inputs(used: Mapping[str, Mapping[str, Any]], backend: str) -> Iterator[str]:
+    """The data behind a map, with the first digits of a SHA-256 that the config gives."""
+    yield from dict.fromkeys(
+        f"simulated survey {entry['simulated']['survey']}"
+        if entry.get("simulated")
+        else f"{name}: {entry['file']}" + (f" (sha256 {entry['sha256'][:16]})" if entry.get("sha256") else "")
+        for name, entry in used.items()
+    )
+    if backend == "archive":
+        yield "answers of the Gaia archive"
 
 
 def settings_digest(*settings: Any) -> str:

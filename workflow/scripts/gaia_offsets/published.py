@@ -146,6 +146,7 @@ META: tuple[tuple[str, str, str], ...] = (
     ("systematic_uas", "SYSTUAS", "[uas] systematic floor"),
     ("systematic_source", "SYSTSRC", "source of the systematic floor"),
     ("sign", "SIGN", "how to use an offset"),
+    ("inputs", "INPUTS", "data behind the map; provenance.json of the run has the SHA-256 of each file"),
     ("config_digest", "CONFIG", "digest of the settings behind the map"),
     ("versions", "VERSIONS", "software"),
 )

@@ -135,6 +135,14 @@ def check_raw(manifests: Iterable[str], facts: Mapping[str, Mapping[str, Any]]) 
         )
 
 
+def read_manifest(path: str | Path) -> dict[str, Any]:
+    """What a raw file's manifest says of it; DownloadError where it is damaged."""
+    record = read_record(Path(path))
+    if not record.get("sha256"):
+        raise DownloadError(f"{path}: damaged; delete it and the file beside it to have both brought anew")
+    return record
+
+
 def read_record(path: Path) -> dict[str, Any]:
     """What a JSON file says; nothing where there is none, or one cut short by a kill."""
     try:
