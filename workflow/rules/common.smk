@@ -90,10 +90,7 @@ wildcard_constraints:
     dataset="|".join(config["datasets"]),
     run=re.escape(RUN),
     survey="|".join(config["surveys"]) or NONE,
-    frame="|".join(FRAMES),
-    parallax="|".join(PARALLAXES),
     grid=r"(_nside\d+)?",
-    map=r"(equatorial|galactic)(_smooth(_nside\d+)?)?",
     file=r"[A-Za-z0-9_.+-]+?(?<!\.manifest\.json)",
 
 
