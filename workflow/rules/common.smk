@@ -308,8 +308,17 @@ def learning(wildcards):
 
 
 def red_clump_file(wildcards):
-    """The red clump catalogue of a sample that has one."""
-    return dataset_file(config["samples"][wildcards.sample]["red_clump"]["dataset"])
+    """The red clump catalogue of a sample that has one, or the stars of the sample that stands for it."""
+    block = config["samples"][wildcards.sample]["red_clump"]
+    return f"<resources>/{block['sample']}/stars.parquet" if block.get("sample") else dataset_file(block["dataset"])
+
+
+def red_clump_epoch(wildcards):
+    """Julian year of its positions."""
+    sample = config["samples"][wildcards.sample]
+    if other := sample["red_clump"].get("sample"):
+        return config["releases"][config["samples"][other]["release"]]["epoch"]
+    return sample["crossmatch"].get("epoch", 2000.0)
 
 
 def compared(name, block="comparison"):
