@@ -348,7 +348,7 @@ def test_publish_dataset(run: Path, frame: str) -> None:
 
 
 @pytest.mark.parametrize("frame", FRAMES)
-def test_publish_maps(run: Path, frame: str) -> None:
+def test_publish_dataset_as_maps(run: Path, frame: str) -> None:
     for kind, parallax in ENDINGS.items():
         expected = published(run, frame).dropna(subset=f"domega_{kind}")
         path = run / f"results/measured/maps/{frame}_{parallax}.fits"
