@@ -6,10 +6,9 @@ from pathlib import Path
 from gaia_offsets import adql
 from gaia_offsets import releases
 from gaia_offsets.about import describe, run_settings
-from gaia_offsets.columns import DISTANCES, GAIA, TMASS
+from gaia_offsets.columns import DISTANCES, GAIA, LEARNED, TMASS, magnitude_column
 from gaia_offsets.fingerprint import fingerprint
 from gaia_offsets.secret import split_login
-from gaia_offsets.reference import LEARNED, magnitude_column
 from snakemake import __version__ as ENGINE
 
 try:
@@ -91,10 +90,7 @@ wildcard_constraints:
     dataset="|".join(config["datasets"]),
     run=re.escape(RUN),
     survey="|".join(config["surveys"]) or NONE,
-    frame="|".join(FRAMES),
-    parallax="|".join(PARALLAXES),
     grid=r"(_nside\d+)?",
-    map=r"(equatorial|galactic)(_smooth(_nside\d+)?)?",
     file=r"[A-Za-z0-9_.+-]+?(?<!\.manifest\.json)",
 
 
