@@ -67,7 +67,8 @@ def _imports(tree: ast.AST) -> Iterator[str]:
             if node.module.split(".")[0] == "gaia_offsets":
                 yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "import_module":
-            yield node.args[0].value
+            name = node.args[0]  # a text, or one that begins with the package: f"healpy.{name}"
+            yield name.value if isinstance(name, ast.Constant) else name.values[0].value.rstrip(".")
 
 
 def distributions(modules: Iterable[str]) -> set[str]:
