@@ -38,7 +38,8 @@ SPREAD_RANGE = (0.02, 0.6)  # fractions of a distance that the scatter may reach
 DOMAIN = (0.1, 99.9)  # percentiles of the training labels between which a magnitude is predicted
 STEP = 0.03  # of its own error: where an iteration has converged
 STEP_OF_SPREAD = 0.03  # the same for the scatter of a star, as a fraction of it
-ITERATIONS = 100
+ITERATIONS = 200
+UNDAMPED = 15  # from here on the scatter takes half its step: whole steps may go round in circles
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,8 @@ def fit(basis: Basis, stars: Stars, *, zero_point: bool = True, slope: bool = Tr
     spread_prior = np.full(len(spread), SPREAD_PRIOR)
     spread_prior[0] = 0.0
     median_error, error = error_by_magnitude(stars.g, stars.gaia_error), stars.gaia_error
-    for _ in range(ITERATIONS):
+    for iteration in range(ITERATIONS):
+        damping = 1.0 if iteration < UNDAMPED else 0.5
         reference = stars.unit * np.exp(mean @ theta + tilt * depth)
         fraction = _fraction(spread_rows, spread)
         residual = stars.gaia - zero - reference
@@ -198,10 +200,10 @@ def fit(basis: Basis, stars: Stars, *, zero_point: bool = True, slope: bool = Tr
         information = (shares * robust[:, None]).T @ shares + np.diag(prior_of_shares + 1e-9)
         move = np.linalg.solve(information, shares.T @ pull - prior_of_shares * np.append(spread, 0.0))
         largest = np.abs(spread_rows @ move[:-1]).max()
-        spread = spread + move[:-1] / max(largest, 1.0)
-        extra = max(extra * float(np.exp(0.5 * np.clip(move[-1], -1.0, 1.0))), EXTRA_FLOOR)
+        spread = spread + damping * move[:-1] / max(largest, 1.0)
+        extra = max(extra * float(np.exp(0.5 * damping * np.clip(move[-1], -1.0, 1.0))), EXTRA_FLOOR)
         moved = np.abs(np.log(_fraction(spread_rows, spread) / fraction)).max()
-        settled = settled and bool(moved < STEP_OF_SPREAD)
+        settled = settled and bool(moved < damping * STEP_OF_SPREAD)
         if settled:
             break
     else:
