@@ -14,7 +14,15 @@ from snakemake_run import ROOT, TOY, run_snakemake
 SMALL = {"surveys": {"toy": {"stars": 3000, "plates": 4}}}
 TARGETS = ["results/simulated_giants/figures/fig4_offsets.png"]
 # Rules whose jobs are long, or as large as their input: each goes to SLURM alone.
-ALONE = {"simulate", "prepare_targets", "merge_archive", "crossmatch_tables", "adopt_targets", "correct_catalogue"}
+ALONE = {
+    "simulate",
+    "search_hats",
+    "prepare_targets",
+    "merge_archive",
+    "crossmatch_tables",
+    "adopt_targets",
+    "correct_catalogue",
+}
 
 
 def profile(name: str) -> dict:

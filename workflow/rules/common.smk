@@ -191,6 +191,8 @@ def sample_tables(wildcards):
     match = config["samples"][wildcards.sample]["crossmatch"]
     blocks = {role: match.get(role) for role in ("gaia", "tmass", "distances")}
     files = {role: dataset_file(block["dataset"]) for role, block in blocks.items() if block}
+    if match["backend"] == "hats":
+        files["gaia"] = f"<resources>/{wildcards.sample}/hats/gaia.parquet"
     return {"targets": targets_file(wildcards), **files}
 
 
@@ -253,10 +255,10 @@ def release_epoch(wildcards):
 def local_columns(wildcards):
     """The column maps of the tables of a cross-match with local tables, by role."""
     sample = config["samples"][wildcards.sample]
-    blocks = {
-        "targets": sample["targets"],
-        **{role: sample["crossmatch"].get(role) for role in ("gaia", "tmass", "distances")},
-    }
+    match = sample["crossmatch"]
+    blocks = {"targets": sample["targets"], **{role: match.get(role) for role in ("gaia", "tmass", "distances")}}
+    if match["backend"] == "hats":
+        blocks["gaia"] = match["hats"]
     return {role: block.get("columns") or {} for role, block in blocks.items() if block}
 
 
@@ -293,7 +295,7 @@ def smooth_facts(wildcards):
 def matched_file(wildcards):
     """The observed spectra of a sample with their Gaia and 2MASS counterparts."""
     backend = config["samples"][wildcards.sample]["crossmatch"]["backend"]
-    return f"<resources>/{wildcards.sample}/crossmatch.{backend}.parquet"
+    return f"<resources>/{wildcards.sample}/crossmatch.{'local' if backend == 'hats' else backend}.parquet"
 
 
 def learned_file(wildcards):
