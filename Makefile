@@ -6,7 +6,7 @@ READY := .venv/.ready
 DEMO := config/kepler_giants.yaml config/globular_clusters.yaml config/demo.yaml
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: setup demo toy paper validate check report test slurm lint format bench docs lock clean
+.PHONY: setup demo toy paper validate check report test slurm lint format bench crash docs lock clean
 
 setup: $(READY)
 
@@ -81,6 +81,10 @@ format: $(READY)
 bench: $(READY)
 	$(BIN)/python tests/bench.py
 	$(BIN)/python tests/bench_peers.py
+
+# Runs of the toy killed at random moments and started again; TIMES=5 for fewer than 20.
+crash: $(READY)
+	$(BIN)/python tests/crash.py $(TIMES)
 
 # docs/config.md from the schema.
 docs: $(READY)

@@ -88,3 +88,15 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
         if failure := done.read_text(encoding="utf-8"):
             pytest.fail(failure, pytrace=False)
     return folder
+
+
+def differences(first: Path, second: Path, *folders: str) -> list[str]:
+    """Names of the files in `folders` of two runs that only one has, or whose bytes differ."""
+
+    def contents(run: Path) -> dict[str, bytes]:
+        files = (path for folder in folders for path in (run / folder).rglob("*") if path.is_file())
+        return {str(path.relative_to(run)): path.read_bytes() for path in files}
+
+    one, two = contents(first), contents(second)
+    assert one, "nothing to compare"
+    return sorted(name for name in one.keys() | two.keys() if one.get(name) != two.get(name))

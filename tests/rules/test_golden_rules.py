@@ -126,6 +126,8 @@ def test_prepare_targets(run: Path) -> None:
     # Cuts on the catalogue's own columns remove two stars; the poor spectrum stays, for another of its star passes.
     left_out = {name for (name, _), asked in zip(golden.SPECTRA, targets["preselected"], strict=True) if not asked}
     assert left_out == {"snr", "logg"}
+    wanted = pd.read_parquet(run / "resources/golden_archive/archive/asked.parquet")
+    assert sorted(wanted["target_id"]) == targets["target_id"][targets["preselected"]].tolist()
     hours = pd.read_csv(run / "given/spectra.csv", sep="|")["hours"]
     assert targets["target_ra"].to_numpy() == pytest.approx(15 * hours.to_numpy(), rel=1e-14)
 
@@ -346,7 +348,7 @@ def test_publish_dataset(run: Path, frame: str) -> None:
 
 
 @pytest.mark.parametrize("frame", FRAMES)
-def test_publish_maps(run: Path, frame: str) -> None:
+def test_publish_dataset_as_maps(run: Path, frame: str) -> None:
     for kind, parallax in ENDINGS.items():
         expected = published(run, frame).dropna(subset=f"domega_{kind}")
         path = run / f"results/measured/maps/{frame}_{parallax}.fits"

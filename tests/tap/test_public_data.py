@@ -33,6 +33,7 @@ PUBLIC, V1, K_GIANTS = (
     ROOT / f"config/{name}.yaml" for name in ("lamost_public", "lamost_public_v1", "lamost_k_giants")
 )
 TRACERS = "results/{}/tracers.parquet"
+MEASURED = ("figures/fig4_offsets.pdf", "figures/fig6_maps.png", "dataset/equatorial.ecsv", "results.html")
 
 
 def official_file(targets: pd.DataFrame, ids: pd.Series, path: Path) -> Path:
@@ -131,10 +132,13 @@ def overlay(services: tuple[str, MisbehavingServer], config: Path = PUBLIC) -> d
 
 @pytest.fixture(scope="module")
 def run(survey: Path, services: tuple[str, MisbehavingServer], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the rehearsal: both configs whole, and the public sample once more with the tables at hand."""
+    """The folder of the rehearsal: the public sample whole, the K giants' tables, Figs 4 and 6, Table 1 and results.
+
+    And the tracers of the public sample once more with the tables at hand.
+    """
     folder = tmp_path_factory.mktemp("rehearsal")
     settings = overlay(services)
-    settings["run"] = {"samples": ["lamost_public", "lamost_k_giants"]}
+    settings["run"] = {"samples": ["lamost_public"]}
     settings["datasets"]["lamost_k_giants"] = {"query": {"url": services[0], "table": "vizier.k_giants"}}
     # Beside the rehearsal: the same spectra with the tables at hand.
     names = dict(zip(("gaia", "tmass", "distances"), TABLES, strict=False))
@@ -145,7 +149,7 @@ def run(survey: Path, services: tuple[str, MisbehavingServer], tmp_path_factory:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LAMOST_TOKEN", TOKEN)
         patch.setenv("NO_PROXY", "127.0.0.1")
-        targets = ["all", TRACERS.format("local")]
+        targets = ["all", TRACERS.format("local"), *(f"results/lamost_k_giants/{name}" for name in MEASURED)]
         run_snakemake(folder, configfiles=[PUBLIC, K_GIANTS], config=settings, targets=targets, timeout=2400)
     return folder
 
@@ -198,8 +202,12 @@ def test_the_learned_magnitudes_give_it_as_far_as_so_few_stars_can(run: Path, su
 
 
 def test_figures_and_table_1_are_there(run: Path) -> None:
+    for name in ("fig1_magnitudes", "fig2_training", "fig3_red_clump"):
+        assert (run / f"results/lamost_public/figures/{name}.pdf").stat().st_size > 500
+    clump = pd.read_csv(run / "results/lamost_public/tables/red_clump.csv").iloc[0]
+    assert clump["n"] > 50 and clump["relative_scatter"] < 0.25
     for sample in ("lamost_public", "lamost_k_giants"):
-        for name in ("figures/fig4_offsets.pdf", "figures/fig6_maps.png", "dataset/equatorial.ecsv", "results.html"):
+        for name in MEASURED:
             assert (run / "results" / sample / name).stat().st_size > 500
 
 

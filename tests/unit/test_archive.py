@@ -13,6 +13,7 @@ from gaia_offsets import adql
 from gaia_offsets.archive import (
     PROVIDED,
     ambiguous,
+    asked,
     choose_counterparts,
     chunk_rows,
     merge_chunks,
@@ -173,6 +174,20 @@ def test_chunks_share_out_the_preselected_rows_along_the_sky(chunks: int) -> Non
     order = np.concatenate(rows)
     place = hp.ang2pix(4096, targets["target_ra"][order], targets["target_dec"][order], nest=True, lonlat=True)
     assert (np.diff(place) > 0).all()
+
+
+def test_what_is_asked_for_gives_the_same_chunks_as_all_targets() -> None:
+    rng = np.random.default_rng(2)
+    targets = pd.DataFrame({"target_ra": rng.uniform(0, 360, 60), "target_dec": rng.uniform(-90, 90, 60)})
+    targets["preselected"], targets["target_id"] = np.arange(60) % 3 > 0, np.arange(60)
+    targets.loc[7, "target_ra"] = np.nan
+    targets["teff"] = 5000.0
+    some = asked(targets, by="position")
+    assert some.columns.tolist() == ["target_id", "preselected", "target_ra", "target_dec"] and len(some) == 39
+    for chunk in range(4):
+        whole = targets["target_id"].to_numpy()[chunk_rows(targets, chunk, 4, by="position")]
+        part = some["target_id"].to_numpy()[chunk_rows(some, chunk, 4, by="position")]
+        assert part.tolist() == whole.tolist()
 
 
 def test_chunks_by_identifier_follow_it() -> None:

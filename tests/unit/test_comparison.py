@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from compare_magnitudes import magnitude_differences, magnitude_fits, magnitude_histogram
-from compare_red_clump import red_clump_pairs, red_clump_summary, red_clump_trend, symmetric_parallax
+from compare_red_clump import clump_of_sample, red_clump_pairs, red_clump_summary, red_clump_trend, symmetric_parallax
 from compare_samples import from_literature
 from compare_training import training_groups, training_histograms, training_summary
 from unit.shared import GAUSSIAN, refused
@@ -106,6 +106,15 @@ def test_red_clump_pairs_allow_for_proper_motion():
     assert pairs["difference"].to_numpy() == pytest.approx([0.0, -100.0])
     assert pairs["separation"].max() < 0.01
     assert len(red_clump_pairs(stars, clump.iloc[:0], **how)) == 0
+
+
+def test_stars_of_another_sample_stand_for_a_red_clump_catalogue():
+    stars = pd.DataFrame({"source_id": [1, 2], "ra": [10.0, 20.0], "dec": 0.0, "pmra": [0.0, 9000.0], "pmdec": 0.0})
+    other = stars.assign(reference_parallax=[0.5, np.nan])[::-1]
+    how = {"release_epoch": 2016.0, "epoch": 2016.0, "radius_arcsec": 3.0}
+    pairs = red_clump_pairs(stars.assign(reference_parallax=0.51), clump_of_sample(other), **how)
+    assert pairs["source_id"].tolist() == [1]  # the second has no distance
+    assert pairs["difference"].to_numpy() == pytest.approx([10.0])
 
 
 def tilted_pairs() -> pd.DataFrame:

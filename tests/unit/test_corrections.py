@@ -144,6 +144,17 @@ def test_unknown_names_missing_columns_and_bad_coefficients_are_refused(tmp_path
         path.write_text("g_mag,q00_uas\n" + rows)
         with refused("g_mag should increase"):
             zero_point(stars, "mine", corrections)
+    for rows, words in (
+        ("10,a\n11,b\n", "q00_uas should hold numbers"),
+        ("10,1\n11,2,3\n", "line 3: 3 value"),
+        ("10,1\n11\n", "line 3: 1 value"),
+    ):
+        path.write_text("g_mag,q00_uas\n" + rows)
+        with refused(words):
+            zero_point(stars, "mine", corrections)
+    path.write_text("g_mag,q00_uas,q00_uas\n10,1,2\n")
+    with refused("q00_uas"):
+        zero_point(stars, "mine", corrections)
 
 
 # ---------------------------------------------------------------- tracers

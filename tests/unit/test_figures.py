@@ -10,20 +10,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from draw_corrections import draw_corrections
-from draw_counts import draw_counts
 from draw_cutflow import draw_cutflow
 from draw_dependence import draw_dependence
 from draw_magnitudes import draw_magnitudes
-from draw_maps import draw_maps
-from draw_offsets import draw_offsets
+from draw_maps import draw_counts, draw_maps
+from draw_offsets import draw_offsets, draw_scale, draw_trends
 from draw_red_clump import draw_red_clump
 from draw_sample_scales import draw_sample_scales
 from draw_sample_trends import draw_sample_trends
 from draw_samples import draw_samples
-from draw_scale import draw_scale
 from draw_smooth import draw_smooth
 from draw_training import draw_training
-from draw_trends import draw_trends
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text

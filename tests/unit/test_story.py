@@ -69,7 +69,7 @@ def test_a_stage_is_told_once_for_each_sample(told):
     giants = {"sample": "giants"}
     for jobid, rule, wildcards, line in (
         (5, "simulate", {"survey": "toy"}, "[  1 of 109] toy: simulating"),
-        (1, "measure_map", giants | {"frame": "galactic"}, "[  2 of 109] giants: measuring"),
+        (1, "measure_map", giants, "[  2 of 109] giants: measuring"),
         (2, "measure_global", giants, None),
         (3, "measure_global", {"sample": "dwarfs"}, "[  4 of 109] dwarfs: measuring"),
         (4, "compare_samples", {}, "[  5 of 109] all samples: comparing"),
@@ -154,24 +154,24 @@ def test_long_messages_are_cut(tmp_path):
 @pytest.mark.parametrize(
     ("log", "more", "expected"),
     [
-        (None, {}, "FAILED measure_map (giants, galactic): the job left no log"),
+        (None, {}, "FAILED query_archive (giants, 3): the job left no log"),
         ("", {}, "log is empty\n"),
         ("", {"message": "SLURM status: OUT_OF_MEMORY"}, "OUT_OF_MEMORY"),
         ("12 rows\n", {"message": "SLURM status: TIMEOUT"}, "SLURM status: TIMEOUT"),
         ("ERROR: a: 1\n", {"message": "SLURM status: FAILED"}, "a: 1"),
         ("12 rows\n", {"page": "died with <Signals.SIGKILL: 9>."}, "killed by SIGKILL, perhaps"),
         ("12 rows\n", {"page": "non-zero exit status 137."}, "killed by SIGKILL, perhaps"),
-        ("ERROR: a: 1\nb: 2\n", {}, " (giants, galactic):\na: 1\nb: 2\n"),
+        ("ERROR: a: 1\nb: 2\n", {}, " (giants, 3):\na: 1\nb: 2\n"),
         ("datasets.x: " + "long " * 40, {}, "\ndatasets.x: long"),
     ],
 )
 def test_a_failure_is_one_line_and_its_log(log, more, expected, told, tmp_path):
     begin(told)
-    job(told, 1, "measure_map", sample="giants", frame="galactic")
+    job(told, 1, "query_archive", sample="giants", chunk="3")
     if log is not None:
         (tmp_path / "a.log").write_text(log)
-    text = failed(told, 1, "measure_map", tmp_path / "a.log", **more)
-    assert expected in text and text.startswith("FAILED measure_map (giants, galactic)")
+    text = failed(told, 1, "query_archive", tmp_path / "a.log", **more)
+    assert expected in text and text.startswith("FAILED query_archive (giants, 3)")
     assert "has no log" in failed(told, 1, "all")
 
 

@@ -15,8 +15,7 @@ from snakemake_run import ROOT, TOY
 
 from gaia_offsets import config as checks
 
-FIGURES = {"draw_offsets", "draw_trends", "draw_maps", "draw_counts", "draw_cutflow"}
-FIGURES |= {"draw_smooth", "draw_dependence", "draw_scale", "draw_corrections"}
+FIGURES = {"draw_offsets", "draw_maps", "draw_cutflow", "draw_smooth", "draw_dependence", "draw_corrections"}
 FIGURES_1_TO_3 = {"draw_magnitudes", "draw_training", "draw_red_clump"}
 OVERVIEW = {"draw_samples", "draw_sample_trends", "draw_sample_scales"}
 PAGES = {"draw_budget", "draw_claims", "draw_explorer", "draw_learned", "tell_results"}
@@ -112,7 +111,7 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("measure.gaussian.beta", 0.5, GAUSSIAN | {"publish_dataset"}),
     ("measure.gaussian.histogram_bins", 12, GAUSSIAN | {"publish_dataset"}),
     ("measure.histogram_width_uas", 20, {"measure_global"}),
-    ("measure.trends.min_stars", 50, {"measure_trends", "draw_trends", "compare_red_clump", "draw_red_clump"}),
+    ("measure.trends.min_stars", 50, {"measure_trends", "draw_offsets", "compare_red_clump", "draw_red_clump"}),
     ("measure.trends.join", 4, set()),  # the sample insists on its own
     ("measure.trends.edges.*", FLAT, {"measure_trends"}),
     ("measure.map.nside", 8, set()),

@@ -14,8 +14,8 @@ from snakemake_run import ROOT
 from gaia_offsets import fingerprint
 
 MEASURE = {"measure_global", "measure_trends", "measure_map"}
-DRAW = {"draw_offsets", "draw_trends", "draw_maps", "draw_counts"}
-PUBLISH = {"publish_dataset", "publish_maps", "describe_pixels", "write_readme"}
+DRAW = {"draw_offsets", "draw_maps"}
+PUBLISH = {"publish_dataset", "describe_pixels", "write_readme"}
 BEFORE = {"simulate", "crossmatch_tables", "select_stars", "correct_parallaxes"}
 # Their inputs, or those of what they read, are files of config/, whose path is another one in a copy.
 TIED = {"check_claims", "draw_claims", "compare_samples", "draw_samples", "tell_results", "draw_explorer"}
@@ -154,11 +154,11 @@ EDITS: dict[str, tuple[str, set[str], set[str]]] = {
     "comments everywhere": ("", set(), set()),
     "estimators": ("gaia_offsets/estimators.py", MEASURE | DRAW | PUBLISH, BEFORE | {"draw_cutflow"}),
     "figures, no number": ("gaia_offsets/style.py", DRAW | {"draw_cutflow"}, BEFORE | MEASURE | PUBLISH),
-    "one figure": ("draw_trends.py", {"draw_trends"}, BEFORE | MEASURE | PUBLISH | DRAW - {"draw_trends"}),
+    "one figure": ("draw_smooth.py", {"draw_smooth"}, BEFORE | MEASURE | PUBLISH | DRAW),
     "a script": (
         "measure_trends.py",
-        {"measure_trends", "draw_trends"},
-        BEFORE | {"measure_global", "measure_map", "draw_maps", "draw_offsets"},
+        {"measure_trends", "draw_offsets"},
+        BEFORE | {"measure_global", "measure_map", "draw_maps", "smooth_map", "measure_errors", "compute_budget"},
     ),
 }
 

@@ -80,7 +80,7 @@ def test_a_thin_sample_gets_pixels_and_bins_that_it_fills_or_is_told_which_key_t
     warnings = [line for line in printed.splitlines() if line.startswith("WARNING")]
     assert warnings and all(line.startswith("WARNING simulated_giants:") for line in warnings)
     assert "Table 1 is empty" in warnings[-1] and "map.nside" in warnings[-1]
-    assert "Table 1 is empty" in (tmp_path / "logs/measure_map/simulated_giants.equatorial.log").read_text()
+    assert "Table 1 is empty" in (tmp_path / "logs/measure_map/simulated_giants.log").read_text()
 
 
 # ---------------------------------------------------------------- real stars

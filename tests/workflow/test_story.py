@@ -74,6 +74,8 @@ def test_a_failure_is_told_once_without_the_page_around_it(tmp_path: Path) -> No
     for word in ("Traceback", "TableError", "RuleException", "Exiting because", "At least one job"):
         assert word not in printed
     end = printed[printed.index("Failed: ") :].splitlines()
+    total = re.search(r"^(\d+) jobs for", printed, re.MULTILINE)[1]
+    assert re.fullmatch(rf"Failed: [01] of {total} jobs finished\.", end[0])  # the survey may have been made meanwhile
     assert end[1] == "Start the same command again; finished work is kept."
     log = Path(end[2].removeprefix("Snakemake's full log: ")).read_text()
     assert len(end) == 3 and "Traceback" not in log and message in log

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import healpy
@@ -11,6 +14,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from astropy.io import fits
 from astropy.table import Table
 from matplotlib.image import imread
 from parsed_workflow import plan
@@ -192,6 +196,32 @@ def test_the_map_before_and_after_correction_differ_by_the_zero_point(toy: Path)
     # The zero point varies by some 8 uas from star to star, which moves the weights of the fit.
     assert difference == pytest.approx(zero_point.loc[seen].to_numpy(), abs=5)
     assert np.mean(difference - zero_point.loc[seen].to_numpy()) == pytest.approx(0, abs=0.7)
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+def test_aladin_reads_the_maps(toy: Path, frame: str, tmp_path: Path) -> None:
+    """Its own reader of HEALPix turns a map into a HiPS, whose tiles must hold the values of their pixels."""
+    if shutil.which("aladin") is None:
+        if os.environ.get("GAIA_OFFSETS_REQUIRE_TAP") == "1":
+            pytest.fail("aladin is not on the PATH, and GAIA_OFFSETS_REQUIRE_TAP=1 asks for Debian's packages")
+        pytest.skip("aladin is not on the PATH")
+    path = toy / SAMPLE / f"maps/{frame}_corrected.fits"
+    words = ["-hipsgen", f"in={path}", f"out={tmp_path / 'hips'}", "id=AUX/P/toy", "MAPTILES"]
+    headless = {**os.environ, "JAVA_TOOL_OPTIONS": "-Djava.awt.headless=true"}
+    done = subprocess.run(["aladin", *words], env=headless, capture_output=True, text=True, timeout=120, check=False)
+    said = done.stdout + done.stderr
+    table = Table.read(path)
+    nside = table.meta["NSIDE"]
+    assert f"HEALPix FITS map  PARTIAL nside={nside} ordering=NESTED frame={frame}" in said, said
+    deepest = max((tmp_path / "hips").glob("Norder*"), key=lambda folder: int(folder.name.removeprefix("Norder")))
+    inside = (nside >> int(deepest.name.removeprefix("Norder"))) ** 2  # pixels of the map in a tile
+    found = 0
+    for tile in deepest.rglob("Npix*.fits"):
+        values = fits.getdata(tile)
+        mine = np.asarray(table["PIXEL"]) // inside == int(tile.stem.removeprefix("Npix"))
+        assert sorted(values[np.isfinite(values)]) == sorted(table["OFFSET"][mine])
+        found += mine.sum()
+    assert found == len(table) > 50
 
 
 def test_the_numbers_of_the_readme_are_those_of_the_run(toy: Path) -> None:

@@ -8,6 +8,7 @@ rule prepare_targets:
         manifests=manifests("targets"),
     output:
         targets="<resources>/{sample}/archive/targets.parquet",
+        asked="<resources>/{sample}/archive/asked.parquet",
     log:
         "<logs>/prepare_targets/{sample}.log",
     benchmark:
@@ -53,7 +54,7 @@ rule check_release:
 rule probe_identifiers:
     """What release the targets' gaia_source_id is of: the share of a draw that exists and agrees in position, by release."""
     input:
-        targets="<resources>/{sample}/archive/targets.parquet",
+        asked="<resources>/{sample}/archive/asked.parquet",
     output:
         identifiers="<resources>/{sample}/archive/identifiers.json",
     log:
@@ -82,7 +83,7 @@ rule query_archive:
     """Gaia source of each target of one chunk, with 2MASS and geometric distance, joined in the archive."""
     input:
         identifiers=identifiers_file,
-        targets="<resources>/{sample}/archive/targets.parquet",
+        asked="<resources>/{sample}/archive/asked.parquet",
     output:
         chunk="<resources>/{sample}/archive/chunk_{chunk}.parquet",
     log:
@@ -97,7 +98,7 @@ rule query_archive:
     # Patience with the archive is no param: finished chunks stay valid when it changes. A profile limits `archive`.
     resources:
         **PATIENCE,
-        mem_mb=by_input(400, 8),
+        mem_mb=by_input(800, 40),
         runtime=WAITING,
         archive=1,
     params:

@@ -6,10 +6,9 @@ from pathlib import Path
 from gaia_offsets import adql
 from gaia_offsets import releases
 from gaia_offsets.about import describe
-from gaia_offsets.columns import DISTANCES, GAIA, TMASS
+from gaia_offsets.columns import DISTANCES, GAIA, LEARNED, TMASS, magnitude_column
 from gaia_offsets.fingerprint import fingerprint
 from gaia_offsets.secret import split_login
-from gaia_offsets.reference import LEARNED, magnitude_column
 
 try:
     config = checks.resolve(
@@ -90,10 +89,7 @@ wildcard_constraints:
     dataset="|".join(config["datasets"]),
     run=re.escape(RUN),
     survey="|".join(config["surveys"]) or NONE,
-    frame="|".join(FRAMES),
-    parallax="|".join(PARALLAXES),
     grid=r"(_nside\d+)?",
-    map=r"(equatorial|galactic)(_smooth(_nside\d+)?)?",
     file=r"[A-Za-z0-9_.+-]+?(?<!\.manifest\.json)",
 
 
@@ -316,8 +312,17 @@ def learning(wildcards):
 
 
 def red_clump_file(wildcards):
-    """The red clump catalogue of a sample that has one."""
-    return dataset_file(config["samples"][wildcards.sample]["red_clump"]["dataset"])
+    """The red clump catalogue of a sample that has one, or the stars of the sample that stands for it."""
+    block = config["samples"][wildcards.sample]["red_clump"]
+    return f"<resources>/{block['sample']}/stars.parquet" if block.get("sample") else dataset_file(block["dataset"])
+
+
+def red_clump_epoch(wildcards):
+    """Julian year of its positions."""
+    sample = config["samples"][wildcards.sample]
+    if other := sample["red_clump"].get("sample"):
+        return config["releases"][config["samples"][other]["release"]]["epoch"]
+    return sample["crossmatch"].get("epoch", 2000.0)
 
 
 def compared(name, block="comparison"):

@@ -2,18 +2,41 @@
 
 
 rule draw_offsets:
-    """Distributions of the offsets with their Gaussian fits, uas (Fig. 4)."""
+    """Distributions of the offsets with their fits (Fig. 4), mean offset against G, colour and latitude (Fig. 5), zero point [uas] and scale."""
     input:
         histograms="<results>/{sample}/tables/histograms.csv",
         offsets="<results>/{sample}/tables/global_offsets.csv",
+        trends="<results>/{sample}/tables/trends.csv",
+        settings="<results>/{sample}/tables/trends.json",
+        scale="<results>/{sample}/tables/zero_point_scale.csv",
     output:
-        png=report(
-            "<results>/{sample}/figures/fig4_offsets.png",
-            caption="../report/fig4.rst",
-            category="Figures",
-            labels={"sample": "{sample}", "figure": "4: offsets"},
-        ),
-        pdf="<results>/{sample}/figures/fig4_offsets.pdf",
+        offsets=[
+            report(
+                "<results>/{sample}/figures/fig4_offsets.png",
+                caption="../report/fig4.rst",
+                category="Figures",
+                labels={"sample": "{sample}", "figure": "4: offsets"},
+            ),
+            "<results>/{sample}/figures/fig4_offsets.pdf",
+        ],
+        trends=[
+            report(
+                "<results>/{sample}/figures/fig5_trends.png",
+                caption="../report/fig5.rst",
+                category="Figures",
+                labels={"sample": "{sample}", "figure": "5: trends"},
+            ),
+            "<results>/{sample}/figures/fig5_trends.pdf",
+        ],
+        scale=[
+            report(
+                "<results>/{sample}/figures/scale.png",
+                caption="../report/scale.rst",
+                category="Figures",
+                labels={"sample": "{sample}", "figure": "zero point and scale"},
+            ),
+            "<results>/{sample}/figures/scale.pdf",
+        ],
     log:
         "<logs>/draw_offsets/{sample}.log",
     benchmark:
@@ -26,57 +49,29 @@ rule draw_offsets:
     params:
         title=lookup("samples/{sample}/title", within=config),
         simulated=lookup("samples/{sample}/simulated", within=config),
+        min_stars=lookup("samples/{sample}/measure/trends/min_stars", within=config),
         dpi=lookup("figures/dpi", within=config),
         code=digest("draw_offsets.py"),
     script:
         "../scripts/draw_offsets.py"
 
 
-rule draw_trends:
-    """Mean offset, uas, against G, colour and sin(ecliptic latitude) (Fig. 5)."""
-    input:
-        trends="<results>/{sample}/tables/trends.csv",
-        settings="<results>/{sample}/tables/trends.json",
-    output:
-        png=report(
-            "<results>/{sample}/figures/fig5_trends.png",
-            caption="../report/fig5.rst",
-            category="Figures",
-            labels={"sample": "{sample}", "figure": "5: trends"},
-        ),
-        pdf="<results>/{sample}/figures/fig5_trends.pdf",
-    log:
-        "<logs>/draw_trends/{sample}.log",
-    benchmark:
-        "<benchmarks>/draw_trends/{sample}.jsonl"
-    conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=by_input(400, 10),
-        runtime=by_input(5, 0.02),
-    params:
-        title=lookup("samples/{sample}/title", within=config),
-        simulated=lookup("samples/{sample}/simulated", within=config),
-        min_stars=lookup("samples/{sample}/measure/trends/min_stars", within=config),
-        dpi=lookup("figures/dpi", within=config),
-        code=digest("draw_trends.py"),
-    script:
-        "../scripts/draw_trends.py"
-
-
 rule draw_maps:
-    """Maps of the mean offset, uas, raw and corrected, in both frames (Fig. 6)."""
+    """Maps of the mean offset, uas, raw and corrected, in both frames (Fig. 6), and of the number of stars."""
     input:
         equatorial="<results>/{sample}/tables/map_equatorial.csv",
         galactic="<results>/{sample}/tables/map_galactic.csv",
         settings="<results>/{sample}/tables/map_equatorial.json",
     output:
-        png=report(
-            "<results>/{sample}/figures/fig6_maps.png",
-            caption="../report/fig6.rst",
-            category="Figures",
-            labels={"sample": "{sample}", "figure": "6: maps"},
-        ),
+        maps=[
+            report(
+                "<results>/{sample}/figures/fig6_maps.png",
+                caption="../report/fig6.rst",
+                category="Figures",
+                labels={"sample": "{sample}", "figure": "6: maps"},
+            ),
+            "<results>/{sample}/figures/fig6_maps.pdf",
+        ],
         raw=report(
             "<results>/{sample}/figures/fig6_map_raw.png",
             caption="../report/fig6.rst",
@@ -89,7 +84,15 @@ rule draw_maps:
             category="Map before and after correction",
             labels={"sample": "{sample}", "figure": "6", "parallax": "corrected"},
         ),
-        pdf="<results>/{sample}/figures/fig6_maps.pdf",
+        counts=[
+            report(
+                "<results>/{sample}/figures/counts.png",
+                caption="../report/counts.rst",
+                category="Figures",
+                labels={"sample": "{sample}", "figure": "stars by pixel"},
+            ),
+            "<results>/{sample}/figures/counts.pdf",
+        ],
     log:
         "<logs>/draw_maps/{sample}.log",
     benchmark:
@@ -107,38 +110,6 @@ rule draw_maps:
         code=digest("draw_maps.py"),
     script:
         "../scripts/draw_maps.py"
-
-
-rule draw_counts:
-    """Number of 5p stars by sky pixel in both frames."""
-    input:
-        equatorial="<results>/{sample}/tables/map_equatorial.csv",
-        galactic="<results>/{sample}/tables/map_galactic.csv",
-        settings="<results>/{sample}/tables/map_equatorial.json",
-    output:
-        png=report(
-            "<results>/{sample}/figures/counts.png",
-            caption="../report/counts.rst",
-            category="Figures",
-            labels={"sample": "{sample}", "figure": "stars by pixel"},
-        ),
-        pdf="<results>/{sample}/figures/counts.pdf",
-    log:
-        "<logs>/draw_counts/{sample}.log",
-    benchmark:
-        "<benchmarks>/draw_counts/{sample}.jsonl"
-    conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=by_input(400, 10),
-        runtime=by_input(5, 0.02),
-    params:
-        title=lookup("samples/{sample}/title", within=config),
-        simulated=lookup("samples/{sample}/simulated", within=config),
-        dpi=lookup("figures/dpi", within=config),
-        code=digest("draw_counts.py"),
-    script:
-        "../scripts/draw_counts.py"
 
 
 rule draw_cutflow:
@@ -232,36 +203,6 @@ rule draw_dependence:
         code=digest("draw_dependence.py"),
     script:
         "../scripts/draw_dependence.py"
-
-
-rule draw_scale:
-    """Zero point [uas] and distance scale with their ellipses of error, 5p."""
-    input:
-        scale="<results>/{sample}/tables/zero_point_scale.csv",
-    output:
-        png=report(
-            "<results>/{sample}/figures/scale.png",
-            caption="../report/scale.rst",
-            category="Figures",
-            labels={"sample": "{sample}", "figure": "zero point and scale"},
-        ),
-        pdf="<results>/{sample}/figures/scale.pdf",
-    log:
-        "<logs>/draw_scale/{sample}.log",
-    benchmark:
-        "<benchmarks>/draw_scale/{sample}.jsonl"
-    conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=by_input(400, 10),
-        runtime=by_input(5, 0.02),
-    params:
-        title=lookup("samples/{sample}/title", within=config),
-        simulated=lookup("samples/{sample}/simulated", within=config),
-        dpi=lookup("figures/dpi", within=config),
-        code=digest("draw_scale.py"),
-    script:
-        "../scripts/draw_scale.py"
 
 
 rule draw_corrections:

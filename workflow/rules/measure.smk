@@ -24,13 +24,14 @@ rule fit_scatter:
 
 
 rule measure_global:
-    """Global offsets of each solution and parallax, and the histograms of Fig. 4 [uas]."""
+    """Global offsets of each solution and parallax, the histograms of Fig. 4 [uas], and zero point and distance scale together."""
     input:
         tracers="<results>/{sample}/tracers.parquet",
         scatter="<results>/{sample}/tables/scatter.csv",
     output:
         offsets="<results>/{sample}/tables/global_offsets.csv",
         histograms="<results>/{sample}/tables/histograms.csv",
+        scale="<results>/{sample}/tables/zero_point_scale.csv",
     log:
         "<logs>/measure_global/{sample}.log",
     benchmark:
@@ -38,8 +39,8 @@ rule measure_global:
     conda:
         "../../envs/analysis.yaml"
     resources:
-        mem_mb=by_input(400, 10),
-        runtime=by_input(5, 0.02),
+        mem_mb=by_input(400, 12),
+        runtime=by_input(5, 0.1),
     params:
         reference=lookup("samples/{sample}/reference/kind", within=config),
         gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
@@ -76,17 +77,17 @@ rule measure_trends:
 
 
 rule measure_map:
-    """Offsets in the HEALPix pixels of one frame [uas] (Fig. 6, Table 1)."""
+    """Offsets in the HEALPix pixels of both frames [uas] (Fig. 6, Table 1)."""
     input:
         tracers="<results>/{sample}/tracers.parquet",
         scatter="<results>/{sample}/tables/scatter.csv",
     output:
-        offsets="<results>/{sample}/tables/map_{frame}.csv",
-        settings="<results>/{sample}/tables/map_{frame}.json",
+        offsets=collect("<results>/{{sample}}/tables/map_{frame}.csv", frame=FRAMES),
+        settings=collect("<results>/{{sample}}/tables/map_{frame}.json", frame=FRAMES),
     log:
-        "<logs>/measure_map/{sample}.{frame}.log",
+        "<logs>/measure_map/{sample}.log",
     benchmark:
-        "<benchmarks>/measure_map/{sample}.{frame}.jsonl"
+        "<benchmarks>/measure_map/{sample}.jsonl"
     conda:
         "../../envs/analysis.yaml"
     resources:
@@ -105,13 +106,13 @@ rule measure_pixels:
     """Offset of each correction of the sample in each pixel [uas], and mean G of its 5p stars, for the page to explore."""
     input:
         tracers="<results>/{sample}/tracers.parquet",
-        settings="<results>/{sample}/tables/map_{frame}.json",
+        settings="<results>/{sample}/tables/map_equatorial.json",
     output:
-        pixels="<results>/{sample}/tables/pixels_{frame}.csv",
+        pixels=collect("<results>/{{sample}}/tables/pixels_{frame}.csv", frame=FRAMES),
     log:
-        "<logs>/measure_pixels/{sample}.{frame}.log",
+        "<logs>/measure_pixels/{sample}.log",
     benchmark:
-        "<benchmarks>/measure_pixels/{sample}.{frame}.jsonl"
+        "<benchmarks>/measure_pixels/{sample}.jsonl"
     conda:
         "../../envs/analysis.yaml"
     resources:
@@ -123,29 +124,6 @@ rule measure_pixels:
         code=digest("measure_pixels.py"),
     script:
         "../scripts/measure_pixels.py"
-
-
-rule measure_scale:
-    """Zero point [uas] and distance scale together, errors in both variables."""
-    input:
-        tracers="<results>/{sample}/tracers.parquet",
-        scatter="<results>/{sample}/tables/scatter.csv",
-    output:
-        scale="<results>/{sample}/tables/zero_point_scale.csv",
-    log:
-        "<logs>/measure_scale/{sample}.log",
-    benchmark:
-        "<benchmarks>/measure_scale/{sample}.jsonl"
-    conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=by_input(400, 12),
-        runtime=by_input(5, 0.1),
-    params:
-        reference=lookup("samples/{sample}/reference/kind", within=config),
-        code=digest("measure_scale.py"),
-    script:
-        "../scripts/measure_scale.py"
 
 
 rule compare_corrections:

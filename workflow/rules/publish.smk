@@ -2,22 +2,17 @@
 
 
 rule publish_dataset:
-    """Table 1 of one frame in six formats, offsets in uas, and the footprint as a MOC."""
+    """Table 1 of both frames in six formats, offsets in uas, its footprint as a MOC and as HEALPix maps (Fig. 6)."""
     input:
-        offsets="<results>/{sample}/tables/map_{frame}.csv",
-        settings="<results>/{sample}/tables/map_{frame}.json",
+        offsets=collect("<results>/{{sample}}/tables/map_{frame}.csv", frame=FRAMES),
+        settings="<results>/{sample}/tables/map_equatorial.json",
     output:
-        ecsv="<results>/{sample}/dataset/{frame}.ecsv",
-        fits="<results>/{sample}/dataset/{frame}.fits",
-        csv="<results>/{sample}/dataset/{frame}.csv",
-        mrt="<results>/{sample}/dataset/{frame}.mrt",
-        vot="<results>/{sample}/dataset/{frame}.vot",
-        parquet="<results>/{sample}/dataset/{frame}.parquet",
-        moc="<results>/{sample}/dataset/{frame}.moc.fits",
+        collect("<results>/{{sample}}/dataset/{frame}.{kind}", frame=FRAMES, kind=DATASET_KINDS),
+        collect("<results>/{{sample}}/maps/{frame}_{parallax}.fits", frame=FRAMES, parallax=PARALLAXES),
     log:
-        "<logs>/publish_dataset/{sample}.{frame}.log",
+        "<logs>/publish_dataset/{sample}.log",
     benchmark:
-        "<benchmarks>/publish_dataset/{sample}.{frame}.jsonl"
+        "<benchmarks>/publish_dataset/{sample}.jsonl"
     conda:
         "../../envs/analysis.yaml"
     resources:
@@ -31,22 +26,17 @@ rule publish_dataset:
 
 
 rule publish_smooth:
-    """The smooth map of one frame in six formats, columns as in Table 1, and its footprint as a MOC."""
+    """The smooth map of both frames in the same formats as Table 1 and with its columns, offsets in uas."""
     input:
-        smooth="<results>/{sample}/tables/smooth_{frame}{grid}.csv",
+        smooth=collect("<results>/{{sample}}/tables/smooth_{frame}{{grid}}.csv", frame=FRAMES),
         settings="<results>/{sample}/tables/smooth{grid}.json",
     output:
-        ecsv="<results>/{sample}/dataset/{frame}_smooth{grid}.ecsv",
-        fits="<results>/{sample}/dataset/{frame}_smooth{grid}.fits",
-        csv="<results>/{sample}/dataset/{frame}_smooth{grid}.csv",
-        mrt="<results>/{sample}/dataset/{frame}_smooth{grid}.mrt",
-        vot="<results>/{sample}/dataset/{frame}_smooth{grid}.vot",
-        parquet="<results>/{sample}/dataset/{frame}_smooth{grid}.parquet",
-        moc="<results>/{sample}/dataset/{frame}_smooth{grid}.moc.fits",
+        collect("<results>/{{sample}}/dataset/{frame}_smooth{{grid}}.{kind}", frame=FRAMES, kind=DATASET_KINDS),
+        collect("<results>/{{sample}}/maps/{frame}_smooth{{grid}}_{parallax}.fits", frame=FRAMES, parallax=PARALLAXES),
     log:
-        "<logs>/publish_smooth/{sample}.{frame}{grid}.log",
+        "<logs>/publish_smooth/{sample}{grid}.log",
     benchmark:
-        "<benchmarks>/publish_smooth/{sample}.{frame}{grid}.jsonl"
+        "<benchmarks>/publish_smooth/{sample}{grid}.jsonl"
     conda:
         "../../envs/analysis.yaml"
     resources:
@@ -59,42 +49,18 @@ rule publish_smooth:
         "../scripts/publish_smooth.py"
 
 
-rule publish_maps:
-    """HEALPix maps of the offset, its error and N, partial sky, uas, of Table 1 (Fig. 6) or the smooth map."""
-    input:
-        dataset="<results>/{sample}/dataset/{map}.ecsv",
-    output:
-        raw="<results>/{sample}/maps/{map}_raw.fits",
-        corrected="<results>/{sample}/maps/{map}_corrected.fits",
-    log:
-        "<logs>/publish_maps/{sample}.{map}.log",
-    benchmark:
-        "<benchmarks>/publish_maps/{sample}.{map}.jsonl"
-    conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=by_input(400, 10),
-        runtime=by_input(5, 0.02),
-    params:
-        code=digest("publish_maps.py"),
-    script:
-        "../scripts/publish_maps.py"
-
-
 rule describe_pixels:
     """Long version of Table 1: median, sd, bootstrap error, systematic floor, neighbours, stars of each pixel."""
     input:
-        dataset="<results>/{sample}/dataset/{frame}.ecsv",
-        offsets="<results>/{sample}/tables/map_{frame}.csv",
+        dataset=collect("<results>/{{sample}}/dataset/{frame}.ecsv", frame=FRAMES),
+        offsets=collect("<results>/{{sample}}/tables/map_{frame}.csv", frame=FRAMES),
         tracers="<results>/{sample}/tracers.parquet",
     output:
-        ecsv="<results>/{sample}/dataset/{frame}_extended.ecsv",
-        fits="<results>/{sample}/dataset/{frame}_extended.fits",
-        parquet="<results>/{sample}/dataset/{frame}_extended.parquet",
+        collect("<results>/{{sample}}/dataset/{frame}_extended.{kind}", frame=FRAMES, kind=EXTENDED_KINDS),
     log:
-        "<logs>/describe_pixels/{sample}.{frame}.log",
+        "<logs>/describe_pixels/{sample}.log",
     benchmark:
-        "<benchmarks>/describe_pixels/{sample}.{frame}.jsonl"
+        "<benchmarks>/describe_pixels/{sample}.jsonl"
     conda:
         "../../envs/analysis.yaml"
     resources:

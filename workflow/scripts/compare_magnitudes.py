@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.columns import magnitude_column
 from gaia_offsets.comparison import column, observed_stars, read_observed
 from gaia_offsets.estimators import group_statistics
 from gaia_offsets.faults import open_log
-from gaia_offsets.reference import extinction_ks, magnitude_column, reference_columns
+from gaia_offsets.reference import extinction_ks, reference_columns
 from gaia_offsets.tables import write_table
 
 WIDTH = 0.02  # mag, bins of Fig. 1

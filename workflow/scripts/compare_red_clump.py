@@ -14,6 +14,11 @@ from gaia_offsets.rawfile import check_raw
 from gaia_offsets.tables import read_table, write_table
 
 
+def clump_of_sample(stars: pd.DataFrame) -> pd.DataFrame:
+    """The stars of a sample as a red clump catalogue: ra, dec [deg] and distance [kpc] by their reference parallax."""
+    return stars[["ra", "dec"]].assign(distance=1.0 / column(stars, "reference_parallax", "Fig. 3"))
+
+
 def red_clump_pairs(
     stars: pd.DataFrame, red_clump: pd.DataFrame, *, release_epoch: float, epoch: float, radius_arcsec: float
 ) -> pd.DataFrame:
@@ -93,7 +98,10 @@ if __name__ == "__main__":
     for line in check_raw(snakemake.input.manifests, snakemake.params.raw):
         print(line, file=sys.stderr)
     stars = pd.read_parquet(snakemake.input.stars)
-    clump = read_table(snakemake.input.red_clump, snakemake.params.columns, required=("ra", "dec", "distance"))
+    if snakemake.params.from_sample:
+        clump = clump_of_sample(pd.read_parquet(snakemake.input.red_clump))
+    else:
+        clump = read_table(snakemake.input.red_clump, snakemake.params.columns, required=("ra", "dec", "distance"))
     pairs = red_clump_pairs(
         stars,
         clump,

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.columns import LEARNED
 from gaia_offsets.comparison import column, observed_stars, read_observed
 from gaia_offsets.faults import open_log
-from gaia_offsets.reference import LEARNED
 from gaia_offsets.tables import write_table
 
 OWN = {"mks": "mks", "bp_rp": "bp_rp", "ebv": "ebv", "parallax": "parallax"}  # columns of the figure: the table's

@@ -1,6 +1,7 @@
 """The long version of Table 1: more statistics, errors of other kinds and the stars of each pixel."""
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,6 @@ from gaia_offsets.healpix import hp
 from gaia_offsets.published import ENDINGS, EXTENDED
 from gaia_offsets.segments import Segments
 from gaia_offsets.sky import FRAMES, pixel_index
-
-FORMATS = ("ecsv", "fits", "parquet")
 
 
 def describe_pixels(
@@ -110,22 +109,25 @@ def neighbour_consistency(
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
-    _, meta = read_dataset(snakemake.input.dataset)
-    table = describe_pixels(
-        pd.read_parquet(snakemake.input.tracers),
-        pd.read_csv(snakemake.input.offsets),
-        frame=snakemake.wildcards.frame,
-        nside=meta["nside"],
-        ordering=meta["ordering"],
-        more_than=meta["more_than"],
-        gaussian=snakemake.params.gaussian,
-        systematic_uas=meta["systematic_uas"],
-        **snakemake.params.bootstrap,
-    )
-    for form in FORMATS:
-        write_dataset(table, snakemake.output[form], EXTENDED, meta)
-    print(f"{len(table)} pixels, {snakemake.params.bootstrap['replicates']} bootstrap replicates", file=sys.stderr)
-    for kind in ENDINGS.values():
-        ratio = (table[f"e_boot_{kind}"] / table[f"e_domega_{kind}"]).median()
-        scatter = table[f"z_{kind}"].std()
-        print(f"{kind}: bootstrap over stated error {ratio:.3f}, scatter of z {scatter:.2f}", file=sys.stderr)
+    tracers = pd.read_parquet(snakemake.input.tracers)
+    for frame, dataset, offsets in zip(FRAMES, snakemake.input.dataset, snakemake.input.offsets, strict=True):
+        _, meta = read_dataset(dataset)
+        table = describe_pixels(
+            tracers,
+            pd.read_csv(offsets),
+            frame=frame,
+            nside=meta["nside"],
+            ordering=meta["ordering"],
+            more_than=meta["more_than"],
+            gaussian=snakemake.params.gaussian,
+            systematic_uas=meta["systematic_uas"],
+            **snakemake.params.bootstrap,
+        )
+        for path in snakemake.output:
+            if Path(path).name.startswith(frame):
+                write_dataset(table, path, EXTENDED, meta)
+        print(f"{frame}: {len(table)} pixels, {snakemake.params.bootstrap['replicates']} replicates", file=sys.stderr)
+        for kind in ENDINGS.values():
+            ratio = (table[f"e_boot_{kind}"] / table[f"e_domega_{kind}"]).median()
+            scatter = table[f"z_{kind}"].std()
+            print(f"{kind}: bootstrap over stated error {ratio:.3f}, scatter of z {scatter:.2f}", file=sys.stderr)

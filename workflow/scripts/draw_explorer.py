@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import healpy as hp
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -21,7 +20,8 @@ from bokeh.settings import settings
 
 from gaia_offsets import pages, style
 from gaia_offsets.faults import open_log
-from gaia_offsets.skymap import FRAMES, NO_DATA, Mollweide, choose_projection
+from gaia_offsets.healpix import boundaries, hp
+from gaia_offsets.skymap import FRAMES, NO_DATA, POLES, Mollweide, choose_projection, great_circle
 
 MU = "\N{MICRO SIGN}as"
 TRENDS = {
@@ -47,7 +47,7 @@ def sky_layers(pixels: pd.DataFrame, smooth: pd.DataFrame, frame: str, grids: Ma
     }
     index = {kind: np.unique(table["hindex"].to_numpy(dtype=np.int64)) for kind, table in wide.items()}
     centres = {kind: _centre(index[kind], grids[kind]) for kind in wide}
-    _, letter, preferred, _ = FRAMES[frame]
+    _, preferred, _ = FRAMES[frame]
     projection = choose_projection(*map(np.concatenate, zip(*centres.values(), strict=True)), preferred=preferred)
     maps = {}
     for kind, table in wide.items():
@@ -75,7 +75,7 @@ def sky_layers(pixels: pd.DataFrame, smooth: pd.DataFrame, frame: str, grids: Ma
                 for rows in [part.set_index("hindex").reindex(index[kind])]
             },
         }
-    return {"maps": maps, "limits": [round(x, 6) for x in projection.limits], **graticule(projection, letter)}
+    return {"maps": maps, "limits": [round(x, 6) for x in projection.limits], **graticule(projection, frame)}
 
 
 def _centre(index: np.ndarray, grid: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
@@ -97,7 +97,7 @@ def corners(index: np.ndarray, grid: Mapping[str, Any], projection: Any) -> dict
     each = 4 * step
     if len(index) == 0:
         return {"each": each, "x": "", "y": ""}
-    vectors = hp.boundaries(grid["nside"], index, step=step, nest=grid["ordering"] == "nested")  # (N, 3, each)
+    vectors = boundaries(grid["nside"], index, step=step, nest=grid["ordering"] == "nested")  # (N, 3, each)
     longitude, latitude = hp.vec2ang(vectors.transpose(0, 2, 1).reshape(-1, 3), lonlat=True)
     if isinstance(projection, Mollweide):
         centre = np.repeat(_centre(index, grid)[0], each)
@@ -111,7 +111,7 @@ def corners(index: np.ndarray, grid: Mapping[str, Any], projection: Any) -> dict
     return {"each": each, "x": packed(np.round(scaled[0]), "<u2"), "y": packed(np.round(scaled[1]), "<u2")}
 
 
-def graticule(projection: Any, letter: str) -> dict[str, Any]:
+def graticule(projection: Any, frame: str) -> dict[str, Any]:
     """Lines of the sky in the plane: `grid` every 30 (whole sky) or 5 deg, `planes` (Galactic, ecliptic), labels."""
     whole = isinstance(projection, Mollweide)
     x0, x1, y0, y1 = projection.limits
@@ -121,8 +121,7 @@ def graticule(projection: Any, letter: str) -> dict[str, Any]:
     parallels = np.arange(-90.0 + step, 90.0, step)
     paths = [(np.full_like(latitude, value), latitude) for value in meridians]
     paths += [(longitude, np.full_like(longitude, value)) for value in parallels]
-    along = np.linspace(0.0, 360.0, 721)
-    planes = [hp.Rotator(coord=[other, letter])(along, np.zeros_like(along), lonlat=True) for other in ("G", "E")]
+    planes = [great_circle(*pole) for pole in POLES[frame].values()]
     labels: dict[str, list[Any]] = {"x": [], "y": [], "text": []}
     # Longitudes stand on the parallel in the middle, latitudes on the meridian at the left.
     _, middle = projection.inverse(np.zeros(1), np.zeros(1)) if not whole else (0.0, np.zeros(1))

@@ -1,14 +1,15 @@
-"""Fig. 6: maps of the mean offset, together and one figure for each parallax."""
+"""Fig. 6: maps of the mean offset, together and one figure for each parallax; and maps of the number of stars."""
 
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.colors import Normalize
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
 from gaia_offsets import style
@@ -46,15 +47,39 @@ def draw_maps(
     return figure
 
 
+@style.styled
+def draw_counts(maps: Mapping[str, pd.DataFrame], made: Mapping[str, Any], *, title: str) -> Figure:
+    """Number of 5p stars by sky pixel in each frame (pixels with 2 stars or more), on a logarithmic scale.
+
+    `maps` has map_{frame}.csv by frame; `made` is map_equatorial.json. A line on the colour bar marks its more_than:
+    the published map has the pixels above it.
+    """
+    figure, axes, skies = sky_panels(maps, made, title=title, rows=1)
+    counts = [style.rows(table, solution="5p", parallax="raw") for table in maps.values()]
+    limit = made["more_than"]
+    most = max(table["n"].to_numpy(dtype=float).max(initial=10.0) for table in counts)
+    scale = {"norm": LogNorm(1, max(most, 1.5 * limit)), "cmap": "viridis"}
+    for ax, sky, table in zip(axes[0], skies, counts, strict=True):
+        sky.draw(ax, table["hindex"], table["n"], scale)
+        ax.set_title(f"{sky.name}: {(table['n'] > limit).sum():,} of {len(table):,} pixels above {limit}")
+        if len(table) == 0:
+            sky_note(ax, "no 5p stars")
+    text = f"5p stars in a pixel, {resolution(made)}; published above the mark at {limit}"
+    bar = colour_bar(figure, axes, scale, format=style.THOUSANDS, label=text)
+    bar.ax.axvline(limit, color="white", linewidth=2.4)
+    bar.ax.axvline(limit, color="black", linewidth=1.0)
+    return figure
+
+
 if __name__ == "__main__":
     open_log(snakemake.log[0])
     maps = {frame: pd.read_csv(snakemake.input[frame]) for frame in ("equatorial", "galactic")}
     made = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
-    looks = {"title": snakemake.params.title, "colour_range": snakemake.params.colour_range}
-    figure = draw_maps(maps, made, **looks)
-    style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)
+    title, dpi = snakemake.params.title, snakemake.params.dpi
+    drawn = partial(draw_maps, maps, made, title=title, colour_range=snakemake.params.colour_range)
+    style.save_figure(drawn(), *snakemake.output.maps, dpi=dpi)
     for parallax in style.PARALLAXES:
-        figure = draw_maps(maps, made, **looks, parallaxes=[parallax])
-        style.save_figure(figure, snakemake.output[parallax], dpi=snakemake.params.dpi)
+        style.save_figure(drawn(parallaxes=[parallax]), snakemake.output[parallax], dpi=dpi)
+    style.save_figure(draw_counts(maps, made, title=title), *snakemake.output.counts, dpi=dpi)
     for frame, table in maps.items():
         print(f"{frame}: {table['hindex'].nunique()} pixels", file=sys.stderr)

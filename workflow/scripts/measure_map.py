@@ -1,4 +1,4 @@
-"""Offsets in the HEALPix pixels of one frame (Fig. 6, Table 1)."""
+"""Offsets in the HEALPix pixels of both frames (Fig. 6, Table 1)."""
 
 import json
 import sys
@@ -49,15 +49,14 @@ if __name__ == "__main__":
     open_log(snakemake.log[0])
     tracers = pd.read_parquet(snakemake.input.tracers)
     scatter = Scatter(snakemake.params.reference, pd.read_csv(snakemake.input.scatter))
-    table, made = measure_map(
-        tracers, scatter, snakemake.wildcards.frame, snakemake.params.map, snakemake.params.gaussian
-    )
-    print(f"{len(table)} rows for {table['hindex'].nunique()} pixels with two stars or more", file=sys.stderr)
-    print(
-        "nside {nside}, chosen by the {chosen_by}: {published} pixels above {more_than} stars".format(**made),
-        file=sys.stderr,
-    )
-    if made["warning"]:
-        print(f"WARNING: {made['warning']}", file=sys.stderr)
-    write_table(table, snakemake.output.offsets)
-    Path(snakemake.output.settings).write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
+    for frame, offsets, settings in zip(FRAMES, snakemake.output.offsets, snakemake.output.settings, strict=True):
+        table, made = measure_map(tracers, scatter, frame, snakemake.params.map, snakemake.params.gaussian)
+        print(f"{frame}: {len(table)} rows, {table['hindex'].nunique()} pixels with two stars or more", file=sys.stderr)
+        print(
+            "nside {nside}, chosen by the {chosen_by}: {published} pixels above {more_than} stars".format(**made),
+            file=sys.stderr,
+        )
+        if made["warning"]:
+            print(f"WARNING: {made['warning']}", file=sys.stderr)
+        write_table(table, offsets)
+        Path(settings).write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")

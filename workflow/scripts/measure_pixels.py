@@ -1,4 +1,4 @@
-"""The offset of each correction of a sample in each pixel of one frame, and the mean G of its stars."""
+"""The offset of each correction of a sample in each pixel of both frames, and the mean G of its stars."""
 
 import json
 import sys
@@ -23,7 +23,7 @@ def measure_pixels(
 ) -> pd.DataFrame:
     """pixels_{frame}.csv [uas, mag]: a row each parallax (raw, corrected or a further correction) and pixel.
 
-    Pixels with more than `more_than` 5p stars of known offset; `made` is map_{frame}.json. For raw and corrected the
+    Pixels with more than `more_than` 5p stars of known offset; `made` is map_equatorial.json. For raw and corrected the
     numbers are those of map_{frame}.csv.
     """
     stars = tracers[tracers["solution"] == "5p"]
@@ -46,13 +46,10 @@ def measure_pixels(
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
-    table = measure_pixels(
-        pd.read_parquet(snakemake.input.tracers),
-        snakemake.wildcards.frame,
-        json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8")),
-        snakemake.params.gaussian,
-        list(snakemake.params.corrections),
-    )
-    for parallax, rows in table.groupby("parallax"):
-        print(f"{parallax}: {len(rows)} pixels", file=sys.stderr)
-    write_table(table, snakemake.output.pixels)
+    tracers = pd.read_parquet(snakemake.input.tracers)
+    made = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
+    for frame, path in zip(FRAMES, snakemake.output.pixels, strict=True):
+        table = measure_pixels(tracers, frame, made, snakemake.params.gaussian, list(snakemake.params.corrections))
+        for parallax, rows in table.groupby("parallax"):
+            print(f"{frame}, {parallax}: {len(rows)} pixels", file=sys.stderr)
+        write_table(table, path)

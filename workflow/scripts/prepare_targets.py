@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.archive import key_columns, preselect
+from gaia_offsets.archive import asked, key_columns, preselect
 from gaia_offsets.columns import GAIA
 from gaia_offsets.faults import open_log
 from gaia_offsets.rawfile import check_raw
 from gaia_offsets.tables import read_table, write_table
+
+CHUNK = 100_000  # targets that one query takes without trouble
 
 
 def prepare_targets(
@@ -34,4 +36,7 @@ if __name__ == "__main__":
         radius_arcsec=snakemake.params.radius_arcsec,
     )
     print(*counts, sep="\n", file=sys.stderr)
+    wanted = asked(prepared, by=snakemake.params.by)
+    print(f"{len(wanted)} to ask for; archive.chunks: {-(-len(wanted) // CHUNK) or 1} is plenty", file=sys.stderr)
     write_table(prepared, snakemake.output.targets)
+    write_table(wanted, snakemake.output.asked)

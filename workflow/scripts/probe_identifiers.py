@@ -77,7 +77,7 @@ if __name__ == "__main__":
     open_log(snakemake.log[0])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a cancelled run deletes its job in the archive
     result = probe_identifiers(
-        archive.read_whole(snakemake.input.targets),
+        archive.read_whole(snakemake.input.asked),
         archive.service(snakemake.params.url, snakemake.resources),
         release=snakemake.params.release,
         epoch=snakemake.params.epoch,

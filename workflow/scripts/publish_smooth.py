@@ -1,4 +1,4 @@
-"""The smooth map of one frame in every format, with the columns of Table 1."""
+"""The smooth map of both frames in every format, with the columns of Table 1."""
 
 import json
 import sys
@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from gaia_offsets.dataset import FORMATS, at_centres, rounded, write_dataset
+from gaia_offsets.dataset import at_centres, rounded
 from gaia_offsets.faults import open_log
-from gaia_offsets.footprint import map_meta, write_footprint
+from gaia_offsets.footprint import map_meta, publish
 from gaia_offsets.published import ENDINGS, SMOOTH
+from gaia_offsets.sky import FRAMES
 
 
 def smooth_table(smooth: pd.DataFrame, *, frame: str, nside: int, ordering: str) -> pd.DataFrame:
@@ -27,12 +28,11 @@ def smooth_table(smooth: pd.DataFrame, *, frame: str, nside: int, ordering: str)
 if __name__ == "__main__":
     open_log(snakemake.log[0])
     made = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
-    frame, grid = snakemake.wildcards.frame, {key: made[key] for key in ("nside", "ordering")}
-    table = smooth_table(pd.read_csv(snakemake.input.smooth), frame=frame, **grid)
-    facts = snakemake.params.facts
-    # Every pixel has more stars than this: there are pixels without any.
-    meta = map_meta(facts | {"title": f"{facts['title']}, smooth map"}, frame, grid | {"more_than": -1})
-    for form in FORMATS:
-        write_dataset(table, snakemake.output[form], SMOOTH, meta)
-    write_footprint(table["hindex"].to_numpy(), snakemake.output.moc, meta)
-    print(f"{len(table)} pixels, {int((table['n'] == 0).sum())} of them without stars", file=sys.stderr)
+    grid, facts = {key: made[key] for key in ("nside", "ordering")}, snakemake.params.facts
+    for frame, smooth in zip(FRAMES, snakemake.input.smooth, strict=True):
+        table = smooth_table(pd.read_csv(smooth), frame=frame, **grid)
+        # Every pixel has more stars than this: there are pixels without any.
+        meta = map_meta(facts | {"title": f"{facts['title']}, smooth map"}, frame, grid | {"more_than": -1})
+        publish(table, SMOOTH, meta, snakemake.output)
+        without = int((table["n"] == 0).sum())
+        print(f"{frame}: {len(table)} pixels, {without} of them without stars", file=sys.stderr)

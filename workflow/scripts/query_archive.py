@@ -91,7 +91,7 @@ if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a cancelled run deletes its job in the archive
     started = time.monotonic()
     answer = query_archive(
-        archive.read_whole(snakemake.input.targets),
+        archive.read_whole(snakemake.input.asked),
         archive.service(snakemake.params.url, snakemake.resources),
         chunk=int(snakemake.wildcards.chunk),
         chunks=snakemake.params.chunks,

@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from gaia_offsets.columns import DISTANCES, GAIA, TMASS
 from gaia_offsets.faults import Fault
 from gaia_offsets.releases import ASTROMETRY, TABLES
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _ALIAS = {
     "gaia_source": "g",

@@ -113,6 +113,12 @@ def chunk_rows(targets: pd.DataFrame, chunk: int, chunks: int, *, by: str) -> np
     return rows[len(rows) * chunk // chunks : len(rows) * (chunk + 1) // chunks]
 
 
+def asked(targets: pd.DataFrame, *, by: str) -> pd.DataFrame:
+    """The preselected targets with a key, in the order of the chunks, with the columns alone that a query needs."""
+    own = ("gaia_source_id",) if by == "identifier" else ()
+    return targets.iloc[chunk_rows(targets, 0, 1, by=by)][["target_id", "preselected", *key_columns(by), *own]]
+
+
 def choose_counterparts(
     candidates: pd.DataFrame,
     targets: pd.DataFrame,

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+LEARNED = "learned_magnitude"  # the kind of a reference, and the column that the rule learn_magnitudes makes
 
 
 @dataclass(frozen=True)
@@ -135,3 +138,8 @@ TRACERS: tuple[str, ...] = (
     "offset_raw",
     "offset_corrected",
 )
+
+
+def magnitude_column(spec: dict[str, Any]) -> str | float:
+    """Where the absolute magnitude of a reference stands: a column, or a constant [mag]."""
+    return LEARNED if spec["kind"] == LEARNED else spec["absolute_magnitude"]

@@ -638,7 +638,7 @@ def table_blocks(sample: Config) -> dict[str, Config]:
         del blocks["crossmatch.gaia"]  # its sources are those of a catalogue, not of a dataset
     blocks["reference.group"] = sample["reference"].get("group")
     blocks["red_clump"] = sample.get("red_clump")
-    return {path: block for path, block in blocks.items() if block}
+    return {path: block for path, block in blocks.items() if block and (path != "red_clump" or block.get("dataset"))}
 
 
 def table_faults(config: Config, shipped: Mapping[str, str | Path]) -> Iterator[str]:
@@ -709,6 +709,8 @@ def _sample_faults(path: str, sample: Config, config: Config) -> Iterator[str]:
         if dataset not in config["datasets"]:
             near = _near(dataset, config["datasets"])
             yield f"{path}.{where}.dataset: {dataset!r} is not one of datasets{near}"
+    if sample.get("red_clump"):
+        yield from (f"{path}.red_clump.{fault}" for fault in _red_clump_faults(sample["red_clump"], config))
     if sample["release"] not in config["releases"]:
         near = _near(sample["release"], config["releases"])
         yield f"{path}.release: {sample['release']!r} is not one of releases{near}"
@@ -760,6 +762,20 @@ def _sample_faults(path: str, sample: Config, config: Config) -> Iterator[str]:
     for where, column in _reference_columns(sample["reference"]):
         yield from column_fault(where, column)
     yield from (f"{path}.reference.{fault}" for fault in _reference_faults(sample["reference"]))
+
+
+def _red_clump_faults(block: Config, config: Config) -> Iterator[str]:
+    name = block.get("sample")
+    if not name:
+        if not block.get("dataset"):
+            yield "dataset: missing; name a catalogue, or a sample of red clump stars"
+        return
+    if block.get("dataset"):
+        yield "sample: a catalogue is named as well (dataset); keep one of them"
+    if name not in config["samples"]:
+        yield f"sample: {name!r} is not one of samples{_near(name, config['samples'])}"
+    elif (kind := config["samples"][name]["reference"]["kind"]) in ("learned_magnitude", "group_distance"):
+        yield f"sample: the parallaxes of {name} are of kind {kind}; Fig. 3 takes each star's own that owe Gaia nothing"
 
 
 def _crossmatch_faults(sample: Config, config: Config) -> Iterator[str]:

@@ -19,7 +19,7 @@ from gaia_offsets.published import ENDINGS
 from gaia_offsets.reference import check_units
 from gaia_offsets.selection import solution
 from gaia_offsets.sky import FRAMES, pixel_index
-from gaia_offsets.tables import TableError
+from gaia_offsets.tables import TableError, column_names, read_table
 
 MODEL = ("phot_g_mean_mag", "nu_eff_used_in_astrometry", "pseudocolour", "ecl_lat", "astrometric_params_solved")
 NULL = -9999.0  # in some tables of the archive
@@ -63,15 +63,16 @@ def _column(table: pd.DataFrame, column: str, name: str) -> np.ndarray:
 
 
 def read_coefficients(path: str) -> pd.DataFrame:
-    """Coefficients q_jk [uas] by G: a CSV file with g_mag, increasing, and columns q00_uas, q01_uas, ... q42_uas."""
-    table = pd.read_csv(path)
-    names = [f"q{j}{k}_uas" for j in range(5) for k in range(3)]
-    unknown = [column for column in table.columns if column not in ("g_mag", *names)]
-    if unknown or "g_mag" not in table.columns or len(table.columns) < 2:
-        raise TableError(
-            f"{path}: columns should be g_mag and q00_uas to q42_uas; it has {', '.join(map(str, table.columns))}"
-        )
-    if not np.isfinite(table.to_numpy(dtype=float)).all() or not (np.diff(table["g_mag"]) > 0).all():
+    """Coefficients q_jk [uas] by G: a table with g_mag, increasing, and columns q00_uas, q01_uas, ... q42_uas."""
+    names = {"g_mag", *(f"q{j}{k}_uas" for j in range(5) for k in range(3))}
+    present = column_names(path)
+    if "g_mag" not in present or len(present) < 2 or not names.issuperset(present):
+        raise TableError(f"{path}: columns should be g_mag and q00_uas to q42_uas; it has {', '.join(present)}")
+    table = read_table(path, {name: name for name in present}, others=False)
+    if text := [name for name in present if not pd.api.types.is_numeric_dtype(table[name])]:
+        raise TableError(f"{path}: column {text[0]} should hold numbers")
+    table = table.astype(float)
+    if not np.isfinite(table.to_numpy()).all() or not (np.diff(table["g_mag"]) > 0).all():
         raise TableError(f"{path}: g_mag should increase from row to row, and no value may be missing")
     return table
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.published import ENDINGS, EXTENDED, FITS_UNITS, META, TABLE1, VO_UNITS, Field
+from gaia_offsets.published import ENDINGS, EXTENDED, FITS_UNITS, META, OFFSETS, TABLE1, VO_UNITS, Field
 from gaia_offsets.sky import COORDSYS, pixel_centre, to_equatorial, to_galactic
 from gaia_offsets.tables import TableError, table_format
 
 if TYPE_CHECKING:
-    from astropy.io.fits import HDUList, Header
+    from astropy.io.fits import Column, HDUList, Header
     from astropy.table import Table
-FORMATS = ("ecsv", "fits", "csv", "mrt", "vot", "parquet")
 COOSYS = {"pos.eq.": "ICRS", "pos.galactic.": "galactic"}  # systems of VOTable 1.4, by UCD
 # Letters that are no accented ones.
 SPELT = str.maketrans(
@@ -161,12 +160,46 @@ def _write_fits(described: Table, path: Path) -> None:
         unit = None if column.unit is None else str(column.unit)
         code = codes[column.dtype.kind]
         columns.append(fits.Column(name, code, unit=FITS_UNITS.get(unit, unit), array=np.asarray(values)))
+    about = [(described[name].description, described[name].meta["ucd"]) for name in described.colnames]
+    _write_pixels(columns, about, path, described.meta)
+
+
+def write_map(table: pd.DataFrame, path: str | Path, *, parallax: str, meta: Mapping[str, Any]) -> None:
+    """Partial-sky HEALPix map for `raw` or `corrected`: OFFSET and ERROR [uas] and N of the pixels of Table 1."""
+    from astropy.io import fits
+
+    kind = ENDINGS[parallax]
+    table = table[table[f"domega_{kind}"].notna()]
+    unit = FITS_UNITS["uas"]
+    columns = [
+        fits.Column("PIXEL", "K", array=table["hindex"].to_numpy()),
+        fits.Column("OFFSET", "D", unit=unit, array=table[f"domega_{kind}"].to_numpy()),
+        fits.Column("ERROR", "D", unit=unit, array=table[f"e_domega_{kind}"].to_numpy()),
+        fits.Column("N", "J", array=table["n"].to_numpy()),
+    ]
+    meanings = ("HEALPix index of the pixel", OFFSETS[parallax], "statistical error of OFFSET", "number of 5p stars")
+    ucds = {field.name: field.ucd for field in TABLE1}
+    about = zip(meanings, (ucds[name] for name in ("hindex", f"domega_{kind}", f"e_domega_{kind}", "n")), strict=True)
+    _write_pixels(columns, about, path, {**meta, "rows": len(table)}, parallax)
+
+
+def _write_pixels(
+    columns: list[Column],
+    about: Iterable[tuple[str, str]],
+    path: str | Path,
+    meta: Mapping[str, Any],
+    parallax: str | None = None,
+) -> None:
+    """A FITS table of pixels; `about` has meaning and UCD of each column."""
+    from astropy.io import fits
+
     hdu = fits.BinTableHDU.from_columns(columns, name="OFFSETS")
-    for number, name in enumerate(described.colnames, start=1):
-        hdu.header[f"TCOMM{number}"] = described[name].description
-        hdu.header[f"TUCD{number}"] = described[name].meta["ucd"]
-    hdu.header.extend(healpix_header(described.meta, len(described)), update=True)
-    path.write_bytes(fits_bytes(fits.HDUList([fits.PrimaryHDU(), hdu])))
+    for number, (meaning, ucd) in enumerate(about, start=1):
+        hdu.header[f"TCOMM{number}"], hdu.header[f"TUCD{number}"] = meaning, ucd
+    hdu.header.extend(healpix_header(meta, meta["rows"]), update=True)
+    if parallax:
+        hdu.header["PARALLAX"] = (parallax, "raw: published; corrected: official zero point")
+    Path(path).write_bytes(fits_bytes(fits.HDUList([fits.PrimaryHDU(), hdu])))
 
 
 def _write_votable(described: Table, path: Path) -> None:

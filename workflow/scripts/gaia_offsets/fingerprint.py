@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
 import re
+import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 PACKAGE = "gaia_offsets"
 SILENT = f"{PACKAGE}.faults"  # how a script ends changes no result
+KEPT = Path(".snakemake/fingerprints")
+OWN = sys.version.encode() + Path(__file__).read_bytes()  # what else the hash of a text depends on
 
 
 def fingerprint(folder: str | Path, script: str) -> str:
@@ -37,24 +42,40 @@ def _code_and_imports(folder: Path, path: Path) -> tuple[str, tuple[Path, ...]]:
         text = path.read_text(encoding="utf-8")
         names = re.findall(r'{%-?\s*(?:extends|include|import|from)\s+"([^"]+)"', text)
         return hashlib.sha256(text.encode()).hexdigest(), tuple(path.with_name(name) for name in names)
-    tree = ast.parse(path.read_bytes())
-    names, templates = [], []
+    code, names, templates = _parsed(path.relative_to(folder), path.read_bytes())
+    places = [folder.joinpath(*name.split(".")) for name in names]
+    modules = [place / "__init__.py" if place.is_dir() else place.with_suffix(".py") for place in places]
+    named = (folder.parent / "templates" / name for name in templates)
+    return code, tuple(place for place in (*modules, *named) if place.is_file())
+
+
+def _parsed(path: Path, content: bytes) -> tuple[str, list[str], list[str]]:
+    """Hash of the code, our modules and the templates that it names; `path` is relative to the scripts.
+
+    Parsing a hundred files takes a second of each start: what came of a text is kept in the folder of the run.
+    """
+    kept = KEPT / hashlib.sha256(b"\0".join([OWN, str(path).encode(), content])).hexdigest()
+    with suppress(OSError, ValueError):
+        return json.loads(kept.read_text(encoding="utf-8"))
+    tree = ast.parse(content)
+    names, templates = [PACKAGE], []
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
-            above = path.relative_to(folder).parts[: -node.level] if node.level else ()  # from . import x
+            above = path.parts[: -node.level] if node.level else ()  # from . import x
             module = ".".join([*above, *([node.module] if node.module else [])])
             names += [module, *(f"{module}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.Constant) and str(node.value).endswith(".j2"):
-            templates.append(folder.parent / "templates" / node.value)
+            templates.append(node.value)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(
             node
         ):
             # A body of nothing but a docstring is a `pass`.
             node.body[0] = ast.Pass()
-    names = [PACKAGE, *(name for name in names if name.split(".")[0] == PACKAGE and name != SILENT)]
-    places = [folder.joinpath(*name.split(".")) for name in dict.fromkeys(names)]
-    modules = [place / "__init__.py" if place.is_dir() else place.with_suffix(".py") for place in places]
-    code = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
-    return code, tuple(place for place in (*modules, *templates) if place.is_file())
+    ours = [name for name in dict.fromkeys(names) if name.split(".")[0] == PACKAGE and name != SILENT]
+    found = hashlib.sha256(ast.dump(tree).encode()).hexdigest(), ours, templates
+    with suppress(OSError):  # a folder that nobody may write in
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(found), encoding="utf-8")
+    return found

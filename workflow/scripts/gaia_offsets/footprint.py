@@ -1,19 +1,20 @@
-"""What a published map says of itself, and the sky that it covers, as a MOC."""
+"""What a published map says of itself, the sky that it covers, as a MOC, and all its files."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from astropy.io import fits
 from mocpy import MOC
 
-from gaia_offsets.dataset import fits_bytes, plain_ascii
+from gaia_offsets.dataset import fits_bytes, plain_ascii, write_dataset, write_map
 from gaia_offsets.healpix import hp
-from gaia_offsets.published import META
+from gaia_offsets.published import META, Field
 from gaia_offsets.sky import pixel_centre, pixel_index, to_equatorial, to_galactic
 from gaia_offsets.version import code_version
 
@@ -73,3 +74,14 @@ def write_footprint(pixels: np.ndarray, path: str | Path, meta: Mapping[str, Any
     with fits.open(path, lazy_load_hdus=False, memmap=False) as hdus:
         content = fits_bytes(hdus)
     path.write_bytes(content)
+
+
+def publish(table: pd.DataFrame, fields: Sequence[Field], meta: Mapping[str, Any], paths: Iterable[str]) -> None:
+    """Write a map of one frame to those paths whose names begin with the frame: tables, MOC, HEALPix maps."""
+    for path in (path for path in map(Path, paths) if path.name.startswith(meta["frame"])):
+        if path.name.endswith(".moc.fits"):
+            write_footprint(table["hindex"].to_numpy(), path, meta)
+        elif path.name.endswith(("_raw.fits", "_corrected.fits")):
+            write_map(table, path, parallax=path.stem.rpartition("_")[2], meta=meta)
+        else:
+            write_dataset(table, path, fields, meta)

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.columns import LEARNED, magnitude_column
 from gaia_offsets.tables import TableError, as_numbers
 
-LEARNED = "learned_magnitude"  # the kind of a reference, and the column that the rule learn_magnitudes makes
 ENOUGH_STARS = 20
 TINY_MAS = 0.005  # half of the parallaxes of no table in mas are smaller: their errors alone are larger
 # No tracers of any release were ever off by a third of a milliarcsecond in the median; a wrong unit is at once. Less
@@ -66,11 +66,6 @@ def extinction_ks(table: pd.DataFrame, spec: dict[str, Any] | None) -> np.ndarra
         return spec["coefficient"] * _numbers(table, spec["column"], "extinction")
     colour = _numbers(table, spec["blue"], "extinction") - _numbers(table, spec["red"], "extinction")
     return spec["coefficient"] * (colour - _numbers(table, spec["intrinsic"], "intrinsic colour"))
-
-
-def magnitude_column(spec: dict[str, Any]) -> str | float:
-    """Where the absolute magnitude of a reference stands: a column, or a constant [mag]."""
-    return LEARNED if spec["kind"] == LEARNED else spec["absolute_magnitude"]
 
 
 def reference_columns(spec: dict[str, Any]) -> set[str]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import healpy as hp
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -21,10 +20,15 @@ from matplotlib.patches import Ellipse
 from matplotlib.patheffects import withStroke
 
 from gaia_offsets import style
+from gaia_offsets.healpix import hp
 
-FRAMES = {  # name, healpy's letter, longitude in the middle of a whole sky, names of the axes
-    "equatorial": ("equatorial (ICRS)", "C", 180.0, ("right ascension", "declination")),
-    "galactic": ("Galactic", "G", 0.0, ("Galactic longitude", "Galactic latitude")),
+FRAMES = {  # name, longitude in the middle of a whole sky, names of the axes
+    "equatorial": ("equatorial (ICRS)", 180.0, ("right ascension", "declination")),
+    "galactic": ("Galactic", 0.0, ("Galactic longitude", "Galactic latitude")),
+}
+POLES = {  # longitude and latitude of the poles of the reference lines, degrees; the ecliptic is that of J2000
+    "equatorial": {"Galactic plane": (192.859478, 27.128252), "ecliptic": (269.999985, 66.560719)},
+    "galactic": {"Galactic plane": (0.0, 90.0), "ecliptic": (96.383989, 29.811446)},
 }
 NO_DATA = "#d4d4d4"
 PATCH_RADIUS_DEG = 30.0  # a footprint inside such a circle (7 % of the sky) is drawn on a map of its own
@@ -106,6 +110,13 @@ def choose_projection(longitude: np.ndarray, latitude: np.ndarray, *, preferred:
     return Mollweide(float(centres[0] if cut[0] <= 2 * cut.min() else centres[np.argmin(cut)]))
 
 
+def great_circle(longitude: float, latitude: float) -> tuple[np.ndarray, np.ndarray]:
+    """The circle 90 degrees from a pole, from its node at pole + 90 on; all in degrees, every half."""
+    turn, pole = np.radians(np.linspace(0.0, 360.0, 721)), np.radians(latitude)
+    along = np.degrees(np.arctan2(np.sin(pole) * np.sin(turn), np.cos(turn)))
+    return longitude + 90.0 + along, np.degrees(np.arcsin(np.cos(pole) * np.sin(turn)))
+
+
 def sky_panels(
     maps: Mapping[str, pd.DataFrame], made: Mapping[str, Any], *, title: str, rows: int
 ) -> tuple[Figure, np.ndarray, list[Sky]]:
@@ -145,7 +156,8 @@ class Sky:
     """Drawing of pixel values in one frame; the projection is chosen from all pixels of the table's 5p stars."""
 
     def __init__(self, table: pd.DataFrame, frame: str, nside: int, ordering: str) -> None:
-        self.name, self._letter, preferred, self._axes = FRAMES[frame]
+        self.name, preferred, self._axes = FRAMES[frame]
+        self._poles = POLES[frame]
         self.nside, nest = nside, ordering == "nested"
         hindex = np.unique(style.rows(table, solution="5p")["hindex"].to_numpy(dtype=np.int64))
         longitude, latitude = hp.pix2ang(nside, hindex, nest=nest, lonlat=True)
@@ -181,10 +193,8 @@ class Sky:
         else:
             ax.set_facecolor(NO_DATA)
             self._patch_graticule(ax)
-        along = np.linspace(0.0, 360.0, 721)
-        for name, letter, line in (("Galactic plane", "G", "-"), ("ecliptic", "E", "--")):
-            path = hp.Rotator(coord=[letter, self._letter])(along, np.zeros_like(along), lonlat=True)
-            self._line(ax, *path, color="black", linewidth=0.9, linestyle=line, label=name)
+        for (name, pole), line in zip(self._poles.items(), ("-", "--"), strict=True):
+            self._line(ax, *great_circle(*pole), color="black", linewidth=0.9, linestyle=line, label=name)
 
     def _line(self, ax: Axes, longitude: np.ndarray, latitude: np.ndarray, **look: object) -> None:
         """Draw a path on the sky, broken where it leaves the map; nothing where it does not come into sight."""
