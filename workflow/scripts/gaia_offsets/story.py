@@ -176,7 +176,7 @@ class Story(logging.Formatter):
             return ""
         said = [line for log in logs for line in _read(log).splitlines() if "slurmstepd: error:" in line]
         head = "Trying again after a failure:" if any(self.again(job["jobid"]) for job in jobs) else "FAILED"
-        text = f"{head} {_count(len(jobs), 'job')} of group {record.groupid}: {said[-1] if said else 'killed'}"
+        text = f"{head} {_count(len(jobs), 'job')} of group {record.groupid}: {said[-1] if said else error_lines(logs)[1][-1]}"
         return "\n".join([text, *(f"  log: {log}" for log in logs)])
 
     def again(self, jobid: int) -> bool:
