@@ -30,7 +30,7 @@ STAGES = {  # a rule's name or its verb: what the user reads; the name goes firs
     "check_release": "asking the archive for its names",
     "probe_identifiers": "finding the release of the identifiers",
     "query_archive": "asking the Gaia archive",
-    **dict.fromkeys(("crossmatch", "adopt", "prepare", "merge"), "matching with Gaia"),
+    **dict.fromkeys(("search", "crossmatch", "adopt", "prepare", "merge"), "matching with Gaia"),
     "learn": "learning absolute magnitudes",
     "select": "selecting stars",
     "correct": "subtracting the official zero point",
@@ -176,7 +176,8 @@ class Story(logging.Formatter):
             return ""
         said = [line for log in logs for line in _read(log).splitlines() if "slurmstepd: error:" in line]
         head = "Trying again after a failure:" if any(self.again(job["jobid"]) for job in jobs) else "FAILED"
-        text = f"{head} {_count(len(jobs), 'job')} of group {record.groupid}: {said[-1] if said else error_lines(logs)[1][-1]}"
+        why = said[-1] if said else error_lines(logs)[1][-1]
+        text = f"{head} {_count(len(jobs), 'job')} of group {record.groupid}: {why}"
         return "\n".join([text, *(f"  log: {log}" for log in logs)])
 
     def again(self, jobid: int) -> bool:
