@@ -6,7 +6,7 @@ READY := .venv/.ready
 DEMO := config/kepler_giants.yaml config/globular_clusters.yaml config/demo.yaml
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: setup demo toy paper validate check report test lint format bench crash docs lock clean
+.PHONY: setup demo toy paper validate check report test slurm lint format bench crash docs lock clean
 
 setup: $(READY)
 
@@ -62,6 +62,10 @@ report: $(READY)
 # Without the tests marked slow, unless GAIA_OFFSETS_SLOW is set, as CI does.
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile -q $(if $(GAIA_OFFSETS_SLOW),,-m "not slow")
+
+# The toy through a SLURM of its own on this machine, compared with a run without (docs/cluster.md says what it needs).
+slurm: $(READY)
+	PYTHONPATH=tests $(BIN)/python -m cluster.slurm
 
 lint: $(READY)
 	$(BIN)/ruff check .

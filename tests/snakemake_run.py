@@ -6,7 +6,7 @@ import fcntl
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +44,18 @@ def snakemake_command(
 
 
 def run_snakemake(
-    directory: Path, *arguments: str | Path, fails: bool = False, timeout: float = 900, **options: Any
+    directory: Path,
+    *arguments: str | Path,
+    fails: bool = False,
+    timeout: float = 900,
+    environment: Mapping[str, str] = os.environ,
+    **options: Any,
 ) -> str:
     """Run Snakemake to its end and return all it printed; the test fails if it did not end as expected."""
     done = subprocess.run(
         snakemake_command(directory, *arguments, **options),
         cwd=directory,
-        env={**os.environ, **OFFLINE},
+        env={**environment, **OFFLINE},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

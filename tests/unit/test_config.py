@@ -94,6 +94,7 @@ release: edr4 | release | 'edr4' & one of releases & mean dr4?
 solutions: [5p, 6pp] | solutions | '6pp' & no class of releases.edr3 & mean 6p?
 release: dr0 | release | releases.dr0 & gaia_source
 crossmatch: {backend: local} | crossmatch.gaia | missing & local
+crossmatch: {backend: hats} | crossmatch.hats | missing & hats
 crossmatch: {radius_arcsec: null} | crossmatch.radius_arcsec | missing & archive
 """
 ROWS = [(line.split(" | "), "") for line in SECTIONS.strip().splitlines()]

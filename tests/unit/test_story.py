@@ -157,6 +157,8 @@ def test_long_messages_are_cut(tmp_path):
         (None, {}, "FAILED query_archive (giants, 3): the job left no log"),
         ("", {}, "log is empty\n"),
         ("", {"message": "SLURM status: OUT_OF_MEMORY"}, "OUT_OF_MEMORY"),
+        ("12 rows\n", {"message": "SLURM status: TIMEOUT"}, "SLURM status: TIMEOUT"),
+        ("ERROR: a: 1\n", {"message": "SLURM status: FAILED"}, "a: 1"),
         ("12 rows\n", {"page": "died with <Signals.SIGKILL: 9>."}, "killed by SIGKILL, perhaps"),
         ("12 rows\n", {"page": "non-zero exit status 137."}, "killed by SIGKILL, perhaps"),
         ("ERROR: a: 1\nb: 2\n", {}, " (giants, 3):\na: 1\nb: 2\n"),
@@ -171,6 +173,23 @@ def test_a_failure_is_one_line_and_its_log(log, more, expected, told, tmp_path):
     text = failed(told, 1, "query_archive", tmp_path / "a.log", **more)
     assert expected in text and text.startswith("FAILED query_archive (giants, 3)")
     assert "has no log" in failed(told, 1, "all")
+
+
+def test_of_a_failed_group_the_job_at_fault_is_told(told, tmp_path):
+    begin(told)
+    logs = [tmp_path / name for name in ("good.log", "bad.log", "slurm.log")]
+    for log, text in zip(logs, ("12 rows\n", OURS, "slurmstepd: error: JOB 4 DUE TO TIME LIMIT\nx\n"), strict=True):
+        log.write_text(text)
+    jobs = [{"jobid": jobid, "log": [str(log)]} for jobid, log in zip((1, 2), logs, strict=False)]
+    group = {"groupid": "sample", "job_error_info": jobs, "aux_logs": [str(logs[2])]}
+    assert told.format(record("Error in group sample", ERROR, "group_error", **group)) == ""
+    for jobid, expected in ((1, ""), (2, "FAILED measure_map: x.csv: no column 'ra'\n  log: ")):
+        more = {"jobid": jobid, "rule_name": "measure_map", "log": [str(logs[jobid - 1])], "indent": True}
+        assert told.format(record("Error", ERROR, "job_error", **more)).startswith(expected)
+    # A group that was killed has no job at fault.
+    logs[1].write_text("")
+    killed = told.format(record("Error in group sample", ERROR, "group_error", **group))
+    assert killed == f"FAILED 2 jobs of group sample: slurmstepd: error: JOB 4 DUE TO TIME LIMIT\n  log: {logs[2]}"
 
 
 def test_a_job_that_is_tried_again_has_not_failed(told, tmp_path):

@@ -21,7 +21,7 @@ RECORD = {"tell_provenance"}  # keeps all settings that the run's samples rest o
 OVERVIEW = {"draw_samples", "draw_sample_trends", "draw_sample_scales"}
 PAGES = {"draw_budget", "draw_claims", "draw_explorer", "draw_learned", "tell_results"}
 # What takes the names of the targets' columns: the three back ends, of which a sample has one.
-TARGETS = {"adopt_targets", "crossmatch_tables", "prepare_targets"}
+TARGETS = {"adopt_targets", "crossmatch_tables", "prepare_targets", "search_hats"}
 REFERENCE = {"select_stars", "compute_budget", "compare_magnitudes"}
 LEARNED = {"learn_magnitudes"}  # of a sample that learns
 ONE_ROW = LEARNED | {"select_stars", "compute_budget", "compare_magnitudes", "compare_training"}
@@ -36,7 +36,7 @@ TITLED = (
     FIGURES | FIGURES_1_TO_3 | PAGES | MAP | {"compare_samples", "tell_run", "draw_sample_trends", "draw_sample_scales"}
 )
 ASKED = {"query_archive", "probe_identifiers"}
-MATCHED = {"crossmatch_tables", "prepare_targets"} | ASKED
+MATCHED = {"crossmatch_tables", "prepare_targets", "search_hats"} | ASKED
 S = "samples.simulated_giants"
 CUTS = [{"column": "ruwe", "op": "<", "value": 2}]
 FLAT = {"start": 0.5, "stop": 5.5, "step": 1.0}
@@ -104,7 +104,7 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("releases.dr*", "other.table", set()),
     ("archive.url", "https://example.org/tap", {"check_release"} | ASKED),
     ("archive.chunks", 30, {"query_archive"}),
-    ("archive.pm_margin_arcsec", 20.0, {"query_archive"}),
+    ("archive.pm_margin_arcsec", 20.0, {"query_archive", "search_hats"}),
     ("archive.*", 7, set()),  # patience with the service: what has been fetched stays valid
     ("downloads.*", 7, set()),
     ("surveys.toy.*", 0.07, {"simulate"} | MAP),

@@ -34,6 +34,7 @@ rule check_release:
     log:
         "<logs>/check_release/all.log",
     # No benchmark: without any file of its own the rule runs each time it is asked for.
+    localrule: True  # it needs the network
     conda:
         "../../envs/archive.yaml"
     resources:
@@ -60,6 +61,7 @@ rule probe_identifiers:
         "<logs>/probe_identifiers/{sample}.log",
     benchmark:
         "<benchmarks>/probe_identifiers/{sample}.jsonl"
+    localrule: True  # it needs the network
     conda:
         "../../envs/archive.yaml"
     resources:
@@ -90,6 +92,7 @@ rule query_archive:
         "<benchmarks>/query_archive/{sample}.{chunk}.jsonl"
     wildcard_constraints:
         chunk=r"\d+",
+    localrule: True  # it needs the network
     conda:
         "../../envs/archive.yaml"
     # Patience with the archive is no param: finished chunks stay valid when it changes. A profile limits `archive`.

@@ -103,12 +103,14 @@ def by_input(base, per_mb):
     """Memory [MB] or longest time [min] of a job, by the size of its input; a second attempt gets twice as much.
 
     Memory is the largest seen with 7.1 million simulated spectra and a fifth more, time is several times what it took
-    there on two cores (docs/method.md, "What a run costs").
+    there on two cores (docs/method.md, "What a run costs"). What is not there yet does not count: a job is asked again
+    when its input is complete, and a group of jobs (profiles/slurm) has to be asked before.
     """
 
     def resource(wildcards, input, attempt):
         # Not input.size_mb: while the input is not there yet it leaves a coroutine behind that Python complains about.
-        return int(attempt * (base + per_mb * sum(Path(file).stat().st_size for file in input) / 1e6))
+        sizes = (Path(file).stat().st_size for file in input if Path(file).exists())
+        return int(attempt * (base + per_mb * sum(sizes) / 1e6))
 
     return resource
 
@@ -186,6 +188,8 @@ def sample_tables(wildcards):
     match = config["samples"][wildcards.sample]["crossmatch"]
     blocks = {role: match.get(role) for role in ("gaia", "tmass", "distances")}
     files = {role: dataset_file(block["dataset"]) for role, block in blocks.items() if block}
+    if match["backend"] == "hats":
+        files["gaia"] = f"<resources>/{wildcards.sample}/hats/gaia.parquet"
     return {"targets": targets_file(wildcards), **files}
 
 
@@ -248,10 +252,10 @@ def release_epoch(wildcards):
 def local_columns(wildcards):
     """The column maps of the tables of a cross-match with local tables, by role."""
     sample = config["samples"][wildcards.sample]
-    blocks = {
-        "targets": sample["targets"],
-        **{role: sample["crossmatch"].get(role) for role in ("gaia", "tmass", "distances")},
-    }
+    match = sample["crossmatch"]
+    blocks = {"targets": sample["targets"], **{role: match.get(role) for role in ("gaia", "tmass", "distances")}}
+    if match["backend"] == "hats":
+        blocks["gaia"] = match["hats"]
     return {role: block.get("columns") or {} for role, block in blocks.items() if block}
 
 
@@ -288,7 +292,7 @@ def smooth_facts(wildcards):
 def matched_file(wildcards):
     """The observed spectra of a sample with their Gaia and 2MASS counterparts."""
     backend = config["samples"][wildcards.sample]["crossmatch"]["backend"]
-    return f"<resources>/{wildcards.sample}/crossmatch.{backend}.parquet"
+    return f"<resources>/{wildcards.sample}/crossmatch.{'local' if backend == 'hats' else backend}.parquet"
 
 
 def learned_file(wildcards):

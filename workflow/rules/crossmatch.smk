@@ -30,6 +30,34 @@ rule crossmatch_tables:
         "../scripts/crossmatch_tables.py"
 
 
+rule search_hats:
+    """Gaia sources of a HATS catalogue near any target, by LSDB on Dask; crossmatch_tables chooses from them."""
+    input:
+        targets=targets_file,
+        manifests=manifests("targets"),
+    output:
+        sources="<resources>/{sample}/hats/gaia.parquet",
+    log:
+        "<logs>/search_hats/{sample}.log",
+    benchmark:
+        "<benchmarks>/search_hats/{sample}.jsonl"
+    conda:
+        "../../envs/hats.yaml"
+    threads: 4
+    resources:
+        mem_mb=by_input(4000, 10),
+        runtime=by_input(600, 1),
+    params:
+        columns=lookup("samples/{sample}/targets/columns", within=config, default={}),
+        raw=raw_facts("targets"),
+        hats=lookup("samples/{sample}/crossmatch/hats", within=config, default=None),
+        radius_arcsec=lookup("samples/{sample}/crossmatch/radius_arcsec", within=config, default=None),
+        pm_margin_arcsec=lookup("archive/pm_margin_arcsec", within=config),
+        code=digest("search_hats.py"),
+    script:
+        "../scripts/search_hats.py"
+
+
 rule adopt_targets:
     """Targets that carry the Gaia columns already, in standard names and units."""
     input:

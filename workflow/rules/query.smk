@@ -12,6 +12,7 @@ rule query_catalogue:
     wildcard_constraints:
         dataset="|".join(QUERIED) or NONE,
         part=r"\d+",
+    localrule: True  # it needs the network
     conda:
         "../../envs/archive.yaml"
     # As for query_archive: patience is no param.
@@ -40,6 +41,7 @@ rule merge_catalogue:
         "<benchmarks>/merge_catalogue/{dataset}/{file}.jsonl"
     wildcard_constraints:
         dataset="|".join(QUERIED) or NONE,
+    localrule: True  # it needs the network
     conda:
         "../../envs/archive.yaml"
     resources:

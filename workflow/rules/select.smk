@@ -8,6 +8,7 @@ rule select_stars:
             lookup("samples/{sample}/crossmatch/backend", within=config),
             cases={
                 "local": "<resources>/{sample}/crossmatch.local.parquet",
+                "hats": "<resources>/{sample}/crossmatch.local.parquet",
                 "archive": "<resources>/{sample}/crossmatch.archive.parquet",
                 "none": "<resources>/{sample}/crossmatch.none.parquet",
             },

@@ -623,7 +623,10 @@ def _figure_faults(config: Config) -> Iterator[str]:
 def table_blocks(sample: Config) -> dict[str, Config]:
     """The blocks of a sample that name a dataset, by their path below the sample."""
     blocks = {"targets": sample.get("targets")}
-    blocks |= {f"crossmatch.{key}": sample["crossmatch"].get(key) for key in ("gaia", "tmass", "distances")}
+    match = sample["crossmatch"]
+    blocks |= {f"crossmatch.{key}": match.get(key) for key in ("gaia", "tmass", "distances")}
+    if match["backend"] == "hats":
+        del blocks["crossmatch.gaia"]  # its sources are those of a catalogue, not of a dataset
     blocks["reference.group"] = sample["reference"].get("group")
     blocks["red_clump"] = sample.get("red_clump")
     return {path: block for path, block in blocks.items() if block and (path != "red_clump" or block.get("dataset"))}
@@ -715,6 +718,7 @@ def _sample_faults(path: str, sample: Config, config: Config) -> Iterator[str]:
             )
     if sample.get("claims"):
         yield from _path_faults(f"{path}.claims", sample["claims"])
+    own |= set((sample["crossmatch"].get("hats") or {}).get("columns") or {})
     release = config["releases"].get(sample["release"], {})
     fetched = (release.get("more_columns") or ()) if sample["crossmatch"]["backend"] == "archive" else ()
     known = own | set(STANDARD) | set(fetched)
@@ -768,7 +772,8 @@ def _red_clump_faults(block: Config, config: Config) -> Iterator[str]:
 def _crossmatch_faults(sample: Config, config: Config) -> Iterator[str]:
     match, release = sample["crossmatch"], config["releases"].get(sample["release"], {})
     backend, by = match["backend"], match.get("by")
-    needed = {"local": ["gaia", "epoch", "radius_arcsec", "tmass_radius_arcsec"], "archive": ["by"]}.get(backend, [])
+    near = ["epoch", "radius_arcsec", "tmass_radius_arcsec"]
+    needed = {"local": ["gaia", *near], "hats": ["hats", *near], "archive": ["by"]}.get(backend, [])
     if backend == "archive" and by in ("position", "identifier"):
         needed += ["epoch", "radius_arcsec"]
     for key in needed:

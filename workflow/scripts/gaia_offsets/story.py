@@ -30,7 +30,7 @@ STAGES = {  # a rule's name or its verb: what the user reads; the name goes firs
     "check_release": "asking the archive for its names",
     "probe_identifiers": "finding the release of the identifiers",
     "query_archive": "asking the Gaia archive",
-    **dict.fromkeys(("crossmatch", "adopt", "prepare", "merge"), "matching with Gaia"),
+    **dict.fromkeys(("search", "crossmatch", "adopt", "prepare", "merge"), "matching with Gaia"),
     "learn": "learning absolute magnitudes",
     "select": "selecting stars",
     "correct": "subtracting the official zero point",
@@ -115,6 +115,8 @@ class Story(logging.Formatter):
             return self.stage(record)
         if event == "job_error":
             return self.failure(record)
+        if event == "group_error":
+            return self.group_failure(record)
         if event == "progress":
             self.done, self.total = record.done, record.total
             if self.live:
@@ -125,7 +127,7 @@ class Story(logging.Formatter):
         if "CalledProcessError" in message and getattr(record, "exception", "") == "RuleException":
             self.pages[record.thread] = message  # the failed job follows in the same thread
             return ""
-        told = record.levelno < logging.WARNING or event == "group_error" or any(line in message for line in REPEATED)
+        told = record.levelno < logging.WARNING or any(line in message for line in REPEATED)
         return "" if told else self.plain.format(record)
 
     def plan(self) -> str:
@@ -151,11 +153,14 @@ class Story(logging.Formatter):
         """The one line that matters of a failed job, and where its log is."""
         page = self.pages.pop(record.thread, "")
         path, lines = error_lines(record.log or [])
+        at_fault = any(_has_fault(log) for log in record.log or [])
+        if getattr(record, "indent", False) and not at_fault:
+            return ""  # of a group that failed, but not this job's fault
         if died := re.search(r"died with <Signals\.(\w+)|exit status (1[3-9]\d)\b", page):
             name = died[1] or signal.Signals(int(died[2]) - 128).name
             lines = [f"killed by {name}{', perhaps for want of memory' if name == 'SIGKILL' else ''}"]
-        elif not path and getattr(record, "rule_msg", None):
-            lines = [str(record.rule_msg), *lines]  # what a cluster says
+        elif not at_fault and getattr(record, "rule_msg", None):
+            lines = [str(record.rule_msg), *([] if path else lines)]  # what a cluster says
         if self.stopped or lines[-1] == "KeyboardInterrupt" or "SIGINT" in lines[0]:
             self.stopped = True
             return ""
@@ -164,6 +169,17 @@ class Story(logging.Formatter):
         one = f"{head}: {lines[0]}"
         told = [one] if len(lines) == 1 and len(one) <= WIDTH else [f"{head}:", *lines]
         return "\n".join([*told, *(f"  log: {log}" for log in record.log or [] if Path(log).is_file())])
+
+    def group_failure(self, record: logging.LogRecord) -> str:
+        """What a cluster says of a group that was killed; a job at fault tells it itself."""
+        jobs, logs = record.job_error_info, [log for log in record.aux_logs if Path(log).is_file()]
+        if self.stopped or any(_has_fault(log) for job in jobs for log in job["log"]):
+            return ""
+        said = [line for log in logs for line in _read(log).splitlines() if "slurmstepd: error:" in line]
+        head = "Trying again after a failure:" if any(self.again(job["jobid"]) for job in jobs) else "FAILED"
+        why = said[-1] if said else error_lines(logs)[1][-1]
+        text = f"{head} {_count(len(jobs), 'job')} of group {record.groupid}: {why}"
+        return "\n".join([text, *(f"  log: {log}" for log in logs)])
 
     def again(self, jobid: int) -> bool:
         """Whether Snakemake will try this job again."""
@@ -209,6 +225,15 @@ def install(workflow: Any) -> Story:
     return Story()
 
 
+def _read(path: str) -> str:
+    return Path(path).read_text(encoding="utf-8", errors="replace")
+
+
+def _has_fault(log: str) -> bool:
+    """Whether a job wrote down why it failed."""
+    return Path(log).is_file() and any(line.startswith((MARK, TRACEBACK)) for line in _read(log).splitlines())
+
+
 def error_lines(logs: Iterable[str]) -> tuple[str | None, list[str]]:
     """The log that says why a job failed and its message: a fault's mark, a last traceback, or its last line."""
     why = "the job has no log; what it said stands above"
@@ -216,7 +241,7 @@ def error_lines(logs: Iterable[str]) -> tuple[str | None, list[str]]:
         if not Path(path).is_file():
             why = "the job left no log; what it said stands above"
             continue
-        lines = [line.rstrip() for line in Path(path).read_text(encoding="utf-8", errors="replace").splitlines()]
+        lines = [line.rstrip() for line in _read(path).splitlines()]
         lines = [line for line in lines if line]
         if not lines:
             full = shutil.disk_usage(Path(path).parent).free < 2**20

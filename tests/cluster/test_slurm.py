@@ -1,0 +1,78 @@
+"""profiles/slurm: every rule has its place in it, and a run through a real SLURM gives the bytes of one without."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+from cluster.slurm import Slurm, digests, missing
+from parsed_workflow import opened, plan
+from snakemake_run import ROOT, TOY, run_snakemake
+
+SMALL = {"surveys": {"toy": {"stars": 3000, "plates": 4}}}
+TARGETS = ["results/simulated_giants/figures/fig4_offsets.png"]
+# Rules whose jobs are long, or as large as their input: each goes to SLURM alone.
+ALONE = {
+    "simulate",
+    "search_hats",
+    "prepare_targets",
+    "merge_archive",
+    "crossmatch_tables",
+    "adopt_targets",
+    "correct_catalogue",
+}
+
+
+def profile(name: str) -> dict:
+    return yaml.safe_load((ROOT / f"profiles/{name}/profile.yaml").read_text(encoding="utf-8"))
+
+
+def test_every_rule_is_in_a_group_or_local_or_alone(tmp_path: Path) -> None:
+    grouped = {rule for rule, _, _ in (entry.partition("=") for entry in profile("slurm")["groups"])}
+    with opened(tmp_path, [TOY], None, ROOT) as api:
+        rules = {rule.name for rule in api._workflow.rules}
+        local = {rule.name for rule in api._workflow.rules if rule.name in api._workflow._localrules}
+    network = {"retrieve", "query_catalogue", "merge_catalogue", "check_release", "probe_identifiers", "query_archive"}
+    assert network < local
+    assert grouped | local | ALONE == rules
+    assert not grouped & (local | ALONE)
+
+
+def test_every_job_asks_for_memory_and_time(tmp_path: Path) -> None:
+    jobs = [job for jobs in plan(tmp_path, [TOY], everything=True).values() for job in jobs if job.output]
+    assert len(jobs) > 30
+    for job in jobs:
+        assert isinstance(job.resources.mem_mb, int) and isinstance(job.resources.runtime, int), job
+
+
+@pytest.mark.parametrize("name", ["slurm", "kubernetes"])
+def test_a_profile_of_a_cluster_repeats_the_default_one(name: str) -> None:
+    ours, default = profile(name), profile("default")
+    assert set(default.pop("resources")) <= set(ours["resources"])
+    del default["cores"]
+    assert {key: ours[key] for key in default} == default
+    assert [ours["groups"], ours["group-components"]] == [
+        profile("slurm")["groups"],
+        profile("slurm")["group-components"],
+    ]
+
+
+@pytest.mark.slow
+def test_a_run_through_slurm_gives_the_same_bytes(tmp_path: Path) -> None:
+    if lacking := missing():
+        if os.environ.get("GAIA_OFFSETS_REQUIRE_SLURM") == "1":
+            pytest.fail(lacking)
+        pytest.skip(lacking)
+    run_snakemake(tmp_path / "here", configfiles=[TOY], config=SMALL, targets=TARGETS)
+    slurm = Slurm().start()
+    try:
+        printed = slurm.snakemake(tmp_path / "there", configfiles=[TOY], config=SMALL, targets=TARGETS)
+    finally:
+        slurm.stop()
+    # Seven jobs of Snakemake are four of SLURM.
+    assert printed.count(" COMPLETED ") == 4, printed
+    assert "7 jobs" in printed
+    assert len(digests(tmp_path / "here")) > 12
+    assert digests(tmp_path / "there") == digests(tmp_path / "here")
