@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build/docs"
 # Laid out as they lie in the repository, so that the links between them hold.
 PAGES = ("README.md", "CHANGELOG.md", "config/README.md", "config/data/README.md", "results/README.md", "LICENSE")
-PATTERNS = ("docs/*.md", "docs/*.css", "docs/images/*.png", "docs/notebook/*")
+PATTERNS = ("docs/*.md", "docs/*.css", "docs/images/*.png", "docs/notebook/*", "profiles/*/profile.yaml")
 
 
 def run_notebook(notebook: Path, pictures: Path) -> tuple[str, dict[str, Any]]:

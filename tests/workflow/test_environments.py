@@ -17,7 +17,9 @@ from environments import ROOT, closure, distributions, imported, make_interprete
 from packaging.markers import Marker
 from snakemake_run import OFFLINE, TOY, snakemake_command
 
-ENVS = sorted((ROOT / "envs").glob("*.yaml"))
+ALL = sorted((ROOT / "envs").glob("*.yaml"))
+# LSDB is not in the lock, so that what it imports is not known here; tests/hats runs that rule where it is installed.
+ENVS = [env for env in ALL if env.stem != "hats"]
 each = pytest.mark.parametrize("env", ENVS, ids=lambda path: path.stem)
 NOT_ON_CONDA_FORGE = {"gaiadr3-zeropoint", "pygaia"}  # it has no output of this name
 
@@ -40,7 +42,7 @@ DIFFERENT = {
 
 def test_every_environment_has_rules_and_the_walk_sees_their_imports() -> None:
     """Or the tests below would find nothing: an import at the top, in a function, by name, and in a module of ours."""
-    assert sum(len(rules_of(env.stem)) for env in ENVS) == len(list((ROOT / "workflow/scripts").glob("*.py")))
+    assert sum(len(rules_of(env.stem)) for env in ALL) == len(list((ROOT / "workflow/scripts").glob("*.py")))
     assert imported("publish_dataset.py") >= {"mocpy", "astropy.io", "healpy", "pyarrow.parquet"}
     assert "sklearn.preprocessing" in imported("learn_magnitudes.py")
 
