@@ -70,8 +70,8 @@ def bootstrap() -> None:
 
     def one_step(replicates: int) -> np.ndarray:
         return resample.bootstrap_errors(
-            resample.linear_gaussian(offset, pixel, beta=0.3), replicates=replicates, seed=1
-        )
+            [resample.linear_gaussian(offset, pixel, beta=0.3)], replicates=replicates, seed=1
+        )[0]
 
     def refit(replicates: int) -> np.ndarray:
         def fit(draw: Segments) -> np.ndarray:

@@ -456,17 +456,17 @@ def test_bootstrap_error_is_that_of_the_mean():
     random = np.random.default_rng(3)
     groups = np.repeat(np.arange(60), 400)
     values = random.normal(-30, 50, len(groups))
-    errors = pixel_errors(values, groups, GAUSSIAN, replicates=100, seed=1)
+    errors = pixel_errors([values], groups, GAUSSIAN, replicates=100, seed=1)[0]
     assert errors.mean() == pytest.approx(50 / np.sqrt(400), rel=0.08)
     stated = group_statistics(values, groups, GAUSSIAN)["gaussian_mean_error"]
     assert (errors / stated).between(0.6, 1.5).all()
-    assert pixel_errors(values, groups, GAUSSIAN, replicates=100, seed=1).equals(errors)
-    histogram = pixel_errors(values, groups, GAUSSIAN | {"method": "histogram"}, replicates=50, seed=1)
+    assert pixel_errors([values], groups, GAUSSIAN, replicates=100, seed=1)[0].equals(errors)
+    histogram = pixel_errors([values], groups, GAUSSIAN | {"method": "histogram"}, replicates=50, seed=1)[0]
     assert histogram.mean() == pytest.approx(50 / np.sqrt(400), rel=0.5)
     # One star has no error, equal stars have none to speak of.
-    errors = pixel_errors(np.array([1.0, 5.0, 5.0, 5.0]), np.array([0, 1, 1, 1]), GAUSSIAN, replicates=9, seed=1)
+    errors = pixel_errors([np.array([1.0, 5.0, 5.0, 5.0])], np.array([0, 1, 1, 1]), GAUSSIAN, replicates=9, seed=1)[0]
     assert np.isnan(errors[0]) and errors[1] == 0
-    assert len(pixel_errors(np.array([]), np.array([], dtype=int), GAUSSIAN, replicates=2, seed=1)) == 0
+    assert len(pixel_errors([np.array([])], np.array([], dtype=int), GAUSSIAN, replicates=2, seed=1)[0]) == 0
 
 
 def test_neighbour_consistency_known_answer():

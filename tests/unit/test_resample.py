@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from measure_errors import error_table
 
-from gaia_offsets import resample
+from gaia_offsets import covariance, resample
 from gaia_offsets.covariance import maiz_apellaniz2021
 from gaia_offsets.estimators import fit_density_power, global_offsets
 from gaia_offsets.segments import Segments
@@ -38,7 +38,7 @@ def close_to(errors: np.ndarray, others: np.ndarray, tolerance: float) -> None:
 
 def test_bootstrap_of_a_mean_is_its_sd_over_root_n():
     values, groups = sky(1, 300, 40)
-    errors = resample.bootstrap_errors(resample.linear_mean(values, groups), **BOOTSTRAP)
+    errors = resample.bootstrap_errors([resample.linear_mean(values, groups)], **BOOTSTRAP)[0]
     closed = values.reshape(300, 40).std(axis=1) / np.sqrt(40)
     # Each ratio scatters by 2.2 %, the mean of 300 by 0.13 %.
     assert np.std(errors / closed) == pytest.approx(0.022, rel=0.25)
@@ -54,13 +54,13 @@ def test_bootstrap_of_a_weighted_mean():
     residual = values.reshape(200, 100) - fit.estimate[:, None]
     sandwich = np.sqrt(np.sum((weights * residual) ** 2, axis=1)) / weights.sum(axis=1)
     # Outliers beyond 3 sd are capped, which these Gaussian stars reach now and then; the ratio has a second order.
-    close_to(resample.bootstrap_errors(fit, **BOOTSTRAP), sandwich, 0.02)
+    close_to(resample.bootstrap_errors([fit], **BOOTSTRAP)[0], sandwich, 0.02)
 
 
 @pytest.mark.parametrize("size", [5, 20, 100])
 def test_one_step_against_full_refits_of_the_gaussian_mean(size):
     values, groups = sky(3, 8000 // size, size)
-    fast = resample.bootstrap_errors(resample.linear_gaussian(values, groups, beta=0.3), **BOOTSTRAP)
+    fast = resample.bootstrap_errors([resample.linear_gaussian(values, groups, beta=0.3)], **BOOTSTRAP)[0]
     slow = refitted(values, groups, lambda draw: fit_density_power(draw, beta=0.3, tolerance=1e-4)[0])
     print(f"groups of {size}: one step over refit {np.median(fast / slow):.3f}")
     close_to(fast, slow, {5: 0.1, 20: 0.03, 100: 0.015}[size])
@@ -70,7 +70,7 @@ def test_one_step_of_uneven_stars():
     """A skewed group: the sd of the fit moves with the resample and the mean with it."""
     rng = np.random.default_rng(4)
     values, groups = rng.exponential(50, 20_000), np.repeat(np.arange(100), 200)
-    fast = resample.bootstrap_errors(resample.linear_gaussian(values, groups, beta=0.3), **BOOTSTRAP)
+    fast = resample.bootstrap_errors([resample.linear_gaussian(values, groups, beta=0.3)], **BOOTSTRAP)[0]
     slow = refitted(values, groups, lambda draw: fit_density_power(draw, beta=0.3, tolerance=1e-4)[0])
     close_to(fast, slow, 0.03)
 
@@ -78,8 +78,8 @@ def test_one_step_of_uneven_stars():
 def test_one_step_against_full_refits_of_the_weighted_mean():
     values, groups = sky(5, 100, 60)
     fast = resample.bootstrap_errors(
-        resample.linear_weighted(values, np.full(len(values), 2500.0), groups), **BOOTSTRAP
-    )
+        [resample.linear_weighted(values, np.full(len(values), 2500.0), groups)], **BOOTSTRAP
+    )[0]
     slow = refitted(
         values, groups, lambda draw: weighted_means(draw.values, np.full(len(draw.values), 2500.0), groups)[1]
     )
@@ -105,11 +105,45 @@ def test_groups_of_one_and_of_equal_stars():
         resample.linear_gaussian(values, groups, beta=0.3),
         resample.linear_weighted(values, np.ones(5), groups),
     ):
-        errors = resample.bootstrap_errors(fit, replicates=9, seed=1)
+        errors = resample.bootstrap_errors([fit], replicates=9, seed=1)[0]
         assert np.isnan(errors[0]) and errors[1] == 0
     assert np.isnan(resample.bootstrap_medians(Segments(values, groups), replicates=9, seed=1)[0])
     nothing = resample.linear_gaussian(np.zeros(0), np.zeros(0, dtype=int), beta=0.3)
-    assert len(resample.bootstrap_errors(nothing, replicates=2, seed=1)) == 0
+    assert len(resample.bootstrap_errors([nothing], replicates=2, seed=1)[0]) == 0
+
+
+def test_fits_drawn_together_have_the_errors_of_each_alone():
+    """Two of one number of stars share their draws, the third has another number: the same bytes as one by one."""
+    values, groups = sky(16, 30, 40)
+    fewer = np.where(np.arange(len(values)) % 7 == 0, np.nan, values)
+    fits = [
+        resample.linear_mean(values, groups),
+        resample.linear_mean(fewer, groups),
+        resample.linear_gaussian(values[::-1], groups[::-1], beta=0.3),
+    ]
+    together = resample.bootstrap_errors(fits, replicates=50, seed=1)
+    alone = [resample.bootstrap_errors([fit], replicates=50, seed=1)[0] for fit in fits]
+    for one, other in zip(together, alone, strict=True):
+        assert np.array_equal(one, other)
+    # As drawn star by star.
+    random, mean = np.random.default_rng(1), []
+    fit = fits[0]
+    for _ in range(50):
+        place = np.repeat(fit.segments.starts, 40) + (random.random(len(values)) * 40).astype(int)
+        mean.append(fit.segments.values[place].reshape(30, 40).mean(axis=1))
+    assert together[0] == pytest.approx(np.std(mean, axis=0, ddof=1), rel=1e-9)
+
+
+def test_covariances_of_all_pairs_whatever_the_pieces(monkeypatch):
+    rng = np.random.default_rng(17)
+    vectors, weights = rng.normal(size=(300, 3)), rng.random((300, 2))
+    vectors /= np.linalg.norm(vectors, axis=1)[:, None]
+    every = maiz_apellaniz2021(angles_deg(vectors, vectors))
+    expected = np.einsum("im,ij,jm->m", weights, every, weights) / weights.sum(axis=0) ** 2
+    for piece in (7, 300, 1000):
+        monkeypatch.setattr(covariance, "PIECE", piece)
+        assert covariance.mean_covariance(vectors, weights) == pytest.approx(expected, rel=1e-9)
+    assert covariance.mean_covariance(vectors, weights[:, 0]) == pytest.approx(expected[0], rel=1e-9)
 
 
 def test_slopes_of_the_weights():
@@ -138,7 +172,7 @@ def test_jackknife_of_blocks_that_move_together():
     fit = resample.linear_mean(values, np.zeros(len(values), dtype=int))
     error = resample.jackknife_error(values.mean(), *resample.without_blocks(fit, blocks))
     assert error == pytest.approx(offsets.std(ddof=1) / np.sqrt(400), rel=1e-9)
-    assert error == pytest.approx(10 * resample.bootstrap_errors(fit, **BOOTSTRAP)[0], rel=0.1)
+    assert error == pytest.approx(10 * resample.bootstrap_errors([fit], **BOOTSTRAP)[0][0], rel=0.1)
 
 
 def test_jackknife_of_unequal_blocks():

@@ -1,6 +1,7 @@
 """The long version of Table 1: more statistics, errors of other kinds and the stars of each pixel."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,19 +42,20 @@ def describe_pixels(
     means = stars[["phot_g_mean_mag", "bp_rp"]].groupby(place[stars.index]).mean().reindex(pixels)
     table["n_6p"] = counts.reindex(pixels, fill_value=0).to_numpy(dtype=np.int64)
     table["g_mean"], table["bp_rp_mean"] = means["phot_g_mean_mag"].to_numpy(), means["bp_rp"].to_numpy()
-    for parallax, rows in by_parallax(offsets, pixels).items():
+    parts = by_parallax(offsets, pixels)
+    errors = pixel_errors(
+        [stars[f"offset_{parallax}"].to_numpy() for parallax in parts],
+        place[stars.index].to_numpy(),
+        gaussian,
+        replicates=replicates,
+        seed=seed,
+    )
+    for (parallax, rows), error in zip(parts.items(), errors, strict=True):
         kind = ENDINGS[parallax]
         table[f"median_{kind}"] = rows["median"].to_numpy(dtype=float)
         table[f"e_median_{kind}"] = rows["median_error"].to_numpy(dtype=float)
         table[f"sd_{kind}"] = rows["sd"].to_numpy(dtype=float)
-        errors = pixel_errors(
-            stars[f"offset_{parallax}"].to_numpy(),
-            place[stars.index].to_numpy(),
-            gaussian,
-            replicates=replicates,
-            seed=seed,
-        )
-        table[f"e_boot_{kind}"] = errors.reindex(pixels).to_numpy()
+        table[f"e_boot_{kind}"] = error.reindex(pixels).to_numpy()
         table[f"z_{kind}"] = neighbour_consistency(
             pixels.to_numpy(),
             table[f"domega_{kind}"].to_numpy(),
@@ -66,23 +68,28 @@ def describe_pixels(
 
 
 def pixel_errors(
-    values: np.ndarray, groups: np.ndarray, gaussian: dict[str, Any], *, replicates: int, seed: int
-) -> pd.Series:
+    offsets: Sequence[np.ndarray], groups: np.ndarray, gaussian: dict[str, Any], *, replicates: int, seed: int
+) -> list[pd.Series]:
     """Bootstrap error of each group's Gaussian mean, the estimator of the map, by group label; null for a group of one.
 
-    Method histogram, which has no slopes, is fitted anew for each of resample.MOST_REFITS replicates at most.
+    A series for each array (N,) of offsets. Method histogram, which has no slopes, is fitted anew for each of
+    resample.MOST_REFITS replicates at most.
     """
     bootstrap = {"replicates": replicates, "seed": seed}
     if gaussian["method"] == "histogram":
-        segments = Segments(values, groups)
-        errors = resample.refit_errors(
-            segments,
-            lambda draw: fit_histogram(draw, bins=gaussian["histogram_bins"])[0],
-            **resample.refits(bootstrap),
-        )
-        return pd.Series(errors, index=segments.labels)
-    fit = resample.linear_gaussian(values, groups, beta=gaussian["beta"])
-    return pd.Series(resample.bootstrap_errors(fit, **bootstrap), index=fit.segments.labels)
+        segments = [Segments(values, groups) for values in offsets]
+        errors = [
+            resample.refit_errors(
+                some,
+                lambda draw: fit_histogram(draw, bins=gaussian["histogram_bins"])[0],
+                **resample.refits(bootstrap),
+            )
+            for some in segments
+        ]
+    else:
+        fits = [resample.linear_gaussian(values, groups, beta=gaussian["beta"]) for values in offsets]
+        segments, errors = [fit.segments for fit in fits], resample.bootstrap_errors(fits, **bootstrap)
+    return [pd.Series(error, index=some.labels) for error, some in zip(errors, segments, strict=True)]
 
 
 def neighbour_consistency(

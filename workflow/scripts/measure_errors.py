@@ -31,23 +31,25 @@ def error_table(
     null errors; the jackknife needs resample.MIN_BLOCKS blocks.
     """
     given = offsets.set_index(["solution", "parallax"])
+    parts = [one for one in by_solution(tracers, scatter, sky=True) if (one.solution, one.parallax) in given.index]
+    fits = [linearised(part, gaussian) for part in parts]
+    floors, errors = correlated_floors(parts, fits), bootstrap_errors(fits, bootstrap)
     rows = []
-    for part in by_solution(tracers, scatter, sky=True):
-        if (part.solution, part.parallax) not in given.index:
-            continue
-        stars, row = part.stars, given.loc[(part.solution, part.parallax)]
-        ra, dec = stars["ra"].to_numpy(), stars["dec"].to_numpy()
-        blocks, fits = sky_blocks(ra, dec), linearised(part, gaussian)
-        pixels, place = np.unique(pixel_index(ra, dec, **FLOOR), return_inverse=True)
-        shares = np.stack([_gathered(place, fits[name], len(pixels)) for name in ("mean", "weighted_mean")], axis=1)
-        floor = np.sqrt(mean_covariance(unit_vectors(pixels, **FLOOR), shares)) if len(pixels) else np.full(2, np.nan)
+    for part, some, floor, error in zip(parts, fits, floors, errors, strict=True):
+        row = given.loc[(part.solution, part.parallax)]
+        blocks = sky_blocks(part.stars["ra"].to_numpy(), part.stars["dec"].to_numpy())
         for name, analytic in ANALYTIC.items():
-            fit = fits.get(name, fits["mean"])  # the fit of a histogram is of the same stars
+            fit = some.get(name, some["mean"])  # the fit of a histogram is of the same stars
             found = {"value": row[name], "analytic_error": row[analytic], "n": len(fit.rows)}
             found["blocks"] = len(np.unique(blocks[fit.rows]))
             found["correlated_floor"] = floor[int(name == "weighted_mean")]
             if len(fit.rows) and np.isfinite(row[name]):
-                found |= _resampled(name, fits, part.offset, blocks, float(row[name]), gaussian, bootstrap)
+                if name in some:
+                    without = resample.without_blocks(fit, blocks)
+                else:
+                    error[name], without = _refitted(fit.segments, part.offset, blocks, gaussian, bootstrap)
+                found["bootstrap_error"] = float(error[name][0])
+                found["jackknife_error"] = resample.jackknife_error(float(row[name]), *without)
             rows.append({"solution": part.solution, "parallax": part.parallax, "estimator": name, **found})
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -65,37 +67,46 @@ def linearised(part: Part, gaussian: dict[str, Any]) -> dict[str, resample.Linea
     return fits
 
 
-def _gathered(place: np.ndarray, fit: resample.Linearised, pixels: int) -> np.ndarray:
-    """Sum of what the stars of each pixel count for; null without any."""
-    total = np.bincount(place[fit.rows], fit.size, minlength=pixels)
-    return total if total.any() else np.full(pixels, np.nan)
+def correlated_floors(parts: list[Part], fits: list[dict[str, resample.Linearised]]) -> np.ndarray:
+    """Root of what Gaia's correlated errors leave of mean and weighted mean, (parts, 2) uas; null without stars.
+
+    All parts at once: the covariances of the pixels are the same for all.
+    """
+    shares = np.zeros((12 * FLOOR["nside"] ** 2, len(parts), 2))
+    for k, (part, some) in enumerate(zip(parts, fits, strict=True)):
+        pixel = pixel_index(part.stars["ra"].to_numpy(), part.stars["dec"].to_numpy(), **FLOOR)
+        for kind, name in enumerate(("mean", "weighted_mean")):
+            shares[:, k, kind] = np.bincount(pixel[some[name].rows], some[name].size, minlength=len(shares))
+    pixels = np.flatnonzero(shares.any(axis=(1, 2)))
+    weights = shares[pixels].reshape(len(pixels), -1)
+    known = weights.any(axis=0)
+    floors = np.full(len(known), np.nan)
+    floors[known] = np.sqrt(mean_covariance(unit_vectors(pixels, **FLOOR), weights[:, known]))
+    return floors.reshape(-1, 2)
 
 
-def _resampled(
-    name: str,
-    fits: dict[str, resample.Linearised],
-    offset: np.ndarray,
-    blocks: np.ndarray,
-    value: float,
-    gaussian: dict[str, Any],
-    bootstrap: dict[str, int],
-) -> dict[str, float]:
-    """Bootstrap and jackknife error of one estimate."""
-    segments = fits["mean"].segments
-    if name in fits:
-        without = resample.without_blocks(fits[name], blocks)
-        if name == "median":
-            error = resample.bootstrap_medians(segments, **bootstrap)
-        else:
-            error = resample.bootstrap_errors(fits[name], **bootstrap)
-    else:
+def bootstrap_errors(
+    fits: list[dict[str, resample.Linearised]], bootstrap: dict[str, int]
+) -> list[dict[str, np.ndarray]]:
+    """Errors of the estimators that have slopes, by name, of each part; stars of one number are drawn once for all."""
+    names = [(k, name) for k, some in enumerate(fits) for name in some if name != "median"]
+    drawn = resample.bootstrap_errors([fits[k][name] for k, name in names], **bootstrap)
+    errors = [{"median": resample.bootstrap_medians(some["median"].segments, **bootstrap)} for some in fits]
+    for (k, name), error in zip(names, drawn, strict=True):
+        errors[k][name] = error
+    return errors
 
-        def fit(some: Segments) -> np.ndarray:
-            return fit_histogram(some, bins=gaussian["histogram_bins"])[0]
 
-        error = resample.refit_errors(segments, fit, **resample.refits(bootstrap))
-        without = resample.refit_without_blocks(fit, offset, blocks)
-    return {"bootstrap_error": float(error[0]), "jackknife_error": resample.jackknife_error(value, *without)}
+def _refitted(
+    segments: Segments, offset: np.ndarray, blocks: np.ndarray, gaussian: dict[str, Any], bootstrap: dict[str, int]
+) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """Bootstrap error, and the estimates without each block, of the fit of a histogram."""
+
+    def fit(some: Segments) -> np.ndarray:
+        return fit_histogram(some, bins=gaussian["histogram_bins"])[0]
+
+    error = resample.refit_errors(segments, fit, **resample.refits(bootstrap))
+    return error, resample.refit_without_blocks(fit, offset, blocks)
 
 
 if __name__ == "__main__":

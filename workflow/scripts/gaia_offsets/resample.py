@@ -6,7 +6,7 @@ The step is exact for a mean and for a mean with fixed weights.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,28 +107,39 @@ def linear_weighted(values: np.ndarray, variance: np.ndarray, groups: np.ndarray
     )
 
 
-def bootstrap_errors(fit: Linearised, *, replicates: int, seed: int) -> np.ndarray:
-    """Standard deviation (groups,) of the estimates over resamplings of each group's stars with replacement.
+def bootstrap_errors(fits: Sequence[Linearised], *, replicates: int, seed: int) -> list[np.ndarray]:
+    """Standard deviation (groups,) of each fit's estimates over resamplings of each group's stars with replacement.
 
-    Null for a group of one.
+    Null for a group of one. Fits whose groups have the same sizes have the same draws, and are drawn together.
     """
+    alike: dict[bytes, list[int]] = {}
+    for place, fit in enumerate(fits):
+        alike.setdefault(fit.segments.counts.tobytes(), []).append(place)
+    errors = {}
+    for places in alike.values():
+        errors |= zip(places, _drawn_together([fits[place] for place in places], replicates, seed), strict=True)
+    return [errors[place] for place in range(len(fits))]
+
+
+def _drawn_together(fits: Sequence[Linearised], replicates: int, seed: int) -> list[np.ndarray]:
     from scipy import sparse
 
-    segments, n = fit.segments, len(fit.rows)
-    columns, ends = np.arange(n, dtype=np.int32), np.append(segments.starts, n)
-    sums = sparse.vstack(
-        [sparse.csr_array((part, columns, ends), shape=(len(segments.starts), n)) for part in (fit.top, fit.bottom)],
-        format="csr",
-    )
-    first, size = segments.spread(segments.starts), segments.spread(segments.counts)
-    random = np.random.default_rng(seed)
-    total, squares = np.zeros(len(fit.estimate)), np.zeros(len(fit.estimate))
+    segments, n = fits[0].segments, len(fits[0].rows)
+    columns, ends = np.arange(n, dtype=np.int32), np.append(segments.starts, n).astype(np.int32)
+    parts = np.stack([part for fit in fits for part in (fit.top, fit.bottom)], axis=1)
+    first, size = segments.spread(segments.starts), segments.spread(segments.counts).astype(float)
+    random, place, drawn = np.random.default_rng(seed), np.empty(n), np.empty(n, dtype=np.int64)
+    total, squares = np.zeros((2, len(fits), len(segments.starts)))
     for _ in progress(range(replicates), replicates, "draws"):
-        drawn = first + (random.random(n) * size).astype(np.int64)
-        top, bottom = (sums @ np.bincount(drawn, minlength=n).astype(float)).reshape(2, -1)
-        step = fit.estimates(top, bottom) - fit.estimate
+        # Into the same arrays again: new ones of this size cost more than the sums.
+        np.multiply(random.random(out=place), size, out=place)
+        np.copyto(drawn, place, casting="unsafe")
+        drawn += first
+        times = np.bincount(drawn, minlength=n).astype(float)
+        sums = sparse.csr_array((times, columns, ends), shape=(len(segments.starts), n)) @ parts
+        step = np.stack([fit.estimates(*sums[:, 2 * k : 2 * k + 2].T) - fit.estimate for k, fit in enumerate(fits)])
         total, squares = total + step, squares + step**2
-    return _spread(total, squares, np.full(len(total), replicates), segments.counts)
+    return list(_spread(total, squares, np.full(total.shape, replicates), segments.counts))
 
 
 def _spread(total: np.ndarray, squares: np.ndarray, known: np.ndarray, counts: np.ndarray) -> np.ndarray:
