@@ -102,6 +102,7 @@ def held_out(
             difference[training],
             variance["corrected"][training],
             pixel[training],
+            wanted=np.unique(pixel[held]),
             grid=grid,
             more_than=more_than,
             gaussian=gaussian,
@@ -109,7 +110,7 @@ def held_out(
         )
         for name in CORRECTIONS:
             parallax = "raw" if name == "none" else "corrected"
-            offset, error, covered = (values[held] for values in at_pixels(learned.get(name), pixel))
+            offset, error, covered = at_pixels(learned.get(name), pixel[held])
             residual = by_parallax[parallax].difference[held] - offset
             results[name][:, held] = residual, variance[parallax][held] + error**2, covered
     columns = ["residual", "variance", "covered"]
@@ -135,12 +136,16 @@ def corrections(
     variance: np.ndarray,
     pixel: np.ndarray,
     *,
+    wanted: np.ndarray,
     grid: Mapping[str, Any],
     more_than: int,
     gaussian: Mapping[str, Any],
     settings: Mapping[str, Any],
 ) -> dict[str, Learned]:
-    """Constant, its error and a table hindex, offset, error [uas] of each correction that is learned from the stars."""
+    """Constant, its error and a table hindex, offset, error [uas] of each correction that is learned from the stars.
+
+    The smooth map has the pixels of the stars, and of the `wanted` ones those that it reaches.
+    """
     _, mean, mean_error, _ = weighted_means(difference, variance, np.zeros(len(stars), dtype=np.int64))
     constant = (mean[0], mean_error[0]) if len(mean) else (np.nan, np.nan)
     found = group_statistics(stars["offset_corrected"].to_numpy(), pixel, gaussian)
@@ -152,7 +157,7 @@ def corrections(
     )
     try:
         kernel = smooth.fit_kernel(nodes, **grid)
-        field, _ = smooth.smooth_map(nodes, kernel, **grid, reach_deg=settings["reach_deg"])
+        field, _ = smooth.smooth_map(nodes, kernel, **grid, reach_deg=settings["reach_deg"], wanted=wanted)
     except smooth.NoMap:
         field = pd.DataFrame(columns=["hindex", "offset", "error"], dtype=float)
     return {

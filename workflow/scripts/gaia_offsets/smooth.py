@@ -23,6 +23,7 @@ LENGTHS_DEG = (0.5, 60.0)  # between which the length is sought
 STARS_PER_TERM = 10
 MIN_NODES = 10  # fewer teach nothing about a kernel
 MAX_NODES = 16_000  # 2 GiB of covariances
+PIECE = 1000  # rows of covariances made at a time
 
 
 VARIABLES = {"phot_g_mean_mag": "phot_g_mean_mag", "colour": "nu_eff_used_in_astrometry"}  # of a dependence: column
@@ -140,47 +141,88 @@ def likelihood(
     `parts` are independent: angles (N, N) [deg], offsets (N,) [uas] and variances (N,) [uas2] of each; one constant is
     integrated out of all (Rasmussen & Williams 2006, Sect. 2.7 and 5.4.1).
     """
+    from scipy.linalg import lapack
+
     kernel = Kernel(*np.exp(logarithms))
-    half_log, ones, cross, square = 0.0, 0.0, 0.0, 0.0
-    pieces = []
+    half_log, square, traces = 0.0, np.zeros((2, 2)), np.zeros(3)
+    slopes = np.zeros((3, 2, 2))  # of the squares: by amplitude, length and white part
+    # The same memory for all parts: new memory costs as much as the sums.
+    work = np.empty((3, max(len(offset) for _, offset, _ in parts) ** 2))
     for angle, offset, variance in parts:
-        field = kernel.field(angle.copy())
-        covariance = field.copy()
+        field, covariance, by_length = (some[: angle.size].reshape(angle.shape) for some in work)
+        np.copyto(field, angle)
+        kernel.field(field)
+        np.copyto(covariance, field)
         covariance[np.diag_indices(len(offset))] += kernel.white + variance
-        factor, inverse = _inverse(covariance)
-        by_one, by_offset = inverse.sum(axis=1), inverse @ offset
-        half_log, ones, cross = half_log + np.log(factor).sum(), ones + by_one.sum(), cross + by_offset.sum()
-        square += offset @ by_offset
-        by_length = field * angle
+        np.multiply(field, angle, out=by_length)
         by_length /= kernel.length_deg
-        traces = np.vdot(inverse, field), np.vdot(inverse, by_length), kernel.white * np.trace(inverse)
-        pieces.append((field, by_length, traces, by_one, by_offset))
-    mean, slope = cross / ones, np.zeros(3)
-    for field, by_length, traces, by_one, by_offset in pieces:
-        for side, share in ((by_offset - mean * by_one, 1.0), (by_one, 1.0 / ones)):
-            slope -= share * np.array([side @ field @ side, side @ by_length @ side, kernel.white * side @ side])
-        slope += traces
-    value = half_log + 0.5 * (square - cross * mean) + 0.5 * np.log(ones)
+        factor = _cholesky(covariance, clean=True)
+        sides = np.stack([np.ones(len(offset)), offset])
+        solved = lapack.dpotrs(factor, sides.T, lower=1)[0].T
+        half_log, square = half_log + np.log(np.diag(factor)).sum(), square + solved @ sides.T
+        half = lapack.dpotri(factor, lower=1, overwrite_c=1)[0].T  # the upper triangle of the inverse, zero below
+        diagonal = np.diag(half)
+        traces += [
+            2.0 * np.vdot(half, field) - diagonal @ np.diag(field),
+            2.0 * np.vdot(half, by_length) - diagonal @ np.diag(by_length),
+            kernel.white * diagonal.sum(),
+        ]
+        slopes += solved @ field @ solved.T, solved @ by_length @ solved.T, kernel.white * solved @ solved.T
+    (ones, cross), mean = square[0], square[0, 1] / square[0, 0]
+    left = np.array([-mean, 1.0])  # what the constant leaves of the offsets
+    slope = traces - left @ slopes @ left - slopes[:, 0, 0] / ones
+    value = half_log + 0.5 * (square[1, 1] - cross * mean) + 0.5 * np.log(ones)
     count = sum(len(offset) for _, offset, _ in parts)
     return value / count, 0.5 * slope / count
 
 
-def _inverse(covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Diagonal of the Cholesky factor and the full inverse of a positive definite matrix, which is overwritten."""
+def _cholesky(covariance: np.ndarray, *, clean: bool) -> np.ndarray:
+    """Cholesky factor, the lower triangle in LAPACK's order, of a positive definite matrix, whose place it takes.
+
+    Of `covariance`, in numpy's order, the upper triangle is enough: it stands where LAPACK looks for the lower one. The
+    other half of the factor is zero if `clean`, else what stood there.
+    """
     from scipy.linalg import lapack
 
-    factor, fault = lapack.dpotrf(covariance.T, lower=1, overwrite_a=1)  # the transpose is in LAPACK's own order
+    factor, fault = lapack.dpotrf(covariance.T, lower=1, clean=clean, overwrite_a=1)
     if fault:
         raise ArithmeticError("smooth map: the covariances of the pixels are not positive definite")
-    diagonal = np.diag(factor).copy()
-    inverse, _ = lapack.dpotri(factor, lower=1, overwrite_c=1)
-    # LAPACK fills one half; the other is mirrored in pieces to spare memory.
-    for start in range(0, len(inverse), 512):
-        stop = min(start + 512, len(inverse))
-        inverse[start:stop, stop:] = inverse[stop:, start:stop].T
-        corner = inverse[start:stop, start:stop]
-        corner[:] = np.tril(corner) + np.tril(corner, -1).T
-    return diagonal, inverse
+    return factor
+
+
+def _whitening(vectors: np.ndarray, kernel: Kernel, variance: np.ndarray) -> np.ndarray:
+    """W (N, N) that makes the offsets at `vectors` independent: W^T W is the inverse of their covariance.
+
+    The lower triangle in LAPACK's order; what stands in the upper one means nothing. Half of the flops of the inverse
+    itself, and the products with it are half as dear.
+    """
+    from scipy.linalg import lapack
+
+    covariance = np.empty((len(vectors), len(vectors)))
+    for start in range(0, len(vectors), PIECE):  # the upper triangle only
+        covariance[start : start + PIECE, start:] = kernel.field(
+            angles_deg(vectors[start : start + PIECE], vectors[start:])
+        )
+    covariance[np.diag_indices(len(vectors))] += kernel.white + variance
+    return lapack.dtrtri(_cholesky(covariance, clean=False), lower=1, overwrite_c=1)[0]
+
+
+def _times(whitening: np.ndarray, columns: np.ndarray, *, transposed: bool = False) -> np.ndarray:
+    """W, or its transpose, times columns (N, M), which are overwritten where they are in LAPACK's order."""
+    from scipy.linalg import blas
+
+    return blas.dtrmm(1.0, whitening, columns, lower=1, trans_a=transposed, overwrite_b=1)
+
+
+def _column_squares(whitening: np.ndarray) -> np.ndarray:
+    """Sum of squares of each column of W: the diagonal of the inverse covariance."""
+    rows, total = whitening.T, np.empty(len(whitening))
+    for start in range(0, len(rows), PIECE):
+        piece = rows[start : start + PIECE, start:]
+        corner = np.triu(piece[:, : len(piece)])
+        behind = piece[:, len(piece) :]
+        total[start : start + PIECE] = np.einsum("ij,ij->i", corner, corner) + np.einsum("ij,ij->i", behind, behind)
+    return total
 
 
 @dataclass(frozen=True)
@@ -194,7 +236,7 @@ class Field:
     coefficients: np.ndarray
     covariance: np.ndarray
     vectors: np.ndarray
-    inverse: np.ndarray  # of the covariance of the nodes' offsets
+    whitening: np.ndarray  # its square is the inverse of the covariance of the nodes' offsets
     by_residual: np.ndarray  # the inverse times what the design leaves of the offsets
     by_design: np.ndarray
     offset: np.ndarray
@@ -207,25 +249,25 @@ def fit_field(vectors: np.ndarray, nodes: Nodes, kernel: Kernel) -> Field:
     The coefficients of the design are fitted together with the field (generalised least squares). Offsets are those
     where all terms are zero.
     """
-    covariance = kernel.field(angles_deg(vectors, vectors))
-    covariance[np.diag_indices(len(vectors))] += kernel.white + nodes.variance
-    _, inverse = _inverse(covariance)
-    by_design = inverse @ nodes.design
+    whitening = _whitening(vectors, kernel, nodes.variance)
+    sides = np.column_stack([nodes.offset, nodes.design])
+    solved = _times(whitening, _times(whitening, sides), transposed=True)
+    by_offset, by_design = solved[:, 0], solved[:, 1:]
     matrix = nodes.within[0] + nodes.design.T @ by_design
     spread = np.linalg.pinv(matrix, hermitian=True)
     coefficients = spread @ (nodes.within[1] + by_design.T @ nodes.offset)
     residual = nodes.offset - nodes.design @ coefficients
-    by_residual = inverse @ residual
+    by_residual = by_offset - by_design @ coefficients
     # What the data of the node do not replace of the constant, and of the terms.
     left = nodes.variance[:, None] * by_design - nodes.design
     left[:, 0] += 1.0
-    variance = nodes.variance - nodes.variance**2 * np.diag(inverse) + squares(left, spread)
+    variance = nodes.variance - nodes.variance**2 * _column_squares(whitening) + squares(left, spread)
     return Field(
         kernel=kernel,
         coefficients=coefficients,
         covariance=spread,
         vectors=vectors,
-        inverse=inverse,
+        whitening=whitening,
         by_residual=by_residual,
         by_design=by_design,
         offset=coefficients[0] + residual - nodes.variance * by_residual,
@@ -238,7 +280,7 @@ def squares(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return np.einsum("ij,ij->i", rows @ matrix, rows)
 
 
-def predict(field: Field, vectors: np.ndarray, piece: int = 2000) -> tuple[np.ndarray, np.ndarray]:
+def predict(field: Field, vectors: np.ndarray, piece: int = PIECE) -> tuple[np.ndarray, np.ndarray]:
     """Posterior mean and standard error (M,) of pixels without stars, at unit vectors (M, 3)."""
     offset, error = np.empty(len(vectors)), np.empty(len(vectors))
     for start in range(0, len(vectors), piece):
@@ -247,16 +289,22 @@ def predict(field: Field, vectors: np.ndarray, piece: int = 2000) -> tuple[np.nd
         offset[part] = field.coefficients[0] + cross @ field.by_residual
         left = -cross @ field.by_design
         left[:, 0] += 1.0
-        variance = field.kernel.amplitude + field.kernel.white - squares(cross, field.inverse)
+        white = _times(field.whitening, cross.T).T  # in the place of `cross`
+        variance = field.kernel.amplitude + field.kernel.white - np.einsum("ij,ij->i", white, white)
         error[part] = np.sqrt(np.maximum(variance + squares(left, field.covariance), 0.0))
     return offset, error
 
 
-def within_reach(pixels: np.ndarray, *, nside: int, ordering: str, reach_deg: float) -> np.ndarray:
-    """Pixels, ascending, other than the given ones whose centre is at most reach_deg from the centre of one of them."""
+def within_reach(
+    pixels: np.ndarray, *, nside: int, ordering: str, reach_deg: float, wanted: np.ndarray | None = None
+) -> np.ndarray:
+    """Pixels, ascending, other than the given ones whose centre is at most reach_deg from the centre of one of them.
+
+    All such pixels, or those of `wanted`.
+    """
     from scipy.spatial import cKDTree
 
-    everywhere = np.setdiff1d(np.arange(hp.nside2npix(nside)), pixels)
+    everywhere = np.setdiff1d(np.arange(hp.nside2npix(nside)) if wanted is None else wanted, pixels)
     tree = cKDTree(unit_vectors(pixels, nside=nside, ordering=ordering))
     chord = 2.0 * np.sin(np.radians(min(reach_deg, 180.0)) / 2.0)
     distance, _ = tree.query(unit_vectors(everywhere, nside=nside, ordering=ordering))
@@ -289,11 +337,14 @@ def fit_kernel(nodes: Nodes, *, nside: int, ordering: str) -> Kernel:
 
 
 def smooth_map(
-    nodes: Nodes, kernel: Kernel, *, nside: int, ordering: str, reach_deg: float
+    nodes: Nodes, kernel: Kernel, *, nside: int, ordering: str, reach_deg: float, wanted: np.ndarray | None = None
 ) -> tuple[pd.DataFrame, Field]:
-    """hindex, offset, error [uas] and n of the nodes and of the pixels within reach of one; and the field."""
+    """hindex, offset, error [uas] and n of the nodes and of the pixels within reach of one; and the field.
+
+    `wanted` are the pixels without stars that are asked for, where not all are.
+    """
     field = fit_field(unit_vectors(nodes.pixels, nside=nside, ordering=ordering), nodes, kernel)
-    others = within_reach(nodes.pixels, nside=nside, ordering=ordering, reach_deg=reach_deg)
+    others = within_reach(nodes.pixels, nside=nside, ordering=ordering, reach_deg=reach_deg, wanted=wanted)
     offset, error = predict(field, unit_vectors(others, nside=nside, ordering=ordering))
     here = pd.DataFrame({"hindex": nodes.pixels, "offset": field.offset, "error": field.error, "n": nodes.n})
     around = pd.DataFrame({"hindex": others, "offset": offset, "error": error, "n": 0})
@@ -318,9 +369,10 @@ def spline_terms(x: np.ndarray, intervals: int) -> tuple[np.ndarray, Callable[[n
         # The first column follows from the others: they add up to one.
         return BSpline.design_matrix(np.clip(values, knots[0], knots[-1]), knots, 3).toarray()[:, 1:]
 
-    centre = raw(x[known]).mean(axis=0)
+    curves = raw(x[known])
+    centre = curves.mean(axis=0)
     terms = np.zeros((len(x), len(centre)))
-    terms[known] = raw(x[known]) - centre
+    terms[known] = curves - centre
     return terms, lambda values: raw(np.asarray(values, dtype=float)) - centre
 
 
