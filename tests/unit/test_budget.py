@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import compute_budget
 import numpy as np
+import pandas as pd
 import pytest
+
+from gaia_offsets.selection import select_stars
 
 
 def table(**changes):
@@ -64,3 +67,36 @@ def test_the_limit_is_found_among_the_cuts():
     assert compute_budget.parallax_limit(cuts) == 1.5
     assert compute_budget.parallax_limit(cuts[:1]) is None
     assert compute_budget.parallax_limit([{"column": "parallax", "op": ">", "value": 1.5}]) is None
+
+
+@pytest.mark.parametrize("prefer", ["snr", "parallax_error", None])
+def test_selection_effect_needs_no_row_that_cannot_be_a_star(prefer):
+    """Against a selection of all rows and columns; the best row of some stars fails a cut that another passes."""
+    rng = np.random.default_rng(1)
+    rows = 4000
+    true = rng.uniform(0.3, 2.5, rows)
+    matched = pd.DataFrame(
+        {
+            "source_id": pd.array(rng.integers(0, 1500, rows), dtype="Int64"),
+            "ra": 10.0,
+            "dec": 20.0,
+            "astrometric_params_solved": pd.array(rng.choice([31, 95, 3], rows), dtype="Int8"),
+            "parallax": true + rng.normal(0, 0.2, rows),
+            "parallax_error": rng.uniform(0.01, 0.05, rows),
+            "distance": 1 / (true + rng.normal(0, 0.02, rows)),
+            "snr": rng.choice([20.0, 60.0, 90.0, np.nan], rows),
+            "unused": "text",
+        }
+    )
+    matched.loc[::9, "source_id"] = pd.NA
+    one_row_per, reference = {"columns": ["source_id"], "prefer": prefer}, {"kind": "distance"}
+    cuts = [{"column": "snr", "op": ">=", "value": 50}, {"column": "parallax", "op": "<", "value": 1.5}]
+    cuts.append({"column": "parallax_error", "op": ">", "value": 0.02, "solution": "5p"})
+    columns = compute_budget.selection_columns(cuts, one_row_per, reference)
+    pieces = [matched.loc[start : start + 999, matched.columns.isin(columns)] for start in range(0, rows, 1000)]
+    effect = compute_budget.selection_effect(pieces, cuts=cuts, one_row_per=one_row_per, reference=reference)
+    whole = matched.assign(reference_parallax=1 / matched["distance"])
+    stars, _, _ = select_stars(whole, one_row_per=one_row_per, cuts=[cuts[0], cuts[2]])
+    offset, gaia, own = stars["parallax"] - stars["reference_parallax"], stars["parallax"], stars["reference_parallax"]
+    assert effect == pytest.approx(1000 * (offset[gaia < 1.5].median() - offset[own < 1.5].median()), rel=1e-12)
+    assert effect < -3 and "unused" not in columns

@@ -11,7 +11,7 @@ from compare_samples import from_literature
 from compare_training import training_groups, training_histograms, training_summary
 from unit.shared import GAUSSIAN, refused
 
-from gaia_offsets import comparison
+from gaia_offsets import comparison, tables
 
 REFERENCE = {"kind": "absolute_magnitude", "absolute_magnitude": "mks", "apparent_magnitude": "ks_m"}
 REFERENCE["extinction"] = {"column": "ebv", "coefficient": 0.3}
@@ -34,6 +34,31 @@ def test_observed_stars_are_one_a_source_with_a_counterpart_and_enough_snr():
     matched = pd.DataFrame(columns | {"obsid": [1, 2, 3, 4, 5]})
     assert comparison.observed_stars(matched, PER_SOURCE, min_snr=50)["obsid"].tolist() == [2, 5]
     assert comparison.observed_stars(matched, None, min_snr=50)["obsid"].tolist() == [1, 2, 5]
+
+
+@pytest.mark.parametrize("one_row_per", [PER_SOURCE, PER_SOURCE | {"prefer": "quality"}, None])
+def test_what_is_read_early_changes_no_star(tmp_path, monkeypatch, one_row_per):
+    """Read in pieces with the rows that can matter: the stars of the whole table."""
+    rng = np.random.default_rng(3)
+    matched = pd.DataFrame(
+        {
+            "source_id": pd.array(rng.integers(0, 300, 1000), dtype="Int64"),
+            "snr": rng.choice([10.0, 49.0, 50.0, 80.0, np.nan], 1000),
+            "quality": rng.integers(0, 9, 1000).astype(float),
+            "obsid": np.arange(1000),
+            "mks": rng.normal(size=1000),
+            "unused": "text",
+        }
+    )
+    matched.loc[::7, "source_id"] = pd.NA
+    monkeypatch.setattr(tables, "ROW_GROUP", 128)
+    tables.write_table(matched, tmp_path / "matched.parquet")
+    read = comparison.read_observed(str(tmp_path / "matched.parquet"), [], ["mks"], one_row_per, min_snr=50)
+    expected = comparison.observed_stars(matched, one_row_per, min_snr=50)
+    assert "unused" not in read and 50 < len(read) < 500
+    pd.testing.assert_frame_equal(
+        read.reset_index(drop=True), expected[read.columns].reset_index(drop=True), check_dtype=False
+    )
 
 
 def test_magnitude_differences_return_the_shift_for_both_kinds():

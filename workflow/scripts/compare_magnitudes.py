@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.columns import magnitude_column
-from gaia_offsets.comparison import column, observed_stars, read_observed
+from gaia_offsets.comparison import column, read_observed
 from gaia_offsets.estimators import group_statistics
 from gaia_offsets.faults import open_log
 from gaia_offsets.reference import extinction_ks, reference_columns
@@ -59,10 +59,15 @@ def magnitude_histogram(differences: pd.DataFrame) -> pd.DataFrame:
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
-    reference, one_row_per = snakemake.params.reference, snakemake.params.one_row_per
+    reference = snakemake.params.reference
     columns = {"r_med_geo", "logg", "parallax", *reference_columns(reference)}
-    matched = read_observed(snakemake.input.matched, snakemake.input.learned, columns, one_row_per)
-    stars = observed_stars(matched, one_row_per, min_snr=snakemake.params.min_snr)
+    stars = read_observed(
+        snakemake.input.matched,
+        snakemake.input.learned,
+        columns,
+        snakemake.params.one_row_per,
+        min_snr=snakemake.params.min_snr,
+    )
     differences = magnitude_differences(stars, reference, max_logg=snakemake.params.max_logg)
     fits = magnitude_fits(differences, snakemake.params.gaussian)
     print(f"{len(differences)} of {len(stars)} stars have both magnitudes", file=sys.stderr)

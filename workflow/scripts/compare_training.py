@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.columns import LEARNED
-from gaia_offsets.comparison import column, observed_stars, read_observed
+from gaia_offsets.comparison import column, read_observed
 from gaia_offsets.faults import open_log
-from gaia_offsets.tables import write_table
+from gaia_offsets.tables import read_pieces, write_table
 
 OWN = {"mks": "mks", "bp_rp": "bp_rp", "ebv": "ebv", "parallax": "parallax"}  # columns of the figure: the table's
 WIDTHS = {"mks": 0.2, "bp_rp": 0.05}  # mag, bins of Fig. 2
@@ -78,12 +78,17 @@ def training_summary(groups: dict[str, pd.DataFrame], histograms: pd.DataFrame) 
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
-    magnitude, one_row_per = snakemake.params.absolute_magnitude, snakemake.params.one_row_per
+    magnitude = snakemake.params.absolute_magnitude
     columns = {*OWN.values(), magnitude}
-    matched = read_observed(snakemake.input.matched, snakemake.input.learned, columns, one_row_per)
     groups = training_groups(
-        observed_stars(matched, one_row_per, min_snr=snakemake.params.min_snr),
-        pd.read_parquet(snakemake.input.stars),
+        read_observed(
+            snakemake.input.matched,
+            snakemake.input.learned,
+            columns,
+            snakemake.params.one_row_per,
+            min_snr=snakemake.params.min_snr,
+        ),
+        pd.concat(read_pieces(snakemake.input.stars, columns)),
         magnitude,
         max_ebv=snakemake.params.max_ebv,
     )

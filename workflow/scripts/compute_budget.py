@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.faults import open_log
-from gaia_offsets.reference import parallax_shift, reference_parallax
-from gaia_offsets.selection import select_stars
+from gaia_offsets.reference import parallax_shift, reference_columns, reference_parallax
+from gaia_offsets.selection import cut_mask, select_stars
 from gaia_offsets.tables import read_pieces, write_table
 
 GIANT, DWARF, TRAINING = 450.0, 1500.0, 2000.0  # uas, typical parallaxes, Sects. 2.1 and 2.2
@@ -19,6 +19,7 @@ RED_CLUMP = 3.6  # uas, Sect. 2.2
 CORRECTED = 2.6  # uas, Sect. 3
 COLUMNS = ["effect", "sign", "formula", "paper_inputs", "paper_uas", "run_inputs", "run_uas", "source"]
 ON_PARALLAX = ("parallax", "reference_parallax")
+POSITION = ("source_id", "ra", "dec", "astrometric_params_solved", "parallax")
 
 
 def inverse_distance_bias(parallax: float, fraction: float) -> float:
@@ -165,22 +166,34 @@ def budget(
     return table
 
 
+def selection_columns(
+    cuts: list[dict[str, Any]], one_row_per: dict[str, Any] | None, reference: dict[str, Any]
+) -> set[str]:
+    """Columns of the cross-matched table that `selection_effect` reads."""
+    keys = (*one_row_per["columns"], one_row_per.get("prefer"), one_row_per.get("ties")) if one_row_per else ()
+    return {*POSITION, *keys, *(cut["column"] for cut in cuts), *reference_columns(reference)} - {None}
+
+
 def selection_effect(
     matched: Iterable[pd.DataFrame],
     *,
     cuts: list[dict[str, Any]],
-    one_row_per: dict[str, Any],
+    one_row_per: dict[str, Any] | None,
     reference: dict[str, Any],
 ) -> float:
     """Median offset with the cut on Gaia's parallax minus that on the reference's, all other cuts made [uas].
 
-    `matched` are pieces of the cross-matched table.
+    `matched` are pieces of the cross-matched table; of their columns `selection_columns` are enough.
     """
     limit = parallax_limit(cuts)
     if limit is None:
         return float("nan")
     others = [cut for cut in cuts if cut["column"] not in ON_PARALLAX]
-    pieces = (piece.assign(reference_parallax=reference_parallax(piece, reference)[0]) for piece in matched)
+    # Where a star's best row is below a limit on what makes it the best, all of its rows are: no need to compare them.
+    early = [cut for cut in others if cut["column"] == (one_row_per or {}).get("prefer") and cut["op"] in (">", ">=")]
+    early = [{"column": "source_id", "op": "not_null"}, *(cut for cut in early if not cut.get("solution"))]
+    pieces = (piece[np.all([cut_mask(piece, cut) for cut in early], axis=0)] for piece in matched)
+    pieces = (piece.assign(reference_parallax=reference_parallax(piece, reference)[0]) for piece in pieces)
     stars, _, _ = select_stars(pieces, one_row_per=one_row_per, cuts=others)
     gaia, own = (stars[name].to_numpy(dtype=float, na_value=np.nan) for name in ON_PARALLAX)
     return selection_shift(1000.0 * (gaia - own), gaia, own, limit)
@@ -188,7 +201,7 @@ def selection_effect(
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
-    cuts, reference = snakemake.params.cuts, snakemake.params.reference
+    cuts, reference, one_row_per = snakemake.params.cuts, snakemake.params.reference, snakemake.params.one_row_per
     stars = pd.read_parquet(snakemake.input.stars, columns=["reference_parallax", "reference_parallax_error"])
     offsets = pd.read_csv(snakemake.input.offsets).set_index(["solution", "parallax"])["median"]
     training = pd.read_csv(snakemake.input.training).set_index("group")["mean_parallax"]
@@ -201,9 +214,9 @@ if __name__ == "__main__":
         floor_uas=snakemake.params.floor_uas,
         limit_mas=parallax_limit(cuts),
         selection_uas=selection_effect(
-            read_pieces(snakemake.input.matched),
+            read_pieces(snakemake.input.matched, selection_columns(cuts, one_row_per, reference)),
             cuts=cuts,
-            one_row_per=snakemake.params.one_row_per,
+            one_row_per=one_row_per,
             reference=reference,
         ),
         corrected_uas=offsets.get(("5p", "corrected"), np.nan),

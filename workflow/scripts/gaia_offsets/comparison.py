@@ -40,19 +40,31 @@ def matched_spectra(
 
 
 def read_observed(
-    path: str, learned: str | list[str], columns: Collection[str], one_row_per: dict[str, Any] | None
+    path: str,
+    learned: str | list[str],
+    columns: Collection[str],
+    one_row_per: dict[str, Any] | None,
+    *,
+    min_snr: float,
 ) -> pd.DataFrame:
-    """Spectra with a Gaia counterpart: `columns` and what `observed_stars` needs."""
+    """The `columns` of `observed_stars`, read with no more rows at a time than it takes."""
     keys = (*one_row_per["columns"], one_row_per.get("prefer"), one_row_per.get("ties")) if one_row_per else ()
     pieces = matched_spectra(path, learned, {*columns, "source_id", "snr", *keys})
-    return pd.concat([piece[piece["source_id"].notna()] for piece in pieces], ignore_index=True)
+    candidates = pd.concat([_candidates(piece, one_row_per, min_snr) for piece in pieces], ignore_index=True)
+    return observed_stars(candidates, one_row_per, min_snr=min_snr)
+
+
+def _candidates(spectra: pd.DataFrame, one_row_per: dict[str, Any] | None, min_snr: float) -> pd.DataFrame:
+    """Spectra with a Gaia counterpart; those of too low SNR are left out where that changes no star's best one."""
+    use = spectra["source_id"].notna().to_numpy()
+    if one_row_per is None or one_row_per.get("prefer") == "snr":  # the best spectrum has the highest
+        use = use & (column(spectra, "snr", "Figs. 1 and 2") >= min_snr)
+    return spectra[use]
 
 
 def observed_stars(matched: pd.DataFrame, one_row_per: dict[str, Any] | None, *, min_snr: float) -> pd.DataFrame:
     """One row a star of the cross-matched spectra, with a Gaia counterpart and SNR >= `min_snr` (Sect. 2)."""
-    stars = matched[matched["source_id"].notna().to_numpy()]
-    if one_row_per and one_row_per.get("prefer") == "snr":  # the best spectrum has the highest: fewer to compare
-        stars = stars[column(stars, "snr", "Figs. 1 and 2") >= min_snr]
+    stars = _candidates(matched, one_row_per, min_snr)
     if one_row_per:
         stars = stars[best_rows(stars, one_row_per["columns"], one_row_per.get("prefer"), one_row_per.get("ties"))]
     return stars[column(stars, "snr", "Figs. 1 and 2") >= min_snr]

@@ -20,6 +20,12 @@ SMALLEST_REFERENCE_MAS = 0.0005  # 2 Mpc; Gaia sees single stars to 1 Mpc
 SMALLEST_ERROR_MAS = 0.003  # published errors are 0.007 mas and more
 SMALLEST_FRACTION = 3e-4  # no distance is known to that
 LARGEST_PULL = 10.0  # an error can be too large for the scatter, not by such a factor
+OTHER_REFERENCES = {
+    "distance": {"distance", "distance_error"},
+    "group_distance": {"distance", "distance_error"},
+    "distance_modulus": {"distance_modulus", "distance_modulus_error"},
+    "parallax": {"reference_parallax", "reference_parallax_error"},
+}
 LN10_OVER_5 = float(np.log(10.0) / 5.0)
 
 
@@ -69,9 +75,12 @@ def extinction_ks(table: pd.DataFrame, spec: dict[str, Any] | None) -> np.ndarra
 
 
 def reference_columns(spec: dict[str, Any]) -> set[str]:
-    """Columns that a reference from an absolute magnitude reads."""
+    """Columns that `reference_parallax` reads, and those of the error where the table has them."""
+    if spec["kind"] not in ("absolute_magnitude", LEARNED):
+        return OTHER_REFERENCES.get(spec["kind"], set())
     extinction = spec.get("extinction") or {}
     named = [spec["apparent_magnitude"], magnitude_column(spec)]
+    named += ["learned_magnitude_error"] if spec["kind"] == LEARNED else []
     named += [extinction.get(key) for key in ("column", "blue", "red", "intrinsic")]
     return {name for name in named if isinstance(name, str)}
 
