@@ -78,10 +78,13 @@ def canvas(height: float, title: str) -> Figure:
 def save_figure(figure: Figure, *paths: str | Path, dpi: int) -> None:
     """Write a figure to each path (.png or .pdf); the same figure gives the same bytes: no dates, no versions."""
     clean = {".png": ("Software",), ".pdf": ("Creator", "Producer", "CreationDate")}
+    figure.set_dpi(dpi)
+    if engine := figure.get_layout_engine():
+        engine.execute(figure)
+        figure.set_layout_engine(None)  # settled: with any engine, each file would be drawn twice
     for path in map(Path, paths):
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=dpi, metadata=dict.fromkeys(clean[path.suffix]))
-        figure.set_layout_engine("none")  # settled by the first: the PDF has the PNG's layout, at no further cost
 
 
 def number(value: float, spec: str) -> str:
