@@ -17,7 +17,7 @@ rule compute_budget:
     conda:
         "../../envs/analysis.yaml"
     resources:
-        mem_mb=by_input(400, 10),
+        mem_mb=by_input(600, 1),
         runtime=by_input(5, 0.02),
     params:
         reference=lookup("samples/{sample}/reference", within=config),

@@ -16,7 +16,7 @@ rule compare_magnitudes:
     conda:
         "../../envs/analysis.yaml"
     resources:
-        mem_mb=by_input(400, 10),
+        mem_mb=by_input(600, 1),
         runtime=by_input(5, 0.02),
     params:
         min_snr=lookup("samples/{sample}/comparison/min_snr", within=config),
@@ -45,7 +45,7 @@ rule compare_training:
     conda:
         "../../envs/analysis.yaml"
     resources:
-        mem_mb=by_input(400, 10),
+        mem_mb=by_input(600, 1),
         runtime=by_input(5, 0.02),
     params:
         min_snr=lookup("samples/{sample}/comparison/min_snr", within=config),

@@ -197,7 +197,7 @@ rule measure_errors:
     conda:
         "../../envs/analysis.yaml"
     resources:
-        mem_mb=by_input(800, 15),
+        mem_mb=by_input(400, 10),
         runtime=by_input(10, 0.5),
     params:
         reference=lookup("samples/{sample}/reference/kind", within=config),
