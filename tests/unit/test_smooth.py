@@ -91,6 +91,17 @@ def test_an_injected_sky_comes_back() -> None:
         assert abs(inside - 0.683) < 3.0 * np.sqrt(0.22 / (0.3 * part.sum()))
 
 
+def test_pixels_that_are_asked_for_are_those_of_the_whole_map() -> None:
+    offset, variance, pixel, _ = sky(None, 11, stars=3000)
+    nodes, kernel = nodes_of(offset, variance, pixel), smooth.Kernel(150.0, 15.0, 10.0)
+    whole = smooth.smooth_map(nodes, kernel, **GRID, reach_deg=8.0)[0].set_index("hindex")
+    empty = whole.index[whole["n"] == 0].to_numpy()
+    wanted = np.concatenate([empty[::5], nodes.pixels[:20], [12 * NSIDE**2 - 1]])  # the last is out of reach
+    part = smooth.smooth_map(nodes, kernel, **GRID, reach_deg=8.0, wanted=wanted)[0].set_index("hindex")
+    assert sorted(part.index) == sorted([*nodes.pixels, *empty[::5]]) and len(empty[::5]) > 10
+    pd.testing.assert_frame_equal(part, whole.loc[part.index], rtol=1e-9)
+
+
 def test_a_sky_without_pattern_is_flat() -> None:
     offset, variance, pixel, _ = sky(None, 5)
     nodes = nodes_of(offset, variance, pixel)
