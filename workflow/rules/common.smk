@@ -91,6 +91,7 @@ wildcard_constraints:
     run=re.escape(RUN),
     survey="|".join(config["surveys"]) or NONE,
     grid=r"(_nside\d+)?",
+    partition=r"(\.\d+of\d+)?",
     file=r"[A-Za-z0-9_.+-]+?(?<!\.manifest\.json)",
 
 
@@ -291,8 +292,22 @@ def smooth_facts(wildcards):
 
 def matched_file(wildcards):
     """The observed spectra of a sample with their Gaia and 2MASS counterparts."""
-    backend = config["samples"][wildcards.sample]["crossmatch"]["backend"]
-    return f"<resources>/{wildcards.sample}/crossmatch.{'local' if backend == 'hats' else backend}.parquet"
+    match = config["samples"][wildcards.sample]["crossmatch"]
+    local = "merged" if match.get("partitions", 1) > 1 else "local"
+    made = {"local": local, "hats": local}.get(match["backend"], match["backend"])
+    return f"<resources>/{wildcards.sample}/crossmatch.{made}.parquet"
+
+
+def partition(wildcards):
+    """Number, from 1, of the part of the sky that a file of a cross-match holds, and of how many."""
+    return [int(number) for number in (wildcards.partition.strip(".") or "1of1").split("of")]
+
+
+def partition_files(wildcards):
+    """The parts of a sample's cross-match with local tables."""
+    parts = config["samples"][wildcards.sample]["crossmatch"].get("partitions", 1)
+    folder = f"<resources>/{wildcards.sample}"
+    return [f"{folder}/crossmatch.local.{part}of{parts}.parquet" for part in range(1, parts + 1)]
 
 
 def learned_file(wildcards):

@@ -4,15 +4,7 @@
 rule select_stars:
     """Stars that pass the cuts of the config, with their reference parallax, and the cut flow."""
     input:
-        matched=branch(
-            lookup("samples/{sample}/crossmatch/backend", within=config),
-            cases={
-                "local": "<resources>/{sample}/crossmatch.local.parquet",
-                "hats": "<resources>/{sample}/crossmatch.local.parquet",
-                "archive": "<resources>/{sample}/crossmatch.archive.parquet",
-                "none": "<resources>/{sample}/crossmatch.none.parquet",
-            },
-        ),
+        matched=matched_file,
         groups=group_file,
         learned=learned_file,
         manifests=manifests("reference.group"),
