@@ -105,13 +105,15 @@ def by_input(base, per_mb):
 
     Memory is the largest seen with 7.1 million simulated spectra and a fifth more, time is several times what it took
     there on two cores (docs/method.md, "What a run costs"). What is not there yet does not count: a job is asked again
-    when its input is complete, and a group of jobs (profiles/slurm) has to be asked before.
+    when its input is complete, and a group of jobs (profiles/slurm) has to be asked before. Of its input a part of the
+    sky counts its share.
     """
 
     def resource(wildcards, input, attempt):
         # Not input.size_mb: while the input is not there yet it leaves a coroutine behind that Python complains about.
         sizes = (Path(file).stat().st_size for file in input if Path(file).exists())
-        return int(attempt * (base + per_mb * sum(sizes) / 1e6))
+        parts = int((wildcards.get("partition") or "1").rpartition("of")[2])
+        return int(attempt * (base + per_mb * sum(sizes) / 1e6 / parts))
 
     return resource
 

@@ -16,7 +16,7 @@ rule crossmatch_tables:
         "../../envs/analysis.yaml"
     threads: 4
     resources:
-        mem_mb=by_input(700, 2),
+        mem_mb=by_input(900, 1.5),
         runtime=by_input(5, 0.02),
     params:
         columns=local_columns,

@@ -18,7 +18,7 @@ rule select_stars:
     conda:
         "../../envs/analysis.yaml"
     resources:
-        mem_mb=by_input(400, 10),
+        mem_mb=by_input(500, 1.8),
         runtime=by_input(5, 0.02),
     params:
         reference=lookup("samples/{sample}/reference", within=config),

@@ -215,7 +215,9 @@ def find_counterparts(
     reach = _wider(band, radius_arcsec / 3600)
     needed = ("source_id", "ra", "dec", "pmra", "pmdec")
     sources, source_rows = _within(gaia, needed, _wider(reach, years * FASTEST_DEG))
-    _refuse_twice("Gaia", sources["source_id"] if source_rows is None else _ids(gaia), partition)
+    every = (sources,) if source_rows is None else gaia.pieces(["source_id"])
+    _refuse_twice("Gaia", [_own_ids(piece["source_id"], partition) for piece in every])
+    del every
     check(sources)
     among = len(sources)
     motions = [sources[name].to_numpy(dtype=float) for name in needed[1:]]
@@ -262,6 +264,7 @@ def _band(targets: Table, part: int, parts: int) -> Band | None:
 
 
 def _wider(band: Band | None, margin_deg: float) -> Band | None:
+    margin_deg += 1e-6  # what rounding may bring near
     return (band[0] - margin_deg, band[1] + margin_deg) if band else None
 
 
@@ -309,16 +312,16 @@ def _used(index: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     return used, place[index]
 
 
-def _ids(table: Table) -> pd.Series:
-    return pd.concat([piece["source_id"] for piece in table.pieces(["source_id"])])
+def _own_ids(source_id: pd.Series, partition: tuple[int, int]) -> np.ndarray:
+    """The identifiers of a piece among which a part looks for those that stand twice: every n-th, wherever it is."""
+    numbers, (part, parts) = source_id.to_numpy(dtype=np.int64, na_value=0), partition
+    return numbers if parts == 1 else numbers[numbers % parts == part - 1]
 
 
-def _refuse_twice(name: str, source_id: pd.Series, partition: tuple[int, int]) -> None:
-    """Raise TableError where a table holds a source twice; a part looks at every n-th of the numbers."""
-    numbers = source_id.to_numpy(dtype=np.int64, na_value=0)
-    part, parts = partition
-    numbers = np.sort(numbers if parts == 1 else numbers[numbers % parts == part - 1])
-    if twice := int((numbers[1:] == numbers[:-1]).sum()):
+def _refuse_twice(name: str, numbers: list[np.ndarray]) -> None:
+    """Raise TableError where an identifier stands twice."""
+    ascending = np.sort(np.concatenate(numbers))
+    if twice := int((ascending[1:] == ascending[:-1]).sum()):
         raise TableError(f"{name} table: {twice} source_ids stand more than once")
 
 
@@ -331,13 +334,13 @@ def _of_sources(distances: Table, source_id: pd.Series, partition: tuple[int, in
     columns, found, ids = {name: [] for name in names}, [], []
     for piece in distances.pieces(["source_id", *names]):
         numbers = piece["source_id"].to_numpy(dtype=np.int64, na_value=-1)
-        ids.append(piece["source_id"])
+        ids.append(_own_ids(piece["source_id"], partition))
         place = np.minimum(np.searchsorted(ascending, numbers), max(len(ascending) - 1, 0))
         hit = ascending[place] == numbers if len(ascending) else np.zeros(len(numbers), dtype=bool)
         found.append(order[place[hit]])
         for name in names:
             columns[name].append(piece[name][hit])
-    _refuse_twice("distances", pd.concat(ids), partition)
+    _refuse_twice("distances", ids)
     found, place = np.concatenate(found), np.full(len(wanted), -1)
     place[found] = np.arange(len(found))
     return join_pieces(columns), place

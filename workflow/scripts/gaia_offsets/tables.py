@@ -686,6 +686,7 @@ def write_arrow(tables: Iterable[pa.Table], schema: pa.Schema, path: str | Path,
 
     floats = [field.name for field in schema if pa.types.is_floating(field.type)] if fast else []
     options = {"use_dictionary": [n for n in schema.names if n not in floats], "use_byte_stream_split": floats}
+    options["data_page_size"] = 1 << 16  # who reads many files at a time holds a page of each column of each
     waiting, count, full = [], 0, 0
     with pq.ParquetWriter(path, schema, compression="zstd", **(options if fast else {})) as writer:
         for table in tables:
