@@ -34,15 +34,15 @@ LSDB = ROOT / ".venv-lsdb/bin/python"
 
 
 def ours(folder: Path) -> None:
-    from gaia_offsets.matching import attach, find_counterparts
-    from gaia_offsets.tables import pieces, read_table, write_pieces
+    from gaia_offsets.matching import Frame, attach, find_counterparts
+    from gaia_offsets.tables import TableFile, ahead, read_table, write_pieces
 
     names = {"target_ra": "ra", "target_dec": "dec", "obsid": "source_id"}
     gaia = read_table(folder / "b.parquet").assign(pmra=0.0, pmdec=0.0)
-    tables = read_table(folder / "a.parquet", names, others=False), gaia, None, None
+    targets = TableFile(folder / "a.parquet", names, others=False)
     how = {"target_epoch": 2016.0, "gaia_epoch": 2016.0, "radius_arcsec": RADIUS, "tmass_radius_arcsec": RADIUS}
-    found = find_counterparts(*tables, **how, workers=os.cpu_count() or 1)
-    write_pieces((attach(*tables, found, rows) for rows in pieces(len(found.gaia))), folder / "ours.parquet")
+    found = find_counterparts(targets, Frame(gaia), **how, workers=os.cpu_count() or 1)
+    write_pieces(ahead(attach(targets, found)), folder / "ours.parquet", fast=True)
 
 
 def astropy(folder: Path) -> None:

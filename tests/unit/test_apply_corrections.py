@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from astropy.table import MaskedColumn, Table
-from crossmatch_tables import read_tables
+from crossmatch_tables import open_tables
 from unit.shared import ROOT, refused
 from unit.test_apply import READ, offsets_of, plain, run, write_map
 
@@ -200,5 +200,5 @@ def test_a_table_of_gaia_sources_for_the_local_match(tmp_path):
     table["Source"] = (pixel_index(*position, nside=4096, ordering="nested") << 35) + np.arange(5)
     path, _ = written("ecsv", tmp_path, table)
     paths = {"targets": tmp_path / "targets.csv", "gaia": path}
-    gaia = read_tables(paths, {"targets": {}, "gaia": {}})["gaia"]
+    gaia = open_tables(paths, {"targets": {}, "gaia": {}})["gaia"].read()
     assert {"source_id", "ra", "dec", "pmra", "parallax", "ruwe"} <= set(gaia.columns) and len(gaia) == 5

@@ -7,12 +7,13 @@ import tracemalloc
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from astropy.io import fits
 from astropy.table import Table
 from unit.shared import refused
 
-from gaia_offsets import fitscolumns
+from gaia_offsets import fitscolumns, tables
 from gaia_offsets.fitscolumns import read_columns
 from gaia_offsets.tables import column_names, read_table
 
@@ -55,7 +56,7 @@ SCALARS = ["text", "id", "scaled", "unsigned", "flag", "ra", "snrg", "small"]
 @pytest.mark.filterwarnings("ignore::astropy.units.UnitsWarning")
 @pytest.mark.parametrize("wanted", [None, {"id", "small", "text", "nothing"}, {"snrg", "ra"}])
 def test_they_are_what_astropy_reads(file: Path, wanted: set[str] | None) -> None:
-    got = read_columns(file, wanted)
+    got = next(read_columns(file, wanted))
     whole = Table.read(file, hdu=1, character_as_bytes=False)
     assert got.colnames == [name for name in SCALARS if wanted is None or name in wanted]
     for name in got.colnames:
@@ -66,6 +67,15 @@ def test_they_are_what_astropy_reads(file: Path, wanted: set[str] | None) -> Non
     frame = read_table(file, {"gaia_dr2_source_id": "id"}, others=False)
     assert frame["gaia_dr2_source_id"].isna().sum() == 21 and int(frame["gaia_dr2_source_id"].max()) > 2**60
     assert column_names(file)[:2] == ["text", "id"]
+
+
+def test_piece_by_piece_they_are_those_of_the_whole(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "ROW_GROUP", 100)
+    spec = {"label": "text", "gaia_dr2_source_id": "id", "snr": {"column": "snrg", "unit": ""}, "ra": "ra"}
+    pieces = list(tables.TableFile(file, spec).pieces())
+    assert [len(piece) for piece in pieces] == [100] * 10 + [1] and pieces[3].index[0] == 300
+    pd.testing.assert_frame_equal(pd.concat(pieces), read_table(file, spec), check_dtype=False)
+    assert list(next(tables.TableFile(file, spec).pieces({"ra", "label"}))) == ["label", "ra"]
 
 
 def test_a_file_that_ends_early(file: Path) -> None:

@@ -2,15 +2,27 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
+from astropy.table import Table
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from merge_partitions import merge_partitions
 from unit.shared import refused
 
-from gaia_offsets import matching
-from gaia_offsets.matching import match_catalogues, match_nearest, propagate, separation_arcsec, unit_vectors
+from gaia_offsets import matching, tables
+from gaia_offsets.matching import (
+    Frame,
+    attach,
+    find_counterparts,
+    match_catalogues,
+    match_nearest,
+    propagate,
+    separation_arcsec,
+    unit_vectors,
+)
 
 
 def test_propagation_agrees_with_astropy():
@@ -83,6 +95,12 @@ def test_threads_and_pieces_change_nothing(monkeypatch):
         np.testing.assert_array_equal(one, other)
 
 
+def test_of_equally_near_ones_it_is_the_first():
+    same = [10.0] * 5 + [50.0] * 40 + [200.0]
+    index, separation, neighbours = match_nearest([10.0, 50.0, 200.0], [20.0] * 3, same, [20.0] * 46, 3.0)
+    assert index.tolist() == [0, 5, 45] and neighbours.tolist() == [5, 40, 1] and (separation < 1e-6).all()
+
+
 def catalogues():
     targets = pd.DataFrame({"obsid": [1, 2, 3], "target_ra": [10.0, 10.0, 200.0], "target_dec": [20.0, 20.0, 5.0]})
     gaia = {"source_id": [BIG, 7], "ra": 10.0, "dec": [20.0 + 8.0 / 3600, 20.0 + 2.0 / 3600], "pmra": [0.0, np.nan]}
@@ -127,3 +145,73 @@ def test_further_columns_of_the_gaia_table_come_along():
     assert matched["bias"].tolist() == pytest.approx([-0.03, np.nan], nan_ok=True)
     with refused("columns bias would be overwritten"):
         match_catalogues(targets.assign(bias=1.0), gaia, None, None, **how)
+
+
+def sky(n):
+    """Targets at the sources and beside them, of which some move fast, and tables that hold parts of them."""
+    rng = np.random.default_rng(8)
+    ra, dec = rng.uniform(0, 360, n), np.degrees(np.arcsin(rng.uniform(-1, 1, n)))
+    gaia = pd.DataFrame({"source_id": rng.permutation(n) + 2**62, "ra": ra, "dec": dec})
+    gaia = gaia.assign(pmra=rng.normal(0, 3e3, n), pmdec=rng.normal(0, 3e3, n), parallax=rng.random(n))
+    gaia.loc[::7, ["pmra", "pmdec"]] = np.nan
+    gaia = pd.concat([gaia, gaia[::5].assign(source_id=gaia["source_id"][::5] + n)], ignore_index=True)  # equally near
+    then = propagate(*(gaia[name].to_numpy() for name in ("ra", "dec", "pmra", "pmdec")), -16.0)
+    seen = rng.integers(0, n, 2 * n)
+    targets = pd.DataFrame({"obsid": np.arange(2 * n), "target_ra": then[0][seen], "target_dec": then[1][seen]})
+    targets.loc[3::50, "target_dec"] = np.nan
+    tmass = pd.DataFrame({"ra": then[0], "dec": then[1], "ks_m": rng.random(len(gaia))})[::2]
+    distances = gaia[["source_id"]].assign(r_med_geo=rng.random(len(gaia)))[::3]
+    return {"targets": targets, "gaia": gaia, "tmass": tmass, "distances": distances}
+
+
+@pytest.mark.parametrize("parts", [2, 7])
+@pytest.mark.parametrize("kind", ["parquet", "fits", "csv"])
+def test_parts_of_the_sky_give_the_bytes_of_the_whole(parts, kind, tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "ROW_GROUP", 100)
+    frames, files = sky(600), {}
+    frames["gaia"] = frames["gaia"].sort_values("dec")  # so that there are row groups to pass over
+    for role, frame in frames.items():
+        path = tmp_path / f"{role}.{kind if role == 'targets' else 'parquet'}"
+        files[role] = write(frame, path)
+    paths = []
+    for part in range(1, parts + 1):
+        found = find_counterparts(**files, **SETTINGS, partition=(part, parts))
+        paths.append(str(tmp_path / f"{part}of{parts}.parquet"))
+        tables.write_pieces(attach(files["targets"], found), paths[-1], fast=True)
+        assert len(found.source) < 2 * 1200 / parts and found.among < 2 * 720 / parts
+    whole = find_counterparts(**files, **SETTINGS)
+    tables.write_pieces(attach(files["targets"], whole), tmp_path / "whole.parquet", fast=True)
+    schema = pq.read_schema(tmp_path / "whole.parquet")
+    tables.write_arrow(merge_partitions(paths), schema, tmp_path / "merged.parquet", fast=True)
+    assert (tmp_path / "merged.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+    matched = pd.concat(tables.read_pieces(tmp_path / "whole.parquet"))
+    assert 0.9 < matched["source_id"].notna().mean() < 1 and (matched["match_neighbours"] > 1).any()
+    assert matched["ks_m"].notna().any() and matched["r_med_geo"].notna().any()
+    expected = match_catalogues(**frames, **SETTINGS)
+    pd.testing.assert_frame_equal(matched, expected, check_dtype=False, rtol=1e-12)
+    with refused("rows 1 to 100 of the targets are not there once each"):
+        list(merge_partitions([paths[0], *paths]))
+
+
+def write(frame, path):
+    if path.suffix == ".parquet":
+        tables.write_table(frame, path)
+    elif path.suffix == ".fits":
+        Table.from_pandas(frame).write(path)
+    else:
+        frame.to_csv(path, index=False)
+    return tables.TableFile(path)
+
+
+@pytest.mark.parametrize("where", ["gaia", "distances"])
+def test_a_source_that_stands_twice_is_found_by_one_part(where):
+    frames = {role: frame.reset_index(drop=True) for role, frame in sky(100).items()}
+    frames[where].loc[7, "source_id"] = frames[where].loc[8, "source_id"]  # at another place of the sky
+    refusals = 0
+    for part in (1, 2, 3):
+        try:
+            find_counterparts(**{role: Frame(f) for role, f in frames.items()}, **SETTINGS, partition=(part, 3))
+        except tables.TableError as error:
+            assert "table: 1 source_ids stand more than once" in str(error)
+            refusals += 1
+    assert refusals == 1

@@ -8,7 +8,7 @@ import pytest
 from check_claims import read_claims
 from compare_red_clump import red_clump_pairs
 from compare_training import training_groups
-from crossmatch_tables import read_tables
+from crossmatch_tables import open_tables
 from select_stars import add_reference
 from snakemake_run import ROOT
 
@@ -191,7 +191,7 @@ def test_the_survey_at_the_papers_scale_has_the_papers_sample(tmp_path):
     match, comparison = sample["crossmatch"], sample["comparison"]
     columns = {"targets": sample["targets"]["columns"], "gaia": None, "tmass": None, "distances": None}
     matched = match_catalogues(
-        **read_tables({**paths, "gaia": paths["gaia_source"]}, columns),
+        **{role: table.read() for role, table in open_tables({**paths, "gaia": paths["gaia_source"]}, columns).items()},
         target_epoch=match["epoch"],
         gaia_epoch=2016.0,
         radius_arcsec=match["radius_arcsec"],

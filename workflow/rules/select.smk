@@ -4,15 +4,7 @@
 rule select_stars:
     """Stars that pass the cuts of the config, with their reference parallax, and the cut flow."""
     input:
-        matched=branch(
-            lookup("samples/{sample}/crossmatch/backend", within=config),
-            cases={
-                "local": "<resources>/{sample}/crossmatch.local.parquet",
-                "hats": "<resources>/{sample}/crossmatch.local.parquet",
-                "archive": "<resources>/{sample}/crossmatch.archive.parquet",
-                "none": "<resources>/{sample}/crossmatch.none.parquet",
-            },
-        ),
+        matched=matched_file,
         groups=group_file,
         learned=learned_file,
         manifests=manifests("reference.group"),
@@ -26,7 +18,7 @@ rule select_stars:
     conda:
         "../../envs/analysis.yaml"
     resources:
-        mem_mb=by_input(400, 10),
+        mem_mb=by_input(500, 1.8),
         runtime=by_input(5, 0.02),
     params:
         reference=lookup("samples/{sample}/reference", within=config),

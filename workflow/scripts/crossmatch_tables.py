@@ -1,40 +1,59 @@
 """Targets with their Gaia and 2MASS counterparts from local tables (Sect. 2.1)."""
 
-import gc
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 
-from gaia_offsets.columns import DISTANCES, GAIA, STANDARD, TMASS
+from gaia_offsets.columns import GAIA
 from gaia_offsets.faults import open_log
-from gaia_offsets.matching import attach, find_counterparts
+from gaia_offsets.matching import Counterparts, attach, find_counterparts
 from gaia_offsets.rawfile import check_raw
 from gaia_offsets.sky import check_positions
-from gaia_offsets.tables import pieces, read_table, write_pieces
+from gaia_offsets.tables import TableFile, ahead, write_pieces
 
-# By role: the columns that a table gives, and those that it must have.
+# By role: the columns that a table must have.
 ROLES = {
-    "gaia": (tuple(GAIA), ("source_id", "ra", "dec", "pmra", "pmdec", "parallax")),
-    "tmass": (("ra", "dec", *TMASS), ("ra", "dec")),
-    "distances": (("source_id", *DISTANCES), ("source_id",)),
+    "targets": ("target_ra", "target_dec"),
+    "gaia": ("source_id", "ra", "dec", "pmra", "pmdec", "parallax"),
+    "tmass": ("ra", "dec"),
+    "distances": ("source_id",),
 }
 
 
-def read_tables(paths: Any, columns: dict[str, Any]) -> dict[str, pd.DataFrame | None]:
-    """The tables by role, None where the sample names none; each with only the columns of its role."""
-    targets = read_table(paths["targets"], columns["targets"], required=("target_ra", "target_dec"))
-    gc.collect()  # astropy's table of the file refers to itself, and would stay as large as the targets
-    tables: dict[str, pd.DataFrame | None] = dict.fromkeys(ROLES)
-    for role, (given, required) in ROLES.items():
-        if role in columns:
-            table = read_table(paths[role], columns[role], required=required, vizier=GAIA if role == "gaia" else ())
-            # A column that the map names and that is no standard one is wanted too.
-            kept = [name for name in table.columns if name in given or name not in STANDARD]
-            tables[role] = table[kept]
-    for line in check_positions(tables["gaia"], paths["gaia"]):
-        print(line, file=sys.stderr)
-    return {"targets": targets, **tables}
+def open_tables(paths: Any, columns: dict[str, Any]) -> dict[str, TableFile]:
+    """The tables that the sample names, by role."""
+    return {
+        role: TableFile(paths[role], columns[role], required=required, vizier=GAIA if role == "gaia" else ())
+        for role, required in ROLES.items()
+        if role in columns
+    }
+
+
+def positions_of(path: Any) -> Callable[[pd.DataFrame], None]:
+    """What looks at the positions of the Gaia table and prints what it notes, each line once."""
+    told = set()
+
+    def look(frame: pd.DataFrame) -> None:
+        for line in check_positions(frame, path):
+            if line not in told:
+                print(line, file=sys.stderr)
+            told.add(line)
+
+    return look
+
+
+def counts(found: Counterparts, radius_arcsec: float) -> list[str]:
+    """What there is of each, for the log."""
+    lines = [
+        f"{found.among} Gaia sources, {len(found.source)} targets: {int((found.source >= 0).sum())} with a counterpart",
+        f"{int((found.neighbours > 1).sum())} targets with more than one Gaia source within {radius_arcsec} arcsec",
+    ]
+    if "tmass" in found.others:
+        has = found.others["tmass"][1] >= 0
+        lines.append(f"{int(has[found.source[found.source >= 0]].sum())} targets with a 2MASS counterpart")
+    return lines
 
 
 if __name__ == "__main__":
@@ -42,7 +61,7 @@ if __name__ == "__main__":
     for line in check_raw(snakemake.input.manifests, snakemake.params.raw):
         print(line, file=sys.stderr)
     params = snakemake.params
-    tables = read_tables(snakemake.input, params.columns)
+    tables = open_tables(snakemake.input, params.columns)
     found = find_counterparts(
         **tables,
         target_epoch=params.target_epoch,
@@ -50,14 +69,9 @@ if __name__ == "__main__":
         radius_arcsec=params.radius_arcsec,
         tmass_radius_arcsec=params.tmass_radius_arcsec,
         workers=snakemake.threads,
+        partition=params.partition,
+        check=positions_of(snakemake.input.gaia),
     )
-    matched, several = int((found.gaia >= 0).sum()), int((found.neighbours > 1).sum())
-    print(
-        f"{len(tables['gaia'])} Gaia sources, {len(found.gaia)} targets: {matched} with a counterpart", file=sys.stderr
-    )
-    print(f"{several} targets with more than one Gaia source within {params.radius_arcsec} arcsec", file=sys.stderr)
-    if found.tmass is not None:
-        print(f"{int((found.tmass >= 0).sum())} targets with a 2MASS counterpart", file=sys.stderr)
-    write_pieces(
-        (attach(**tables, found=found, rows=rows) for rows in pieces(len(found.gaia))), snakemake.output.matched
-    )
+    print(*counts(found, params.radius_arcsec), sep="\n", file=sys.stderr)
+    matched = attach(tables["targets"], found)
+    write_pieces(ahead(matched) if snakemake.threads > 1 else matched, snakemake.output.matched, fast=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
@@ -18,10 +18,11 @@ BLOCK = 1 << 24  # bytes of rows at a time
 _OF_A_COLUMN = ("TTYPE", "TFORM", "TUNIT", "TNULL", "TSCAL", "TZERO", "TDISP")
 
 
-def read_columns(path: Path, wanted: Collection[str] | None) -> Table:
+def read_columns(path: Path, wanted: Collection[str] | None, piece: int | None = None) -> Iterator[Table]:
     """The wanted columns (all where null) of the first table of a FITS file, `.fits` or `.fits.gz`; no vectors.
 
-    Raises ValueError where the file has no table or ends before its last row.
+    `piece` rows at a time, at least one table (all at once where null; 0: none, for names and units); an ASCII table,
+    which is small, as a whole. Raises ValueError where the file has no table or ends before its last row.
     """
     from astropy.io import fits
     from astropy.table import Table
@@ -30,39 +31,45 @@ def read_columns(path: Path, wanted: Collection[str] | None) -> Table:
         hdu = next((hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)), None)
         if hdu is None:
             raise ValueError("no table in the file")
-        if isinstance(hdu, fits.TableHDU):  # ASCII tables are small
+        if isinstance(hdu, fits.TableHDU):
             table = Table.read(hdu, format="fits", unit_parse_strict="silent")
-            return table[[name for name in table.colnames if wanted is None or name in wanted]]
+            yield table[[name for name in table.colnames if wanted is None or name in wanted]]
+            return
         places = [place for place, column in enumerate(hdu.columns) if _scalar(column)]
         places = [place for place in places if wanted is None or hdu.columns[place].name in wanted]
-        rows, width, start = hdu.header["NAXIS2"], hdu.header["NAXIS1"], hdu.fileinfo()["datLoc"]
+        header, rows, width, start = hdu.header, hdu.header["NAXIS2"], hdu.header["NAXIS1"], hdu.fileinfo()["datLoc"]
         fields = hdu.columns.dtype
         names = [fields.names[place] for place in places]
         kinds = [fields[name].newbyteorder(">") for name in names]
         offsets = [fields.fields[name][1] for name in names]
-        header = _narrow(hdu.header, places, rows, sum(kind.itemsize for kind in kinds))
     whole = np.dtype({"names": names, "formats": kinds, "offsets": offsets, "itemsize": width})
-    head = header.tostring().encode("ascii")
     narrow = np.dtype(list(zip(names, kinds, strict=True)))
-    file = bytearray(len(head) + -(-rows * narrow.itemsize // 2880) * 2880)  # a FITS file in memory, of these columns
-    file[: len(head)] = head
-    packed = np.frombuffer(file, dtype=narrow, count=rows, offset=len(head))
-    at_once = max(BLOCK // width, 1)
-    block, values = b"", packed[:0]
     with (gzip.open if path.name.lower().endswith(".gz") else open)(path, "rb") as stream:
         stream.seek(start)
-        for first in range(0, rows, at_once):
-            count = min(at_once, rows - first)
-            block = stream.read(count * width)
-            if len(block) < count * width:
-                raise ValueError(f"cut short: {rows} rows are announced, {first + len(block) // width} are there")
-            values = np.frombuffer(block, dtype=whole)
-            for name in names:
-                packed[name][first : first + count] = values[name]
-    del packed, values, block
-    content = bytes(file)  # astropy takes nothing else
-    del file
-    return Table.read(fits.BinTableHDU.fromstring(content, uint=True), format="fits", unit_parse_strict="silent")
+        for first in range(0, rows, piece) if piece and rows else [0]:
+            count = min(rows - first, rows if piece is None else piece)
+            head = _narrow(header, places, count, narrow.itemsize).tostring().encode("ascii")
+            file = bytearray(len(head) + -(-count * narrow.itemsize // 2880) * 2880)  # a FITS file in memory
+            file[: len(head)] = head
+            _copy(stream, whole, np.frombuffer(file, dtype=narrow, count=count, offset=len(head)), first, rows)
+            content = bytes(file)  # astropy takes nothing else
+            del file
+            hdu = fits.BinTableHDU.fromstring(content, uint=True)
+            yield Table.read(hdu, format="fits", unit_parse_strict="silent")
+
+
+def _copy(stream: IO[bytes], whole: np.dtype, packed: np.ndarray, first: int, rows: int) -> None:
+    """Fill `packed` with its columns of the next rows of the stream, which has `rows`, the next is number `first`."""
+    at_once = max(BLOCK // whole.itemsize, 1)
+    for start in range(0, len(packed), at_once):
+        count = min(at_once, len(packed) - start)
+        block = stream.read(count * whole.itemsize)
+        if len(block) < count * whole.itemsize:
+            there = first + start + len(block) // whole.itemsize
+            raise ValueError(f"cut short: {rows} rows are announced, {there} are there")
+        values = np.frombuffer(block, dtype=whole)
+        for name in whole.names:
+            packed[name][start : start + count] = values[name]
 
 
 def _scalar(column: fits.Column) -> bool:

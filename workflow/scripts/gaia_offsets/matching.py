@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ import pandas as pd
 from gaia_offsets.columns import DISTANCES, GAIA, MATCH, STANDARD, TMASS
 from gaia_offsets.healpix import hp
 from gaia_offsets.progress import progress
-from gaia_offsets.tables import ROW_GROUP, TableError, pieces
+from gaia_offsets.tables import ROW_GROUP, TableError, join_pieces, pieces
 
 MAS_PER_DEG = 3.6e6
 PIECE = 1 << 16  # points that a thread takes at a time: their temporary arrays stay in its cache
@@ -107,7 +108,8 @@ def match_nearest(
     """Nearest point of the other list within a radius.
 
     All positions in degrees, at one epoch. Returns for each of the N points: the index of the nearest of the others (-1
-    where none), its separation [arcsec] (NaN where none), and how many lie within the radius. `workers` threads search.
+    where none, the first of equally near ones), its separation [arcsec] (NaN where none), and how many lie within the
+    radius. `workers` threads search.
     """
     from scipy.spatial import cKDTree
 
@@ -130,106 +132,254 @@ def match_nearest(
         neighbours[place] = hit
         # Few points have a second neighbour, so only those are counted out.
         neighbours[place[several]] = tree.query_ball_point(point[several], chord, return_length=True, workers=workers)
+        tied = several & (distance[:, 0] == distance[:, 1])
+        if tied.any():  # which of them the tree gives depends on all that it holds
+            most = neighbours[place[tied]].max()
+            distance, found = tree.query(point[tied], k=most, distance_upper_bound=np.nextafter(chord, 1.0))
+            equal = distance == distance[:, :1]
+            numbers = other_order[np.where(equal, found, 0)]
+            index[place[tied]] = np.where(equal, numbers, np.iinfo(np.int64).max).min(axis=1)
     return index, separation, neighbours
+
+
+class Table(Protocol):
+    """A table whose rows come in pieces: tables.TableFile, or Frame."""
+
+    names: list[str]
+
+    def pieces(self, names: Any = None, **which: Any) -> Iterator[pd.DataFrame]: ...
+
+
+class Frame:
+    """A table in memory as one piece."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self.names = list(frame.columns)
+        self._frame = frame.reset_index(drop=True)
+
+    def pieces(self, names: Any = None, **_: Any) -> Iterator[pd.DataFrame]:
+        yield self._frame[[name for name in self.names if names is None or name in names]]
 
 
 @dataclass(frozen=True)
 class Counterparts:
-    """Places (N,) of the targets' counterparts in the tables gaia, tmass and distances, -1 where there is none.
+    """The counterparts of N targets, those of one part of the sky or all.
 
-    `tmass` and `distances` are None without such a table; `separation` [arcsec] and `neighbours` as in match_nearest.
+    `rows` are the targets' rows in their table (null: all). `sources` has the Gaia sources that are one, `source` (N,)
+    the place there, -1 where there is none, `separation` [arcsec] and `neighbours` (N,) as in match_nearest. `others`
+    has by role (tmass, distances) a table, and for each of `sources` the place there or -1. `among` Gaia sources.
     """
 
-    gaia: np.ndarray
-    tmass: np.ndarray | None
-    distances: np.ndarray | None
+    rows: np.ndarray | None
+    source: np.ndarray
     separation: np.ndarray
     neighbours: np.ndarray
+    sources: pd.DataFrame
+    others: dict[str, tuple[pd.DataFrame, np.ndarray]]
+    among: int
+
+
+Band = tuple[float, float]  # declinations [deg]
+BINS = 18_000  # of declination, among which the edges of the parts are
+FASTEST_DEG = np.hypot(GAIA["pmra"].high, GAIA["pmdec"].high) / MAS_PER_DEG  # a year, the fastest that a table may hold
 
 
 def find_counterparts(
-    targets: pd.DataFrame,
-    gaia: pd.DataFrame,
-    tmass: pd.DataFrame | None,
-    distances: pd.DataFrame | None,
+    targets: Table,
+    gaia: Table,
+    tmass: Table | None = None,
+    distances: Table | None = None,
     *,
     target_epoch: float,
     gaia_epoch: float,
     radius_arcsec: float,
     tmass_radius_arcsec: float,
     workers: int = 1,
+    partition: tuple[int, int] = (1, 1),
+    check: Callable[[pd.DataFrame], None] = lambda frame: None,
 ) -> Counterparts:
     """Counterparts by position: Gaia at the targets' epoch (Julian year), 2MASS at J2000; distances by source_id.
 
-    Raises TableError where the Gaia or the distances table holds a source twice, or targets have a column of Gaia's.
+    Positions, proper motions and identifiers are read first, then the rest, of the counterparts alone. `partition` (k,
+    n) is the k-th (from 1) of n bands of declination with about as many targets each, those without a position in the
+    first; of the other tables what may matter there is looked at. `check` is called with Gaia's positions, then with
+    the counterparts. Raises TableError where the Gaia or the distances table holds a source twice (of n parts each
+    looks at an n-th of the sources), or targets have a column of Gaia's.
     """
-    for table, name in ((gaia, "Gaia"), (distances, "distances")):
-        twice = 0 if table is None else int(table["source_id"].duplicated().sum())
-        if twice:
-            raise TableError(f"{name} table: {twice} source_ids stand more than once")
-    own = {name for name in gaia.columns if name not in STANDARD}
-    clash = sorted(set(targets.columns) & {*GAIA, *own, *MATCH, *(TMASS if tmass is not None else {})})
+    given = [name for name in [*GAIA, *(name for name in gaia.names if name not in STANDARD)] if name in gaia.names]
+    clash = sorted(set(targets.names) & {*GAIA, *given, *MATCH, *(TMASS if tmass is not None else {})})
     if clash:
         raise TableError(f"targets: columns {', '.join(clash)} would be overwritten by Gaia's; name them otherwise")
-    motions = [gaia[name].to_numpy(dtype=float) for name in ("ra", "dec", "pmra", "pmdec")]
+    band, years = _band(targets, *partition), abs(target_epoch - gaia_epoch)
+    places, rows = _within(targets, ("target_ra", "target_dec"), band, nulls=partition[0] == 1)
+    reach = _wider(band, radius_arcsec / 3600)
+    needed = ("source_id", "ra", "dec", "pmra", "pmdec")
+    sources, source_rows = _within(gaia, needed, _wider(reach, years * FASTEST_DEG))
+    every = (sources,) if source_rows is None else gaia.pieces(["source_id"])
+    _refuse_twice("Gaia", [_own_ids(piece["source_id"], partition) for piece in every])
+    del every
+    check(sources)
+    among = len(sources)
+    motions = [sources[name].to_numpy(dtype=float) for name in needed[1:]]
     then = propagate(*motions, target_epoch - gaia_epoch, workers=workers)
-    index, separation, neighbours = match_nearest(
-        targets["target_ra"].to_numpy(), targets["target_dec"].to_numpy(), *then, radius_arcsec, workers=workers
-    )
-
-    def of_source(place: np.ndarray) -> np.ndarray:
-        return np.where(index >= 0, place[index] if len(place) else -1, -1)
-
-    to_tmass = to_distance = None
+    position = places["target_ra"].to_numpy(), places["target_dec"].to_numpy()
+    index, separation, neighbours = match_nearest(*position, *then, radius_arcsec, workers=workers)
+    del places, position
+    used, index = _used(index, among)
+    sources, source_rows = sources[used], np.flatnonzero(used) if source_rows is None else source_rows[used]
+    others = {}
     if tmass is not None:
-        at_2000 = then if target_epoch == 2000.0 else propagate(*motions, 2000.0 - gaia_epoch, workers=workers)
-        used = np.unique(index[index >= 0])
-        their = tmass["ra"].to_numpy(), tmass["dec"].to_numpy()
-        near, _, _ = match_nearest(at_2000[0][used], at_2000[1][used], *their, tmass_radius_arcsec, workers=workers)
-        place = np.full(len(gaia), -1, dtype=np.int64)
-        place[used] = near
-        to_tmass = of_source(place)
+        motions = [values[used] for values in motions]
+        at_2000 = [angle[used] for angle in then]
+        if target_epoch != 2000.0:
+            at_2000 = propagate(*motions, 2000.0 - gaia_epoch, workers=workers)
+        reach_2000 = _wider(reach, abs(target_epoch - 2000.0) * FASTEST_DEG + tmass_radius_arcsec / 3600)
+        near, near_rows = _within(tmass, ("ra", "dec"), reach_2000)
+        position = near["ra"].to_numpy(), near["dec"].to_numpy()
+        place, _, _ = match_nearest(*at_2000, *position, tmass_radius_arcsec, workers=workers)
+        seen, place = _used(place, len(near))
+        near_rows = np.flatnonzero(seen) if near_rows is None else near_rows[seen]
+        del near, position, at_2000
+        others["tmass"] = _of_rows(tmass, [name for name in TMASS if name in tmass.names], near_rows), place
+    del motions, then
     if distances is not None:
-        to_distance = of_source(pd.Index(distances["source_id"]).get_indexer(gaia["source_id"]))
-    return Counterparts(index, to_tmass, to_distance, separation, neighbours)
+        others["distances"] = _of_sources(distances, sources["source_id"], partition)
+    rest = _of_rows(gaia, [name for name in given if name not in needed], source_rows)
+    sources = sources.reset_index(drop=True)
+    sources = pd.DataFrame({name: (sources if name in needed else rest)[name] for name in given}, copy=False)
+    check(sources)
+    return Counterparts(rows, index, separation, neighbours, sources, others, among)
 
 
-def _take(table: pd.DataFrame, index: np.ndarray, columns: list[str]) -> pd.DataFrame:
+def _band(targets: Table, part: int, parts: int) -> Band | None:
+    """Declinations of a part of the sky, the lower one in it and the upper one not; null for the whole sky."""
+    if parts == 1:
+        return None
+    counts = np.zeros(BINS, dtype=np.int64)
+    for piece in targets.pieces(["target_dec"]):
+        counts += np.histogram(piece["target_dec"].dropna(), bins=BINS, range=(-90, 90))[0]
+    passed = np.searchsorted(np.cumsum(counts), counts.sum() * np.arange(1, parts) / parts)
+    edges = [-np.inf, *(-90 + 180 * (passed + 1) / BINS), np.inf]
+    return edges[part - 1], edges[part]
+
+
+def _wider(band: Band | None, margin_deg: float) -> Band | None:
+    margin_deg += 1e-6  # what rounding may bring near
+    return (band[0] - margin_deg, band[1] + margin_deg) if band else None
+
+
+def _within(
+    table: Table, names: Sequence[str], band: Band | None, *, nulls: bool = False
+) -> tuple[pd.DataFrame, np.ndarray | None]:
+    """These columns of the rows whose declination is in the band, and the numbers of the rows (null: all).
+
+    With `nulls` also of the rows without a declination.
+    """
+    dec = next(name for name in names if name in ("dec", "target_dec"))
+    # A row group is left out only where a declination says so, and a row without one might be there.
+    within = {"within": (dec, *band)} if band and not nulls else {}
+    columns, rows = {name: [] for name in names}, []
+    for piece in table.pieces(names, **within):
+        if band:
+            value = piece[dec].to_numpy(dtype=float)
+            piece = piece[(value >= band[0]) & (value < band[1]) | (np.isnan(value) & nulls)]
+            rows.append(piece.index.to_numpy())
+        for name in names:
+            columns[name].append(piece[name])
+    return join_pieces(columns), np.concatenate(rows) if band else None
+
+
+def _of_rows(table: Table, names: Sequence[str], rows: np.ndarray) -> pd.DataFrame:
+    """These columns of the rows with these numbers, which ascend."""
+    columns, whole = {name: [] for name in names}, {}
+    for piece in table.pieces(names, rows=rows) if names else ():
+        first, last = np.searchsorted(rows, [piece.index.start, piece.index.stop])
+        piece = piece.iloc[rows[first:last] - piece.index.start]
+        for name in names:
+            if piece[name].dtype == float:  # most columns: their room is taken once
+                whole.setdefault(name, np.empty(len(rows)))[first:last] = piece[name]
+            else:
+                columns[name].append(piece[name])
+    whole |= {name: pd.concat(pieces, ignore_index=True) for name, pieces in columns.items() if name not in whole}
+    return pd.DataFrame({name: whole[name] for name in names}, copy=False)
+
+
+def _used(index: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which of n rows an index names (-1: none), and the index into those alone."""
+    used = np.zeros(n, dtype=bool)
+    used[index[index >= 0]] = True
+    place = np.append(np.cumsum(used) - 1, -1)  # the last is that of -1
+    return used, place[index]
+
+
+def _own_ids(source_id: pd.Series, partition: tuple[int, int]) -> np.ndarray:
+    """The identifiers of a piece among which a part looks for those that stand twice: every n-th, wherever it is."""
+    numbers, (part, parts) = source_id.to_numpy(dtype=np.int64, na_value=0), partition
+    return numbers if parts == 1 else numbers[numbers % parts == part - 1]
+
+
+def _refuse_twice(name: str, numbers: list[np.ndarray]) -> None:
+    """Raise TableError where an identifier stands twice."""
+    ascending = np.sort(np.concatenate(numbers))
+    if twice := int((ascending[1:] == ascending[:-1]).sum()):
+        raise TableError(f"{name} table: {twice} source_ids stand more than once")
+
+
+def _of_sources(distances: Table, source_id: pd.Series, partition: tuple[int, int]) -> tuple[pd.DataFrame, np.ndarray]:
+    """Rows of the table of distances for these sources, and for each source the place there, -1 where there is none."""
+    names = [name for name in DISTANCES if name in distances.names]
+    wanted = source_id.to_numpy(dtype=np.int64, na_value=0)
+    order = np.argsort(wanted)
+    ascending = wanted[order]
+    columns, found, ids = {name: [] for name in names}, [], []
+    for piece in distances.pieces(["source_id", *names]):
+        numbers = piece["source_id"].to_numpy(dtype=np.int64, na_value=-1)
+        ids.append(_own_ids(piece["source_id"], partition))
+        place = np.minimum(np.searchsorted(ascending, numbers), max(len(ascending) - 1, 0))
+        hit = ascending[place] == numbers if len(ascending) else np.zeros(len(numbers), dtype=bool)
+        found.append(order[place[hit]])
+        for name in names:
+            columns[name].append(piece[name][hit])
+    _refuse_twice("distances", ids)
+    found, place = np.concatenate(found), np.full(len(wanted), -1)
+    place[found] = np.arange(len(found))
+    return join_pieces(columns), place
+
+
+def _take(table: pd.DataFrame, index: np.ndarray) -> pd.DataFrame:
     """Rows of `table` by place, null where the index is -1; identifiers stay whole numbers."""
     taken = {}
-    for name in columns:
+    for name in table.columns:
         whole = pd.api.types.is_integer_dtype(table[name].dtype)
         values = (table[name].astype("Int64") if whole else table[name]).values
         taken[name] = pd.api.extensions.take(values, index, allow_fill=True)
-    return pd.DataFrame(taken)
+    return pd.DataFrame(taken, copy=False)
 
 
-def attach(
-    targets: pd.DataFrame,
-    gaia: pd.DataFrame,
-    tmass: pd.DataFrame | None,
-    distances: pd.DataFrame | None,
-    found: Counterparts,
-    rows: slice = slice(None),
-) -> pd.DataFrame:
-    """These rows of the targets with the columns of their counterparts.
+ROW = "_row"  # in a part of the table: number of the target's row
+
+
+def attach(targets: Table, found: Counterparts) -> Iterator[pd.DataFrame]:
+    """The targets, piece by piece, with the columns of their counterparts.
 
     Columns: those of `targets`, `preselected`, GAIA and what the Gaia table has beyond STANDARD, TMASS, DISTANCES,
-    `match_separation` [arcsec] and `match_neighbours`; nulls where there is no counterpart.
+    `match_separation` [arcsec] and `match_neighbours`; nulls where there is no counterpart. Before them ROW, where the
+    counterparts are those of a part of the sky.
     """
-    own = [name for name in gaia.columns if name not in STANDARD]
-    part = targets.iloc[rows].reset_index(drop=True)
-    parts = [part, pd.DataFrame({"preselected": np.ones(len(part), dtype=bool)})]
-    for table, places, names in (
-        (gaia, found.gaia, [*GAIA, *own]),
-        (tmass, found.tmass, TMASS),
-        (distances, found.distances, DISTANCES),
-    ):
-        if table is not None:
-            parts.append(_take(table, places[rows], [name for name in names if name in table.columns]))
-    neighbours = pd.array(found.neighbours[rows], dtype="Int64")
-    parts.append(pd.DataFrame({"match_separation": found.separation[rows], "match_neighbours": neighbours}))
-    return pd.concat(parts, axis=1)
+    for piece in targets.pieces(**({} if found.rows is None else {"rows": found.rows})):
+        rows, numbers = slice(piece.index.start, piece.index.stop), {}
+        if found.rows is not None:
+            rows = slice(*np.searchsorted(found.rows, [rows.start, rows.stop]))
+            piece = piece.loc[found.rows[rows]]
+            numbers = {ROW: found.rows[rows]}
+        source = found.source[rows]
+        parts = [pd.DataFrame(numbers, index=range(len(piece))), piece.reset_index(drop=True)]
+        parts += [pd.DataFrame({"preselected": np.ones(len(piece), dtype=bool)}), _take(found.sources, source)]
+        for table, place in found.others.values():
+            parts.append(_take(table, np.append(place, -1)[source]))
+        neighbours = pd.array(found.neighbours[rows], dtype="Int64")
+        parts.append(pd.DataFrame({"match_separation": found.separation[rows], "match_neighbours": neighbours}))
+        yield pd.concat(parts, axis=1)
 
 
 def match_catalogues(
@@ -237,8 +387,8 @@ def match_catalogues(
     gaia: pd.DataFrame,
     tmass: pd.DataFrame | None,
     distances: pd.DataFrame | None,
-    **how: float,
+    **how: Any,
 ) -> pd.DataFrame:
     """All targets with the columns of their counterparts, as of `attach`; `how` is that of `find_counterparts`."""
-    tables = targets, gaia, tmass, distances
-    return attach(*tables, find_counterparts(*tables, **how))
+    tables = [table if table is None else Frame(table) for table in (targets, gaia, tmass, distances)]
+    return pd.concat(attach(tables[0], find_counterparts(*tables, **how)), ignore_index=True)

@@ -52,6 +52,9 @@ class Segments:
         A block holds whole groups, or a share of one, cut from its first star on: what is added up over a group does
         not depend on the other groups.
         """
+        if len(self.values) <= BLOCK:
+            yield slice(0, len(self.values)), slice(0, len(self.counts)), self.counts
+            return
         for where, part in self.parts():
             start, stop = self.starts[where.start], self.starts[where.start] + len(part.values)
             if len(part.counts) > 1 or part.counts[0] <= BLOCK:

@@ -12,7 +12,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from gaia_offsets.releases import USED, classes, coding
-from gaia_offsets.tables import TableError, as_numbers, rounded_source_ids
+from gaia_offsets.tables import TableError, as_numbers, join_pieces, rounded_source_ids
 
 SUSPECT_MAS = 10.0  # no offset of a real star is that large
 _COMPARE = {
@@ -153,12 +153,12 @@ def _refuse_missing(frame: pd.DataFrame, one_row_per: Mapping[str, Any] | None) 
 class CutFlow:
     """Counts rows kept and removed by each step; `table()` is cutflow.csv.
 
-    `solution` (N,) is that of all rows. Of each row only the first step that it fails counts.
+    `solved` tells by solution which of all rows (N,) have it. Of each row only the first step that it fails counts.
     """
 
-    def __init__(self, solution: pd.Series, first: str) -> None:
-        self.alive = np.ones(len(solution), dtype=bool)
-        self._solved = {name: (solution == name).to_numpy(dtype=bool, na_value=False) for name in USED}
+    def __init__(self, solved: Mapping[str, np.ndarray], first: str) -> None:
+        self.alive = np.ones(len(next(iter(solved.values()))), dtype=bool)
+        self._solved = solved
         self._rows: list[dict[str, Any]] = []
         self.keep(self.alive, first)
 
@@ -194,34 +194,40 @@ def select_stars(
     an offset within `max_offset_mas`; without this limit, stars beyond SUSPECT_MAS are counted in a step that removes
     none. The result is sorted by source_id, then position.
 
-    Of a piece remain the keys that one row a star needs, whether each row passes each step, and the rows that pass all.
+    Of a piece remain the first step that each row fails, what one row a star needs, and the rows that pass all.
     """
     before, after = _steps(cuts, codes or coding({}), solutions, max_offset_mas)
-    keys = {"source_id", "ra", "dec", "solution"}
+    keys = {"source_id", "ra", "dec"}
     if one_row_per:
         keys |= {*one_row_per["columns"], one_row_per.get("prefer"), one_row_per.get("ties")}
-    judged, passing = [], []
+    failed, solved, passing = [], [], []  # of all rows: the first step that fails, before and after; the solution
+    observed: dict[str, list[pd.Series]] = {}
     for piece in [matched] if isinstance(matched, pd.DataFrame) else matched:
         _refuse_missing(piece, one_row_per)
-        piece = piece.assign(solution=solution(piece["astrometric_params_solved"], codes)).reset_index(drop=True)
-        passed = pd.DataFrame({number: passes(piece) for number, (_, passes) in enumerate([*before, *after])})
-        judged.append(pd.concat([piece[[name for name in piece.columns if name in keys]], passed], axis=1))
-        passing.append(piece[passed.all(axis=1).to_numpy()])
-    rows = pd.concat(judged, ignore_index=True)
-    flow = CutFlow(rows["solution"], "rows of the targets table")
+        piece = piece.assign(solution=solution(piece["astrometric_params_solved"], codes))
+        first = np.stack([_first_failed(piece, before), _first_failed(piece, after)])
+        alive = first[0] == len(before)
+        for name in filter(keys.__contains__, piece.columns):
+            observed.setdefault(name, []).append(piece.loc[alive, name])
+        failed.append(first)
+        solved.append(np.stack([(piece["solution"] == name).to_numpy(dtype=bool, na_value=False) for name in USED]))
+        passing.append(piece[alive & (first[1] == len(after))])
+    first, then = np.concatenate(failed, axis=1)
+    flow = CutFlow(dict(zip(USED, np.concatenate(solved, axis=1), strict=True)), "rows of the targets table")
     for number, (criterion, _) in enumerate(before):
-        if number or not rows[number].all():  # the first is preselection
-            flow.keep(rows[number].to_numpy(), criterion)
-    observed = rows.loc[flow.alive, [name for name in rows.columns if name in keys]]
-    warnings = _identity_warnings(observed, one_row_per)
+        if number or (first == 0).any():  # the first is preselection
+            flow.keep(first != number, criterion)
+    keyed = join_pieces(observed)
+    warnings = _identity_warnings(keyed, one_row_per)
     if one_row_per:
         best = flow.alive.copy()
-        best[best] = best_rows(observed, one_row_per["columns"], one_row_per.get("prefer"), one_row_per.get("ties"))
+        best[best] = best_rows(keyed, one_row_per["columns"], one_row_per.get("prefer"), one_row_per.get("ties"))
         text = f"one row per {' + '.join(one_row_per['columns'])}"
         flow.keep(best, f"{text}, highest {one_row_per['prefer']}" if one_row_per.get("prefer") else text)
-    for number, (criterion, _) in enumerate(after, len(before)):
-        flow.keep(rows[number].to_numpy(), criterion)
-    every = rows[list(range(len(before) + len(after)))].all(axis=1).to_numpy()
+    del keyed
+    for number, (criterion, _) in enumerate(after):
+        flow.keep(then != number, criterion)
+    every = (first == len(before)) & (then == len(after))
     stars = pd.concat(passing, ignore_index=True)[flow.alive[every]]
     suspect = int((_offset(stars) > SUSPECT_MAS).sum())
     if max_offset_mas is None and suspect:
@@ -232,6 +238,14 @@ def select_stars(
 
 
 Step = tuple[str, Callable[[pd.DataFrame], np.ndarray]]  # criterion, and which rows pass
+
+
+def _first_failed(frame: pd.DataFrame, steps: Sequence[Step]) -> np.ndarray:
+    """Number (N,) of the first step that a row does not pass; their count where it passes all."""
+    first = np.full(len(frame), len(steps), dtype=np.uint8 if len(steps) < 256 else np.int64)
+    for number, (_, passes) in enumerate(steps):
+        first[~passes(frame) & (first == len(steps))] = number
+    return first
 
 
 def _steps(
@@ -283,8 +297,8 @@ def _identity_warnings(frame: pd.DataFrame, one_row_per: dict[str, Any] | None) 
     if one_row_per is None and bool(twice.any()):
         lines.append(f"source_id: {int(twice.sum())} rows share an identifier and one_row_per is null: all are kept")
     if one_row_per and one_row_per["columns"] == ["source_id"] and bool(twice.any()):
-        spread = frame[twice].groupby("source_id")[["ra", "dec"]].nunique().max(axis=1)
-        apart = int((spread > 1).sum())
+        places = frame[twice].groupby("source_id", sort=False)[["ra", "dec"]]
+        apart = int((places.max() != places.min()).any(axis=1).sum())
         if apart:
             lines.append(
                 f"source_id: {apart} identifiers stand at two or more Gaia positions and are reduced to one row each; "

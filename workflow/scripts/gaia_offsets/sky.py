@@ -154,7 +154,13 @@ def complete_angles(frame: pd.DataFrame) -> pd.DataFrame:
 
     Raises TableError where neither ra, dec nor l, b stand for a position.
     """
-    frame = frame.copy()
+    frame = frame.copy(deep=False)  # columns are replaced below, and none is written into
+
+    def fill(name: str, missing: Any, values: np.ndarray) -> None:
+        column = frame[name].copy()
+        column.loc[missing] = values
+        frame[name] = column
+
     for names, others, convert in (
         (("ra", "dec"), ("l", "b"), to_equatorial),
         (("l", "b"), ("ra", "dec"), to_galactic),
@@ -168,11 +174,12 @@ def complete_angles(frame: pd.DataFrame) -> pd.DataFrame:
             missing = frame[list(names)].isna().any(axis=1) & frame[list(others)].notna().all(axis=1)
             if missing.any():
                 values = frame.loc[missing, list(others)].to_numpy(dtype=float)
-                frame.loc[missing, list(names)] = np.column_stack(convert(values[:, 0], values[:, 1]))
+                for name, found in zip(names, convert(values[:, 0], values[:, 1]), strict=True):
+                    fill(name, missing, found)
     if "ecl_lat" not in frame.columns:
         frame["ecl_lat"] = np.nan
     missing = frame["ecl_lat"].isna().to_numpy()
     if missing.any():
         where = frame.loc[missing]
-        frame.loc[missing, "ecl_lat"] = ecliptic_latitude(where["ra"].to_numpy(), where["dec"].to_numpy())
+        fill("ecl_lat", missing, ecliptic_latitude(where["ra"].to_numpy(), where["dec"].to_numpy()))
     return frame

@@ -8,12 +8,13 @@ import gzip
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from itertools import chain
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -31,8 +32,10 @@ class TableError(Fault, ValueError):
     """A table that cannot be used; the message is one line: what, where, what to do."""
 
 
+Part = TypeVar("Part")
+
 LONGEST_HEADER = 1_000_000  # characters of the line that names the columns
-ROW_GROUP = 1 << 20  # rows of a piece of a Parquet file
+ROW_GROUP = 1 << 18  # rows of a piece of a Parquet file
 NULLS = ("--", "null")  # besides pandas' own: how astropy and the archives print a missing value
 
 
@@ -161,7 +164,7 @@ def _refuse_beyond_memory(path: Path, fmt: str) -> None:
 def _read_native(path: Path, wanted: set[str] | None) -> tuple[dict[str, Callable[[], pd.Series]], dict[str, str]]:
     """How to get each of the (or the wanted) columns of a file, and the units that the file itself states.
 
-    Of Parquet a column is read when it is asked for: a large table is not held twice.
+    Of Parquet a column is read when it is asked for, of FITS all are read with the first.
     """
     fmt = table_format(path)
     _refuse_beyond_memory(path, fmt)
@@ -170,7 +173,7 @@ def _read_native(path: Path, wanted: set[str] | None) -> tuple[dict[str, Callabl
 
         schema = pq.read_schema(path)
         columns = [name for name in schema.names if wanted is None or name in wanted]
-        return {name: partial(_parquet_column, path, schema, name) for name in columns}, parquet_units(schema)
+        return {name: partial(_parquet_column, path, name) for name in columns}, parquet_units(schema)
     if fmt == "csv":
         keep = None if wanted is None else (lambda name: name in wanted)
         names, separator = csv_header(path)
@@ -178,15 +181,23 @@ def _read_native(path: Path, wanted: set[str] | None) -> tuple[dict[str, Callabl
             pass  # pandas would fill a row that is too short, and take the first values of longer ones for names
         frame = pd.read_csv(path, sep=separator, usecols=keep, na_values=NULLS, dtype_backend="numpy_nullable")
         return {name: partial(frame.get, name) for name in frame.columns}, {}
-    from astropy.table import Table
-
     if fmt == "fits":
         refuse_twice(column_names(path), path)
-        table = read_columns(path, wanted)
-    elif fmt == "votable":
+        header, units = _astropy_columns(next(read_columns(path, wanted, 0)))
+        rows = cache(lambda: _astropy_columns(next(read_columns(path, wanted)))[0])
+        return {name: partial(lambda name: rows()[name](), name) for name in header}, units
+    from astropy.table import Table
+
+    if fmt == "votable":
         table = Table.read(path, format="votable", use_names_over_ids=True)
     else:
         table = Table.read(path, format="ascii.ecsv")
+    return _astropy_columns(table, wanted)
+
+
+def _astropy_columns(
+    table: Table, wanted: Collection[str] | None = None
+) -> tuple[dict[str, Callable[[], pd.Series]], dict[str, str]]:
     flat = [
         name for name in table.colnames if table[name].ndim == 1 and (wanted is None or name in wanted)
     ]  # a DataFrame has no vector columns
@@ -194,17 +205,85 @@ def _read_native(path: Path, wanted: set[str] | None) -> tuple[dict[str, Callabl
     return {name: partial(_astropy_column, table, name) for name in flat}, units
 
 
-def _parquet_column(path: Path, schema: pa.Schema, name: str) -> pd.Series:
+def _astropy_column(table: Table, name: str) -> pd.Series:
+    return table[[name]].to_pandas(use_nullable_int=True)[name]
+
+
+def _parquet_column(path: Path, name: str) -> pd.Series:
     import pyarrow.parquet as pq
 
-    mask = f"{name}.mask"  # astropy writes a masked column as two
-    frame = _to_pandas(pq.read_table(path, columns=[name, mask] if mask in schema.names else [name]))
+    schema = pq.read_schema(path)
+    return _unmasked(_to_pandas(pq.read_table(path, columns=_with_masks([name], schema))), schema, name)
+
+
+def _with_masks(names: Iterable[str], schema: pa.Schema) -> list[str]:
+    """The columns, and those in which astropy keeps which of their values are masked."""
+    return [own for name in names for own in (name, f"{name}.mask") if own in schema.names]
+
+
+def _unmasked(frame: pd.DataFrame, schema: pa.Schema, name: str) -> pd.Series:
+    mask = f"{name}.mask"
     values = frame[name].mask(frame[mask].astype("bool")) if mask in frame else frame[name]
     return values.str.decode("utf-8") if str(schema.field(name).type) in ("binary", "large_binary") else values
 
 
-def _astropy_column(table: Table, name: str) -> pd.Series:
-    return table[[name]].to_pandas(use_nullable_int=True)[name]
+def _native_pieces(
+    path: Path,
+    names: Sequence[str],
+    native: Mapping[str, Callable[[], pd.Series]],
+    rows: np.ndarray | None,
+    within: tuple[str, float, float] | None,
+) -> Iterator[tuple[int, dict[str, Callable[[], pd.Series]]]]:
+    """Number of the first row, and how to get these columns, of ROW_GROUP rows or fewer; `native` is the whole file's.
+
+    At least one piece. `rows` and `within` are those of TableFile.pieces, in the file's unit.
+    """
+    fmt, start = table_format(path), 0
+    with _readable(path):
+        if fmt == "parquet":
+            yield from _parquet_pieces(path, names, rows, within)
+        elif fmt == "fits":
+            for table in read_columns(path, names, ROW_GROUP):
+                columns, _ = _astropy_columns(table)
+                yield start, {name: partial(_text_as_text, columns[name]) for name in names}
+                start += len(table)
+        else:
+            whole = {name: native[name]() for name in names}
+            for piece in pieces(max((len(values) for values in whole.values()), default=0)):
+                yield piece.start, {name: partial(values.__getitem__, piece) for name, values in whole.items()}
+
+
+def _parquet_pieces(
+    path: Path, names: Sequence[str], rows: np.ndarray | None, within: tuple[str, float, float] | None
+) -> Iterator[tuple[int, dict[str, Callable[[], pd.Series]]]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    start, some = 0, False
+    # Pages as they come: a file may be a single row group.
+    with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
+        schema, columns = file.schema_arrow, _with_masks(names, file.schema_arrow)
+        for group in range(file.num_row_groups):
+            about = file.metadata.row_group(group)
+            end = start + about.num_rows
+            none = rows is not None and np.searchsorted(rows, start) == np.searchsorted(rows, end)
+            if within and not none:
+                told = about.column(schema.names.index(within[0])).statistics
+                none = told is not None and told.has_min_max and (told.max < within[1] or told.min > within[2])
+            for batch in () if none else file.iter_batches(ROW_GROUP, row_groups=[group], columns=columns):
+                frame = _to_pandas(pa.Table.from_batches([batch]))
+                yield start, {name: partial(_unmasked, frame, schema, name) for name in names}
+                start += len(frame)
+            some, start = some or not none, end
+        if not some:
+            frame = _to_pandas(schema.empty_table().select(columns))
+            yield 0, {name: partial(_unmasked, frame, schema, name) for name in names}
+
+
+def _text_as_text(column: Callable[[], pd.Series]) -> pd.Series:
+    """A column whose type is not that of the values in this piece: a piece without any text looks like one of none."""
+    values = column()
+    return values.astype("str") if values.dtype == object else values
 
 
 def parquet_units(schema: pa.Schema) -> dict[str, str]:
@@ -306,47 +385,103 @@ def read_table(
     Raises TableError (one line: file, column, number of rows, what to do) for a file that cannot be read, a missing
     column, two columns for one name, an identifier stored as a fraction or a value outside the column's range.
     """
-    path = Path(path)
-    columns = columns or {}
-    spec = {name: entry if isinstance(entry, dict) else {"column": entry} for name, entry in columns.items()}
-    sources = {entry["column"]: name for name, entry in spec.items()}
-    with _readable(path):
-        if table_format(path) in ("parquet", "csv", "fits"):  # a header that can be read alone
-            _check_names(path, sources, column_names(path))
-        wanted = {entry["column"] for entry in spec.values()} | set(STANDARD) | {VIZIER.get(name) for name in vizier}
-        native, units = _read_native(path, wanted)
-    _check_names(path, sources, native)
-    free = set(native) - set(sources)
-    for name in vizier:
-        if name not in spec:
-            source = column_for(name, free, path, "`{name}: {column}` in `columns:`")
-            if source not in (None, name):
-                spec[name] = {"column": source}
-    frame: dict[str, pd.Series] = {}
-    for name, entry in spec.items():
-        source = entry["column"]
-        unit = entry["unit"] if entry.get("unit") is not None else units.get(source, "")
+    return TableFile(path, columns, required=required, vizier=vizier, others=others).read()
+
+
+class TableFile:
+    """A table file of any known format; its columns have their standard names, its rows are still to be read.
+
+    The arguments and what is refused are those of `read_table`. `names` are the columns that it has.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        columns: dict[str, Any] | None = None,
+        *,
+        required: tuple[str, ...] | list[str] = (),
+        vizier: Iterable[str] = (),
+        others: bool = True,
+    ) -> None:
+        self.path = path = Path(path)
+        spec = {name: _entry(entry) for name, entry in (columns or {}).items()}
+        sources = {source: name for name, (source, _) in spec.items()}
         with _readable(path):
-            values = native[source]()
-        frame[name] = _standardise(values, name, unit, path, source)
-    for name in native if others else ():
-        # A column that the map gives another name is not taken again under its own.
-        if name in STANDARD and name not in frame and name not in sources:
-            try:
-                unit_factor(units.get(name, ""), STANDARD[name].unit, f"{path}: column {name!r}")
-            except TableError as error:
-                # Nobody asked for this column by name: another table's unit must not stop the run.
-                print(f"{error}; the column is left out", file=sys.stderr)
-                continue
-            with _readable(path):
-                values = native[name]()
-            frame[name] = _standardise(values, name, units.get(name, ""), path, name)
-    lacking = [name for name in required if name not in frame]
-    if lacking:
-        raise TableError(
-            f"{path}: nothing stands for {', '.join(lacking)}; name the file's column in `columns:` of the config"
-        )
-    return pd.DataFrame(frame, copy=False)
+            if table_format(path) in ("parquet", "csv", "fits"):  # a header that can be read alone
+                _check_names(path, sources, column_names(path))
+            wanted = {*sources, *STANDARD, *(VIZIER.get(name) for name in vizier)}
+            self._native, units = _read_native(path, wanted)
+        _check_names(path, sources, self._native)
+        free = set(self._native) - set(sources)
+        for name in vizier:
+            if name not in spec:
+                source = column_for(name, free, path, "`{name}: {column}` in `columns:`")
+                if source not in (None, name):
+                    spec[name] = (source, None)
+        # By our name: the file's, and the unit of its values.
+        self._columns = {
+            name: (source, units.get(source, "") if unit is None else unit) for name, (source, unit) in spec.items()
+        }
+        for name in self._native if others else ():
+            # A column that the map gives another name is not taken again under its own.
+            if name in STANDARD and name not in self._columns and name not in sources:
+                try:
+                    unit_factor(units.get(name, ""), STANDARD[name].unit, f"{path}: column {name!r}")
+                except TableError as error:
+                    # Nobody asked for this column by name: another table's unit must not stop the run.
+                    print(f"{error}; the column is left out", file=sys.stderr)
+                    continue
+                self._columns[name] = (name, units.get(name, ""))
+        lacking = [name for name in required if name not in self._columns]
+        if lacking:
+            raise TableError(
+                f"{path}: nothing stands for {', '.join(lacking)}; name the file's column in `columns:` of the config"
+            )
+        self.names = list(self._columns)
+
+    def read(self) -> pd.DataFrame:
+        """All rows and columns."""
+        return self._standard(self._native, self.names)
+
+    def pieces(
+        self,
+        names: Collection[str] | None = None,
+        *,
+        rows: np.ndarray | None = None,
+        within: tuple[str, float, float] | None = None,
+    ) -> Iterator[pd.DataFrame]:
+        """These columns (all where not given), ROW_GROUP rows or fewer at a time; the index is the number of the row.
+
+        Of Parquet and of a binary FITS table memory holds no more than a piece. What is refused names its rows. Row
+        groups of Parquet are passed over that have none of these `rows` (sorted), or no value of a column, in its
+        standard unit, within the two of `within`; other rows come along.
+        """
+        names = [name for name in self.names if names is None or name in names]
+        wanted = [self._columns[name][0] for name in names]
+        if within:
+            (source, unit), where = self._columns[within[0]], f"{self.path}: column {within[0]!r}"
+            factor = unit_factor(unit, STANDARD[within[0]].unit, where)
+            within = source, within[1] / factor, within[2] / factor
+        for start, native in _native_pieces(self.path, wanted, self._native, rows, within):
+            piece = self._standard(native, names, start)
+            piece.index = pd.RangeIndex(start, start + len(piece))
+            yield piece
+
+    def _standard(
+        self, native: Mapping[str, Callable[[], pd.Series]], names: Iterable[str], start: int = 0
+    ) -> pd.DataFrame:
+        frame = {}
+        for name in names:
+            source, unit = self._columns[name]
+            with _readable(self.path):
+                values = native[source]()
+            frame[name] = _standardise(values, name, unit, self.path, source, start)
+        return pd.DataFrame(frame, copy=False)
+
+
+def _entry(entry: Any) -> tuple[str, str | None]:
+    """Column and unit of an entry of a map of columns."""
+    return (entry["column"], entry.get("unit")) if isinstance(entry, dict) else (entry, None)
 
 
 @contextmanager
@@ -381,7 +516,8 @@ def _check_names(path: Path, sources: dict[str, str], read: Collection[str]) -> 
     raise TableError(f"{path}: {', '.join(lacking)}{advice}; the file has: {', '.join(present[:60])}{more}")
 
 
-def _standardise(values: pd.Series, name: str, unit: str, path: Path, source: str) -> pd.Series:
+def _standardise(values: pd.Series, name: str, unit: str, path: Path, source: str, start: int = 0) -> pd.Series:
+    """A column in its standard type and unit; `start` is the number of its first row in the file."""
     contract = STANDARD.get(name)
     if contract is None:
         return values.rename(name)
@@ -389,18 +525,23 @@ def _standardise(values: pd.Series, name: str, unit: str, path: Path, source: st
         return values.astype("str").rename(name)
     if contract.kind == "bool":
         return values.astype("bool").rename(name)
-    where = f"{path}: column {source!r}"
+    where = f"{path}: column {source!r}{f', rows {start + 1} to {start + len(values)}' if start else ''}"
     if contract.kind == "int":
         values = _as_integers(values, where)
     else:
         try:
-            values = pd.to_numeric(values).astype("Float64").astype("float64")
+            if not (isinstance(values.dtype, np.dtype) and values.dtype.kind in "fiu"):
+                values = pd.to_numeric(values).astype("Float64")
+            numbers = values.to_numpy(dtype=float, na_value=np.nan)
         except (ValueError, TypeError):
             raise TableError(f"{where} holds text where numbers of {name!r} are expected") from None
-        values = values * unit_factor(unit, contract.unit, where)
-        values = values.where(np.isfinite(values))
+        factor = unit_factor(unit, contract.unit, where)
+        numbers = numbers if factor == 1.0 else numbers * factor
         # LAMOST and others write -9999 for a missing value; no standard column can hold it as a real one.
-        values = values.mask(values == -9999.0 * unit_factor(unit, contract.unit, where))
+        missing = ~np.isfinite(numbers) | (numbers == -9999.0 * factor)
+        if missing.any():
+            numbers = np.where(missing, np.nan, numbers)
+        values = pd.Series(numbers, index=values.index, copy=False)
     outside = (values < contract.low) | (values > contract.high)
     count = int(outside.sum())
     if count:
@@ -501,22 +642,60 @@ def write_table(frame: pd.DataFrame, path: str | Path, units: Mapping[str, str] 
         frame.to_csv(path, index=False, lineterminator="\n")
 
 
+def join_pieces(columns: dict[str, list[pd.Series]]) -> pd.DataFrame:
+    """The table of columns in pieces, which are taken out of `columns` one after the other, to hold none twice."""
+    joined = {name: pd.concat(columns.pop(name), ignore_index=True) for name in list(columns)}
+    return pd.DataFrame(joined, copy=False)
+
+
 def pieces(rows: int) -> list[slice]:
     """Slices of ROW_GROUP rows, one at least."""
     return [slice(start, min(start + ROW_GROUP, rows)) for start in range(0, max(rows, 1), ROW_GROUP)]
 
 
-def write_pieces(frames: Iterable[pd.DataFrame], path: str | Path, units: Mapping[str, str] | None = None) -> None:
-    """Write a table piece by piece as Parquet; `pieces` of a table give the same bytes as the whole.
+def ahead(parts: Iterable[Part]) -> Iterator[Part]:
+    """The parts one after another; a thread makes the next one while this one is used."""
+    parts = iter(parts)
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, parts, parts)
+        while (part := coming.result()) is not parts:
+            coming = pool.submit(next, parts, parts)
+            yield part
 
-    `units` of columns stand in the metadata of their fields.
+
+def write_pieces(
+    frames: Iterable[pd.DataFrame], path: str | Path, units: Mapping[str, str] | None = None, *, fast: bool = False
+) -> None:
+    """Write a table piece by piece as Parquet; the bytes do not depend on how it is cut.
+
+    `units` of columns stand in the metadata of their fields. `fast` is for large tables of this workflow alone: the
+    bytes of a number stand apart (BYTE_STREAM_SPLIT), which is written and read twice as fast, but not by every reader.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     tables = (pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None) for frame in frames)
     first, units = next(tables), units or {}
     schema = pa.schema(f.with_metadata({"unit": units[f.name]}) if units.get(f.name) else f for f in first.schema)
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        for table in chain([first], tables):
-            writer.write_table(table.cast(schema), ROW_GROUP)
+    write_arrow((table.cast(schema) for table in chain([first], tables)), schema, path, fast=fast)
+
+
+def write_arrow(tables: Iterable[pa.Table], schema: pa.Schema, path: str | Path, *, fast: bool = False) -> None:
+    """Write Arrow tables of one schema one after another in row groups of ROW_GROUP rows; see write_pieces."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    floats = [field.name for field in schema if pa.types.is_floating(field.type)] if fast else []
+    options = {"use_dictionary": [n for n in schema.names if n not in floats], "use_byte_stream_split": floats}
+    options["data_page_size"] = 1 << 16  # who reads many files at a time holds a page of each column of each
+    waiting, count, full = [], 0, 0
+    with pq.ParquetWriter(path, schema, compression="zstd", **(options if fast else {})) as writer:
+        for table in tables:
+            waiting.append(table)
+            count += len(table)
+            if count >= ROW_GROUP:
+                whole = pa.concat_tables(waiting).combine_chunks()
+                full = count - count % ROW_GROUP
+                writer.write_table(whole.slice(0, full), ROW_GROUP)
+                waiting, count = [whole.slice(full)], count - full
+        if count or not full:
+            writer.write_table(pa.concat_tables(waiting).combine_chunks(), ROW_GROUP)
