@@ -40,56 +40,58 @@ PACKAGES = ("numpy", "scipy", "pandas", "pyarrow", "astropy", "healpy", "snakema
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: a job, its size, median wall time, number of runs, peak memory, and words beside it."""
+    """One line of the table: a job, its size, medians of its runs, peak memory, and words beside it."""
 
     job: str
     size: int
-    seconds: float | None = None  # None: the program is missing
+    seconds: float | None = None  # wall time; None: the program is missing
     runs: int = 0
     gib: float | None = None
     note: str = ""
+    cpu: float | None = None  # processor time [s], which a busy machine changes less, of jobs that are timed as a whole
 
 
 def words(job: str, folder: Path, *more: object) -> list[str]:
     return [sys.executable, str(ROOT / "tests/bench_jobs.py"), job, str(folder), *map(str, more)]
 
 
-def process(command: list[str], folder: Path | None = None) -> tuple[float, float, str]:
-    """Wall time [s], peak memory [GiB] and standard output of one run of a command; a failure ends the bench."""
+def process(command: list[str]) -> tuple[float, float, float, str]:
+    """Wall and processor time [s], peak memory [GiB] and output of one run of a command; a failure ends the bench."""
     with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complained:
         start = time.perf_counter()
-        child = subprocess.Popen(command, stdout=said, stderr=complained, cwd=folder)
+        child = subprocess.Popen(command, stdout=said, stderr=complained)
         _, status, used = os.wait4(child.pid, 0)
         took = time.perf_counter() - start
         child.returncode = os.waitstatus_to_exitcode(status)
         said.seek(0), complained.seek(0)
         if status:
             sys.exit(f"{' '.join(command)}\n{complained.read().decode()[-2000:]}")
-        return took, used.ru_maxrss / 2**20, said.read().decode()
+        return took, used.ru_utime + used.ru_stime, used.ru_maxrss / 2**20, said.read().decode()
 
 
 def measured(name: str, size: int, command: list[str], beside: Callable[[float], str] | None = None) -> Row:
     """Median and peak of a job, printed at once; `beside` makes words of the median."""
-    peaks = []
+    cpu, peaks = [], []
 
     def run() -> float:
-        took, peak, _ = process(command)
-        peaks.append(peak)
+        took, used, peak, _ = process(command)
+        cpu.append(used), peaks.append(peak)
         return took
 
     if len(command) > 2 and command[2] in TIMED:
-        _, peak, said = process(command)
+        _, _, peak, said = process(command)
         peaks, seconds = [peak], json.loads(said)
     else:
         seconds = repeated(run)
-    median = statistics.median(seconds)
-    return told(Row(name, size, median, len(seconds), max(peaks), beside(median) if beside else ""))
+    median, used = statistics.median(seconds), statistics.median(cpu[-len(seconds) :]) if cpu else None
+    return told(Row(name, size, median, len(seconds), max(peaks), beside(median) if beside else "", used))
 
 
 def told(row: Row) -> Row:
     cost = "missing" if row.seconds is None else f"{row.seconds:.2f} s ({row.runs} runs)"
+    cpu = "" if row.cpu is None else f", {row.cpu:.2f} s of processor time"
     peak = "" if row.gib is None else f", {row.gib:.2f} GiB"
-    print(f"  {row.job}, {row.size:,}: {cost}{peak}{'; ' + row.note if row.note else ''}", flush=True)
+    print(f"  {row.job}, {row.size:,}: {cost}{cpu}{peak}{'; ' + row.note if row.note else ''}", flush=True)
     return row
 
 
@@ -164,7 +166,8 @@ def toy(scale: float) -> Iterator[Row]:
         config = ["--configfile", str(ROOT / "config/toy.yaml")]
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", name]
         command += ["--cores", "2", *config]
-        yield told(Row("toy", 30_000, process(command)[0], 1))
+        took, cpu, _, _ = process(command)  # the peak of many processes is none of the toy
+        yield told(Row("toy", 30_000, took, 1, cpu=cpu))
         yield measured("toy, nothing to do", 30_000, command)
     yield measured("import pandas", 0, [sys.executable, "-c", "import pandas"])
 
@@ -229,12 +232,18 @@ def page(kept: dict[str, dict]) -> str:
     lines = [HEAD]
     for name, entry in kept.items():
         lines.append(f"- `{name}`: {entry['meaning']} {entry['date']}, `{entry['command']}`; {entry['versions']}.")
-    lines += ["", "| benchmark | job | size | s | runs | peak GiB | |", "|---|---|---|---|---|---|---|"]
+    lines += [
+        "",
+        "| benchmark | job | size | s | of processor | runs | peak GiB | |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     for name, entry in kept.items():
         for row in entry["rows"]:
             seconds = "missing" if row.seconds is None else f"{row.seconds:.2f}"
             peak = "" if row.gib is None else f"{row.gib:.2f}"
-            lines.append(f"| {name} | {row.job} | {row.size:,} | {seconds} | {row.runs or ''} | {peak} | {row.note} |")
+            cpu = "" if row.cpu is None else f"{row.cpu:.2f}"
+            cells = (name, row.job, f"{row.size:,}", seconds, cpu, row.runs or "", peak, row.note)
+            lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines) + "\n" + (SIZE if "rules" in kept else "")
 
 

@@ -25,8 +25,8 @@ def test_a_job_is_repeated_while_it_is_short(seconds: list[float], counted: list
 
 
 def test_a_process_is_measured_and_its_failure_told() -> None:
-    took, gib, said = bench.process([sys.executable, "-c", "x = bytearray(300 << 20); print(len(x))"])
-    assert said == f"{300 << 20}\n" and 0.29 < gib < 0.5 and took > 0
+    took, cpu, gib, said = bench.process([sys.executable, "-c", "x = bytearray(300 << 20); print(len(x))"])
+    assert said == f"{300 << 20}\n" and 0.29 < gib < 0.5 and took > 0 and cpu > 0
     with pytest.raises(SystemExit, match="ZeroDivisionError"):
         bench.process([sys.executable, "-c", "1 / 0"])
 
@@ -37,11 +37,11 @@ def test_the_exponent_is_that_of_a_power_law() -> None:
 
 
 def test_the_page_says_what_was_measured_and_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = [bench.Row("ours", 100, 1.5, 3, 0.25), bench.Row("theirs", 100)]
+    rows = [bench.Row("ours", 100, 1.5, 3, 0.25, cpu=2.0), bench.Row("theirs", 100)]
     facts = {"meaning": "A job.", "date": "2026-01-02", "command": "make bench", "versions": "numpy 1.0", "rows": rows}
     text = bench.page({"apply": facts})
     assert "`apply`: A job. 2026-01-02, `make bench`; numpy 1.0." in text
-    assert "| apply | ours | 100 | 1.50 | 3 | 0.25 |  |\n| apply | theirs | 100 | missing |  |  |  |" in text
+    assert "| apply | ours | 100 | 1.50 | 2.00 | 3 | 0.25 |  |\n| apply | theirs | 100 | missing |  |  |  |  |" in text
     assert "benchmark.png" not in text  # nothing was measured at several sizes
 
 
