@@ -212,7 +212,7 @@ def errors(stars: pd.DataFrame, gaussian: dict = GAUSSIAN, replicates: int = 300
         {"solution": "5p", "parallax": p, "factor": 1.0, "extra": 0.0, "centre": 0.0} for p in ("raw", "corrected")
     ]
     scatter = Scatter("parallax", pd.DataFrame(known).assign(sky_factor=1.0, sky_extra=0.0))
-    offsets = global_offsets(stars, gaussian, scatter)
+    offsets = global_offsets([stars], gaussian, scatter)
     table = error_table(stars, scatter, offsets, gaussian, {"replicates": replicates, "seed": 1})
     return table.set_index(["solution", "parallax", "estimator"]).sort_index()
 

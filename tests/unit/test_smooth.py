@@ -129,7 +129,8 @@ def test_dependence_on_magnitude_is_fitted_with_the_position() -> None:
     magnitude = 12.0 + (pixel % 200) / 100.0 + rng.normal(0.0, 0.5, len(pixel))
     offset = offset + 10.0 * (magnitude - magnitude.mean())
     magnitude[:100] = np.nan
-    terms, function = smooth.spline_terms(magnitude, 3)
+    function = smooth.spline_function(magnitude, 3)
+    terms = function(magnitude)
     assert np.abs(terms[100:].mean(axis=0)).max() < 1e-9 and not terms[:100].any()
     nodes = smooth.gather(offset, smooth.robust_weights(offset, variance), pixel, terms)
     table, field = smooth.smooth_map(nodes, smooth.fit_kernel(nodes, **GRID), **GRID, reach_deg=0.0)
@@ -163,8 +164,8 @@ def test_a_pattern_larger_than_the_errors_makes_no_outliers() -> None:
 def test_few_stars_get_no_curves() -> None:
     stars = pd.DataFrame({"phot_g_mean_mag": np.linspace(9, 14, 300), "nu_eff_used_in_astrometry": 1.5})
     pixel = np.arange(300) // 2  # 150 stars besides one a pixel; two variables of six terms ask for 120 and 240
-    assert not smooth.dependence_terms(stars, 10, pixel)
-    assert list(smooth.dependence_terms(stars, 4, pixel)) == ["phot_g_mean_mag", "colour"]
+    assert not smooth.dependence(stars, 10, pixel)
+    assert list(smooth.dependence(stars, 4, pixel)) == ["phot_g_mean_mag", "colour"]
 
 
 def test_without_errors_there_is_no_map_and_the_reason_is_told() -> None:
@@ -176,6 +177,6 @@ def test_without_errors_there_is_no_map_and_the_reason_is_told() -> None:
     stars = stars.assign(reference_parallax_error=0.1, offset_raw=-100.0, offset_corrected=np.nan)
     row = dict.fromkeys(weighted.SCATTER, np.nan) | {"sky_factor": np.nan, "sky_extra": np.nan, "solution": "5p"}
     scatter = weighted.Scatter("parallax", pd.DataFrame([row | {"parallax": name} for name in ("raw", "corrected")]))
-    maps, curves, made = smooth_maps(stars, scatter, **GRID, reach_deg=3.0, splines=0)
+    maps, curves, made = smooth_maps([stars], scatter, **GRID, reach_deg=3.0, splines=0)
     assert [len(table) for table in (*maps.values(), curves)] == [0, 0, 0]
     assert made["warning"] == "no smooth map of raw parallaxes: no 5p star has errors of both parallaxes"

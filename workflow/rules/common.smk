@@ -99,8 +99,10 @@ def digest(script):
     return fingerprint(SCRIPTS, script)
 
 
-def by_input(base, per_mb):
+def by_input(base, per_mb, most=None):
     """Memory [MB] or longest time [min] of a job, by the size of its input; a second attempt gets twice as much.
+
+    `most` is what a job never exceeds that goes through its table piece by piece.
 
     Memory is the largest seen with 7.1 million simulated spectra and a fifth more, time is several times what it took
     there on two cores (docs/method.md, "What a run costs"). What is not there yet does not count: a job is asked again
@@ -110,7 +112,8 @@ def by_input(base, per_mb):
     def resource(wildcards, input, attempt):
         # Not input.size_mb: while the input is not there yet it leaves a coroutine behind that Python complains about.
         sizes = (Path(file).stat().st_size for file in input if Path(file).exists())
-        return int(attempt * (base + per_mb * sum(sizes) / 1e6))
+        needed = base + per_mb * sum(sizes) / 1e6
+        return int(attempt * (min(needed, most) if most else needed))
 
     return resource
 

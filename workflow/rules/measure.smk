@@ -14,7 +14,7 @@ rule fit_scatter:
     conda:
         "../../envs/analysis.yaml"
     resources:
-        mem_mb=by_input(400, 12),
+        mem_mb=by_input(400, 12, most=6000),
         runtime=by_input(5, 0.1),
     params:
         reference=lookup("samples/{sample}/reference/kind", within=config),
@@ -39,7 +39,7 @@ rule measure_global:
     conda:
         "../../envs/analysis.yaml"
     resources:
-        mem_mb=by_input(400, 12),
+        mem_mb=by_input(400, 12, most=6000),
         runtime=by_input(5, 0.1),
     params:
         reference=lookup("samples/{sample}/reference/kind", within=config),
@@ -65,7 +65,7 @@ rule measure_trends:
     conda:
         "../../envs/analysis.yaml"
     resources:
-        mem_mb=by_input(400, 10),
+        mem_mb=by_input(400, 10, most=6000),
         runtime=by_input(5, 0.02),
     params:
         reference=lookup("samples/{sample}/reference/kind", within=config),
@@ -91,7 +91,7 @@ rule measure_map:
     conda:
         "../../envs/analysis.yaml"
     resources:
-        mem_mb=by_input(400, 12),
+        mem_mb=by_input(400, 12, most=6000),
         runtime=by_input(5, 0.1),
     params:
         reference=lookup("samples/{sample}/reference/kind", within=config),
@@ -171,7 +171,7 @@ rule smooth_map:
     conda:
         "../../envs/analysis.yaml"
     resources:
-        mem_mb=by_input(2200, 15),
+        mem_mb=by_input(2200, 15, most=6000),
         runtime=by_input(10, 0.5),
     params:
         reference=lookup("samples/{sample}/reference/kind", within=config),

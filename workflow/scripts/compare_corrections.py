@@ -10,7 +10,15 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets import resample
-from gaia_offsets.estimators import PARALLAX_OF_BINS, PARALLAXES, SOLUTIONS, WEIGHTED, Part, trend_variables
+from gaia_offsets.estimators import (
+    PARALLAX_OF_BINS,
+    PARALLAXES,
+    SOLUTIONS,
+    WEIGHTED,
+    group_statistics,
+    trend_variables,
+    weighted_statistics,
+)
 from gaia_offsets.faults import open_log
 from gaia_offsets.sky import pixel_index, sky_blocks
 from gaia_offsets.tables import write_table
@@ -100,7 +108,7 @@ def _measured(
     offset = 1000.0 * (chosen_parallax(stars, parallax) - reference)
     whole = scatter.of(solution, parallax, sky=True)
     variance = variances(errors, whole)
-    table = Part(solution, parallax, stars, offset, errors.difference, variance).statistics(one, gaussian)
+    table = group_statistics(offset, one, gaussian).join(weighted_statistics(errors.difference, variance, one))
     if table.empty:
         return {"n": 0}
     median = resample.linear_median(offset, one)

@@ -146,10 +146,8 @@ def corrections(
     found = group_statistics(stars["offset_corrected"].to_numpy(), pixel, gaussian)
     found = found[found["n"] > more_than].rename_axis("hindex").reset_index()
     names = {"gaussian_mean": "offset", "gaussian_mean_error": "error"}
-    terms = smooth.dependence_terms(stars, settings["splines"], pixel)
-    nodes = smooth.gather(
-        difference, smooth.robust_weights(difference, variance), pixel, smooth.design(terms, len(stars))
-    )
+    terms = smooth.design(smooth.dependence(stars, settings["splines"], pixel), stars)
+    nodes = smooth.gather(difference, smooth.robust_weights(difference, variance), pixel, terms)
     try:
         kernel = smooth.fit_kernel(nodes, **grid)
         field, _ = smooth.smooth_map(nodes, kernel, **grid, reach_deg=settings["reach_deg"])

@@ -2,36 +2,48 @@
 
 import json
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.estimators import pixel_offsets
+from gaia_offsets.estimators import PARALLAXES, pixel_offsets
 from gaia_offsets.faults import open_log
-from gaia_offsets.sky import FRAMES, finest_nside, pixel_index
+from gaia_offsets.sky import FRAMES, finest_counts, finest_nside, pixel_index
 from gaia_offsets.tables import write_table
+from gaia_offsets.tracers import MEASURED, Tracers, read_scatter
 from gaia_offsets.weighted import Scatter
 
 
-def choose_nside(tracers: pd.DataFrame, settings: dict[str, Any]) -> int:
+def choose_nside(tracers: Iterable[pd.DataFrame], settings: dict[str, Any]) -> int:
     """The nside of the config, or the finest that the 5p stars fill; by their equatorial pixels in either frame."""
     if settings["nside"] != "auto":
         return settings["nside"]
-    known = (tracers["solution"] == "5p") & np.isfinite(tracers["offset_raw"])
-    ra, dec = (tracers.loc[known, name].to_numpy() for name in FRAMES["equatorial"])
-    return finest_nside(ra, dec, more_than=settings["more_than"])
+    counts: np.ndarray | int = 0
+    for piece in tracers:
+        known = (piece["solution"] == "5p").to_numpy() & np.isfinite(piece["offset_raw"].to_numpy(dtype=float))
+        counts = counts + finest_counts(*(piece.loc[known, name].to_numpy() for name in FRAMES["equatorial"]))
+    return finest_nside(counts, more_than=settings["more_than"])
 
 
 def measure_map(
-    tracers: pd.DataFrame, scatter: Scatter, frame: str, settings: dict[str, Any], gaussian: dict[str, Any]
+    tracers: Iterable[pd.DataFrame],
+    scatter: Scatter,
+    frame: str,
+    nside: int,
+    settings: dict[str, Any],
+    gaussian: dict[str, Any],
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """map_{frame}.csv and map_{frame}.json: what it was made with, who chose nside, how many pixels are published."""
-    nside = choose_nside(tracers, settings)
-    angles = (tracers[name].to_numpy() for name in FRAMES[frame])
-    pixel = pixel_index(*angles, nside=nside, ordering=settings["ordering"])
-    table = pixel_offsets(tracers, pixel, gaussian=gaussian, scatter=scatter)
+
+    def pixels() -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
+        for piece in tracers:
+            angles = (piece[name].to_numpy() for name in FRAMES[frame])
+            yield piece, pixel_index(*angles, nside=nside, ordering=settings["ordering"])
+
+    table = pixel_offsets(pixels(), gaussian=gaussian, scatter=scatter)
     chosen_by = "sample" if settings["nside"] == "auto" else "config"
     shown = (table["solution"] == "5p") & (table["parallax"] == "raw") & (table["n"] > settings["more_than"])
     made = {**settings, "nside": nside, "chosen_by": chosen_by, "published": int(shown.sum()), "warning": None}
@@ -47,10 +59,12 @@ def measure_map(
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
-    tracers = pd.read_parquet(snakemake.input.tracers)
-    scatter = Scatter(snakemake.params.reference, pd.read_csv(snakemake.input.scatter))
-    for frame, offsets, settings in zip(FRAMES, snakemake.output.offsets, snakemake.output.settings, strict=True):
-        table, made = measure_map(tracers, scatter, frame, snakemake.params.map, snakemake.params.gaussian)
+    path, settings = snakemake.input.tracers, snakemake.params.map
+    nside = choose_nside(Tracers(path, ("solution", "offset_raw", *FRAMES["equatorial"])), settings)
+    scatter = read_scatter(snakemake.input.scatter, snakemake.params.reference, path)
+    for frame, offsets, made_with in zip(FRAMES, snakemake.output.offsets, snakemake.output.settings, strict=True):
+        tracers = Tracers(path, (*MEASURED, *PARALLAXES.values(), *FRAMES[frame]))
+        table, made = measure_map(tracers, scatter, frame, nside, settings, snakemake.params.gaussian)
         print(f"{frame}: {len(table)} rows, {table['hindex'].nunique()} pixels with two stars or more", file=sys.stderr)
         print(
             "nside {nside}, chosen by the {chosen_by}: {published} pixels above {more_than} stars".format(**made),
@@ -59,4 +73,4 @@ if __name__ == "__main__":
         if made["warning"]:
             print(f"WARNING: {made['warning']}", file=sys.stderr)
         write_table(table, offsets)
-        Path(settings).write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
+        Path(made_with).write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")

@@ -5,12 +5,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from gaia_offsets.estimators import trends
+from gaia_offsets.estimators import PARALLAXES, trends
 from gaia_offsets.faults import open_log
 from gaia_offsets.tables import write_table
-from gaia_offsets.weighted import Scatter
+from gaia_offsets.tracers import MEASURED, Tracers, read_scatter
 
 
 def expand_edges(edges: Any) -> list[float]:
@@ -25,13 +23,14 @@ def expand_edges(edges: Any) -> list[float]:
 if __name__ == "__main__":
     open_log(snakemake.log[0])
     bins = snakemake.params.trends
+    columns = (*PARALLAXES.values(), "nu_eff_used_in_astrometry", "pseudocolour", "ecl_lat")
     table, joined = trends(
-        pd.read_parquet(snakemake.input.tracers),
+        Tracers(snakemake.input.tracers, (*MEASURED, *columns)),
         {variable: expand_edges(edges) for variable, edges in bins["edges"].items()},
         min_stars=bins["min_stars"],
         join=bins["join"],
         gaussian=snakemake.params.gaussian,
-        scatter=Scatter(snakemake.params.reference, pd.read_csv(snakemake.input.scatter)),
+        scatter=read_scatter(snakemake.input.scatter, snakemake.params.reference, snakemake.input.tracers),
     )
     print(f"{len(table)} bins with at least {bins['min_stars']} stars; bins joined: {joined}", file=sys.stderr)
     made = {"min_stars": bins["min_stars"], "joined": joined, "warning": None}

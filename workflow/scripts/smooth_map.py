@@ -2,8 +2,9 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from gaia_offsets.estimators import PARALLAXES
 from gaia_offsets.faults import open_log
 from gaia_offsets.sky import FRAMES, pixel_index
 from gaia_offsets.tables import write_table
+from gaia_offsets.tracers import MEASURED, Tracers, drawn_stars, read_scatter
 from gaia_offsets.weighted import Scatter, star_table, variances
 
 MAP = ["parallax", "hindex", "offset", "error", "n"]
@@ -23,38 +25,31 @@ CURVE = 41  # points of a curve
 
 
 def smooth_maps(
-    tracers: pd.DataFrame, scatter: Scatter, *, nside: int, ordering: str, reach_deg: float, splines: int
+    tracers: Iterable[pd.DataFrame], scatter: Scatter, *, nside: int, ordering: str, reach_deg: float, splines: int
 ) -> tuple[dict[str, pd.DataFrame], pd.DataFrame, dict[str, Any]]:
-    """smooth_{frame}.csv by frame, smooth_dependence.csv and smooth.json, from the 5p stars [uas].
+    """smooth_{frame}.csv by frame, smooth_dependence.csv and smooth.json, from the 5p stars [uas]; tracers in pieces.
 
     The kernel of a parallax is learned in equatorial pixels and serves both frames: it belongs to the sky. `splines` is
     the number of intervals of the curves in G and colour; 0 leaves them out. Where too few pixels hold stars the maps
     are empty and smooth.json has a warning.
     """
-    stars = tracers[tracers["solution"] == "5p"]
-    pixels = {
-        frame: pixel_index(*(stars[name].to_numpy() for name in names), nside=nside, ordering=ordering)
-        for frame, names in FRAMES.items()
-    }
     grid = {"nside": nside, "ordering": ordering}
     made: dict[str, Any] = {**grid, "reach_deg": reach_deg, "splines": splines, "kernels": {}, "warning": None}
     warnings = []
-    terms = smooth.dependence_terms(stars, splines, pixels["equatorial"])
-    if splines and not terms:
+    drawn = drawn_stars(tracers, "5p")
+    functions = smooth.dependence(drawn, splines, _pixel(drawn, "equatorial", grid))
+    if splines and not functions:
         warnings.append("too few stars for curves in G and colour")
-    columns = smooth.design(terms, len(stars))
     maps: dict[str, list[pd.DataFrame]] = {frame: [] for frame in FRAMES}
     curves = []
-    for parallax in PARALLAXES:
-        errors = star_table(stars, parallax, scatter.reference_kind)
-        weights = smooth.robust_weights(errors.difference, variances(errors, scatter.of("5p", parallax)))
-        if not (weights > 0).any():
-            if stars[PARALLAXES[parallax]].notna().any():
+    for parallax, sums in _pixel_sums(tracers, drawn, scatter, functions, grid).items():
+        if not sums["equatorial"].total.any():
+            if drawn[PARALLAXES[parallax]].notna().any():
                 warnings.append(f"no smooth map of {parallax} parallaxes: no 5p star has errors of both parallaxes")
             continue
         kernel = None
         for frame in ("equatorial", "galactic"):
-            nodes = smooth.gather(errors.difference, weights, pixels[frame], columns)
+            nodes = sums[frame].nodes()
             try:
                 kernel = kernel or smooth.fit_kernel(nodes, **grid)
                 table, field = smooth.smooth_map(nodes, kernel, **grid, reach_deg=reach_deg)
@@ -66,26 +61,59 @@ def smooth_maps(
                 facts = {"pixels": len(nodes.pixels), "stars": int(nodes.n.sum())}
                 facts |= {"mean": float(field.coefficients[0]), "mean_error": float(np.sqrt(field.covariance[0, 0]))}
                 made["kernels"][parallax] = {**facts, **asdict(kernel)}
-                curves.append(curve_table(field, stars, terms).assign(parallax=parallax))
+                curves.append(curve_table(field, drawn, functions).assign(parallax=parallax))
             del field  # the largest matrix, before the next is made
     made["warning"] = "; ".join(warnings) or None
     tables = {frame: _stack(parts, MAP) for frame, parts in maps.items()}
     return tables, _stack(curves, DEPENDENCE), made
 
 
+def _pixel(stars: pd.DataFrame, frame: str, grid: dict[str, Any]) -> np.ndarray:
+    return pixel_index(*(stars[name].to_numpy() for name in FRAMES[frame]), **grid)
+
+
+def _pixel_sums(
+    tracers: Iterable[pd.DataFrame],
+    drawn: pd.DataFrame,
+    scatter: Scatter,
+    functions: Mapping[str, Any],
+    grid: dict[str, Any],
+) -> dict[str, dict[str, smooth.PixelSums]]:
+    """The sums of all 5p stars by parallax and frame; outliers are judged by the stars drawn from them."""
+
+    def errors(stars: pd.DataFrame, parallax: str) -> tuple[np.ndarray, np.ndarray]:
+        table = star_table(stars, parallax, scatter.reference_kind, scatter.typical.get("5p"))
+        return table.difference, variances(table, scatter.of("5p", parallax))
+
+    terms, pixels = smooth.design(functions, drawn[:0]).shape[1], 12 * grid["nside"] ** 2
+    sums = {parallax: {frame: smooth.PixelSums(pixels, terms) for frame in FRAMES} for parallax in PARALLAXES}
+    scales = {parallax: smooth.outlier_scale(*errors(drawn, parallax)) for parallax in PARALLAXES}
+    for piece in tracers:
+        stars = piece[(piece["solution"] == "5p").to_numpy()]
+        columns = smooth.design(functions, stars)
+        places = {frame: _pixel(stars, frame, grid) for frame in FRAMES}
+        for parallax in PARALLAXES:
+            difference, variance = errors(stars, parallax)
+            weights = smooth.robust_weights(difference, variance, scales[parallax])
+            for frame in FRAMES:
+                sums[parallax][frame].add(difference, weights, places[frame], columns)
+    return sums
+
+
 def _stack(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
     return (pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()).reindex(columns=columns)
 
 
-def curve_table(field: smooth.Field, stars: pd.DataFrame, terms: Mapping[str, Any]) -> pd.DataFrame:
+def curve_table(field: smooth.Field, stars: pd.DataFrame, functions: Mapping[str, Any]) -> pd.DataFrame:
     """Offset [uas] against each variable, zero in the mean over the stars, with standard errors."""
     tables, first = [], 1
-    for name, (part, function) in terms.items():
-        here = slice(first, first + part.shape[1])
+    for name, function in functions.items():
+        values = stars[smooth.VARIABLES[name]].to_numpy(dtype=float)
+        here = slice(first, first + function(values[:0]).shape[1])
         first = here.stop
-        if part.shape[1] == 0:
+        if here.start == here.stop:
             continue  # one value for all stars, or none
-        x = np.linspace(*np.nanquantile(stars[smooth.VARIABLES[name]].to_numpy(dtype=float), [0.01, 0.99]), CURVE)
+        x = np.linspace(*np.nanquantile(values, [0.01, 0.99]), CURVE)
         rows = function(x)
         error = np.sqrt(smooth.squares(rows, field.covariance[here, here]))
         curve = {"variable": name, "x": x, "offset": rows @ field.coefficients[here], "error": error}
@@ -97,9 +125,11 @@ if __name__ == "__main__":
     open_log(snakemake.log[0])
     measured = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
     grid = snakemake.wildcards.grid
+    path = snakemake.input.tracers
+    columns = {*MEASURED, *PARALLAXES.values(), *smooth.VARIABLES.values(), *chain(*FRAMES.values())}
     maps, curves, made = smooth_maps(
-        pd.read_parquet(snakemake.input.tracers),
-        Scatter(snakemake.params.reference, pd.read_csv(snakemake.input.scatter)),
+        Tracers(path, columns),
+        read_scatter(snakemake.input.scatter, snakemake.params.reference, path),
         nside=int(grid.removeprefix("_nside")) if grid else measured["nside"],
         ordering=measured["ordering"],
         reach_deg=snakemake.params.reach_deg,

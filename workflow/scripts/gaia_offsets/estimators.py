@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.buckets import Buckets
 from gaia_offsets.segments import Segments
 from gaia_offsets.weighted import Scatter, star_table, variances, weighted_means
 
@@ -36,35 +39,47 @@ def fit_density_power(
     squares on a fine histogram does. At 0.3 the mean's scatter on pure Gaussian data is 4 % above sigma / sqrt(N). Null
     for a group of one.
     """
-    mean = segments.medians()
-    sd = segments.robust_sigmas(mean)
+    mean, sd = np.full((2, len(segments.counts)), np.nan)
+    for where, part in segments.parts():
+        mean[where], sd[where] = _density_power(part, beta, tolerance, iterations)
+    return mean, sd
+
+
+def _density_power(part: Segments, beta: float, tolerance: float, iterations: int) -> tuple[np.ndarray, np.ndarray]:
+    def moments(values: np.ndarray, mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
+        found = np.empty((3, len(values)))
+        step = values - mean
+        np.exp(-0.5 * beta * (step / sd) ** 2, out=found[0])
+        np.multiply(found[0], step, out=found[1])
+        np.multiply(found[1], step, out=found[2])
+        return found
+
+    n = part.counts
+    mean = part.medians()
+    sd = part.robust_sigmas(mean)
     flat = sd == 0  # more than half of the values are equal
     if flat.any():
-        centred = segments.values - segments.spread(segments.sums(segments.values) / segments.counts)
-        sd = np.where(flat, np.sqrt(segments.sums(centred**2) / segments.counts), sd)
-    active = np.flatnonzero((segments.counts > 1) & (sd > 0))
-    part = segments.restrict(np.isin(np.arange(len(mean)), active))
+        sd = np.where(flat, np.sqrt(_squares(part, part.sums(part.values) / n) / n), sd)
+    moving = (n > 1) & (sd > 0)
     for _ in range(iterations):
-        if len(active) == 0:
+        if not moving.any():
             break
-        m, s = mean[active], sd[active]
-        weight = np.exp(-0.5 * beta * ((part.values - part.spread(m)) / part.spread(s)) ** 2)
-        total = part.sums(weight)
-        new_mean = part.sums(weight * part.values) / total
-        spread = part.sums(weight * (part.values - part.spread(new_mean)) ** 2)
-        # The weights cut the wings off; at the solution this term puts back what they take from a Gaussian. One
-        # degree of freedom goes to the mean, as in the ordinary standard deviation.
-        kept = total - part.counts * beta * (1.0 + beta) ** -1.5
-        share = (part.counts - 1.0) / part.counts
-        new_sd = np.sqrt(spread / np.maximum(kept * share, 1e-3 * part.counts))
-        moved = np.maximum(np.abs(new_mean - m), np.abs(new_sd - s)) > tolerance * s
-        mean[active], sd[active] = new_mean, new_sd
-        moved &= new_sd > 0
-        if not moved.all():
-            part = part.restrict(moved)
-            active = active[moved]
-    sd = np.where(segments.counts > 1, sd, np.nan)
-    return np.where(segments.counts > 1, mean, np.nan), sd
+        with np.errstate(invalid="ignore", divide="ignore"):  # of those that stand still
+            total, first, second = part.total(moments, mean, np.where(moving, sd, 1.0))
+            step = first / total
+            # The weights cut the wings off; at the solution this term puts back what they take from a Gaussian. One
+            # degree of freedom goes to the mean, as in the ordinary standard deviation.
+            kept = total - n * beta * (1.0 + beta) ** -1.5
+            new_sd = np.sqrt((second - first * step) / np.maximum(kept * (n - 1.0) / n, 1e-3 * n))
+            moved = moving & (np.maximum(np.abs(step), np.abs(new_sd - sd)) > tolerance * sd) & (new_sd > 0)
+        mean, sd = np.where(moving, mean + step, mean), np.where(moving, new_sd, sd)
+        moving = moved
+    return np.where(n > 1, mean, np.nan), np.where(n > 1, sd, np.nan)
+
+
+def _squares(part: Segments, centre: np.ndarray) -> np.ndarray:
+    """Sum of the squared deviations of each group from its centre."""
+    return part.total(lambda values, centre: (values - centre) ** 2, centre)
 
 
 def fit_histogram(
@@ -76,21 +91,31 @@ def fit_histogram(
     groups are fitted together by Levenberg-Marquardt steps. Null where fewer than 5 stars or where the fit leaves the
     histogram.
     """
-    centre = segments.medians()
-    scale = segments.robust_sigmas(centre)
-    good = (segments.counts >= 5) & (scale > 0)
-    mean, sd = np.full(len(centre), np.nan), np.full(len(centre), np.nan)
+    mean, sd = np.full((2, len(segments.counts)), np.nan)
+    for where, part in segments.parts():
+        mean[where], sd[where] = _histogram(part, bins, half_width, iterations)
+    return mean, sd
+
+
+def _histogram(part: Segments, bins: int, half_width: float, iterations: int) -> tuple[np.ndarray, np.ndarray]:
+    centre = part.medians()
+    scale = part.robust_sigmas(centre)
+    mean, sd = np.full((2, len(centre)), np.nan)
+    good = (part.counts >= 5) & (scale > 0)
     if not good.any():
         return mean, sd
-    part = segments.restrict(good)
-    z = (part.values - part.spread(centre[good])) / part.spread(scale[good])
     edge = 2.0 * half_width / bins
-    place = np.floor((z + half_width) / edge).astype(np.int64)
-    row = part.spread(np.arange(len(part.counts)))
-    inside = (place >= 0) & (place < bins)
-    counts = np.bincount(row[inside] * bins + place[inside], minlength=len(part.counts) * bins)
+    counts = np.zeros(len(centre) * bins)
+    for rows, where, many in part.blocks():
+        group = np.repeat(np.arange(where.start, where.stop), many)
+        use = good[group]
+        group = group[use]
+        z = (part.values[rows][use] - centre[group]) / scale[group]
+        place = np.floor((z + half_width) / edge).astype(np.int64)
+        inside = (place >= 0) & (place < bins)
+        counts += np.bincount(group[inside] * bins + place[inside], minlength=len(counts))
     # Density in units of z, so that every group starts from the same guess: amplitude 0.4, mean 0, sd 1.
-    density = counts.reshape(-1, bins) / (part.counts[:, None] * edge)
+    density = (counts.reshape(-1, bins) / (part.counts[:, None] * edge))[good]
     x = -half_width + edge * (np.arange(bins) + 0.5)
     solved = _least_squares_gaussian(x, density, iterations)
     lost = (np.abs(solved[:, 1]) > half_width) | (solved[:, 2] > 2 * half_width) | (solved[:, 2] < edge / 4)
@@ -142,22 +167,27 @@ def group_statistics(values: np.ndarray, groups: np.ndarray, gaussian: dict[str,
     `{method: density_power, beta}` or `{method: histogram, histogram_bins}`. Errors and sd of a single star are null.
     """
     segments = Segments(values, groups)
-    n = segments.counts
-    median = segments.medians()
-    mean = segments.sums(segments.values) / np.maximum(n, 1)
-    squares = segments.sums((segments.values - segments.spread(mean)) ** 2)
+    found = np.full((len(STATISTICS), len(segments.counts)), np.nan)
+    for where, part in segments.parts():
+        found[:, where] = _statistics(part, gaussian)
+    table = pd.DataFrame(dict(zip(STATISTICS, found, strict=True)), index=segments.labels)
+    return table.astype({"n": "int64"})
+
+
+def _statistics(part: Segments, gaussian: dict[str, Any]) -> list[np.ndarray]:
+    n = part.counts
+    mean = part.total(lambda values: values) / n
     with np.errstate(invalid="ignore", divide="ignore"):
-        sd = np.sqrt(squares / np.where(n > 1, n - 1, np.nan))
+        sd = np.sqrt(_squares(part, mean) / np.where(n > 1, n - 1, np.nan))
         middle, reach = (n - 1) / 2, np.sqrt(n) / 2
-        median_error = (segments.quantile_at(middle + reach) - segments.quantile_at(middle - reach)) / 2
+        median_error = (part.quantile_at(middle + reach) - part.quantile_at(middle - reach)) / 2
         median_error = np.where(n > 1, median_error, np.nan)
         if gaussian["method"] == "histogram":
-            core_mean, core_sd = fit_histogram(segments, bins=gaussian["histogram_bins"])
+            core_mean, core_sd = fit_histogram(part, bins=gaussian["histogram_bins"])
         else:
-            core_mean, core_sd = fit_density_power(segments, beta=gaussian["beta"])
-        columns = [n, median, median_error, mean, sd / np.sqrt(n), sd, core_mean, core_sd / np.sqrt(n), core_sd]
-    table = pd.DataFrame(dict(zip(STATISTICS, columns, strict=True)), index=segments.labels)
-    return table.astype({"n": "int64"})
+            core_mean, core_sd = fit_density_power(part, beta=gaussian["beta"])
+        median = part.medians()
+        return [n, median, median_error, mean, sd / np.sqrt(n), sd, core_mean, core_sd / np.sqrt(n), core_sd]
 
 
 PARALLAXES = {"raw": "offset_raw", "corrected": "offset_corrected"}
@@ -179,14 +209,6 @@ class Part:
     difference: np.ndarray
     variance: np.ndarray
 
-    def statistics(self, groups: np.ndarray, gaussian: dict[str, Any], use: np.ndarray | None = None) -> pd.DataFrame:
-        """STATISTICS and WEIGHTED of the groups (N,), of the stars in `use` only where that is given."""
-        use = np.ones(len(self.offset), dtype=bool) if use is None else use
-        table = group_statistics(self.offset[use], groups[use], gaussian)
-        labels, mean, error, _ = weighted_means(self.difference[use], self.variance[use], groups[use])
-        both = pd.DataFrame(dict(zip(WEIGHTED, (mean, error), strict=True)), index=labels, dtype=float)
-        return table.join(both).assign(solution=self.solution, parallax=self.parallax)
-
 
 def by_solution(tracers: pd.DataFrame, scatter: Scatter | None, *, sky: bool) -> list[Part]:
     """The stars of each solution and parallax, maybe none; without a fitted scatter their weighted means are null.
@@ -195,14 +217,46 @@ def by_solution(tracers: pd.DataFrame, scatter: Scatter | None, *, sky: bool) ->
     """
     parts = []
     for solution in SOLUTIONS:
-        stars = tracers[tracers["solution"] == solution]
+        stars = tracers[(tracers["solution"] == solution).to_numpy()]
         for parallax, column in PARALLAXES.items():
             difference = variance = np.full(len(stars), np.nan)
             if scatter is not None:
-                errors = star_table(stars, parallax, scatter.reference_kind)
+                errors = star_table(stars, parallax, scatter.reference_kind, scatter.typical.get(solution))
                 difference, variance = errors.difference, variances(errors, scatter.of(solution, parallax, sky=sky))
-            parts.append(Part(solution, parallax, stars, stars[column].to_numpy(), difference, variance))
+            parts.append(Part(solution, parallax, stars, stars[column].to_numpy(dtype=float), difference, variance))
     return parts
+
+
+def weighted_statistics(difference: np.ndarray, variance: np.ndarray, groups: np.ndarray) -> pd.DataFrame:
+    """WEIGHTED of the groups (N,), indexed by their labels."""
+    labels, mean, error, _ = weighted_means(difference, variance, groups)
+    return pd.DataFrame(dict(zip(WEIGHTED, (mean, error), strict=True)), index=labels, dtype=float)
+
+
+def grouped_statistics(
+    parts: Iterable[tuple[Part, np.ndarray]], gaussian: dict[str, Any]
+) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Solution, parallax, and STATISTICS and WEIGHTED of the groups (N,) of the parts; a negative group is none.
+
+    However many parts come, only some groups' stars are in memory together.
+    """
+    with ExitStack() as stack:
+        kept: dict[tuple[str, str], Buckets] = {}
+        for part, group in parts:
+            key = part.solution, part.parallax
+            if key not in kept:
+                kept[key] = stack.enter_context(Buckets())
+            use = group >= 0
+            columns = {"offset": part.offset, "difference": part.difference, "variance": part.variance}
+            kept[key].add(group[use], {name: values[use] for name, values in columns.items()})
+        for key, buckets in kept.items():
+            tables = []
+            for group, column in buckets.ranges():
+                weighted = weighted_statistics(column("difference"), column("variance"), group)
+                tables.append(group_statistics(column("offset"), group, gaussian).join(weighted))
+            if tables:
+                table = pd.concat(tables).assign(solution=key[0], parallax=key[1])
+                yield *key, table.set_axis(table.index.astype(np.int64))
 
 
 def _stack(tables: Sequence[pd.DataFrame], leading: Sequence[str]) -> pd.DataFrame:
@@ -210,26 +264,32 @@ def _stack(tables: Sequence[pd.DataFrame], leading: Sequence[str]) -> pd.DataFra
     return table.reindex(columns=[*leading, *STATISTICS, *WEIGHTED])
 
 
-def global_offsets(tracers: pd.DataFrame, gaussian: dict[str, Any], scatter: Scatter | None = None) -> pd.DataFrame:
-    """global_offsets.csv: one row each solution and parallax that has stars [uas] (Fig. 4)."""
-    parts = by_solution(tracers, scatter, sky=True)
-    tables = [part.statistics(np.zeros(len(part.offset), dtype=np.int64), gaussian) for part in parts]
-    return _stack(tables, ["solution", "parallax"])
+def global_offsets(
+    tracers: Iterable[pd.DataFrame], gaussian: dict[str, Any], scatter: Scatter | None = None
+) -> pd.DataFrame:
+    """global_offsets.csv: one row each solution and parallax that has stars [uas] (Fig. 4); tracers in pieces."""
+    parts = (part for piece in tracers for part in by_solution(piece, scatter, sky=True))
+    found = grouped_statistics(((part, np.zeros(len(part.offset), dtype=np.int32)) for part in parts), gaussian)
+    return _stack([table for _, _, table in found], ["solution", "parallax"])
 
 
-def histograms(tracers: pd.DataFrame, *, width: float, reach: float = 1000.0) -> pd.DataFrame:
+def histograms(tracers: Iterable[pd.DataFrame], *, width: float, reach: float = 1000.0) -> pd.DataFrame:
     """Counts of offsets in bins of `width` uas, the bins centred on 0, within `reach` uas (Fig. 4)."""
     half = np.ceil(reach / width - 0.5)
     edges = (np.arange(-half, half + 2) - 0.5) * width
+    counts = {key: np.zeros(len(edges) - 1, dtype=np.int64) for key in product(SOLUTIONS, PARALLAXES)}
+    for piece in tracers:
+        for solution, parallax in counts:
+            offset = piece.loc[(piece["solution"] == solution).to_numpy(), PARALLAXES[parallax]].to_numpy(dtype=float)
+            counts[solution, parallax] += np.histogram(offset[np.isfinite(offset)], edges)[0]
     tables = []
-    for solution in SOLUTIONS:
-        for parallax, column in PARALLAXES.items():
-            offset = tracers.loc[tracers["solution"] == solution, column].to_numpy()
-            count, _ = np.histogram(offset[np.isfinite(offset)], edges)
-            part = {"solution": solution, "parallax": parallax}
-            part |= {"bin_low": edges[:-1], "bin_high": edges[1:], "count": count}
-            tables.append(pd.DataFrame(part))
+    for (solution, parallax), count in counts.items():
+        part = {"solution": solution, "parallax": parallax}
+        tables.append(pd.DataFrame(part | {"bin_low": edges[:-1], "bin_high": edges[1:], "count": count}))
     return pd.concat(tables, ignore_index=True)
+
+
+TREND_VARIABLES = ("phot_g_mean_mag", "colour", "sin_ecl_lat")
 
 
 def trend_variables(stars: pd.DataFrame, solution: str) -> dict[str, np.ndarray]:
@@ -242,7 +302,7 @@ def trend_variables(stars: pd.DataFrame, solution: str) -> dict[str, np.ndarray]
 
 
 def trends(
-    tracers: pd.DataFrame,
+    tracers: Iterable[pd.DataFrame],
     edges: dict[str, np.ndarray],
     *,
     min_stars: int,
@@ -252,55 +312,91 @@ def trends(
 ) -> tuple[pd.DataFrame, dict[str, dict[str, int]]]:
     """trends.csv: statistics of the offsets in bins of one variable at a time (Fig. 5), and how many bins were joined.
 
-    Bins are [low, high), the last one [low, high].
+    `tracers` comes in pieces, and is gone through several times. Bins are [low, high), the last one [low, high].
     `edges` holds increasing bin edges for phot_g_mean_mag [mag], colour (nu_eff of 5p, pseudocolour of 6p)
     [1/um] and sin_ecl_lat. `join` neighbouring bins are joined into one; `auto` joins 1, 2, 4, ..., as many as it takes
     until half of a solution's stars lie in bins with `min_stars`. Bins with fewer are left out. `x_mean` is the mean of
     the variable over the stars whose offset is known. The second result has the number joined by solution and variable.
     """
-    tables, joined = [], {solution: {} for solution in SOLUTIONS}
-    for part in by_solution(tracers, scatter, sky=True):
-        stars, solution = part.stars, part.solution
-        for variable, x in trend_variables(stars, solution).items():
-            bounds = np.asarray(edges[variable], dtype=float)
-            place = np.searchsorted(bounds, x, side="right") - 1
-            place[x == bounds[-1]] = len(bounds) - 2  # the last bin is closed, as in a histogram
-            inside = (place >= 0) & (place < len(bounds) - 1) & np.isfinite(x) & np.isfinite(part.offset)
+    bounds = {variable: np.asarray(edges[variable], dtype=float) for variable in TREND_VARIABLES}
+    counts = {key: np.zeros(len(bounds[key[1]]) - 1, dtype=np.int64) for key in product(SOLUTIONS, bounds)}
+    for piece in tracers:
+        for part in by_solution(piece, None, sky=True):
             if part.parallax == PARALLAX_OF_BINS:  # the same bins for both parallaxes
-                joined[solution][variable] = _bins_to_join(place[inside], len(bounds) - 1, join, min_stars)
-            together = joined[solution][variable]
-            place, bounds = place // together, np.append(bounds[:-1:together], bounds[-1])
-            table = part.statistics(place, gaussian, inside)
-            x_mean = np.bincount(place[inside], x[inside], minlength=len(bounds))[table.index]
-            table.insert(0, "x_mean", x_mean / table["n"])
-            table.insert(0, "bin_high", bounds[table.index + 1])
-            table.insert(0, "bin_low", bounds[table.index])
-            tables.append(table[table["n"] >= min_stars].assign(variable=variable))
-    table = _stack(tables, ["solution", "parallax", "variable", "bin_low", "bin_high", "x_mean"])
+                for variable, (_, place) in _trend_places(part, bounds).items():
+                    count = counts[part.solution, variable]
+                    count += np.bincount(place[place >= 0], minlength=len(count))
+    joined: dict[str, dict[str, int]] = {solution: {} for solution in SOLUTIONS}
+    for (solution, variable), count in counts.items():
+        joined[solution][variable] = _bins_to_join(count, join, min_stars)
+    tables = {}
+    for variable in bounds:
+        sums: dict[tuple[str, str], np.ndarray] = {}
+
+        def places(variable: str = variable, sums: dict = sums) -> Iterator[tuple[Part, np.ndarray]]:
+            for piece in tracers:
+                for part in by_solution(piece, scatter, sky=True):
+                    x, place = _trend_places(part, {variable: bounds[variable]})[variable]
+                    place //= joined[part.solution][variable]  # -1 stays -1
+                    inside = place >= 0
+                    total = np.bincount(place[inside], x[inside], minlength=len(bounds[variable]))
+                    sums[part.solution, part.parallax] = sums.get((part.solution, part.parallax), 0.0) + total
+                    yield part, place
+
+        for solution, parallax, table in grouped_statistics(places(), gaussian):
+            edge = np.append(bounds[variable][: -1 : joined[solution][variable]], bounds[variable][-1])
+            table.insert(0, "x_mean", sums[solution, parallax][table.index] / table["n"])
+            table.insert(0, "bin_high", edge[table.index + 1])
+            table.insert(0, "bin_low", edge[table.index])
+            tables[solution, parallax, variable] = table[table["n"] >= min_stars].assign(variable=variable)
+    order = [key for key in product(SOLUTIONS, PARALLAXES, bounds) if key in tables]
+    table = _stack(
+        [tables[key] for key in order], ["solution", "parallax", "variable", "bin_low", "bin_high", "x_mean"]
+    )
     return table, joined
 
 
-def _bins_to_join(place: np.ndarray, bins: int, join: int | str, min_stars: int) -> int:
-    """How many neighbouring bins become one; `place` (N,) is the bin of each star."""
+def _trend_places(part: Part, bounds: Mapping[str, np.ndarray]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Value and bin (N,) of each star in each variable; -1 outside of the bins, or without an offset."""
+    found = {}
+    for variable, x in trend_variables(part.stars, part.solution).items():
+        if variable in bounds:
+            edge = bounds[variable]
+            place = np.searchsorted(edge, x, side="right") - 1
+            place[x == edge[-1]] = len(edge) - 2  # the last bin is closed, as in a histogram
+            inside = (place >= 0) & (place < len(edge) - 1) & np.isfinite(x) & np.isfinite(part.offset)
+            found[variable] = x, np.where(inside, place, -1).astype(np.int32)
+    return found
+
+
+def _bins_to_join(fine: np.ndarray, join: int | str, min_stars: int) -> int:
+    """How many neighbouring bins become one; `fine` (bins,) are the numbers of stars."""
     if join != "auto":
         return int(join)
     together = 1
-    while together < bins:
-        counts = np.bincount(place // together)
-        if 2 * counts[counts >= min_stars].sum() >= len(place):
+    while together < len(fine):
+        counts = np.add.reduceat(fine, np.arange(0, len(fine), together))
+        if 2 * counts[counts >= min_stars].sum() >= fine.sum():
             break
         together *= 2
-    return min(together, bins)
+    return min(together, len(fine))
 
 
 def pixel_offsets(
-    tracers: pd.DataFrame, pixel: np.ndarray, *, gaussian: dict[str, Any], scatter: Scatter | None = None
+    tracers: Iterable[tuple[pd.DataFrame, np.ndarray]], *, gaussian: dict[str, Any], scatter: Scatter | None = None
 ) -> pd.DataFrame:
-    """map_{frame}.csv: statistics of the offsets in each pixel (N,) with two stars or more (Fig. 6, Table 1)."""
-    pixel = pd.Series(pixel, index=tracers.index)
+    """map_{frame}.csv: statistics of the offsets in each pixel with two stars or more (Fig. 6, Table 1).
+
+    Tracers come in pieces, with the pixel (N,) of each star.
+    """
+
+    def places() -> Iterator[tuple[Part, np.ndarray]]:
+        for piece, pixel in tracers:
+            for part in by_solution(piece, scatter, sky=False):
+                yield part, pixel[(piece["solution"] == part.solution).to_numpy()]
+
     tables = []
-    for part in by_solution(tracers, scatter, sky=False):
-        table = part.statistics(pixel[part.stars.index].to_numpy(), gaussian)
+    for _, _, table in grouped_statistics(places(), gaussian):
         table.insert(0, "hindex", table.index)
         tables.append(table[table["n"] >= 2])
     return _stack(tables, ["solution", "parallax", "hindex"])

@@ -7,6 +7,7 @@ The step is exact for a mean and for a mean with fixed weights.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -170,7 +171,7 @@ def refit_errors(
     random = np.random.default_rng(seed)
     middle = segments.medians()  # so that the squares below do not cancel
     total, squares, known = (np.zeros(len(middle)) for _ in range(3))
-    draw = segments.restrict(np.ones(len(middle), dtype=bool))
+    draw = copy(segments)
     for _ in progress(range(replicates), replicates, "draws"):
         index = first + (random.random(len(first)) * size).astype(np.int64)
         index.sort()  # the values ascend within each group, and so must those drawn

@@ -80,34 +80,80 @@ def angles_deg(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return cosine
 
 
-def robust_weights(difference: np.ndarray, variance: np.ndarray) -> np.ndarray:
+def outlier_scale(difference: np.ndarray, variance: np.ndarray) -> tuple[float, float]:
+    """Mean [uas] and spread, in standard errors, by which outliers are judged: those of the sample.
+
+    The pattern on the sky counts as scatter: a pixel of one or two stars could not tell.
+    """
+    known = np.isfinite(difference) & np.isfinite(variance) & (variance > 0)
+    if not known.any():
+        return 0.0, 1.0
+    _, mean, _, _ = weighted_means(difference, variance, np.zeros(len(difference), dtype=np.int64))
+    z = (difference[known] - mean[0]) / np.sqrt(variance[known])
+    return float(mean[0]), max(MAD_TO_SIGMA * float(np.median(np.abs(z))), 1.0)
+
+
+def robust_weights(
+    difference: np.ndarray, variance: np.ndarray, scale: tuple[float, float] | None = None
+) -> np.ndarray:
     """Weight (N,) [1 / uas2] of each star, 0 for outliers and stars without an error.
 
-    Outliers are judged against the sample's mean and scatter, the pattern on the sky included: a pixel of one or two
-    stars could not tell.
+    `scale` is the outlier_scale, that of these stars where not given.
     """
-    _, mean, _, _ = weighted_means(difference, variance, np.zeros(len(difference), dtype=np.int64))
+    mean, spread = scale or outlier_scale(difference, variance)
     known = np.isfinite(difference) & np.isfinite(variance) & (variance > 0)
-    z = np.where(known, difference - (mean[0] if len(mean) else 0.0), np.inf) / np.sqrt(np.where(known, variance, 1.0))
-    spread = MAD_TO_SIGMA * np.median(np.abs(z[known])) if known.any() else 1.0
-    return np.where(known, hampel_weights(z / max(spread, 1.0)), 0.0) / np.where(known, variance, 1.0)
+    z = np.where(known, difference - mean, np.inf) / np.sqrt(np.where(known, variance, 1.0))
+    return np.where(known, hampel_weights(z / spread), 0.0) / np.where(known, variance, 1.0)
+
+
+class PixelSums:
+    """The stars of each pixel added up, piece by piece: as much as `nodes` needs, however many there are.
+
+    `pixels` is the number of pixels of the sky, `terms` that of the terms. Each pixel adds up what lies about its mean
+    in the first piece that knows it, so that the squares do not cancel.
+    """
+
+    def __init__(self, pixels: int, terms: int) -> None:
+        self.total, self.n = np.zeros(pixels), np.zeros(pixels, dtype=np.int64)
+        self.origin, self.first = np.zeros((2, terms + 1, pixels))
+        self.second = np.zeros((terms + 1, terms + 1))
+
+    def add(self, values: np.ndarray, weights: np.ndarray, pixel: np.ndarray, terms: np.ndarray) -> None:
+        """Add stars: offsets [uas], weights [1 / uas2] and pixels (N,), and terms (N, terms)."""
+        use, many = weights > 0, len(self.total)
+        weights, pixel = weights[use], pixel[use]
+        rows = np.concatenate([terms[use].T, values[None, use]])
+        total = np.bincount(pixel, weights, minlength=many)
+        new = (self.total == 0) & (total > 0)
+        if new.any():
+            for origin, row in zip(self.origin, rows, strict=True):
+                origin[new] = np.bincount(pixel, weights * row, minlength=many)[new] / total[new]
+        for origin, first, row in zip(self.origin, self.first, rows, strict=True):
+            row -= origin[pixel]
+            first += np.bincount(pixel, weights * row, minlength=many)
+        self.second += (rows * weights) @ rows.T
+        self.total += total
+        self.n += np.bincount(pixel, minlength=many)
+
+    def nodes(self) -> Nodes:
+        """The stars of each pixel in one number; pixels without weight do not appear."""
+        pixels = np.flatnonzero(self.total)
+        total = self.total[pixels]
+        shift = self.first[:, pixels] / total
+        means = self.origin[:, pixels] + shift
+        within = self.second - (shift * total) @ shift.T
+        # The constant, first of the design, says nothing inside a pixel.
+        matrix = np.pad(within[:-1, :-1], [(1, 0), (1, 0)])
+        design = np.concatenate([np.ones((1, len(pixels))), means[:-1]]).T
+        right = np.concatenate([[0.0], within[:-1, -1]])
+        return Nodes(pixels, means[-1], 1.0 / total, self.n[pixels], design, (matrix, right))
 
 
 def gather(values: np.ndarray, weights: np.ndarray, pixel: np.ndarray, terms: np.ndarray) -> Nodes:
-    """The stars (N,) of each pixel in one number; pixels without weight do not appear. `terms` is (N, terms)."""
-    use = weights > 0
-    values, weights = values[use], weights[use]
-    pixels, place, n = np.unique(pixel[use], return_inverse=True, return_counts=True)
-    columns = np.column_stack([np.ones(len(values)), terms[use]])
-    total = np.bincount(place, weights, minlength=len(pixels))
-    offset = np.bincount(place, weights * values, minlength=len(pixels)) / total
-    means = [np.bincount(place, weights * column, minlength=len(pixels)) / total for column in columns.T]
-    design = np.stack(means, axis=1)
-    inside = columns - design[place]
-    matrix = (inside * weights[:, None]).T @ inside
-    return Nodes(
-        pixels, offset, 1.0 / total, n, design, (matrix, (inside * weights[:, None]).T @ (values - offset[place]))
-    )
+    """Nodes of stars (N,) that are at hand together, as in PixelSums; `terms` is (N, terms)."""
+    sums = PixelSums(int(pixel.max(initial=-1)) + 1, terms.shape[1])
+    sums.add(values, weights, pixel, terms)
+    return sums.nodes()
 
 
 def learn_kernel(vectors: np.ndarray, offset: np.ndarray, variance: np.ndarray) -> Kernel:
@@ -300,41 +346,47 @@ def smooth_map(
     return pd.concat([here, around], ignore_index=True).sort_values("hindex", ignore_index=True), field
 
 
-def spline_terms(x: np.ndarray, intervals: int) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
-    """Cubic B-splines of a variable (N,), (N, intervals + 2), centred on their means; and the function that makes them.
+def spline_function(x: np.ndarray, intervals: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Function of values (M,) that gives cubic B-splines (M, intervals + 2), centred on their means over x (N,).
 
-    Knots are quantiles between the 1st and the 99th percentile; beyond these the curve stays level. Stars whose
-    variable is null count as average.
+    Knots are quantiles of x between the 1st and the 99th percentile; beyond these the curve stays level. A value that
+    is null counts as average. Without two different knots there are no splines, (M, 0).
     """
     from scipy.interpolate import BSpline
 
-    known = np.isfinite(x)
-    knots = np.unique(np.quantile(x[known], np.linspace(0.01, 0.99, intervals + 1))) if known.any() else np.zeros(1)
+    x = x[np.isfinite(x)]
+    knots = np.unique(np.quantile(x, np.linspace(0.01, 0.99, intervals + 1))) if len(x) else np.zeros(1)
     if len(knots) < 2:
-        return np.zeros((len(x), 0)), lambda values: np.zeros((len(values), 0))
+        return lambda values: np.zeros((len(values), 0))
     knots = np.concatenate([[knots[0]] * 3, knots, [knots[-1]] * 3])
 
     def raw(values: np.ndarray) -> np.ndarray:
         # The first column follows from the others: they add up to one.
         return BSpline.design_matrix(np.clip(values, knots[0], knots[-1]), knots, 3).toarray()[:, 1:]
 
-    centre = raw(x[known]).mean(axis=0)
-    terms = np.zeros((len(x), len(centre)))
-    terms[known] = raw(x[known]) - centre
-    return terms, lambda values: raw(np.asarray(values, dtype=float)) - centre
+    centre = raw(x).mean(axis=0)
+
+    def splines(values: np.ndarray) -> np.ndarray:
+        found, known = np.zeros((len(values), len(centre))), np.isfinite(values)
+        if known.any():
+            found[known] = raw(values[known]) - centre
+        return found
+
+    return splines
 
 
-def dependence_terms(stars: pd.DataFrame, intervals: int, pixel: np.ndarray) -> dict[str, tuple[np.ndarray, Callable]]:
-    """`spline_terms` of each of VARIABLES over the stars; none with 0 intervals.
+def dependence(stars: pd.DataFrame, intervals: int, pixel: np.ndarray) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+    """`spline_function` of each of VARIABLES over the stars; none with 0 intervals.
 
     None either where the pixels (N,) do not hold STARS_PER_TERM stars a term besides one star each: the kernel is
     learned from what the differences of stars of one pixel leave.
     """
     enough = len(pixel) - len(np.unique(pixel)) >= STARS_PER_TERM * len(VARIABLES) * (intervals + 2)
     used = VARIABLES if intervals and enough else {}
-    return {name: spline_terms(stars[column].to_numpy(dtype=float), intervals) for name, column in used.items()}
+    return {name: spline_function(stars[column].to_numpy(dtype=float), intervals) for name, column in used.items()}
 
 
-def design(terms: Mapping[str, tuple[np.ndarray, Callable]], stars: int) -> np.ndarray:
+def design(functions: Mapping[str, Callable[[np.ndarray], np.ndarray]], stars: pd.DataFrame) -> np.ndarray:
     """The terms of all variables side by side, (stars, terms)."""
-    return np.column_stack([np.zeros((stars, 0)), *(part for part, _ in terms.values())])
+    terms = (function(stars[VARIABLES[name]].to_numpy(dtype=float)) for name, function in functions.items())
+    return np.column_stack([np.zeros((len(stars), 0)), *terms])

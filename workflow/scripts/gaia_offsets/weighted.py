@@ -5,14 +5,14 @@ All values are in uas. A star without one of its errors has no weight, and is nu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.segments import MAD_TO_SIGMA, Segments
+from gaia_offsets.segments import BLOCK, MAD_TO_SIGMA, Segments, by_place
 
 # A deviation [sd] counts in full up to the first, no more from there to the second, nothing after the third.
 HAMPEL = (3.0, 5.0, 8.0)
@@ -21,22 +21,26 @@ SCATTER_NSIDE = 32  # of its groups, pixels of 3.4 deg2: the pattern on the sky 
 FACTOR_RANGE = (0.3, 10.0)
 LINE = ("n", "zero_point", "zero_point_error", "scale", "scale_error", "correlation", "pivot_parallax")
 MIN_LINE_STARS = 20
+DRAWN = 1_000_000  # stars, evenly drawn, that stand for a larger sample where a fit goes through it many times
 MIN_DEGREES = 20, 200  # stars minus groups that it takes to fit the factor, and the extra scatter as well
 SCATTER = ("n", "degrees", "factor", "extra", "centre", "pull_sd")
 # Reference parallaxes that come from a distance or a magnitude have errors in ln(parallax).
 ERROR_BINS = 40  # of G, for the median error of Gaia
-LOGARITHMIC = ("distance", "group_distance", "distance_modulus", "absolute_magnitude", "learned_magnitude")
+LEARNED = "learned_magnitude"
+LOGARITHMIC = ("distance", "group_distance", "distance_modulus", "absolute_magnitude", LEARNED)
 
 
 @dataclass(frozen=True)
 class Scatter:
     """scatter.csv of a sample: `factor` and `extra` [uas] of each solution and parallax; and its kind of reference.
 
-    `sky_factor` and `sky_extra` count the pattern on the sky as scatter.
+    `sky_factor` and `sky_extra` count the pattern on the sky as scatter. `typical` has what error_by_magnitude says of
+    each solution, where a table is not at hand as a whole.
     """
 
     reference_kind: str
     table: pd.DataFrame
+    typical: Mapping[str, Callable[[np.ndarray], np.ndarray]] = field(default_factory=dict)
 
     def of(self, solution: str, parallax: str, *, sky: bool = False) -> dict[str, float]:
         """Factor on Gaia's errors, extra scatter [uas] and a robust mean [uas]; null where nothing is known.
@@ -70,9 +74,15 @@ class Stars:
         """Offset of each star, Gaia minus reference."""
         return self.gaia - self.reference
 
-    def restrict(self, use: np.ndarray) -> Stars:
+    def restrict(self, use: np.ndarray | slice) -> Stars:
         """The stars of `use`, places or a mask, alone."""
         return Stars(*(getattr(self, name)[use] for name in self.__dataclass_fields__))
+
+    def blocks(self) -> Iterator[tuple[slice, Stars]]:
+        """Rows of BLOCK stars at most, and these stars alone."""
+        for start in range(0, len(self.gaia), BLOCK):
+            rows = slice(start, start + BLOCK)
+            yield rows, self.restrict(rows)
 
 
 def chosen_parallax(tracers: pd.DataFrame, parallax: str) -> np.ndarray:
@@ -83,12 +93,18 @@ def chosen_parallax(tracers: pd.DataFrame, parallax: str) -> np.ndarray:
     return tracers[column].to_numpy(dtype=float, na_value=np.nan)
 
 
-def star_table(tracers: pd.DataFrame, parallax: str, reference_kind: str) -> Stars:
+def star_table(
+    tracers: pd.DataFrame,
+    parallax: str,
+    reference_kind: str,
+    typical: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> Stars:
     """Stars of a tracers table [mas] for the parallax `raw`, `corrected` or of a further correction, by its name.
 
     An error of a distance or a magnitude is one of ln(parallax): exp(-f^2 / 2) takes out the mean of its lognormal.
     Behind learned magnitudes Gaia's error is the typical one of the star's labels and distance: of the stars of one
     magnitude that the labels say, the luminous ones are brighter and have smaller errors, and would draw the mean.
+    `typical` is what error_by_magnitude says of the whole solution where these stars are a part of it.
     """
     reference, gaia_error, error = (
         1000.0 * tracers[name].to_numpy(dtype=float, na_value=np.nan)
@@ -102,9 +118,9 @@ def star_table(tracers: pd.DataFrame, parallax: str, reference_kind: str) -> Sta
     if reference_kind == "group_distance":
         fraction = 0.0 * fraction  # the stars of a group share that error: it is none of a single star
     stars = Stars(gaia, reference * np.exp(-0.5 * fraction**2), gaia_error, fraction, np.zeros(len(gaia)))
-    if reference_kind == "learned_magnitude":
+    if reference_kind == LEARNED:
         g = tracers["phot_g_mean_mag"].to_numpy(dtype=float, na_value=np.nan)
-        known = error_by_magnitude(g, gaia_error)
+        known = typical or error_by_magnitude(g, gaia_error)
         for _ in range(2):  # the combined parallax depends a little on the error
             combined = np.maximum(combined_parallax(stars, stars.gaia_error, 0.0), 0.1 * stars.reference)
             stars = replace(stars, gaia_error=typical_error(gaia_error, g, known, stars.reference, combined))
@@ -144,15 +160,20 @@ def combined_parallax(stars: Stars, gaia_error: np.ndarray, offset: float, scale
     Gaia's is taken as offset + scale times the true one. The mean's error is uncorrelated with that of the difference:
     weights that depend on it, unlike weights that depend on the reference, do not bias a mean.
     """
-    gaia, error = (stars.gaia - offset) / scale, gaia_error / scale
+    step = (stars.gaia - offset) / scale - stars.reference
+    error, reference_error = (gaia_error / scale) ** 2, stars.reference_error**2
+    # An outlier in Gaia must not raise its own variance.
+    reach = HAMPEL[0] * (stars.fraction * stars.reference + stars.reference_error)
+    low, high = stars.reference - reach, stars.reference + reach
     combined = stars.reference
     for _ in range(4):
-        variance = (stars.fraction * combined) ** 2 + stars.reference_error**2
-        share = variance / (variance + error**2)
-        combined = share * gaia + (1.0 - share) * stars.reference
-        # An outlier in Gaia must not raise its own variance.
-        reach = HAMPEL[0] * (stars.fraction * stars.reference + stars.reference_error)
-        combined = np.clip(combined, stars.reference - reach, stars.reference + reach)
+        variance = (stars.fraction * combined) ** 2
+        variance += reference_error
+        combined = variance + error
+        np.divide(variance, combined, out=combined)
+        combined *= step
+        combined += stars.reference
+        np.clip(combined, low, high, out=combined)
     return combined
 
 
@@ -161,16 +182,22 @@ def variances(stars: Stars, scatter: Mapping[str, float]) -> np.ndarray:
 
     `scatter` has `factor`, `extra` and `centre`, an offset good to some tens of uas.
     """
-    gaia_variance = (scatter["factor"] * stars.gaia_error) ** 2 + scatter["extra"] ** 2
-    combined = combined_parallax(stars, np.sqrt(gaia_variance), scatter["centre"])
-    return gaia_variance + (stars.fraction * combined) ** 2 + stars.reference_error**2
+    found = np.empty(len(stars.gaia))
+    for rows, part in stars.blocks():
+        gaia_variance = (scatter["factor"] * part.gaia_error) ** 2 + scatter["extra"] ** 2
+        combined = combined_parallax(part, np.sqrt(gaia_variance), scatter["centre"])
+        found[rows] = gaia_variance + (part.fraction * combined) ** 2 + part.reference_error**2
+    return found
 
 
 def hampel_weights(z: np.ndarray) -> np.ndarray:
     """Weights of deviations in units of their sd: 1 for small ones, 0 for outliers (Hampel et al. 1986)."""
     full, flat, gone = HAMPEL
-    z = np.maximum(np.abs(z), 1e-300)
-    return np.clip(full / z, 0.0, 1.0) * np.clip((gone - z) / (gone - flat), 0.0, 1.0)
+    z = np.maximum(np.abs(np.asarray(z)), 1e-300)
+    weight = np.minimum(full / z, 1.0)
+    z -= gone
+    z *= -1.0 / (gone - flat)
+    return np.multiply(weight, np.clip(z, 0.0, 1.0, out=z), out=weight)
 
 
 def hampel_slopes(z: np.ndarray) -> np.ndarray:
@@ -190,31 +217,51 @@ def weighted_means(
     Both are null for a group whose stars exclude one another.
     """
     known = np.isfinite(values) & np.isfinite(variance) & (variance > 0)
-    values, variance, groups = values[known], variance[known], np.asarray(groups)[known]
-    segments = Segments(values, groups)
-    order = np.lexsort((values, groups))
-    values, variance = values[order], variance[order]
-    mean, sd = _weighted_medians(segments, 1.0 / variance), np.sqrt(variance)
+    if not known.all():
+        values, variance, groups = values[known], variance[known], np.asarray(groups)[known]
+    segments = Segments(values, groups, (variance,))
+    mean, error = np.full((2, len(segments.counts)), np.nan)
+    for where, part in segments.parts():
+        mean[where], error[where] = _weighted_means(part, iterations, tolerance)
+    return segments.labels, mean, error, segments.counts
+
+
+def _weighted_means(part: Segments, iterations: int, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
+    def moments(values: np.ndarray, variance: np.ndarray, mean: np.ndarray) -> np.ndarray:
+        step = values - mean
+        weight = hampel_weights(step / np.sqrt(variance)) / variance
+        return np.stack([weight, weight * step])
+
+    mean = _weighted_medians(part)
+    total, moving = np.zeros(len(mean)), np.ones(len(mean), dtype=bool)
     for _ in range(iterations):
-        weight = hampel_weights((values - segments.spread(mean)) / sd) / variance
-        total = segments.sums(weight)
-        new = np.where(total > 0, segments.sums(weight * values) / np.where(total > 0, total, 1.0), mean)
-        moved = np.abs(new - mean) * np.sqrt(total)
-        mean = new
-        if not (moved > tolerance).any():
+        new_total, first = part.total(moments, mean)
+        total = np.where(moving, new_total, total)
+        step = np.where(moving & (total > 0), first / np.where(total > 0, total, 1.0), 0.0)
+        mean = mean + step
+        moving &= np.abs(step) * np.sqrt(total) > tolerance
+        if not moving.any():
             break
     with np.errstate(divide="ignore"):
         error = np.where(total > 0, 1.0 / np.sqrt(total), np.nan)
-    return segments.labels, np.where(total > 0, mean, np.nan), error, segments.counts
+    return np.where(total > 0, mean, np.nan), error
 
 
-def _weighted_medians(segments: Segments, weight: np.ndarray) -> np.ndarray:
-    """Value of each group with half of the weight on either side; between two stars where both will do."""
-    total = segments.sums(weight)
-    running = np.cumsum(weight / segments.spread(total)) if len(weight) else weight  # grows by 1 from group to group
+def _weighted_medians(part: Segments) -> np.ndarray:
+    """Value of each group with half of the weight on either side; between two stars where both will do.
+
+    Of more than DRAWN stars every so manieth stands for them all: it is where the iteration begins.
+    """
+    thin = slice(None, None, -(-len(part.values) // DRAWN)) if len(part.counts) == 1 else slice(None)
+    values, weight = part.values[thin], 1.0 / part.columns[0][thin]
+    group = part.spread(np.arange(len(part.counts)))[thin]
+    order = by_place(group, np.argsort(values))
+    values, weight, group = values[order], weight[order], group[order]
+    total = np.bincount(group, weight)
+    running = np.cumsum(weight / total[group])  # grows by 1 from group to group
     middle = np.arange(len(total)) + 0.5
     low, high = (np.searchsorted(running, middle + shift) for shift in (-1e-9, 1e-9))
-    return 0.5 * (segments.values[low] + segments.values[high])
+    return 0.5 * (values[low] + values[high])
 
 
 def zero_point_and_scale(stars: Stars, scatter: Mapping[str, float], *, iterations: int = 100) -> dict[str, Any]:
@@ -290,7 +337,7 @@ def fit_scatter(stars: Stars, pixels: np.ndarray | None = None) -> dict[str, Any
     pulls = None
     for _ in range(3):  # the groups' means depend a little on the scatter
         variance = variances(part, scatter)
-        labels, mean, error, _ = weighted_means(values, variance, place, tolerance=1e-3)
+        labels, mean, error, _ = weighted_means(values, variance, place)
         at = np.searchsorted(labels, place)
         deviation = values - mean[at]
         share = np.maximum(1.0 - error[at] ** 2 / variance, 1e-3)  # what the mean, which holds the star, leaves of it
@@ -301,6 +348,7 @@ def fit_scatter(stars: Stars, pixels: np.ndarray | None = None) -> dict[str, Any
             [scatter["factor"], max(scatter["extra"] / unit, 0.1) if degrees >= MIN_DEGREES[1] else 0.0],
             args=(deviation / unit, part.gaia_error / unit, reference / unit**2, share),
             method="L-BFGS-B",
+            jac=True,
             bounds=[FACTOR_RANGE, (0.0, None if degrees >= MIN_DEGREES[1] else 0.0)],
         )
         scatter |= {"factor": float(best.x[0]), "extra": float(unit * best.x[1])}
@@ -319,10 +367,22 @@ def both_scatters(stars: Stars, pixel: np.ndarray) -> dict[str, Any]:
 
 def _divergence(
     parameters: np.ndarray, deviation: np.ndarray, gaia_error: np.ndarray, reference: np.ndarray, share: np.ndarray
-) -> float:
-    """Density power divergence, up to a constant, of Gaussians with each star's variance; arrays (N,) in one unit."""
-    variance = (parameters[0] * gaia_error) ** 2 + parameters[1] ** 2 + reference
-    variance = np.maximum(share * variance, 1e-12)
-    bell = np.exp(-0.5 * SCATTER_BETA * deviation**2 / variance)
-    peak = variance ** (-0.5 * SCATTER_BETA)
-    return float(np.mean(peak * (1.0 / np.sqrt(1.0 + SCATTER_BETA) - (1.0 + 1.0 / SCATTER_BETA) * bell)))
+) -> tuple[float, np.ndarray]:
+    """Density power divergence, up to a constant, of Gaussians with each star's variance; arrays (N,) in one unit.
+
+    With its slopes by the two parameters, factor and extra scatter.
+    """
+    factor, extra = parameters
+    beta, level = SCATTER_BETA, 1.0 / np.sqrt(1.0 + SCATTER_BETA)
+    total = np.zeros(3)
+    for start in range(0, len(deviation), BLOCK):
+        rows = slice(start, start + BLOCK)
+        gaia_variance, kept = gaia_error[rows] ** 2, share[rows]
+        variance = np.maximum(kept * (factor**2 * gaia_variance + extra**2 + reference[rows]), 1e-12)
+        square = deviation[rows] ** 2 / variance
+        peak = np.exp(-0.5 * beta * np.log(variance))
+        bell = (1.0 + 1.0 / beta) * np.exp(-0.5 * beta * square)
+        slope = peak * (level - bell * (1.0 - square)) * kept / variance
+        total += [(peak * (level - bell)).sum(), (slope * gaia_variance).sum(), slope.sum()]
+    total /= len(deviation)
+    return float(total[0]), -beta * np.array([factor * total[1], extra * total[2]])

@@ -1,0 +1,67 @@
+"""Rows of many groups, put in in any order and taken out group by group: on disk where there are many."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+
+AT_ONCE = 1 << 22  # rows of several groups that are held in memory together
+RANGES = 64  # of groups, into which more rows than that are sorted on disk
+
+
+class Buckets:
+    """Rows with whole-numbered groups, put in piece by piece and taken out by ranges of groups.
+
+    Up to AT_ONCE rows stay in memory, and come out as one range. More go to files of a temporary folder (TMPDIR), which
+    is gone at the end; rows keep their order within a group. A context manager.
+    """
+
+    def __init__(self) -> None:
+        self._held: list[tuple[np.ndarray, dict[str, np.ndarray]]] = []
+        self._rows = self._width = 0
+        self._folder, self._stack = Path(), ExitStack()
+
+    def __enter__(self) -> Buckets:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._held = []
+        self._stack.close()
+
+    def add(self, group: np.ndarray, columns: Mapping[str, np.ndarray]) -> None:
+        """Put in rows: group (N,), 0 or more, and float columns (N,), the same ones each time."""
+        if len(group) == 0:
+            return
+        self._held.append((group.astype(np.int32), dict(columns)))
+        self._rows += len(group)
+        if self._rows > AT_ONCE:
+            if not self._width:
+                self._width = -(-(1 + max(int(groups.max()) for groups, _ in self._held)) // RANGES)
+                self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="gaia_offsets_")))
+            for rows in self._held:
+                self._write(*rows)
+            self._held = []
+
+    def _write(self, group: np.ndarray, columns: Mapping[str, np.ndarray]) -> None:
+        place = group // self._width
+        counts = np.bincount(place)
+        order, ends = np.argsort(place.astype(np.uint16), kind="stable"), np.cumsum(counts)
+        for name, values in {"group": group, **columns}.items():
+            ordered = values[order]
+            for number in np.flatnonzero(counts):
+                with (self._folder / f"{number}.{name}").open("ab") as stream:
+                    ordered[ends[number] - counts[number] : ends[number]].tofile(stream)
+
+    def ranges(self) -> Iterator[tuple[np.ndarray, Callable[[str], np.ndarray]]]:
+        """Group (N,) of each range of groups, ascending, and what gives the column of a name: read when asked for."""
+        if self._width:
+            for number in sorted(int(path.stem) for path in self._folder.glob("*.group")):
+                group = np.fromfile(self._folder / f"{number}.group", dtype=np.int32)
+                yield group, lambda name, number=number: np.fromfile(self._folder / f"{number}.{name}")
+        elif self._held:
+            group = np.concatenate([group for group, _ in self._held])
+            yield group, lambda name: np.concatenate([rows[name] for _, rows in self._held])
