@@ -172,8 +172,17 @@ def toy(scale: float) -> Iterator[Row]:
     yield measured("import pandas", 0, [sys.executable, "-c", "import pandas"])
 
 
+def tracers(scale: float) -> Iterator[Row]:
+    """Global offsets, trends, maps and smooth map of simulated tracers, two scripts at a time: cost against size."""
+    from bench_tracers import measure
+
+    for n in (int(size * scale) for size in (2_000_000, 20_000_000, 200_000_000)):
+        for name, (wall, cpu, gib) in measure(n).items():
+            yield told(Row(name, n, wall, 1, gib, cpu=cpu))
+
+
 # Name to function of the scale of the sizes; each prints its lines (`measured`, `told`) and yields rows.
-BENCHMARKS = {job.__name__: job for job in (cross_match, apply, fits, rules, toy)}
+BENCHMARKS = {job.__name__: job for job in (cross_match, apply, fits, rules, toy, tracers)}
 LONG = {"tracers"}  # run only when they are named
 
 
@@ -219,12 +228,11 @@ simulated. The machine is small and noisy: ratios say more than seconds.
 SIZE = """
 ## Cost against size
 
-The rules' scripts with the inputs and params that Snakemake gives them, without the start of Python and its imports,
+`rules` are scripts with the inputs and params that Snakemake gives them, without the start of Python and its imports,
 for surveys with 1.37 spectra a star. The exponent is the slope of a straight line through all sizes: what does not grow
 with them (pixels, files) makes it smaller than that of large samples.
-
-![Wall time and peak memory of the rules against the number of stars](images/benchmark.png)
 """
+FIGURES = {"rules": "stars of the simulated survey", "tracers": "simulated tracers"}  # and what their size is
 
 
 def page(kept: dict[str, dict]) -> str:
@@ -244,7 +252,12 @@ def page(kept: dict[str, dict]) -> str:
             cpu = "" if row.cpu is None else f"{row.cpu:.2f}"
             cells = (name, row.job, f"{row.size:,}", seconds, cpu, row.runs or "", peak, row.note)
             lines.append(f"| {' | '.join(map(str, cells))} |")
-    return "\n".join(lines) + "\n" + (SIZE if "rules" in kept else "")
+    drawn = [
+        f"\n![Cost of {name} against {FIGURES[name]}](images/benchmark_{name}.png)\n"
+        for name in FIGURES
+        if name in kept
+    ]
+    return "\n".join(lines) + "\n" + "".join([SIZE, *drawn] if drawn else [])
 
 
 def write_page(docs: Path = ROOT / "docs") -> None:
@@ -254,8 +267,9 @@ def write_page(docs: Path = ROOT / "docs") -> None:
             kept[name] = json.loads(file.read_text(encoding="utf-8"))
             kept[name]["rows"] = [Row(**row) for row in kept[name]["rows"]]
     (docs / "benchmark.md").write_text(page(kept), encoding="utf-8")
-    if "rules" in kept:
-        draw(kept["rules"]["rows"], docs / "images/benchmark.png", "stars of the simulated survey")
+    for name in FIGURES:
+        if name in kept:
+            draw(kept[name]["rows"], docs / f"images/benchmark_{name}.png", FIGURES[name])
 
 
 def main() -> None:

@@ -42,7 +42,9 @@ def test_the_page_says_what_was_measured_and_what_is_missing(tmp_path: Path, mon
     text = bench.page({"apply": facts})
     assert "`apply`: A job. 2026-01-02, `make bench`; numpy 1.0." in text
     assert "| apply | ours | 100 | 1.50 | 2.00 | 3 | 0.25 |  |\n| apply | theirs | 100 | missing |  |  |  |  |" in text
-    assert "benchmark.png" not in text  # nothing was measured at several sizes
+    assert ".png" not in text and "benchmark_rules.png" in bench.page(
+        {"rules": facts}
+    )  # nothing was measured at several sizes
 
 
 def test_the_page_in_the_docs_was_written_by_it() -> None:
@@ -50,4 +52,4 @@ def test_the_page_in_the_docs_was_written_by_it() -> None:
     assert text.startswith(bench.HEAD)
     named = {line.split("`")[1] for line in text.splitlines() if line.startswith("- `")}
     assert named and named <= {*bench.BENCHMARKS}
-    assert text.endswith(bench.SIZE) == ("rules" in named)
+    assert {name for name in bench.FIGURES if f"benchmark_{name}.png" in text} == named & {*bench.FIGURES}
