@@ -78,9 +78,9 @@ format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
 
+# Time and memory of parts and rules beside other programs: docs/benchmark.md; ONLY="apply fits" for some of them.
 bench: $(READY)
-	$(BIN)/python tests/bench.py
-	$(BIN)/python tests/bench_peers.py
+	$(BIN)/python tests/bench.py $(ONLY)
 
 # Runs of the toy killed at random moments and started again; TIMES=5 for fewer than 20.
 crash: $(READY)

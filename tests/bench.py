@@ -1,159 +1,297 @@
-"""Benchmarks of `make bench`: side by side in one run, ratios first; these machines are noisy and small."""
+"""`make bench`: time and peak memory of each job in a process of its own, beside those of others; docs/benchmark.md.
+
+    make bench                             all but those of LONG
+    make bench ONLY="apply cross_match"    these
+    .venv/bin/python tests/bench.py --scale 0.01 [NAME ...]    a trial at a hundredth of the sizes; writes no page
+
+A program that is not here is named as missing: STILTS is the Debian package of that name; LSDB is that of
+.venv-lsdb (python -m venv .venv-lsdb && .venv-lsdb/bin/pip install lsdb) or of this environment. The page and its
+figure are made of what this and earlier runs have measured (build/bench/); it says when. This process stays small: a
+child's peak memory, as the kernel counts it, is at least that of its parent at the start.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import resource
+import argparse
+import datetime
+import importlib.util
+import json
+import math
+import os
+import platform
+import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
+from bench_jobs import RADIUS, ROOT, TIMED, repeated
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
+KEPT = ROOT / "build/bench"
+LSDB = ROOT / ".venv-lsdb/bin/python"
+SMALLER = 1_000_000  # LSDB matches no more than so many in the time that there is
+PACKAGES = ("numpy", "scipy", "pandas", "pyarrow", "astropy", "healpy", "snakemake")
 
 
-def seconds(function, repeat: int = 3) -> float:
-    """Best wall time of a few runs."""
-    times = []
-    for _ in range(repeat):
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: a job, its size, medians of its runs, peak memory, and words beside it."""
+
+    job: str
+    size: int
+    seconds: float | None = None  # wall time; None: the program is missing
+    runs: int = 0
+    gib: float | None = None
+    note: str = ""
+    cpu: float | None = None  # processor time [s], which a busy machine changes less, of jobs that are timed as a whole
+
+
+def words(job: str, folder: Path, *more: object) -> list[str]:
+    return [sys.executable, str(ROOT / "tests/bench_jobs.py"), job, str(folder), *map(str, more)]
+
+
+def process(command: list[str]) -> tuple[float, float, float, str]:
+    """Wall and processor time [s], peak memory [GiB] and output of one run of a command; a failure ends the bench."""
+    with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complained:
         start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return min(times)
+        child = subprocess.Popen(command, stdout=said, stderr=complained)
+        _, status, used = os.wait4(child.pid, 0)
+        took = time.perf_counter() - start
+        child.returncode = os.waitstatus_to_exitcode(status)
+        said.seek(0), complained.seek(0)
+        if status:
+            sys.exit(f"{' '.join(command)}\n{complained.read().decode()[-2000:]}")
+        return took, used.ru_utime + used.ru_stime, used.ru_maxrss / 2**20, said.read().decode()
 
 
-def gaussian_fits() -> None:
-    """All pixels together against a loop of scipy's curve_fit over histograms."""
-    from scipy.optimize import curve_fit
+def measured(name: str, size: int, command: list[str], beside: Callable[[float], str] | None = None) -> Row:
+    """Median and peak of a job, printed at once; `beside` makes words of the median."""
+    cpu, peaks = [], []
 
-    from gaia_offsets.estimators import fit_density_power, fit_histogram
-    from gaia_offsets.segments import Segments
+    def run() -> float:
+        took, used, peak, _ = process(command)
+        cpu.append(used), peaks.append(peak)
+        return took
 
-    rng = np.random.default_rng(1)
-    pixel = rng.integers(0, 12288, 280_000)
-    offset = rng.normal(2.6, 60, len(pixel))
-
-    def gaussian(x, a, m, s):
-        return a * np.exp(-0.5 * ((x - m) / s) ** 2)
-
-    def loop() -> None:
-        order = np.argsort(pixel, kind="stable")
-        for values in np.split(offset[order], np.flatnonzero(np.diff(pixel[order])) + 1):
-            median = np.median(values)
-            sigma = 1.4826 * np.median(np.abs(values - median))
-            count, edges = np.histogram(values, bins=40, range=(median - 4 * sigma, median + 4 * sigma))
-            x = (edges[1:] + edges[:-1]) / 2
-            with contextlib.suppress(RuntimeError):  # a fit that does not converge is part of the loop's life
-                curve_fit(gaussian, x, count, p0=[count.max(), median, sigma])
-
-    together = seconds(lambda: fit_density_power(Segments(offset, pixel), beta=0.3))
-    literal = seconds(lambda: fit_histogram(Segments(offset, pixel), bins=40))
-    looped = seconds(loop, repeat=1)
-    print(f"Gaussian fits, 280,000 simulated offsets in 12,288 pixels: loop of curve_fit {looped:.2f} s")
-    print(f"  density power, all together {together:.2f} s: {looped / together:.0f} times faster")
-    print(f"  histogram, all together     {literal:.2f} s: {looped / literal:.0f} times faster")
+    if len(command) > 2 and command[2] in TIMED:
+        _, _, peak, said = process(command)
+        peaks, seconds = [peak], json.loads(said)
+    else:
+        seconds = repeated(run)
+    median, used = statistics.median(seconds), statistics.median(cpu[-len(seconds) :]) if cpu else None
+    return told(Row(name, size, median, len(seconds), max(peaks), beside(median) if beside else "", used))
 
 
-def bootstrap() -> None:
-    """One-step bootstrap of all pixels together against full refits."""
-    from gaia_offsets import resample
-    from gaia_offsets.estimators import fit_density_power
-    from gaia_offsets.segments import Segments
-
-    rng = np.random.default_rng(1)
-    pixel = rng.integers(0, 12288, 268_003)
-    offset = rng.normal(2.6, 60, len(pixel))
-
-    def one_step(replicates: int) -> np.ndarray:
-        return resample.bootstrap_errors(
-            [resample.linear_gaussian(offset, pixel, beta=0.3)], replicates=replicates, seed=1
-        )[0]
-
-    def refit(replicates: int) -> np.ndarray:
-        def fit(draw: Segments) -> np.ndarray:
-            return fit_density_power(draw, beta=0.3, tolerance=1e-3)[0]
-
-        return resample.refit_errors(Segments(offset, pixel), fit, replicates=replicates, seed=1)
-
-    fast, slow = seconds(lambda: one_step(1000), repeat=1), seconds(lambda: refit(20), repeat=1) / 20
-    ratio = np.median(one_step(100) / refit(100))
-    print(f"Bootstrap of 268,003 simulated offsets in 12,288 pixels: 1,000 draws in {fast:.1f} s on one core")
-    print(
-        f"  one refit takes {slow:.2f} s, a one-step draw is {1000 * slow / fast:.0f} times faster; ratio {ratio:.3f}"
-    )
+def told(row: Row) -> Row:
+    cost = "missing" if row.seconds is None else f"{row.seconds:.2f} s ({row.runs} runs)"
+    cpu = "" if row.cpu is None else f", {row.cpu:.2f} s of processor time"
+    peak = "" if row.gib is None else f", {row.gib:.2f} GiB"
+    print(f"  {row.job}, {row.size:,}: {cost}{cpu}{peak}{'; ' + row.note if row.note else ''}", flush=True)
+    return row
 
 
-def cross_match() -> None:
-    """Sorted along the HEALPix curve against unsorted, and against astropy's matcher."""
-    from astropy.coordinates import SkyCoord, match_coordinates_sky
-
-    from gaia_offsets import matching
-
-    rng = np.random.default_rng(2)
-    n = 2_000_000
-    ra, dec = rng.uniform(0, 360, n), np.degrees(np.arcsin(rng.uniform(-0.2, 0.9, n)))
-    other = ra + rng.normal(0, 1e-5, n), dec + rng.normal(0, 1e-5, n)
-    turn = rng.permutation(n)
-    other = other[0][turn], other[1][turn]
-    sort = matching._along_the_sky
-
-    mine = seconds(lambda: matching.match_nearest(ra, dec, *other, 3.0, workers=-1))
-    matching._along_the_sky = lambda ra, dec: np.arange(len(ra))
-    unsorted = seconds(lambda: matching.match_nearest(ra, dec, *other, 3.0, workers=-1), repeat=1)
-    matching._along_the_sky = sort
-    a, b = SkyCoord(ra, dec, unit="deg"), SkyCoord(*other, unit="deg")
-    theirs = seconds(lambda: match_coordinates_sky(a, b), repeat=1)
-    print(f"Cross-match of 2,000,000 with 2,000,000 simulated positions: {mine:.2f} s")
-    print(f"  unsorted {unsorted:.2f} s: {unsorted / mine:.1f} times slower")
-    print(f"  astropy {theirs:.2f} s: {theirs / mine:.1f} times slower")
+def times(first: Row) -> Callable[[float], str]:
+    return lambda seconds: f"{seconds / first.seconds:.2f} times {first.job}"
 
 
-def paper_scale(stars: int) -> None:
-    """Time and peak memory of the simulated survey at the paper's scale."""
-    code = """
-import resource, sys, time, yaml
-from gaia_offsets import simulate
-survey = yaml.safe_load(open("config/config.yaml"))["surveys"]["standard"] | {"stars": int(sys.argv[2])}
-kinds = {"fits": ["targets", "red_clump", "truth_map"], "parquet": ["gaia_source", "tmass", "distances", "truth"]}
-paths = {name: f"{sys.argv[1]}/{name}.{kind}" for kind, names in kinds.items() for name in names}
-start = time.time()
-rows = simulate.write_survey(survey, paths)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-print(f"Simulated survey: {rows['targets']:,} spectra in {time.time() - start:.0f} s, peak {peak:.2f} GiB")
+def speed(copy: Row) -> Callable[[float], str]:
+    return lambda seconds: f"{copy.seconds / seconds:.2f} of the speed of the copy"
+
+
+# ---------------------------------------------------------------- the benchmarks: each prints its lines and yields rows
+
+
+def cross_match(scale: float) -> Iterator[Row]:
+    """Cross-match of as many simulated positions with as many, files in and out."""
+    for n in (int(size * scale) for size in (1_000_000, 5_000_000)):
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            process(words("positions", folder, n))
+            first = measured("gaia_offsets", n, words("ours", folder))
+            yield first
+            match = "tskymatch2 find=best1 ra1=ra dec1=dec ra2=ra dec2=dec omode=out ofmt=fits"
+            files = [f"in1={folder}/a.fits", f"in2={folder}/b.fits", f"error={RADIUS}", f"out={folder}/stilts.fits"]
+            others = {"astropy": words("astropy", folder)}
+            others["STILTS"] = ["stilts", *match.split(), *files] if shutil.which("stilts") else None
+            python = LSDB if LSDB.is_file() else importlib.util.find_spec("lsdb") and sys.executable
+            if n <= SMALLER * scale:
+                others["LSDB"] = [str(python), *words("lsdb", folder)[1:]] if python else None
+            for program, command in others.items():
+                yield measured(program, n, command, times(first)) if command else told(Row(program, n))
+
+
+def apply(scale: float) -> Iterator[Row]:
+    """`gaia-offsets apply` to simulated sources of 14 columns beside a copy of the file by the same library."""
+    rows = int(10_000_000 * scale)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        process(words("catalogue", folder, rows))
+        for kind, library in (("parquet", "pyarrow"), ("fits", "astropy")):
+            copy = measured(f"copy of {kind} by {library}", rows, words("copy", folder, kind))
+            yield copy
+            files = [folder / "map.ecsv", folder / f"catalogue.{kind}", folder / f"out.{kind}"]
+            for what, more in (("map", []), ("zero point and map", ["--with-official"])):
+                command = [sys.executable, "-m", "gaia_offsets", "apply", *map(str, files), "--overwrite", *more]
+                yield measured(f"apply to {kind}, {what}", rows, command, speed(copy))
+
+
+def fits(scale: float) -> Iterator[Row]:
+    """Gaussians of 280,000 simulated offsets in 12,288 pixels, all together and one by one; their bootstrap."""
+    first = measured("density power, all pixels together", 280_000, words("density_power", ROOT))
+    yield first
+    for name, job in (("histogram, all pixels together", "histogram"), ("loop of scipy's curve_fit", "curve_fit")):
+        yield measured(name, 280_000, words(job, ROOT), times(first))
+    first = measured("bootstrap, 1,000 draws of one step", 280_000, words("one_step", ROOT))
+    yield first
+    yield measured("bootstrap, 20 draws fitted anew", 280_000, words("refit", ROOT), times(first))
+
+
+def rules(scale: float) -> Iterator[Row]:
+    """The rules from the simulated survey to the maps, by the number of its stars: cost against size."""
+    for n in (int(size * scale) for size in (100_000, 400_000, 1_600_000)):
+        with tempfile.TemporaryDirectory() as name:
+            process(words("plan", Path(name), n))
+            for file in sorted(path.name for path in Path(name).glob("*.pickle")):
+                yield measured(file[3:].removesuffix(".pickle"), n, words("rule", Path(name), file))
+
+
+def toy(scale: float) -> Iterator[Row]:
+    """The toy survey on two cores, then again with nothing to do; `import pandas` tells how fast the machine is."""
+    with tempfile.TemporaryDirectory() as name:
+        config = ["--configfile", str(ROOT / "config/toy.yaml")]
+        command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", name]
+        command += ["--cores", "2", *config]
+        took, cpu, _, _ = process(command)  # the peak of many processes is none of the toy
+        yield told(Row("toy", 30_000, took, 1, cpu=cpu))
+        yield measured("toy, nothing to do", 30_000, command)
+    yield measured("import pandas", 0, [sys.executable, "-c", "import pandas"])
+
+
+def tracers(scale: float) -> Iterator[Row]:
+    """Global offsets, trends, maps and smooth map of simulated tracers, two scripts at a time: cost against size."""
+    from bench_tracers import measure
+
+    for n in (int(size * scale) for size in (2_000_000, 20_000_000, 200_000_000)):
+        for name, (wall, cpu, gib) in measure(n).items():
+            yield told(Row(name, n, wall, 1, gib, cpu=cpu))
+
+
+# Name to function of the scale of the sizes; each prints its lines (`measured`, `told`) and yields rows.
+BENCHMARKS = {job.__name__: job for job in (cross_match, apply, fits, rules, toy, tracers)}
+LONG = {"tracers"}  # run only when they are named
+
+
+# ---------------------------------------------------------------- the page
+
+
+def versions() -> str:
+    named = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return f"Python {platform.python_version()}, {named}; {os.cpu_count()} cores"
+
+
+def exponent(rows: list[Row]) -> float:
+    """Slope of log time against log size, by least squares."""
+    points = [(math.log(row.size), math.log(row.seconds)) for row in rows]
+    return statistics.linear_regression(*zip(*points, strict=True)).slope
+
+
+def draw(rows: list[Row], path: Path, size: str) -> None:
+    """Time and peak memory against size, a line a job that has several, with the exponent of the time."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for job in dict.fromkeys(row.job for row in rows):
+        own = [row for row in rows if row.job == job]
+        if len(own) > 1:
+            sizes = [row.size for row in own]
+            left.loglog(sizes, [row.seconds for row in own], marker="o", markersize=4)
+            right.loglog(sizes, [row.gib for row in own], marker="o", markersize=4, label=f"{job}, {exponent(own):.2f}")
+    left.set(xlabel=size, ylabel="wall time [s]")
+    right.set(xlabel=size, ylabel="peak memory [GiB]")
+    figure.legend(loc="outside right upper", fontsize="small", frameon=False, title="exponent of the time")
+    figure.savefig(path, dpi=120)
+
+
+HEAD = """\
+# Benchmarks
+
+Written by `make bench`; every number is one that it printed. Each job has a process of its own. Times are medians of up
+to three runs after a warm-up; no more are made once they took 10 s together. All stars, sources and positions are
+simulated. The machine is small and noisy: ratios say more than seconds.
 """
-    with tempfile.TemporaryDirectory() as folder:
-        environment = {"PYTHONPATH": str(ROOT / "workflow" / "scripts"), "PATH": "/usr/bin:/bin"}
-        subprocess.run([sys.executable, "-c", code, folder, str(stars)], cwd=ROOT, env=environment, check=True)
+SIZE = """
+## Cost against size
+
+`rules` are scripts with the inputs and params that Snakemake gives them, without the start of Python and its imports,
+for surveys with 1.37 spectra a star. The exponent is the slope of a straight line through all sizes: what does not grow
+with them (pixels, files) makes it smaller than that of large samples.
+"""
+FIGURES = {"rules": "stars of the simulated survey", "tracers": "simulated tracers"}  # and what their size is
 
 
-def toy() -> None:
-    """A run of the toy survey and one that has nothing to do; `import pandas` tells how fast the machine is."""
-    tests = ROOT / "tests"
-    sys.path.insert(0, str(tests))
-    from snakemake_run import TOY, run_snakemake
+def page(kept: dict[str, dict]) -> str:
+    """The page, from what is kept of each benchmark: date, command, versions, meaning and rows."""
+    lines = [HEAD]
+    for name, entry in kept.items():
+        lines.append(f"- `{name}`: {entry['meaning']} {entry['date']}, `{entry['command']}`; {entry['versions']}.")
+    lines += [
+        "",
+        "| benchmark | job | size | s | of processor | runs | peak GiB | |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, entry in kept.items():
+        for row in entry["rows"]:
+            seconds = "missing" if row.seconds is None else f"{row.seconds:.2f}"
+            peak = "" if row.gib is None else f"{row.gib:.2f}"
+            cpu = "" if row.cpu is None else f"{row.cpu:.2f}"
+            cells = (name, row.job, f"{row.size:,}", seconds, cpu, row.runs or "", peak, row.note)
+            lines.append(f"| {' | '.join(map(str, cells))} |")
+    drawn = [
+        f"\n![Cost of {name} against {FIGURES[name]}](images/benchmark_{name}.png)\n"
+        for name in FIGURES
+        if name in kept
+    ]
+    return "\n".join(lines) + "\n" + "".join([SIZE, *drawn] if drawn else [])
 
-    def cost(function) -> tuple[float, float]:
-        before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        function()
-        wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
-        return wall, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
-    with tempfile.TemporaryDirectory() as folder:
-        wall, cpu = cost(lambda: run_snakemake(Path(folder), configfiles=[TOY]))
-        again, _ = cost(lambda: run_snakemake(Path(folder), configfiles=[TOY]))
-    yardstick = min(cost(lambda: subprocess.run([sys.executable, "-c", "import pandas"], check=True))[0] for _ in "123")
-    print(f"Toy survey on two cores: {wall:.0f} s ({cpu:.0f} s of processor time), nothing to do {again:.1f} s")
-    print(f"  the processor time is that of {cpu / yardstick:.0f} times `import pandas` ({yardstick:.2f} s)")
+def write_page(docs: Path = ROOT / "docs") -> None:
+    kept = {}
+    for name in BENCHMARKS:
+        if (file := KEPT / f"{name}.json").is_file():
+            kept[name] = json.loads(file.read_text(encoding="utf-8"))
+            kept[name]["rows"] = [Row(**row) for row in kept[name]["rows"]]
+    (docs / "benchmark.md").write_text(page(kept), encoding="utf-8")
+    for name in FIGURES:
+        if name in kept:
+            draw(kept[name]["rows"], docs / f"images/benchmark_{name}.png", FIGURES[name])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}")
+    parser.add_argument("--scale", type=float, default=1.0, help="of all sizes; other than 1 writes no page")
+    chosen = parser.parse_args()
+    if unknown := [name for name in chosen.names if name not in BENCHMARKS]:
+        sys.exit(f"{unknown[0]}: no such benchmark; there are {', '.join(BENCHMARKS)}")
+    print(versions())
+    for name in chosen.names or [name for name in BENCHMARKS if name not in LONG]:
+        start, meaning = time.perf_counter(), BENCHMARKS[name].__doc__.splitlines()[0]
+        print(f"{name}: {meaning}", flush=True)
+        rows = [asdict(row) for row in BENCHMARKS[name](chosen.scale)]
+        print(f"  in {time.perf_counter() - start:.0f} s", flush=True)
+        if chosen.scale == 1:
+            command = "make bench" + (f' ONLY="{" ".join(chosen.names)}"' if chosen.names else "")
+            facts = {"date": str(datetime.date.today()), "command": command, "versions": versions(), "meaning": meaning}
+            KEPT.mkdir(parents=True, exist_ok=True)
+            (KEPT / f"{name}.json").write_text(json.dumps(facts | {"rows": rows}, indent=1), encoding="utf-8")
+            write_page()
 
 
 if __name__ == "__main__":
-    toy()
-    gaussian_fits()
-    bootstrap()
-    cross_match()
-    paper_scale(int(sys.argv[1]) if len(sys.argv) > 1 else 5_170_000)
-    print(f"Peak of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+    main()

@@ -51,7 +51,7 @@ SlurmdParameters=config_overrides
 MpiDefault=none
 SwitchType=switch/none
 ReturnToService=2
-MinJobAge=600
+MinJobAge=86400
 NodeName=one NodeHostname={host} NodeAddr=127.0.0.1 Port={daemon} CPUs={cpus} RealMemory={memory} State=UNKNOWN
 PartitionName=only Nodes=one Default=YES MaxTime=INFINITE State=UP
 """

@@ -72,8 +72,8 @@ def test_a_run_through_slurm_gives_the_same_bytes(tmp_path: Path) -> None:
         printed = slurm.snakemake(tmp_path / "there", configfiles=[TOY], config=SMALL, targets=TARGETS)
     finally:
         slurm.stop()
-    # Seven jobs of Snakemake are four of SLURM.
+    # Eight jobs of Snakemake are four of SLURM.
     assert printed.count(" COMPLETED ") == 4, printed
-    assert "7 jobs" in printed
+    assert "8 jobs for 1 sample" in printed
     assert len(digests(tmp_path / "here")) > 12
     assert digests(tmp_path / "there") == digests(tmp_path / "here")

@@ -1,4 +1,4 @@
-"""Back end hats: the same pairs as the local back end, on a HATS catalogue written from a simulated survey."""
+"""Back end hats: the same pairs as the local back end, on a HATS catalogue of a simulated survey; tracers as HATS."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import publish_hats
 import pytest
 import search_hats
-from snakemake_run import TOY, run_snakemake
+from parsed_workflow import plan
+from snakemake_run import TOY, differences, run_snakemake
 
 from gaia_offsets.matching import match_catalogues, propagate
 from gaia_offsets.tables import TableError
@@ -97,3 +99,54 @@ def test_a_run_gives_the_tracers_of_the_local_back_end(tmp_path: Path) -> None:
     assert len(pd.read_parquet(hats / TRACERS)) > 500
     for file in (TRACERS, "resources/simulated_giants/crossmatch.local.parquet"):
         assert (hats / file).read_bytes() == (local / file).read_bytes(), file
+
+
+def tracers() -> pd.DataFrame:
+    """Simulated tracers over the whole sky, by source_id, with nulls, as their file has them."""
+    rng = np.random.default_rng(11)
+    n = 4000
+    table = pd.DataFrame({"source_id": np.sort(rng.integers(2**50, 2**62, n)), "ra": rng.uniform(0, 360, n)})
+    table["dec"] = np.degrees(np.arcsin(rng.uniform(-1, 1, n)))
+    table["pseudocolour"] = np.where(rng.uniform(size=n) < 0.9, np.nan, 1.5)
+    table["solution"] = np.where(table["pseudocolour"].isna(), "5p", "6p")
+    table["parallax"], table["offset_raw"] = rng.normal(1, 0.1, n), rng.normal(-30, 40, n)
+    return table.convert_dtypes(dtype_backend="pyarrow")
+
+
+def test_published_tracers_are_those_of_the_table_and_the_same_bytes(tmp_path: Path) -> None:
+    import lsdb
+
+    table = tracers()
+    assert table["pseudocolour"].isna().sum() > 3000
+    for name in ("one", "two"):
+        publish_hats.publish_hats(table, tmp_path / name, name="stars", title="Simulated stars")
+    assert differences(tmp_path / "one", tmp_path / "two", ".") == []
+    made = lsdb.open_catalog(tmp_path / "one", columns="all")
+    assert len(made.get_healpix_pixels()) > 3
+    rows = pd.DataFrame(made.compute()).sort_values("source_id", ignore_index=True)
+    pd.testing.assert_frame_equal(rows, table)
+    facts = (tmp_path / "one/hats.properties").read_text(encoding="utf-8")
+    assert "obs_title=Simulated stars\n" in facts and "parallax [mas], offset_raw [uas]" in facts
+    near = made.cone_search(ra=10.0, dec=0.0, radius_arcsec=36000.0).compute()
+    assert 10 < len(near) < 100
+    table.loc[7, "dec"] = None
+    with pytest.raises(TableError, match="1 of 4000 tracers have no ra, dec"):
+        publish_hats.publish_hats(table, tmp_path / "three", name="stars", title="Simulated stars")
+
+
+@pytest.mark.slow
+def test_a_run_publishes_its_tracers(tmp_path: Path) -> None:
+    import lsdb
+
+    asked = SMALL | {"samples": {"simulated_giants": {"publish_hats": True}}}
+    run_snakemake(tmp_path, configfiles=[TOY], config=asked, targets=["results/simulated_giants/hats"])
+    rows = pd.DataFrame(lsdb.open_catalog(tmp_path / "results/simulated_giants/hats", columns="all").compute())
+    table = pd.read_parquet(tmp_path / TRACERS, dtype_backend="pyarrow")
+    assert len(table) > 500
+    pd.testing.assert_frame_equal(rows.sort_values("source_id", ignore_index=True), table)
+
+
+def test_without_being_asked_no_run_writes_one(tmp_path: Path) -> None:
+    assert "publish_hats" not in plan(tmp_path, [TOY], everything=True)
+    asked = {"samples": {"simulated_giants": {"publish_hats": True}}}
+    assert "publish_hats" in plan(tmp_path, [TOY], asked, everything=True)

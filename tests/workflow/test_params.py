@@ -33,7 +33,12 @@ CORRECTIONS = {"correct_parallaxes", "compare_corrections", "measure_pixels", "d
 # The published metadata hold a digest of everything behind the map.
 MAP = {"publish_dataset", "publish_smooth"}
 TITLED = (
-    FIGURES | FIGURES_1_TO_3 | PAGES | MAP | {"compare_samples", "tell_run", "draw_sample_trends", "draw_sample_scales"}
+    FIGURES
+    | FIGURES_1_TO_3
+    | PAGES
+    | MAP
+    | {"compare_samples", "tell_run", "draw_sample_trends", "draw_sample_scales"}
+    | {"publish_hats"}
 )
 ASKED = {"query_archive", "probe_identifiers"}
 MATCHED = {"crossmatch_tables", "prepare_targets", "search_hats"} | ASKED
@@ -137,6 +142,7 @@ TABLE: list[tuple[str, Any, set[str]]] = [
 FILES = [
     "run.samples",
     "catalogues.mine.frame",
+    f"{S}.publish_hats",
     "catalogues.mine.smooth",
     "catalogues.mine.sample",
     "datasets.lamost*",

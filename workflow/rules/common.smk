@@ -399,6 +399,7 @@ FINER = [  # smooth maps of other resolutions
     for frame in FRAMES
     for kind in EXTENDED_KINDS
 ]
+HATS = [f"<results>/{name}/hats" for name in SAMPLES if config["samples"][name]["publish_hats"]]
 WITH_RED_CLUMP = [name for name in SAMPLES if compared(name, "red_clump")]
 OVERVIEWS = ["samples", "samples_trends", "samples_scales"] if len(SAMPLES) > 1 else ["samples"]
 # The samples of the run and those that stand for a catalogue of red clump stars.

@@ -74,6 +74,28 @@ rule describe_pixels:
         "../scripts/describe_pixels.py"
 
 
+rule publish_hats:
+    """The tracers as a HATS catalogue, for LSDB, where the sample asks for it (`publish_hats`)."""
+    input:
+        tracers="<results>/{sample}/tracers.parquet",
+    output:
+        catalogue=directory("<results>/{sample}/hats"),
+    log:
+        "<logs>/publish_hats/{sample}.log",
+    benchmark:
+        "<benchmarks>/publish_hats/{sample}.jsonl"
+    conda:
+        "../../envs/hats.yaml"
+    resources:
+        mem_mb=by_input(1000, 30),
+        runtime=by_input(10, 0.2),
+    params:
+        title=lookup("samples/{sample}/title", within=config),
+        code=digest("publish_hats.py"),
+    script:
+        "../scripts/publish_hats.py"
+
+
 rule correct_catalogue:
     """A catalogue of the config with corrected parallaxes, errors and flags added."""
     input:

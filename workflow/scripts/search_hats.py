@@ -7,6 +7,7 @@ import pandas as pd
 
 from gaia_offsets.columns import GAIA
 from gaia_offsets.faults import open_log
+from gaia_offsets.hats import lsdb_for
 from gaia_offsets.rawfile import check_raw
 from gaia_offsets.tables import TableError, read_table, write_table
 
@@ -35,12 +36,9 @@ def search_hats(
     `catalogue` is a path or an address, `targets` has target_ra and target_dec in degrees, rows without are left out.
     LSDB looks for a target near each source: so one neighbour suffices, and the catalogue needs no margin.
     """
-    try:
-        import dask
-        import lsdb
-    except ImportError as error:
-        how = "pip install -r envs/hats-requirements.txt, or run with --sdm conda"
-        raise TableError(f"crossmatch.backend hats needs LSDB, which is not installed ({error}): {how}") from None
+    lsdb = lsdb_for("crossmatch.backend hats")
+    import dask
+
     try:
         present = lsdb.open_catalog(catalogue).all_columns
         gaia = lsdb.open_catalog(catalogue, columns=wanted_columns(present, columns, catalogue))
