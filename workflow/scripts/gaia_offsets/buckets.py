@@ -38,13 +38,22 @@ class Buckets:
             return
         self._held.append((group.astype(np.int32), dict(columns)))
         self._rows += len(group)
-        if self._rows > AT_ONCE:
-            if not self._width:
-                self._width = -(-(1 + max(int(groups.max()) for groups, _ in self._held)) // RANGES)
-                self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="gaia_offsets_")))
-            for rows in self._held:
-                self._write(*rows)
+        if self._rows > AT_ONCE and not self._width:
+            self._width = -(-(1 + max(int(groups.max()) for groups, _ in self._held)) // RANGES)
+            self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="gaia_offsets_")))
+        if self._width and sum(len(groups) for groups, _ in self._held) > AT_ONCE // 4:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._held:
+            group, columns = self._together()
+            self._write(group, {name: columns(name) for name in self._held[0][1]})
             self._held = []
+
+    def _together(self) -> tuple[np.ndarray, Callable[[str], np.ndarray]]:
+        held = self._held
+        group = np.concatenate([group for group, _ in held])
+        return group, lambda name: np.concatenate([rows[name] for _, rows in held])
 
     def _write(self, group: np.ndarray, columns: Mapping[str, np.ndarray]) -> None:
         place = group // self._width
@@ -59,9 +68,9 @@ class Buckets:
     def ranges(self) -> Iterator[tuple[np.ndarray, Callable[[str], np.ndarray]]]:
         """Group (N,) of each range of groups, ascending, and what gives the column of a name: read when asked for."""
         if self._width:
+            self._flush()
             for number in sorted(int(path.stem) for path in self._folder.glob("*.group")):
                 group = np.fromfile(self._folder / f"{number}.group", dtype=np.int32)
                 yield group, lambda name, number=number: np.fromfile(self._folder / f"{number}.{name}")
         elif self._held:
-            group = np.concatenate([group for group, _ in self._held])
-            yield group, lambda name: np.concatenate([rows[name] for _, rows in self._held])
+            yield self._together()

@@ -54,6 +54,9 @@ def _density_power(part: Segments, beta: float, tolerance: float, iterations: in
         np.multiply(found[1], step, out=found[2])
         return found
 
+    # Of Gaussian data each step leaves beta / (1 + beta) of the mean's distance from the solution, and half of
+    # beta (2 - beta) / (1 + beta) of the sd's: so much further it goes.
+    further = 1.0 + beta, 1.0 / (1.0 - 0.5 * beta * (2.0 - beta) / (1.0 + beta))
     n = part.counts
     mean = part.medians()
     sd = part.robust_sigmas(mean)
@@ -72,7 +75,8 @@ def _density_power(part: Segments, beta: float, tolerance: float, iterations: in
             kept = total - n * beta * (1.0 + beta) ** -1.5
             new_sd = np.sqrt((second - first * step) / np.maximum(kept * (n - 1.0) / n, 1e-3 * n))
             moved = moving & (np.maximum(np.abs(step), np.abs(new_sd - sd)) > tolerance * sd) & (new_sd > 0)
-        mean, sd = np.where(moving, mean + step, mean), np.where(moving, new_sd, sd)
+            new_sd = np.where(moved, sd * (new_sd / sd) ** further[1], new_sd)
+        mean, sd = np.where(moving, mean + further[0] * step, mean), np.where(moving, new_sd, sd)
         moving = moved
     return np.where(n > 1, mean, np.nan), np.where(n > 1, sd, np.nan)
 
@@ -319,16 +323,7 @@ def trends(
     the variable over the stars whose offset is known. The second result has the number joined by solution and variable.
     """
     bounds = {variable: np.asarray(edges[variable], dtype=float) for variable in TREND_VARIABLES}
-    counts = {key: np.zeros(len(bounds[key[1]]) - 1, dtype=np.int64) for key in product(SOLUTIONS, bounds)}
-    for piece in tracers:
-        for part in by_solution(piece, None, sky=True):
-            if part.parallax == PARALLAX_OF_BINS:  # the same bins for both parallaxes
-                for variable, (_, place) in _trend_places(part, bounds).items():
-                    count = counts[part.solution, variable]
-                    count += np.bincount(place[place >= 0], minlength=len(count))
-    joined: dict[str, dict[str, int]] = {solution: {} for solution in SOLUTIONS}
-    for (solution, variable), count in counts.items():
-        joined[solution][variable] = _bins_to_join(count, join, min_stars)
+    joined = _joined(tracers, bounds, join, min_stars)
     tables = {}
     for variable in bounds:
         sums: dict[tuple[str, str], np.ndarray] = {}
@@ -356,6 +351,25 @@ def trends(
     return table, joined
 
 
+def _joined(
+    tracers: Iterable[pd.DataFrame], bounds: Mapping[str, np.ndarray], join: int | str, min_stars: int
+) -> dict[str, dict[str, int]]:
+    """How many neighbouring bins become one, by solution and variable; the same for both parallaxes."""
+    if join != "auto":
+        return {solution: dict.fromkeys(bounds, int(join)) for solution in SOLUTIONS}
+    counts = {key: np.zeros(len(bounds[key[1]]) - 1, dtype=np.int64) for key in product(SOLUTIONS, bounds)}
+    for piece in tracers:
+        for part in by_solution(piece, None, sky=True):
+            if part.parallax == PARALLAX_OF_BINS:
+                for variable, (_, place) in _trend_places(part, bounds).items():
+                    count = counts[part.solution, variable]
+                    count += np.bincount(place[place >= 0], minlength=len(count))
+    return {
+        solution: {variable: _bins_to_join(counts[solution, variable], min_stars) for variable in bounds}
+        for solution in SOLUTIONS
+    }
+
+
 def _trend_places(part: Part, bounds: Mapping[str, np.ndarray]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Value and bin (N,) of each star in each variable; -1 outside of the bins, or without an offset."""
     found = {}
@@ -369,10 +383,8 @@ def _trend_places(part: Part, bounds: Mapping[str, np.ndarray]) -> dict[str, tup
     return found
 
 
-def _bins_to_join(fine: np.ndarray, join: int | str, min_stars: int) -> int:
-    """How many neighbouring bins become one; `fine` (bins,) are the numbers of stars."""
-    if join != "auto":
-        return int(join)
+def _bins_to_join(fine: np.ndarray, min_stars: int) -> int:
+    """1, 2, 4, ..., as many as it takes until half of the stars lie in full bins; `fine` (bins,) are their numbers."""
     together = 1
     while together < len(fine):
         counts = np.add.reduceat(fine, np.arange(0, len(fine), together))
