@@ -71,7 +71,9 @@ def tracers() -> pd.DataFrame:
 
 def measured(tracers: pd.DataFrame, frame: str, ordering: str = "nested") -> pd.DataFrame:
     angles = (tracers[name].to_numpy() for name in FRAMES[frame])
-    return pixel_offsets([(tracers, pixel_index(*angles, nside=32, ordering=ordering))], gaussian=GAUSSIAN)
+    return pixel_offsets(
+        [(tracers, pixel_index(*angles, nside=32, ordering=ordering))], pixels=12 * 32**2, gaussian=GAUSSIAN
+    )
 
 
 @pytest.fixture(scope="module", params=["equatorial", "galactic", "empty"])

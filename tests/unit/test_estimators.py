@@ -172,10 +172,12 @@ def test_pixels_need_two_stars_and_need_no_6p():
     stars = tracers().assign(solution="5p")
     pixel = np.arange(len(stars)) // 2
     pixel[-1] = 10**6
-    table = pixel_offsets([(stars, pixel)], gaussian=GAUSSIAN)
+    table = pixel_offsets([(stars, pixel)], pixels=1_000_001, gaussian=GAUSSIAN)
     assert (table["n"] >= 2).all() and 10**6 not in set(table["hindex"]) and set(table["solution"]) == {"5p"}
     shuffled = stars.sample(frac=1, random_state=1)
-    pd.testing.assert_frame_equal(table, pixel_offsets([(shuffled, pixel[shuffled.index])], gaussian=GAUSSIAN))
+    pd.testing.assert_frame_equal(
+        table, pixel_offsets([(shuffled, pixel[shuffled.index])], pixels=1_000_001, gaussian=GAUSSIAN)
+    )
 
 
 def test_weighted_means_stand_beside_the_others():
@@ -192,7 +194,7 @@ def test_weighted_means_stand_beside_the_others():
     mean, error = (weights @ [-20.0, 80.0]) / weights.sum(), weights.sum() ** -0.5
     for table in (
         global_offsets([stars], GAUSSIAN, scatter),
-        pixel_offsets([(stars, np.zeros(3, dtype=int))], gaussian=GAUSSIAN, scatter=scatter),
+        pixel_offsets([(stars, np.zeros(3, dtype=int))], pixels=12 * 32**2, gaussian=GAUSSIAN, scatter=scatter),
         trends([stars], EDGES, min_stars=2, join=1, gaussian=GAUSSIAN, scatter=scatter)[0],
     ):
         first = table.iloc[0]
@@ -214,7 +216,7 @@ def test_no_tracers_at_all():
     empty = tracers().iloc[:0]
     assert len(global_offsets([empty], GAUSSIAN)) == 0
     assert len(trends([empty], EDGES, min_stars=2, join="auto", gaussian=GAUSSIAN)[0]) == 0
-    assert len(pixel_offsets([(empty, np.zeros(0, dtype=int))], gaussian=GAUSSIAN)) == 0
+    assert len(pixel_offsets([(empty, np.zeros(0, dtype=int))], pixels=12 * 32**2, gaussian=GAUSSIAN)) == 0
 
 
 def test_bins_are_joined_until_half_of_the_stars_are_in_full_ones():

@@ -38,12 +38,12 @@ def measure_map(
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """map_{frame}.csv and map_{frame}.json: what it was made with, who chose nside, how many pixels are published."""
 
-    def pixels() -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
+    def pieces() -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
         for piece in tracers:
             angles = (piece[name].to_numpy() for name in FRAMES[frame])
             yield piece, pixel_index(*angles, nside=nside, ordering=settings["ordering"])
 
-    table = pixel_offsets(pixels(), gaussian=gaussian, scatter=scatter)
+    table = pixel_offsets(pieces(), pixels=12 * nside**2, gaussian=gaussian, scatter=scatter)
     chosen_by = "sample" if settings["nside"] == "auto" else "config"
     shown = (table["solution"] == "5p") & (table["parallax"] == "raw") & (table["n"] > settings["more_than"])
     made = {**settings, "nside": nside, "chosen_by": chosen_by, "published": int(shown.sum()), "warning": None}

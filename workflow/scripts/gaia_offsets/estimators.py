@@ -238,9 +238,9 @@ def weighted_statistics(difference: np.ndarray, variance: np.ndarray, groups: np
 
 
 def grouped_statistics(
-    parts: Iterable[tuple[Part, np.ndarray]], gaussian: dict[str, Any]
+    parts: Iterable[tuple[Part, np.ndarray]], groups: int, gaussian: dict[str, Any]
 ) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """Solution, parallax, and STATISTICS and WEIGHTED of the groups (N,) of the parts; a negative group is none.
+    """Solution, parallax, STATISTICS and WEIGHTED of so many groups; a part comes with its stars' (N,), -1: none.
 
     However many parts come, only some groups' stars are in memory together.
     """
@@ -249,7 +249,7 @@ def grouped_statistics(
         for part, group in parts:
             key = part.solution, part.parallax
             if key not in kept:
-                kept[key] = stack.enter_context(Buckets())
+                kept[key] = stack.enter_context(Buckets(groups))
             use = group >= 0
             columns = {"offset": part.offset, "difference": part.difference, "variance": part.variance}
             kept[key].add(group[use], {name: values[use] for name, values in columns.items()})
@@ -273,7 +273,7 @@ def global_offsets(
 ) -> pd.DataFrame:
     """global_offsets.csv: one row each solution and parallax that has stars [uas] (Fig. 4); tracers in pieces."""
     parts = (part for piece in tracers for part in by_solution(piece, scatter, sky=True))
-    found = grouped_statistics(((part, np.zeros(len(part.offset), dtype=np.int32)) for part in parts), gaussian)
+    found = grouped_statistics(((part, np.zeros(len(part.offset), dtype=np.int32)) for part in parts), 1, gaussian)
     return _stack([table for _, _, table in found], ["solution", "parallax"])
 
 
@@ -338,7 +338,7 @@ def trends(
                     sums[part.solution, part.parallax] = sums.get((part.solution, part.parallax), 0.0) + total
                     yield part, place
 
-        for solution, parallax, table in grouped_statistics(places(), gaussian):
+        for solution, parallax, table in grouped_statistics(places(), len(bounds[variable]) - 1, gaussian):
             edge = np.append(bounds[variable][: -1 : joined[solution][variable]], bounds[variable][-1])
             table.insert(0, "x_mean", sums[solution, parallax][table.index] / table["n"])
             table.insert(0, "bin_high", edge[table.index + 1])
@@ -395,11 +395,15 @@ def _bins_to_join(fine: np.ndarray, min_stars: int) -> int:
 
 
 def pixel_offsets(
-    tracers: Iterable[tuple[pd.DataFrame, np.ndarray]], *, gaussian: dict[str, Any], scatter: Scatter | None = None
+    tracers: Iterable[tuple[pd.DataFrame, np.ndarray]],
+    *,
+    pixels: int,
+    gaussian: dict[str, Any],
+    scatter: Scatter | None = None,
 ) -> pd.DataFrame:
     """map_{frame}.csv: statistics of the offsets in each pixel with two stars or more (Fig. 6, Table 1).
 
-    Tracers come in pieces, with the pixel (N,) of each star.
+    Tracers come in pieces, with the pixel (N,) of each star, one of so many.
     """
 
     def places() -> Iterator[tuple[Part, np.ndarray]]:
@@ -408,7 +412,7 @@ def pixel_offsets(
                 yield part, pixel[(piece["solution"] == part.solution).to_numpy()]
 
     tables = []
-    for _, _, table in grouped_statistics(places(), gaussian):
+    for _, _, table in grouped_statistics(places(), pixels, gaussian):
         table.insert(0, "hindex", table.index)
         tables.append(table[table["n"] >= 2])
     return _stack(tables, ["solution", "parallax", "hindex"])
