@@ -140,14 +140,15 @@ def plan(folder: Path, stars: str) -> None:
 def ours(folder: Path) -> None:
     """The cross-match of the rule crossmatch_tables."""
     from gaia_offsets.matching import Frame, attach, find_counterparts
-    from gaia_offsets.tables import TableFile, ahead, read_table, write_pieces
+    from gaia_offsets.tables import TableFile, read_table, write_pieces
 
     names = {"target_ra": "ra", "target_dec": "dec", "obsid": "source_id"}
     gaia = read_table(folder / "b.parquet").assign(pmra=0.0, pmdec=0.0)
     targets = TableFile(folder / "a.parquet", names, others=False)
     how = {"target_epoch": 2016.0, "gaia_epoch": 2016.0, "radius_arcsec": RADIUS, "tmass_radius_arcsec": RADIUS}
-    found = find_counterparts(targets, Frame(gaia), **how, workers=os.cpu_count() or 1)
-    write_pieces(ahead(attach(targets, found)), folder / "ours.parquet", fast=True)
+    cores = os.cpu_count() or 1
+    found = find_counterparts(targets, Frame(gaia), **how, workers=cores)
+    write_pieces(attach(targets, found), folder / "ours.parquet", fast=True, threads=cores)
 
 
 def astropy(folder: Path) -> None:

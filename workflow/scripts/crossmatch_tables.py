@@ -11,7 +11,7 @@ from gaia_offsets.faults import open_log
 from gaia_offsets.matching import Counterparts, attach, find_counterparts
 from gaia_offsets.rawfile import check_raw
 from gaia_offsets.sky import check_positions
-from gaia_offsets.tables import TableFile, ahead, write_pieces
+from gaia_offsets.tables import TableFile, write_pieces
 
 # By role: the columns that a table must have.
 ROLES = {
@@ -74,4 +74,4 @@ if __name__ == "__main__":
     )
     print(*counts(found, params.radius_arcsec), sep="\n", file=sys.stderr)
     matched = attach(tables["targets"], found)
-    write_pieces(ahead(matched) if snakemake.threads > 1 else matched, snakemake.output.matched, fast=True)
+    write_pieces(matched, snakemake.output.matched, fast=True, threads=snakemake.threads)

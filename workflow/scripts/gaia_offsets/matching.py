@@ -42,6 +42,8 @@ def propagate(
     left out: over 16 years they matter by less than a milliarcsecond for distant giants. `workers` threads reckon.
     """
     given = [np.asarray(values, dtype=float) for values in (ra, dec, pmra, pmdec)]
+    if years == 0:
+        return given[0], given[1]
     moved = np.empty((2, len(given[0])))
 
     def move(piece: slice) -> None:
@@ -116,11 +118,16 @@ def match_nearest(
     n = len(ra)
     index, separation = np.full(n, -1, dtype=np.int64), np.full(n, np.nan)
     neighbours = np.zeros(n, dtype=np.int64)
-    order, points = _along_the_sky(np.asarray(ra, dtype=float), np.asarray(dec, dtype=float), workers)
-    other_order, others = _along_the_sky(np.asarray(other_ra, dtype=float), np.asarray(other_dec, dtype=float), workers)
+    ra, dec, other_ra, other_dec = (np.asarray(values, dtype=float) for values in (ra, dec, other_ra, other_dec))
+    other_order, others = _along_the_sky(other_ra, other_dec, workers)
+    with ThreadPoolExecutor(1) as pool:  # one thread builds the tree, while others put the points in order
+        built = pool.submit(cKDTree, others, leafsize=32, balanced_tree=False, compact_nodes=False)
+        if workers == 1:
+            built.result()
+        order, points = _along_the_sky(ra, dec, workers)
+    tree = built.result()
     if len(order) == 0 or len(other_order) == 0:
         return index, separation, neighbours
-    tree = cKDTree(others, balanced_tree=False, compact_nodes=False)
     chord = _chord(radius_arcsec)
     # The answers to all at once would take as much memory as all positions.
     for piece in progress(pieces(len(order)), len(order), "positions", each=ROW_GROUP):

@@ -664,16 +664,23 @@ def ahead(parts: Iterable[Part]) -> Iterator[Part]:
 
 
 def write_pieces(
-    frames: Iterable[pd.DataFrame], path: str | Path, units: Mapping[str, str] | None = None, *, fast: bool = False
+    frames: Iterable[pd.DataFrame],
+    path: str | Path,
+    units: Mapping[str, str] | None = None,
+    *,
+    fast: bool = False,
+    threads: int = 1,
 ) -> None:
     """Write a table piece by piece as Parquet; the bytes do not depend on how it is cut.
 
     `units` of columns stand in the metadata of their fields. `fast` is for large tables of this workflow alone: the
-    bytes of a number stand apart (BYTE_STREAM_SPLIT), which is written and read twice as fast, but not by every reader.
+    bytes of a number stand apart (BYTE_STREAM_SPLIT) and LZ4 packs them, which is written and read twice as fast, but
+    not by every reader. With several threads one of them makes the next piece while this one is written.
     """
     import pyarrow as pa
 
     tables = (pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None) for frame in frames)
+    tables = ahead(tables) if threads > 1 else tables
     first, units = next(tables), units or {}
     schema = pa.schema(f.with_metadata({"unit": units[f.name]}) if units.get(f.name) else f for f in first.schema)
     write_arrow((table.cast(schema) for table in chain([first], tables)), schema, path, fast=fast)
@@ -684,11 +691,15 @@ def write_arrow(tables: Iterable[pa.Table], schema: pa.Schema, path: str | Path,
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    floats = [field.name for field in schema if pa.types.is_floating(field.type)] if fast else []
-    options = {"use_dictionary": [n for n in schema.names if n not in floats], "use_byte_stream_split": floats}
-    options["data_page_size"] = 1 << 16  # who reads many files at a time holds a page of each column of each
+    options = {"compression": "zstd"}
+    if fast:
+        floats = [field.name for field in schema if pa.types.is_floating(field.type)]
+        # A dictionary of identifiers is given up after much work: it would hold each of them once.
+        words = [field.name for field in schema if field.name not in floats and not pa.types.is_int64(field.type)]
+        options = {"compression": "lz4", "use_dictionary": words, "use_byte_stream_split": floats}
+        options["data_page_size"] = 1 << 16  # who reads many files at a time holds a page of each column of each
     waiting, count, full = [], 0, 0
-    with pq.ParquetWriter(path, schema, compression="zstd", **(options if fast else {})) as writer:
+    with pq.ParquetWriter(path, schema, **options) as writer:
         for table in tables:
             waiting.append(table)
             count += len(table)
