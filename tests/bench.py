@@ -28,6 +28,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from itertools import cycle
 from pathlib import Path
 
 from bench_jobs import RADIUS, ROOT, TIMED, repeated
@@ -204,16 +205,25 @@ def draw(rows: list[Row], path: Path, size: str) -> None:
     """Time and peak memory against size, a line a job that has several, with the exponent of the time."""
     from matplotlib.figure import Figure
 
+    from gaia_offsets.style import SAMPLE_COLOURS, SAMPLE_MARKERS
+
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2)
+    looks = zip(
+        cycle(SAMPLE_COLOURS), cycle(SAMPLE_MARKERS[:-1])
+    )  # as many colours as markers would repeat both at once
     for job in dict.fromkeys(row.job for row in rows):
         own = [row for row in rows if row.job == job]
         if len(own) > 1:
-            sizes = [row.size for row in own]
-            left.loglog(sizes, [row.seconds for row in own], marker="o", markersize=4)
-            right.loglog(sizes, [row.gib for row in own], marker="o", markersize=4, label=f"{job}, {exponent(own):.2f}")
+            sizes, (colour, marker) = [row.size for row in own], next(looks)
+            look = {"color": colour, "marker": marker, "markersize": 5}
+            left.loglog(sizes, [row.seconds for row in own], **look)
+            right.loglog(sizes, [row.gib for row in own], **look, label=f"{job}, {exponent(own):.2f}")
+    for axis in (left.yaxis, right.yaxis):
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter("")
     left.set(xlabel=size, ylabel="wall time [s]")
-    right.set(xlabel=size, ylabel="peak memory [GiB]")
+    right.set(xlabel=size, ylabel="peak memory [GiB]", ylim=(0.1, None))  # Python and its imports take more
     figure.legend(loc="outside right upper", fontsize="small", frameon=False, title="exponent of the time")
     figure.savefig(path, dpi=120)
 
