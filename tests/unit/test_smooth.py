@@ -61,7 +61,8 @@ def test_posterior_is_that_of_the_textbook() -> None:
     at = smooth.unit_vectors(pixels, **GRID)
     field = smooth.fit_field(at, nodes, kernel)
     everywhere = np.concatenate([at, smooth.unit_vectors(others, **GRID)])
-    prior = kernel.field(smooth.angles_deg(everywhere, everywhere)) + 15.0 * np.eye(len(everywhere))
+    prior = kernel.field(smooth.angles_deg(everywhere, everywhere))
+    np.fill_diagonal(prior, kernel.amplitude + 15.0)  # an arc cosine near 1 is good to 1e-8 only
     inverse = np.linalg.inv(prior[:30, :30] + np.diag(nodes.variance))
     cross = prior[:, :30]
     one = np.ones(30)
@@ -73,6 +74,34 @@ def test_posterior_is_that_of_the_textbook() -> None:
     assert field.offset == pytest.approx(mean[:30]) and field.error == pytest.approx(sd[:30])
     offset, error = smooth.predict(field, everywhere[30:], piece=4)
     assert offset == pytest.approx(mean[30:]) and error == pytest.approx(sd[30:])
+
+
+@pytest.mark.parametrize(
+    ("length_deg", "noise", "kind"), [(20.0, 300.0, "float32"), (20.0, 1.0, "float32"), (1e7, 1e-4, "float64")]
+)
+def test_single_precision_is_refined_and_left_where_it_is_not_enough(
+    monkeypatch: pytest.MonkeyPatch, length_deg: float, noise: float, kind: str
+) -> None:
+    rng = np.random.default_rng(4)
+    pixels, kernel = np.sort(rng.choice(12 * NSIDE**2, 400, replace=False)), smooth.Kernel(120.0, length_deg, 1e-5)
+    design = np.column_stack([np.ones(400), rng.normal(size=400), np.zeros(400)])
+    within = np.diag([0.0, 5.0, 5.0]), np.array([0.0, 2.0, 1.0])
+    nodes = smooth.Nodes(pixels, rng.normal(0, 12, 400), rng.uniform(0.1, 1.0, 400) * noise, np.ones(400, dtype=int),
+                         design, within)  # fmt: skip
+    at, others = (
+        smooth.unit_vectors(some, **GRID) for some in (pixels, np.setdiff1d(np.arange(12 * NSIDE**2), pixels))
+    )
+    double = smooth.fit_field(at, nodes, kernel)
+    monkeypatch.setattr(smooth, "SINGLE", 0)
+    monkeypatch.setattr(smooth, "PIECE", 150)
+    single = smooth.fit_field(at, nodes, kernel)
+    assert double.whitening.dtype == float and single.whitening.dtype == kind
+    for name, rtol in {"offset": 1e-9, "coefficients": 1e-9, "covariance": 1e-9, "error": 1e-5}.items():
+        np.testing.assert_allclose(getattr(single, name), getattr(double, name), rtol=rtol, atol=1e-12)
+    for one, other, rtol in zip(
+        smooth.predict(single, others), smooth.predict(double, others), (1e-9, 1e-5), strict=True
+    ):
+        np.testing.assert_allclose(one, other, rtol=rtol, atol=1e-12)
 
 
 def test_an_injected_sky_comes_back() -> None:

@@ -5,6 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from astropy import units as u
 from astropy.table import MaskedColumn, Table
@@ -205,6 +206,15 @@ def test_a_table_in_pieces_gives_the_bytes_of_the_whole_and_is_read_in_pieces(tm
     assert parts[0]["source_id"].tolist()[0] == 2**62 + 1 and list(parts[0].columns) == ["source_id", "x"]
     write_table(frame[:0], tmp_path / "empty.parquet")
     assert [len(part) for part in tables.read_pieces(tmp_path / "empty.parquet")] == [0]
+
+
+def test_parquet_has_a_dictionary_of_words_and_none_of_measured_numbers(tmp_path):
+    frame = pd.DataFrame({"source_id": [2**62 + 1, 7], "x": [0.5, 0.25], "solution": ["5p", "6p"]})
+    write_table(frame, tmp_path / "t.parquet")
+    group = pq.ParquetFile(tmp_path / "t.parquet").metadata.row_group(0)
+    with_one = {group.column(i).path_in_schema: group.column(i).has_dictionary_page for i in range(3)}
+    assert with_one == {"source_id": False, "x": False, "solution": True}
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "t.parquet"), frame, check_dtype=False)
 
 
 def test_a_packed_file_beyond_the_memory_is_refused_before_it_is_read(tmp_path, monkeypatch):

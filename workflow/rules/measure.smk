@@ -168,6 +168,7 @@ rule smooth_map:
         "<logs>/smooth_map/{sample}{grid}.log",
     benchmark:
         "<benchmarks>/smooth_map/{sample}{grid}.jsonl"
+    priority: 1  # the longest job of a large sample, on one core: not last
     conda:
         "../../envs/analysis.yaml"
     resources:

@@ -20,6 +20,7 @@ from gaia_offsets.matching import propagate
 from gaia_offsets.official import G_RANGE, NU_EFF_RANGE, PSEUDOCOLOUR_RANGE, zero_point
 from gaia_offsets.progress import progress
 from gaia_offsets.sky import ecliptic_latitude, pixel_index, to_equatorial, to_galactic
+from gaia_offsets.tables import parquet_options
 
 Survey = Mapping[str, Any]
 Columns = dict[str, np.ndarray]
@@ -481,7 +482,7 @@ class ParquetStream:
 
         table = pa.table({name: pa.array(values, from_pandas=True) for name, values in columns.items()})
         if self.writer is None:
-            self.writer = pq.ParquetWriter(self.path, table.schema, compression="zstd")
+            self.writer = pq.ParquetWriter(self.path, table.schema, **parquet_options(table.schema))
         self.writer.write_table(table)
 
     def close(self) -> None:

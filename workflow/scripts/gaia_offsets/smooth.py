@@ -7,7 +7,8 @@ angles in degrees.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,8 @@ STARS_PER_TERM = 10
 MIN_NODES = 10  # fewer teach nothing about a kernel
 MAX_NODES = 16_000  # 2 GiB of covariances
 PIECE = 1000  # rows of covariances made at a time
+SINGLE = 5000  # more nodes are solved for in single precision and refined (`_solve`)
+SETTLED = 1e-8  # size of the last step of its refinement beside the solution, which is at least thrice as near
 
 
 VARIABLES = {"phot_g_mean_mag": "phot_g_mean_mag", "colour": "nu_eff_used_in_astrometry"}  # of a dependence: column
@@ -228,47 +231,100 @@ def _cholesky(covariance: np.ndarray, *, clean: bool) -> np.ndarray:
     Of `covariance`, in numpy's order, the upper triangle is enough: it stands where LAPACK looks for the lower one. The
     other half of the factor is zero if `clean`, else what stood there.
     """
-    from scipy.linalg import lapack
+    from scipy.linalg import get_lapack_funcs
 
-    factor, fault = lapack.dpotrf(covariance.T, lower=1, clean=clean, overwrite_a=1)
+    (potrf,) = get_lapack_funcs(("potrf",), (covariance,))
+    factor, fault = potrf(covariance.T, lower=1, clean=clean, overwrite_a=1)
     if fault:
         raise ArithmeticError("smooth map: the covariances of the pixels are not positive definite")
     return factor
 
 
-def _whitening(vectors: np.ndarray, kernel: Kernel, variance: np.ndarray) -> np.ndarray:
+def _covariances(vectors: np.ndarray, kernel: Kernel, variance: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """Rows of the covariances of the offsets at `vectors`, PIECE at a time, each from the diagonal on."""
+    for start in range(0, len(vectors), PIECE):
+        rows = slice(start, min(start + PIECE, len(vectors)))
+        piece = kernel.field(angles_deg(vectors[rows], vectors[start:]))
+        piece[np.diag_indices(len(piece))] = kernel.amplitude + kernel.white + variance[rows]
+        yield rows, piece
+
+
+def _whitening(vectors: np.ndarray, kernel: Kernel, variance: np.ndarray, kind: type = np.float64) -> np.ndarray:
     """W (N, N) that makes the offsets at `vectors` independent: W^T W is the inverse of their covariance.
 
     The lower triangle in LAPACK's order; what stands in the upper one means nothing. Half of the flops of the inverse
-    itself, and the products with it are half as dear.
+    itself, and the products with it are half as dear. `kind` is the type of its numbers.
     """
-    from scipy.linalg import lapack
+    from scipy.linalg import get_lapack_funcs
 
-    covariance = np.empty((len(vectors), len(vectors)))
-    for start in range(0, len(vectors), PIECE):  # the upper triangle only
-        covariance[start : start + PIECE, start:] = kernel.field(
-            angles_deg(vectors[start : start + PIECE], vectors[start:])
-        )
-    covariance[np.diag_indices(len(vectors))] += kernel.white + variance
-    return lapack.dtrtri(_cholesky(covariance, clean=False), lower=1, overwrite_c=1)[0]
+    covariance = np.empty((len(vectors), len(vectors)), dtype=kind)
+    for rows, piece in _covariances(vectors, kernel, variance):
+        covariance[rows, rows.start :] = piece
+    (trtri,) = get_lapack_funcs(("trtri",), (covariance,))
+    return trtri(_cholesky(covariance, clean=False), lower=1, overwrite_c=1)[0]
 
 
 def _times(whitening: np.ndarray, columns: np.ndarray, *, transposed: bool = False) -> np.ndarray:
-    """W, or its transpose, times columns (N, M), which are overwritten where they are in LAPACK's order."""
-    from scipy.linalg import blas
+    """W, or its transpose, times columns (N, M), which are overwritten where they have its type and LAPACK's order."""
+    from scipy.linalg import get_blas_funcs
 
-    return blas.dtrmm(1.0, whitening, columns, lower=1, trans_a=transposed, overwrite_b=1)
+    (trmm,) = get_blas_funcs(("trmm",), (whitening,))
+    return trmm(1.0, whitening, columns, lower=1, trans_a=transposed, overwrite_b=1)
 
 
-def _column_squares(whitening: np.ndarray) -> np.ndarray:
+def _inverse_times(whitening: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """The inverse covariance times columns (N, M)."""
+    return _times(whitening, _times(whitening, columns.astype(whitening.dtype)), transposed=True).astype(float)
+
+
+def _solve(
+    vectors: np.ndarray, kernel: Kernel, variance: np.ndarray, sides: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """W of `_whitening`, and the inverse covariance times `sides` (N, M).
+
+    More than SINGLE nodes have a W in single precision, in half of the time and memory. What this loses of the product
+    is won back by iterative refinement with covariances in double precision (Higham 2002, Accuracy and Stability of
+    Numerical Algorithms, Ch. 12); where that does not settle all is done in double precision.
+    """
+    if len(vectors) > SINGLE:
+        with suppress(ArithmeticError):
+            whitening = _whitening(vectors, kernel, variance, np.float32)
+            solved = _inverse_times(whitening, sides)
+            size = 1.0
+            while size > SETTLED:
+                step = _inverse_times(whitening, sides - _covariance_times(vectors, kernel, variance, solved))
+                solved += step
+                beside = np.maximum(np.abs(solved).max(axis=0), np.finfo(float).tiny)
+                last, size = size, float(np.max(np.abs(step).max(axis=0) / beside))
+                if not size < last / 3:
+                    raise ArithmeticError("single precision is not enough")
+            return whitening, solved
+    whitening = _whitening(vectors, kernel, variance)
+    return whitening, _inverse_times(whitening, sides)
+
+
+def _covariance_times(vectors: np.ndarray, kernel: Kernel, variance: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """The covariances of the offsets at `vectors` times columns (N, M)."""
+    product = np.zeros(columns.shape)
+    for rows, piece in _covariances(vectors, kernel, variance):
+        product[rows] += piece @ columns[rows.start :]
+        product[rows.stop :] += piece[:, len(piece) :].T @ columns[rows]
+    return product
+
+
+def _squares_of_columns(whitening: np.ndarray) -> np.ndarray:
     """Sum of squares of each column of W: the diagonal of the inverse covariance."""
     rows, total = whitening.T, np.empty(len(whitening))
     for start in range(0, len(rows), PIECE):
         piece = rows[start : start + PIECE, start:]
-        corner = np.triu(piece[:, : len(piece)])
-        behind = piece[:, len(piece) :]
-        total[start : start + PIECE] = np.einsum("ij,ij->i", corner, corner) + np.einsum("ij,ij->i", behind, behind)
+        corner, behind = np.triu(piece[:, : len(piece)]), piece[:, len(piece) :]
+        total[start : start + PIECE] = _squared(corner) + _squared(behind)
     return total
+
+
+def _squared(rows: np.ndarray) -> np.ndarray:
+    """Sum of squares of each row, in double precision."""
+    return np.einsum("ij,ij->i", rows, rows, dtype=float)
 
 
 @dataclass(frozen=True)
@@ -295,9 +351,8 @@ def fit_field(vectors: np.ndarray, nodes: Nodes, kernel: Kernel) -> Field:
     The coefficients of the design are fitted together with the field (generalised least squares). Offsets are those
     where all terms are zero.
     """
-    whitening = _whitening(vectors, kernel, nodes.variance)
     sides = np.column_stack([nodes.offset, nodes.design])
-    solved = _times(whitening, _times(whitening, sides), transposed=True)
+    whitening, solved = _solve(vectors, kernel, nodes.variance, sides)
     by_offset, by_design = solved[:, 0], solved[:, 1:]
     matrix = nodes.within[0] + nodes.design.T @ by_design
     spread = np.linalg.pinv(matrix, hermitian=True)
@@ -307,7 +362,7 @@ def fit_field(vectors: np.ndarray, nodes: Nodes, kernel: Kernel) -> Field:
     # What the data of the node do not replace of the constant, and of the terms.
     left = nodes.variance[:, None] * by_design - nodes.design
     left[:, 0] += 1.0
-    variance = nodes.variance - nodes.variance**2 * _column_squares(whitening) + squares(left, spread)
+    variance = nodes.variance - nodes.variance**2 * _squares_of_columns(whitening) + squares(left, spread)
     return Field(
         kernel=kernel,
         coefficients=coefficients,
@@ -335,8 +390,8 @@ def predict(field: Field, vectors: np.ndarray, piece: int = PIECE) -> tuple[np.n
         offset[part] = field.coefficients[0] + cross @ field.by_residual
         left = -cross @ field.by_design
         left[:, 0] += 1.0
-        white = _times(field.whitening, cross.T).T  # in the place of `cross`
-        variance = field.kernel.amplitude + field.kernel.white - np.einsum("ij,ij->i", white, white)
+        white = _times(field.whitening, cross.T.astype(field.whitening.dtype, copy=False)).T
+        variance = field.kernel.amplitude + field.kernel.white - _squared(white)
         error[part] = np.sqrt(np.maximum(variance + squares(left, field.covariance), 0.0))
     return offset, error
 
