@@ -1,5 +1,6 @@
 """A tracers table in pieces, with more stars than are held at once: the results are those of the table as a whole."""
 
+import tracemalloc
 from itertools import pairwise
 
 import measure_map
@@ -157,13 +158,28 @@ def test_ranges_do_not_depend_on_what_comes_first(monkeypatch):
 
 
 def test_stars_are_drawn_evenly_through_all_pieces(stars, path, monkeypatch):
-    assert len(drawn_stars(Tracers(path), "6p")) == (stars["solution"] == "6p").sum()
-    monkeypatch.setattr(tracers, "DRAWN", 600)
-    drawn = drawn_stars(Tracers(path), "5p")
-    every = stars[stars["solution"] == "5p"].reset_index(drop=True)
-    step = -(-len(every) // 600)
-    pd.testing.assert_frame_equal(drawn, every.iloc[::step].reset_index(drop=True), check_dtype=False)
-    assert drawn_stars(Tracers(path), "7p").empty
+    every = {name: stars[stars["solution"] == name].reset_index(drop=True) for name in ("5p", "6p", "7p")}
+    assert len(every["5p"]) > 2400
+    for limit in (len(stars), 600):
+        monkeypatch.setattr(tracers, "DRAWN", limit)
+        for pieces in (Tracers(path), [stars]):
+            for name, drawn in drawn_stars(pieces, list(every)).items():
+                step = next(2**k for k in range(9) if -(-len(every[name]) // 2**k) <= limit)
+                some = every[name][::step].reset_index(drop=True)
+                pd.testing.assert_frame_equal(drawn, some, check_dtype=False)
+
+
+def test_drawn_stars_do_not_keep_the_others_in_memory(monkeypatch):
+    monkeypatch.setattr(tracers, "DRAWN", 1000)
+    piece = pd.DataFrame({"solution": "5p", "x": np.arange(200_000.0)})
+    tracemalloc.start()
+    try:
+        drawn = drawn_stars((piece.copy() for _ in range(30)), ["5p"])["5p"]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 500 < len(drawn) <= 1000
+    assert peak < 10 * piece.memory_usage()["x"]  # of 30 pieces
 
 
 def test_typical_errors_of_a_piece_are_those_of_the_sample(stars, path, tmp_path):

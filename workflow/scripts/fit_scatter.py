@@ -20,8 +20,7 @@ def scatter_table(tracers: Iterable[pd.DataFrame], reference_kind: str) -> pd.Da
     `sky_factor` and `sky_extra` are those of the whole sample, the pattern on the sky included. Tracers come in pieces.
     """
     rows = []
-    for solution in SOLUTIONS:
-        drawn = drawn_stars(tracers, solution)
+    for solution, drawn in drawn_stars(tracers, SOLUTIONS).items():
         position = (drawn[name].to_numpy() for name in ("ra", "dec"))
         pixel = pixel_index(*position, nside=SCATTER_NSIDE, ordering="nested")
         for parallax in PARALLAXES if len(drawn) else ():

@@ -18,8 +18,7 @@ from gaia_offsets.weighted import LINE, Scatter, star_table, zero_point_and_scal
 def scale_table(tracers: Iterable[pd.DataFrame], scatter: Scatter) -> pd.DataFrame:
     """zero_point_scale.csv: the line of each solution and parallax that has stars; tracers in pieces."""
     rows = []
-    for solution in SOLUTIONS:
-        drawn = drawn_stars(tracers, solution)
+    for solution, drawn in drawn_stars(tracers, SOLUTIONS).items():
         for parallax in PARALLAXES if len(drawn) else ():
             stars = star_table(drawn, parallax, scatter.reference_kind)
             line = zero_point_and_scale(stars, scatter.of(solution, parallax, sky=True))

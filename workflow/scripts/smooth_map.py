@@ -36,7 +36,7 @@ def smooth_maps(
     grid = {"nside": nside, "ordering": ordering}
     made: dict[str, Any] = {**grid, "reach_deg": reach_deg, "splines": splines, "kernels": {}, "warning": None}
     warnings = []
-    drawn = drawn_stars(tracers, "5p")
+    drawn = drawn_stars(tracers, ["5p"])["5p"]
     functions = smooth.dependence(drawn, splines, _pixel(drawn, "equatorial", grid))
     if splines and not functions:
         warnings.append("too few stars for curves in G and colour")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,23 +27,35 @@ class Tracers:
         return read_pieces(self.path, self.columns)
 
 
-def drawn_stars(tracers: Iterable[pd.DataFrame], solution: str) -> pd.DataFrame:
-    """Every star of a solution, or of more than DRAWN every so manieth; `tracers` is gone through twice."""
-    many = sum(int((piece["solution"] == solution).sum()) for piece in tracers)
-    step, seen, parts = max(1, -(-many // DRAWN)), 0, []
+def drawn_stars(tracers: Iterable[pd.DataFrame], solutions: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Every star of each solution; of more than DRAWN every second, fourth, ... one, as many as are at most DRAWN."""
+    drawn = {solution: _Drawn() for solution in solutions}
     for piece in tracers:
-        stars = piece[(piece["solution"] == solution).to_numpy()]
-        parts.append(stars.iloc[-seen % step :: step])
-        seen += len(stars)
-    return pd.concat(parts, ignore_index=True)
+        for solution, some in drawn.items():
+            some.add(piece[(piece["solution"] == solution).to_numpy()])
+    return {solution: some.together() for solution, some in drawn.items()}
+
+
+class _Drawn:
+    def __init__(self) -> None:
+        self._step, self._seen, self._parts = 1, 0, []
+
+    def add(self, stars: pd.DataFrame) -> None:
+        # A copy: a view would keep all stars of the piece in memory.
+        self._parts.append(stars.iloc[-self._seen % self._step :: self._step].copy())
+        self._seen += len(stars)
+        while sum(map(len, self._parts)) > DRAWN:
+            self._parts, self._step = [self.together().iloc[::2].copy()], 2 * self._step
+
+    def together(self) -> pd.DataFrame:
+        return pd.concat(self._parts, ignore_index=True)
 
 
 def read_scatter(path: str, reference_kind: str, tracers: str) -> Scatter:
     """scatter.csv, with the typical error of Gaia by magnitude where the stars of the tracers table have learned it."""
     table, typical = pd.read_csv(path), {}
     if reference_kind == LEARNED:
-        for solution in table["solution"].unique():
-            stars = drawn_stars(Tracers(tracers, ERRORS), solution)
+        for solution, stars in drawn_stars(Tracers(tracers, ERRORS), table["solution"].unique()).items():
             g, error = (stars[name].to_numpy(dtype=float, na_value=np.nan) for name in ERRORS[1:])
             typical[solution] = error_by_magnitude(g, 1000.0 * error)
     return Scatter(reference_kind, table, typical)

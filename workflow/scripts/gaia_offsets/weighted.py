@@ -250,9 +250,9 @@ def _weighted_means(part: Segments, iterations: int, tolerance: float) -> tuple[
 def _weighted_medians(part: Segments) -> np.ndarray:
     """Value of each group with half of the weight on either side; between two stars where both will do.
 
-    Of more than DRAWN stars every so manieth stands for them all: it is where the iteration begins.
+    Of a group of more than BLOCK stars every so manieth stands for them all: it is where the iteration begins.
     """
-    thin = slice(None, None, -(-len(part.values) // DRAWN)) if len(part.counts) == 1 else slice(None)
+    thin = slice(None, None, -(-len(part.values) // BLOCK)) if len(part.counts) == 1 else slice(None)
     values, weight = part.values[thin], 1.0 / part.columns[0][thin]
     group = part.spread(np.arange(len(part.counts)))[thin]
     order = by_place(group, np.argsort(values))
