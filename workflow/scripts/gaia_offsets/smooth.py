@@ -113,44 +113,47 @@ def robust_weights(
 class PixelSums:
     """The stars of each pixel added up, piece by piece: as much as `nodes` needs, however many there are.
 
-    `pixels` is the number of pixels of the sky, `terms` that of the terms. Each pixel adds up what lies about its mean
-    in the first piece that knows it, so that the squares do not cancel.
+    `pixels` is the number of pixels of the sky, `terms` that of the terms. What is added up lies about the weighted
+    means of the first piece, so that the squares do not cancel.
     """
 
     def __init__(self, pixels: int, terms: int) -> None:
         self.total, self.n = np.zeros(pixels), np.zeros(pixels, dtype=np.int64)
-        self.origin, self.first = np.zeros((2, terms + 1, pixels))
-        self.second = np.zeros((terms + 1, terms + 1))
+        self.origin: np.ndarray | None = None
+        self.first, self.second = np.zeros((pixels, terms + 1)), np.zeros((terms + 1, terms + 1))
 
     def add(self, values: np.ndarray, weights: np.ndarray, pixel: np.ndarray, terms: np.ndarray) -> None:
         """Add stars: offsets [uas], weights [1 / uas2] and pixels (N,), and terms (N, terms)."""
+        from scipy.sparse import csc_array
+
         use, many = weights > 0, len(self.total)
-        weights, pixel = weights[use], pixel[use]
-        rows = np.concatenate([terms[use].T, values[None, use]])
-        total = np.bincount(pixel, weights, minlength=many)
-        new = (self.total == 0) & (total > 0)
-        if new.any():
-            for origin, row in zip(self.origin, rows, strict=True):
-                origin[new] = np.bincount(pixel, weights * row, minlength=many)[new] / total[new]
-        for origin, first, row in zip(self.origin, self.first, rows, strict=True):
-            row -= origin[pixel]
-            first += np.bincount(pixel, weights * row, minlength=many)
-        self.second += (rows * weights) @ rows.T
-        self.total += total
+        if not use.all():
+            values, weights, pixel, terms = values[use], weights[use], pixel[use], terms[use]
+        if len(values) == 0:
+            return
+        rows = np.column_stack([terms, values])
+        if self.origin is None:
+            self.origin = weights @ rows / weights.sum()
+        rows -= self.origin
+        # A column a star, its weight in the row of its pixel: the product adds up all terms at once.
+        of_pixel = csc_array((weights, pixel, np.arange(len(pixel) + 1)), shape=(many, len(pixel)))
+        self.first += of_pixel @ rows
+        self.second += (rows * weights[:, None]).T @ rows
+        self.total += np.bincount(pixel, weights, minlength=many)
         self.n += np.bincount(pixel, minlength=many)
 
     def nodes(self) -> Nodes:
         """The stars of each pixel in one number; pixels without weight do not appear."""
         pixels = np.flatnonzero(self.total)
         total = self.total[pixels]
-        shift = self.first[:, pixels] / total
-        means = self.origin[:, pixels] + shift
-        within = self.second - (shift * total) @ shift.T
+        shift = self.first[pixels] / total[:, None]
+        means = shift if self.origin is None else self.origin + shift
+        within = self.second - (shift * total[:, None]).T @ shift
         # The constant, first of the design, says nothing inside a pixel.
         matrix = np.pad(within[:-1, :-1], [(1, 0), (1, 0)])
-        design = np.concatenate([np.ones((1, len(pixels))), means[:-1]]).T
+        design = np.column_stack([np.ones(len(pixels)), means[:, :-1]])
         right = np.concatenate([[0.0], within[:-1, -1]])
-        return Nodes(pixels, means[-1], 1.0 / total, self.n[pixels], design, (matrix, right))
+        return Nodes(pixels, means[:, -1], 1.0 / total, self.n[pixels], design, (matrix, right))
 
 
 def gather(values: np.ndarray, weights: np.ndarray, pixel: np.ndarray, terms: np.ndarray) -> Nodes:
@@ -467,8 +470,9 @@ def spline_function(x: np.ndarray, intervals: int) -> Callable[[np.ndarray], np.
     knots = np.concatenate([[knots[0]] * 3, knots, [knots[-1]] * 3])
 
     def raw(values: np.ndarray) -> np.ndarray:
-        # The first column follows from the others: they add up to one.
-        return BSpline.design_matrix(np.clip(values, knots[0], knots[-1]), knots, 3).toarray()[:, 1:]
+        # The first column follows from the others: they add up to one. Nothing is extrapolated: scipy would look for
+        # values beyond the knots, slowly.
+        return BSpline.design_matrix(np.clip(values, knots[0], knots[-1]), knots, 3, extrapolate=True).toarray()[:, 1:]
 
     centre = raw(x).mean(axis=0)
 

@@ -32,7 +32,7 @@ def drawn_stars(tracers: Iterable[pd.DataFrame], solutions: Sequence[str]) -> di
     drawn = {solution: _Drawn() for solution in solutions}
     for piece in tracers:
         for solution, some in drawn.items():
-            some.add(piece[(piece["solution"] == solution).to_numpy()])
+            some.add(piece, np.flatnonzero(piece["solution"] == solution))
     return {solution: some.together() for solution, some in drawn.items()}
 
 
@@ -40,12 +40,13 @@ class _Drawn:
     def __init__(self) -> None:
         self._step, self._seen, self._parts = 1, 0, []
 
-    def add(self, stars: pd.DataFrame) -> None:
-        # A copy: a view would keep all stars of the piece in memory.
-        self._parts.append(stars.iloc[-self._seen % self._step :: self._step].copy())
-        self._seen += len(stars)
+    def add(self, piece: pd.DataFrame, rows: np.ndarray) -> None:
+        # By their places, which copies them: a slice is a view, and would keep the whole piece in memory.
+        self._parts.append(piece.iloc[rows[-self._seen % self._step :: self._step]])
+        self._seen += len(rows)
         while sum(map(len, self._parts)) > DRAWN:
-            self._parts, self._step = [self.together().iloc[::2].copy()], 2 * self._step
+            drawn = self.together()
+            self._parts, self._step = [drawn.iloc[np.arange(0, len(drawn), 2)]], 2 * self._step
 
     def together(self) -> pd.DataFrame:
         return pd.concat(self._parts, ignore_index=True)
