@@ -209,9 +209,8 @@ def draw(rows: list[Row], path: Path, size: str) -> None:
 
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2)
-    looks = zip(
-        cycle(SAMPLE_COLOURS), cycle(SAMPLE_MARKERS[:-1])
-    )  # as many colours as markers would repeat both at once
+    # As many markers as colours would repeat both at once.
+    looks = zip(cycle(SAMPLE_COLOURS), cycle(SAMPLE_MARKERS[:-1]))
     for job in dict.fromkeys(row.job for row in rows):
         own = [row for row in rows if row.job == job]
         if len(own) > 1:
@@ -289,6 +288,7 @@ def main() -> None:
     chosen = parser.parse_args()
     if unknown := [name for name in chosen.names if name not in BENCHMARKS]:
         sys.exit(f"{unknown[0]}: no such benchmark; there are {', '.join(BENCHMARKS)}")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each process would compile our modules anew
     print(versions())
     for name in chosen.names or [name for name in BENCHMARKS if name not in LONG]:
         start, meaning = time.perf_counter(), BENCHMARKS[name].__doc__.splitlines()[0]

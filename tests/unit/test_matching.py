@@ -36,6 +36,11 @@ def test_propagation_agrees_with_astropy():
     assert apart.max() < 1e-4
 
 
+def test_positions_after_no_time_are_those_given():
+    ra, dec = propagate([10.0, 370.0], [5.0, -6.0], [1e3, np.nan], [1e3, 0.0], 0.0)
+    assert ra.tolist() == [10.0, 370.0] and dec.tolist() == [5.0, -6.0]
+
+
 def test_propagation_of_nothing_and_over_the_pole():
     ra, dec = propagate([10.0, 20.0], [5.0, 89.9999], [np.nan, 0.0], [np.nan, 1e3], 16.0)
     assert ra[0] == pytest.approx(10.0) and dec[0] == pytest.approx(5.0)

@@ -201,11 +201,22 @@ def test_a_table_in_pieces_gives_the_bytes_of_the_whole_and_is_read_in_pieces(tm
     write_table(frame, tmp_path / "whole.parquet")
     tables.write_pieces((frame[rows] for rows in tables.pieces(len(frame))), tmp_path / "pieces.parquet")
     assert (tmp_path / "whole.parquet").read_bytes() == (tmp_path / "pieces.parquet").read_bytes()
+    tables.write_pieces((frame[rows] for rows in tables.pieces(len(frame))), tmp_path / "ahead.parquet", threads=2)
+    assert (tmp_path / "whole.parquet").read_bytes() == (tmp_path / "ahead.parquet").read_bytes()
     parts = list(tables.read_pieces(tmp_path / "whole.parquet", ["x", "source_id", "absent"]))
     assert [part.index.tolist() for part in parts] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
     assert parts[0]["source_id"].tolist()[0] == 2**62 + 1 and list(parts[0].columns) == ["source_id", "x"]
     write_table(frame[:0], tmp_path / "empty.parquet")
     assert [len(part) for part in tables.read_pieces(tmp_path / "empty.parquet")] == [0]
+
+
+def test_a_fault_in_the_thread_ahead_arrives(tmp_path):
+    def frames():
+        yield pd.DataFrame({"x": [1.0]})
+        raise tables.TableError("the second piece")
+
+    with refused("the second piece"):
+        tables.write_pieces(frames(), tmp_path / "t.parquet", threads=2)
 
 
 def test_parquet_has_a_dictionary_of_words_and_none_of_measured_numbers(tmp_path):

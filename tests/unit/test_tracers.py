@@ -83,10 +83,9 @@ def measured(pieces, scatter: Scatter) -> list[pd.DataFrame]:
     return [*found, *maps.values(), curves]
 
 
-@pytest.mark.parametrize("limits", [(weighted.DRAWN, segments.BLOCK), (700, 500)])
+@pytest.mark.parametrize("limits", [(tracers.DRAWN, segments.BLOCK), (700, 500)])
 def test_a_table_in_pieces_gives_the_numbers_of_the_whole(stars, path, kind, limits, tmp_path, monkeypatch):
-    for module in (tracers, weighted):
-        monkeypatch.setattr(module, "DRAWN", limits[0])
+    monkeypatch.setattr(tracers, "DRAWN", limits[0])
     for module in (segments, weighted):
         monkeypatch.setattr(module, "BLOCK", limits[1])
     scatter_table().to_csv(tmp_path / "scatter.csv", index=False)

@@ -39,7 +39,8 @@ def propagate(
     """Positions (degrees) after `years` of uniform motion on the tangent plane.
 
     `pmra` (times cos dec) and `pmdec` in mas/yr; null proper motions count as zero. Parallax and radial velocity are
-    left out: over 16 years they matter by less than a milliarcsecond for distant giants. `workers` threads reckon.
+    left out: over 16 years they matter by less than a milliarcsecond for distant giants. `workers` threads reckon. With
+    0 years the positions given come back as they are.
     """
     given = [np.asarray(values, dtype=float) for values in (ra, dec, pmra, pmdec)]
     if years == 0:

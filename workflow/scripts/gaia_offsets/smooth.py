@@ -24,9 +24,11 @@ LENGTHS_DEG = (0.5, 60.0)  # between which the length is sought
 STARS_PER_TERM = 10
 MIN_NODES = 10  # fewer teach nothing about a kernel
 MAX_NODES = 16_000  # 2 GiB of covariances
+ROUNDING = 1e-11  # what differences of sums over the sky are good to, beside these
 PIECE = 1000  # rows of covariances made at a time
-SINGLE = 5000  # more nodes are solved for in single precision and refined (`_solve`)
-SETTLED = 1e-8  # size of the last step of its refinement beside the solution, which is at least thrice as near
+SINGLE = 8000  # more nodes are solved for in single precision and refined (`_solve`)
+SETTLED = 1e-8  # size of the last step of its refinement beside the solution; at most half of that is left
+NOISY = 30.0  # variance of a node beside that of the prior, from which on single precision takes the longer way
 
 
 VARIABLES = {"phot_g_mean_mag": "phot_g_mean_mag", "colour": "nu_eff_used_in_astrometry"}  # of a dependence: column
@@ -114,7 +116,7 @@ class PixelSums:
     """The stars of each pixel added up, piece by piece: as much as `nodes` needs, however many there are.
 
     `pixels` is the number of pixels of the sky, `terms` that of the terms. What is added up lies about the weighted
-    means of the first piece, so that the squares do not cancel.
+    means of the first stars, so that the squares do not cancel.
     """
 
     def __init__(self, pixels: int, terms: int) -> None:
@@ -149,6 +151,8 @@ class PixelSums:
         shift = self.first[pixels] / total[:, None]
         means = shift if self.origin is None else self.origin + shift
         within = self.second - (shift * total[:, None]).T @ shift
+        scale = np.sqrt(np.diag(self.second))
+        within[np.abs(within) < ROUNDING * np.outer(scale, scale)] = 0.0  # a term that is constant in each pixel
         # The constant, first of the design, says nothing inside a pixel.
         matrix = np.pad(within[:-1, :-1], [(1, 0), (1, 0)])
         design = np.column_stack([np.ones(len(pixels)), means[:, :-1]])
@@ -285,25 +289,31 @@ def _solve(
 ) -> tuple[np.ndarray, np.ndarray]:
     """W of `_whitening`, and the inverse covariance times `sides` (N, M).
 
-    More than SINGLE nodes have a W in single precision, in half of the time and memory. What this loses of the product
-    is won back by iterative refinement with covariances in double precision (Higham 2002, Accuracy and Stability of
-    Numerical Algorithms, Ch. 12); where that does not settle all is done in double precision.
+    More than SINGLE nodes have a W in single precision, in half of the memory and little more than half of the time.
+    What this loses of the product is won back by iterative refinement with covariances in double precision (Higham
+    2002, Accuracy and Stability of Numerical Algorithms, Ch. 12); where that does not settle all is done in double.
     """
     if len(vectors) > SINGLE:
         with suppress(ArithmeticError):
-            whitening = _whitening(vectors, kernel, variance, np.float32)
-            solved = _inverse_times(whitening, sides)
-            size = 1.0
-            while size > SETTLED:
-                step = _inverse_times(whitening, sides - _covariance_times(vectors, kernel, variance, solved))
-                solved += step
-                beside = np.maximum(np.abs(solved).max(axis=0), np.finfo(float).tiny)
-                last, size = size, float(np.max(np.abs(step).max(axis=0) / beside))
-                if not size < last / 3:
-                    raise ArithmeticError("single precision is not enough")
-            return whitening, solved
+            return _refined(vectors, kernel, variance, sides)
     whitening = _whitening(vectors, kernel, variance)
     return whitening, _inverse_times(whitening, sides)
+
+
+def _refined(
+    vectors: np.ndarray, kernel: Kernel, variance: np.ndarray, sides: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """`_solve` by single precision; ArithmeticError where that is not enough."""
+    whitening = _whitening(vectors, kernel, variance, np.float32)
+    solved, size = _inverse_times(whitening, sides), 1.0
+    while size > SETTLED:
+        step = _inverse_times(whitening, sides - _covariance_times(vectors, kernel, variance, solved))
+        solved += step
+        beside = np.maximum(np.abs(solved).max(axis=0), np.finfo(float).tiny)
+        last, size = size, float(np.max(np.abs(step).max(axis=0) / beside))
+        if not size < last / 3:
+            raise ArithmeticError("smooth map: single precision is not enough")
+    return whitening, solved
 
 
 def _covariance_times(vectors: np.ndarray, kernel: Kernel, variance: np.ndarray, columns: np.ndarray) -> np.ndarray:
@@ -328,6 +338,12 @@ def _squares_of_columns(whitening: np.ndarray) -> np.ndarray:
 def _squared(rows: np.ndarray) -> np.ndarray:
     """Sum of squares of each row, in double precision."""
     return np.einsum("ij,ij->i", rows, rows, dtype=float)
+
+
+def _left_of_prior(kernel: Kernel, whitening: np.ndarray, cross: np.ndarray) -> np.ndarray:
+    """What the nodes leave of the variance of pixels, whose covariances with them, the rows of `cross`, are lost."""
+    white = _times(whitening, cross.T.astype(whitening.dtype, copy=False)).T
+    return kernel.amplitude + kernel.white - _squared(white)
 
 
 @dataclass(frozen=True)
@@ -365,7 +381,15 @@ def fit_field(vectors: np.ndarray, nodes: Nodes, kernel: Kernel) -> Field:
     # What the data of the node do not replace of the constant, and of the terms.
     left = nodes.variance[:, None] * by_design - nodes.design
     left[:, 0] += 1.0
-    variance = nodes.variance - nodes.variance**2 * _squares_of_columns(whitening) + squares(left, spread)
+    variance = nodes.variance - nodes.variance**2 * _squares_of_columns(whitening)
+    if whitening.dtype != float:  # of a node that adds little, almost nothing of these large numbers remains
+        noisy = np.flatnonzero(nodes.variance > NOISY * (kernel.amplitude + kernel.white))
+        for start in range(0, len(noisy), PIECE):
+            part = noisy[start : start + PIECE]
+            cross = kernel.field(angles_deg(vectors[part], vectors))
+            cross[np.arange(len(part)), part] = kernel.amplitude + kernel.white
+            variance[part] = _left_of_prior(kernel, whitening, cross)
+    variance += squares(left, spread)
     return Field(
         kernel=kernel,
         coefficients=coefficients,
@@ -393,9 +417,8 @@ def predict(field: Field, vectors: np.ndarray, piece: int = PIECE) -> tuple[np.n
         offset[part] = field.coefficients[0] + cross @ field.by_residual
         left = -cross @ field.by_design
         left[:, 0] += 1.0
-        white = _times(field.whitening, cross.T.astype(field.whitening.dtype, copy=False)).T
-        variance = field.kernel.amplitude + field.kernel.white - _squared(white)
-        error[part] = np.sqrt(np.maximum(variance + squares(left, field.covariance), 0.0))
+        variance = _left_of_prior(field.kernel, field.whitening, cross) + squares(left, field.covariance)
+        error[part] = np.sqrt(np.maximum(variance, 0.0))
     return offset, error
 
 
@@ -434,7 +457,7 @@ def fit_kernel(nodes: Nodes, *, nside: int, ordering: str) -> Kernel:
             "measure.map.nside, or fewer in measure.smooth.more_nsides, would do"
         )
     matrix, right = nodes.within
-    offset = nodes.offset - nodes.design @ (np.linalg.pinv(matrix, hermitian=True) @ right)
+    offset = nodes.offset - nodes.design @ (np.linalg.pinv(matrix, rcond=ROUNDING, hermitian=True) @ right)
     order = neighbour_order(nodes.pixels, nside=nside, ordering=ordering)
     vectors = unit_vectors(nodes.pixels, nside=nside, ordering=ordering)
     return learn_kernel(vectors[order], offset[order], nodes.variance[order])

@@ -24,7 +24,6 @@ from gaia_offsets.tables import (
     csv_batches,
     csv_header,
     fits_names,
-    parquet_options,
     parquet_units,
     refuse_twice,
     table_format,
@@ -135,7 +134,7 @@ def _stream_parquet(catalogue: Path, part: Path, work: Work, chunk: int, *, pack
             about = {"unit": field.unit, "description": field.meaning}
             schema = schema.append(pa.field(field.name, kinds.get(field.name, pa.float64()), metadata=about))
         schema = schema.with_metadata(_parquet_metadata(schema, work))
-        with pq.ParquetWriter(part, schema, **parquet_options(schema)) as writer:
+        with pq.ParquetWriter(part, schema, compression="zstd") as writer:
             rows = file.metadata.num_rows
             for batch in progress(file.iter_batches(batch_size=chunk), rows, "rows", each=chunk):
                 values = {name: _masked_floats(batch, source, catalogue) for name, source in work.sources.items()}

@@ -687,10 +687,10 @@ def write_pieces(
 
 
 def parquet_options(schema: pa.Schema) -> dict[str, Any]:
-    """How pyarrow's ParquetWriter shall write a table: a dictionary of values for text and the like alone.
+    """How pyarrow's ParquetWriter shall write a table of stars: a dictionary of values for text and the like alone.
 
-    One of measured numbers or identifiers would hold most of them once; it is given up after three times the work of
-    writing them, and the file is a fifth larger.
+    No column holds lists. A dictionary of measured numbers or identifiers would hold most of them once; it is given up
+    after three times the work of writing them, and the file is a fifth larger.
     """
     import pyarrow as pa
 

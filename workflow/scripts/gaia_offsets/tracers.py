@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.tables import read_pieces
-from gaia_offsets.weighted import DRAWN, LEARNED, Scatter, error_by_magnitude
+from gaia_offsets.weighted import LEARNED, Scatter, error_by_magnitude
 
+DRAWN = 1_000_000  # stars, evenly drawn, that stand for a larger sample where a fit goes through it many times
 ERRORS = ("solution", "phot_g_mean_mag", "parallax_error")
 # What star_table takes of the table; a correction by another name needs its own column besides.
 MEASURED = (*ERRORS, "parallax", "parallax_corrected", "reference_parallax", "reference_parallax_error")

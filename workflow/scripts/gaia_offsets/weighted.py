@@ -21,7 +21,6 @@ SCATTER_NSIDE = 32  # of its groups, pixels of 3.4 deg2: the pattern on the sky 
 FACTOR_RANGE = (0.3, 10.0)
 LINE = ("n", "zero_point", "zero_point_error", "scale", "scale_error", "correlation", "pivot_parallax")
 MIN_LINE_STARS = 20
-DRAWN = 1_000_000  # stars, evenly drawn, that stand for a larger sample where a fit goes through it many times
 MIN_DEGREES = 20, 200  # stars minus groups that it takes to fit the factor, and the extra scatter as well
 SCATTER = ("n", "degrees", "factor", "extra", "centre", "pull_sd")
 # Reference parallaxes that come from a distance or a magnitude have errors in ln(parallax).
@@ -250,13 +249,13 @@ def _weighted_means(part: Segments, iterations: int, tolerance: float) -> tuple[
 def _weighted_medians(part: Segments) -> np.ndarray:
     """Value of each group with half of the weight on either side; between two stars where both will do.
 
-    Of a group of more than BLOCK stars every so manieth stands for them all: it is where the iteration begins.
+    Of a group that has more than BLOCK stars the median: it is where the iteration begins, and needs no sorting.
     """
-    thin = slice(None, None, -(-len(part.values) // BLOCK)) if len(part.counts) == 1 else slice(None)
-    values, weight = part.values[thin], 1.0 / part.columns[0][thin]
-    group = part.spread(np.arange(len(part.counts)))[thin]
-    order = by_place(group, np.argsort(values))
-    values, weight, group = values[order], weight[order], group[order]
+    if len(part.counts) == 1 and len(part.values) > BLOCK:
+        return np.array([np.median(part.values)])
+    group = part.spread(np.arange(len(part.counts)))
+    order = by_place(group, np.argsort(part.values))
+    values, weight, group = part.values[order], 1.0 / part.columns[0][order], group[order]
     total = np.bincount(group, weight)
     running = np.cumsum(weight / total[group])  # grows by 1 from group to group
     middle = np.arange(len(total)) + 0.5
