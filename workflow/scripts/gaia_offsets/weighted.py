@@ -249,10 +249,11 @@ def _weighted_means(part: Segments, iterations: int, tolerance: float) -> tuple[
 def _weighted_medians(part: Segments) -> np.ndarray:
     """Value of each group with half of the weight on either side; between two stars where both will do.
 
-    Of a group that has more than BLOCK stars the median: it is where the iteration begins, and needs no sorting.
+    Of a group that has more than BLOCK stars the median of the blocks' medians: it is where the iteration begins, and
+    needs neither sorting nor memory.
     """
     if len(part.counts) == 1 and len(part.values) > BLOCK:
-        return np.array([np.median(part.values)])
+        return np.array([np.median([np.median(part.values[rows]) for rows, _, _ in part.blocks()])])
     group = part.spread(np.arange(len(part.counts)))
     order = by_place(group, np.argsort(part.values))
     values, weight, group = part.values[order], 1.0 / part.columns[0][order], group[order]
