@@ -60,7 +60,8 @@ def crash(times: int, seed: int) -> bool:
             wrong = differences(folder, whole, *FOLDERS)
             killed, equal = killed + 1, equal + (not wrong)
             verdict = "equal" if not wrong else f"DIFFERENT: {', '.join(wrong[:5])}"
-            print(f"{killed:3d}: SIGKILL to {processes} after {after:.1f} s, {made} files; {verdict}", flush=True)
+            what = f"SIGKILL to {processes} processes after {after:.1f} s"
+            print(f"{killed:3d}: {what}, {made} files; {verdict}", flush=True)
             subprocess.run(["rm", "-rf", folder], check=True)
     print(f"{equal} of {killed} killed runs equal")
     return equal == times
