@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from gaia_offsets.releases import coding, measured
 from gaia_offsets.tables import TableError
 
 ROOT = Path(__file__).resolve().parents[2]
+SOLUTIONS = measured(coding({}))  # of EDR3: 5p and 6p with the column of each one's colour
 GAUSSIAN = {"method": "density_power", "beta": 0.3, "histogram_bins": 40}
 
 

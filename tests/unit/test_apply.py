@@ -18,7 +18,7 @@ import pytest
 from astropy import units as u
 from astropy.io import fits
 from astropy.table import MaskedColumn, Table
-from unit.shared import GAUSSIAN, refused
+from unit.shared import GAUSSIAN, SOLUTIONS, refused
 
 from gaia_offsets import __main__ as command
 from gaia_offsets import apply, dataset, published
@@ -48,7 +48,7 @@ def write_map(folder, *, form="ecsv", corrected=True, simulated=False, official=
     meta = {key: f"some {key}" for key, *_ in published.META} | grid
     meta |= {"simulated": simulated, "more_than": 50, "systematic_uas": 10.3, "official": official}
     path = folder / f"map.{form}"
-    dataset.write_dataset(dataset.table1(rows, more_than=50, **grid), path, published.TABLE1, meta)
+    dataset.write_dataset(dataset.table1(rows, solution="5p", more_than=50, **grid), path, published.TABLE1, meta)
     return path
 
 
@@ -439,9 +439,9 @@ def test_round_trip_on_simulated_stars():
     half = random.random(n) < 0.5
     tracers = pd.DataFrame({"solution": "5p", "offset_raw": 1e3 * (parallax - truth)})[half]
     measured = pixel_offsets(
-        [(tracers.assign(offset_corrected=np.nan), pixel[half])], pixels=12 * 32**2, gaussian=GAUSSIAN
+        [(tracers.assign(offset_corrected=np.nan), pixel[half])], SOLUTIONS, pixels=12 * 32**2, gaussian=GAUSSIAN
     )
-    table = dataset.table1(measured, frame="equatorial", nside=nside, ordering="nested", more_than=50)
+    table = dataset.table1(measured, solution="5p", frame="equatorial", nside=nside, ordering="nested", more_than=50)
     assert len(table) > 90
     columns = (table[name].to_numpy() for name in ("hindex", "domega_noncorr", "e_domega_noncorr", "n"))
     offsets = apply.OffsetMap("raw", "equatorial", nside, "nested", 10.3, *columns, {})

@@ -671,7 +671,7 @@ def matched(reference: float, parallax: float = 0.5) -> pd.DataFrame:
 @pytest.mark.parametrize(("reference", "parallax"), [(99.99, 0.5), (0.5, 99.99), (0.5, -99.0), (200.0, 0.5)])
 def test_values_that_stand_for_none_are_counted_or_removed(reference: float, parallax: float) -> None:
     def select(**limit: float) -> tuple[pd.DataFrame, list[Any], list[str]]:
-        stars, flow, lines = select_stars(matched(reference, parallax), one_row_per=None, cuts=[], **limit)
+        stars, flow, lines, _ = select_stars(matched(reference, parallax), one_row_per=None, cuts=[], **limit)
         return stars, flow.iloc[-1][["criterion", "kept", "removed"]].tolist(), lines
 
     told = "2 stars with offsets beyond 10 mas are kept; max_offset_mas removes them"
@@ -683,7 +683,7 @@ def test_values_that_stand_for_none_are_counted_or_removed(reference: float, par
 
 
 def test_no_row_of_the_cut_flow_without_them() -> None:
-    _, flow, lines = select_stars(matched(0.5), one_row_per=None, cuts=[])
+    _, flow, lines, _ = select_stars(matched(0.5), one_row_per=None, cuts=[])
     assert flow["criterion"].iloc[-1] == "has a parallax and a reference parallax" and lines == []
 
 

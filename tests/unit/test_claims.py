@@ -37,7 +37,7 @@ def sky(raw, corrected=None, latitude=None):
 
 
 def run(**tables) -> Run:
-    return Run(tables, {"nside": 32, "more_than": 50})
+    return Run(tables, {"nside": 32, "more_than": 50}, "5p")
 
 
 def check(name: str, *, simulated: bool = False, **tables) -> pd.Series:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from compare_corrections import COLUMNS, correction_table, left_over
 from draw_corrections import page_table, verdict
-from unit.shared import GAUSSIAN
+from unit.shared import GAUSSIAN, SOLUTIONS
 
 from gaia_offsets.columns import TRACERS
 from gaia_offsets.weighted import Scatter, both_scatters, star_table
@@ -89,7 +89,9 @@ def compared(stars: pd.DataFrame) -> pd.DataFrame:
         for name in ("raw", "corrected")
     ]
     corrections = {"raw": "none", "corrected": "flat", "right": "right"}
-    return correction_table(stars, Scatter("parallax", pd.DataFrame(rows)), trends, MADE, GAUSSIAN, corrections)
+    return correction_table(
+        stars, SOLUTIONS, Scatter("parallax", pd.DataFrame(rows)), trends, MADE, GAUSSIAN, corrections
+    )
 
 
 def test_the_table_of_a_step_that_one_correction_knows():
@@ -120,12 +122,12 @@ def test_stars_without_a_zero_point_are_left_out_and_counted_so():
 
 def test_the_sentence_says_what_the_distance_scale_makes_of_a_difference():
     rows = pd.DataFrame({"correction": ["none", "a", "b"], "solution": "5p", "n": 9, "median": [-26.0, -6.0, 1.0]})
-    text = verdict(rows.assign(reference_parallax=700.0))
+    text = verdict(rows.assign(reference_parallax=700.0), "5p")
     assert "cannot tell which leaves the right offset" in text and text.count(". ") == 0
     assert "by 1 % move every offset by 7.0 uas in the median, so the 7.0 uas between the corrections are 1.0 %" in text
-    assert "between" not in verdict(rows.iloc[:2].assign(reference_parallax=700.0))
-    assert "their true parallax is 0" in verdict(rows.assign(reference_parallax=0.0))
-    assert "decides nothing" in verdict(rows.assign(solution="6p", reference_parallax=1.0))
+    assert "between" not in verdict(rows.iloc[:2].assign(reference_parallax=700.0), "5p")
+    assert "their true parallax is 0" in verdict(rows.assign(reference_parallax=0.0), "5p")
+    assert "decides nothing" in verdict(rows.assign(solution="6p", reference_parallax=1.0), "5p")
 
 
 def test_the_page_has_each_value_with_its_error():

@@ -75,7 +75,10 @@ samples: {x: {like: lamost}} | samples.x.like | 'lamost' & one of samples & mean
 samples: {x: {like: x}} | samples.x.like | x -> x
 release: dr5 | release | 'dr5' & mean dr
 releases: {dr5: {like: edr}} | releases.dr5.like | 'edr' & mean edr3?
-releases: {dr4: {solution: {codes: {7p: [479, 31]}}}} | releases.dr4.solution.codes.7p | 31 is 5p already
+releases: {dr4: {solution: {codes: {7p: [479, 31]}}}} | releases.dr4.solution.codes.7p | 31 is single already
+releases: {dr4: {solution: {standard: 5p}}} | releases.dr4.solution.standard | no entry in solution.colours
+releases: {dr4: {solution: {colours: {7p: pseudocolour}}}} | releases.dr4.solution.colours.7p | no class of codes
+samples: {lamost_giants: {solutions: [6p]}} | samples.lamost_giants.solutions | lacks 5p
 releases: {dr4: {solution: {codes: {orbital: 1}}}} | releases.dr4.solution.bits.orbital | stands in codes already
 releases: {edr3: {astrometry: all_source_astrometry}} | releases.edr3.astrometry | names no table all_source
 datasets: {q: {file: q.parquet, query: {url: "http://a", table: tmass, columns: [l]}}} | datasets.q.query.table | no

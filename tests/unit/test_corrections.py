@@ -86,7 +86,7 @@ def test_a_column_has_its_unit_and_none_is_zero():
 
 # ---------------------------------------------------------------- maps
 
-META = {"official": "lindegren2021", "frame": "equatorial", "nside": 32, "ordering": "nested"}
+META = {"solution": "5p", "official": "lindegren2021", "frame": "equatorial", "nside": 32, "ordering": "nested"}
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from astropy.io.votable.ucd import parse_ucd
 from astropy.table import Table
 from describe_pixels import describe_pixels, neighbour_consistency, pixel_errors
 from mocpy import MOC
-from unit.shared import GAUSSIAN, refused
+from unit.shared import GAUSSIAN, SOLUTIONS, refused
 from write_readme import readme
 
 from gaia_offsets import about
@@ -28,11 +28,11 @@ from gaia_offsets import dataset as d
 from gaia_offsets.dataset import write_map
 from gaia_offsets.estimators import group_statistics, pixel_offsets
 from gaia_offsets.footprint import map_meta, write_footprint
-from gaia_offsets.published import CORRECTED, ENDINGS, EXTENDED, OUTPUT, SMOOTH, TABLE1, TRUE_ERROR, ZERO_POINT
+from gaia_offsets.published import CORRECTED, ENDINGS, OUTPUT, SMOOTH, TABLE1, TRUE_ERROR, ZERO_POINT, extended
 from gaia_offsets.sky import FRAMES, pixel_index, to_galactic
 from gaia_offsets.version import VERSION, code_version
 
-MAP = {"nside": 32, "ordering": "nested", "more_than": 50}
+MAP = {"solution": "5p", "nside": 32, "ordering": "nested", "more_than": 50}
 FORMATS = ("ecsv", "fits", "csv", "mrt", "vot", "parquet")
 SAMPLE = {"title": "Test giants", "release": "edr3", "official": "lindegren2021", "targets": {"dataset": "stars"}}
 SAMPLE |= {"crossmatch": {"backend": "none"}, "reference": {"kind": "distance"}}
@@ -46,6 +46,7 @@ def describe(
     publish = {"authors": "Surname A.", "systematic_uas": 10.3, "bootstrap": {"replicates": 20, "seed": 1}}
     config = {"samples": {"test_giants": SAMPLE | measured | (sample or {})}, "datasets": {"stars": own}}
     config |= {"surveys": {"toy": {"seed": 1}}, "publish": publish}
+    config["releases"] = {"edr3": {}}
     config["corrections"] = {
         "none": {"kind": "none"},
         "lindegren2021": {"kind": "package", "citation": "x"},
@@ -72,7 +73,7 @@ def tracers() -> pd.DataFrame:
 def measured(tracers: pd.DataFrame, frame: str, ordering: str = "nested") -> pd.DataFrame:
     angles = (tracers[name].to_numpy() for name in FRAMES[frame])
     return pixel_offsets(
-        [(tracers, pixel_index(*angles, nside=32, ordering=ordering))], pixels=12 * 32**2, gaussian=GAUSSIAN
+        [(tracers, pixel_index(*angles, nside=32, ordering=ordering))], SOLUTIONS, pixels=12 * 32**2, gaussian=GAUSSIAN
     )
 
 
@@ -152,7 +153,9 @@ def test_formats_hold_the_same_numbers_twice_with_units_and_descriptions(publish
         else:
             assert read[field.name].unit in (None, u.dimensionless_unscaled)
         if form != "fits":
-            assert " ".join(read[field.name].description.split()).removeprefix("? ") == field.meaning
+            assert " ".join(read[field.name].description.split()).removeprefix("? ") == field.meaning.format(
+                solution="5p"
+            )
 
 
 def test_units_of_a_file_are_honoured(published, tmp_path):
@@ -193,7 +196,7 @@ def test_fits_table_is_a_healpix_map(published, tmp_path):
     fits.open(path).verify("exception")
 
 
-@pytest.mark.parametrize("fields", [TABLE1, SMOOTH, EXTENDED, (*OUTPUT, ZERO_POINT, CORRECTED, TRUE_ERROR)])
+@pytest.mark.parametrize("fields", [TABLE1, SMOOTH, extended(["6p"]), (*OUTPUT, ZERO_POINT, CORRECTED, TRUE_ERROR)])
 def test_ucds_are_words_of_the_ivoa(fields):
     for field in fields:
         parse_ucd(field.ucd, check_controlled_vocabulary=True)
@@ -439,7 +442,7 @@ def test_simulated_sample_says_so_everywhere(tmp_path, tracers):
     for form in set(FORMATS) - {"csv"}:
         path = written(table, form, tmp_path, meta=meta["galactic"])
         assert b"SIMULATED" in path.read_bytes() and d.read_dataset(path)[1]["simulated"] is True
-    text = readme({frame: (tables[frame], meta[frame]) for frame in meta})
+    text = readme({frame: (tables[frame], meta[frame]) for frame in meta}, ["6p"])
     assert "simulated" in text and "Someone 2021" in text and f"{len(table)} pixels with {table['n'].sum()}" in text
 
 
@@ -491,7 +494,14 @@ def test_neighbour_consistency_scatters_by_one_on_a_flat_sky():
     assert np.isfinite(z).all() and np.std(z) == pytest.approx(1.0, abs=0.06)
 
 
-LONG = {**MAP, "gaussian": GAUSSIAN, "systematic_uas": 10.3, "replicates": 10, "seed": 1}
+LONG = {
+    "solutions": list(SOLUTIONS),
+    **{key: MAP[key] for key in ("nside", "ordering", "more_than")},
+    "gaussian": GAUSSIAN,
+    "systematic_uas": 10.3,
+    "replicates": 10,
+    "seed": 1,
+}
 
 
 def test_long_version(tracers, tmp_path):
@@ -509,7 +519,7 @@ def test_long_version(tracers, tmp_path):
     assert row["sd_noncorr"] == pytest.approx(stars["offset_raw"].std(), abs=1e-3)
     assert (table["e_syst"] == 10.3).all()
     for form in FORMATS:
-        back, _ = d.read_dataset(written(table, form, tmp_path, EXTENDED))
+        back, _ = d.read_dataset(written(table, form, tmp_path, extended(["6p"])))
         pd.testing.assert_frame_equal(back, table)
 
 
@@ -518,7 +528,7 @@ def test_nothing_measured_gives_empty_tables(tracers, tmp_path):
     table = describe_pixels(tracers[:0], pd.read_csv(tmp_path / "map.csv"), frame="galactic", **LONG)
     assert len(table) == 0
     for form in FORMATS:
-        back, _ = d.read_dataset(written(table, form, tmp_path, EXTENDED, describe("galactic")))
+        back, _ = d.read_dataset(written(table, form, tmp_path, extended(["6p"]), describe("galactic")))
         pd.testing.assert_frame_equal(back, table, check_dtype=False)
-    text = readme({frame: (table[[f.name for f in TABLE1]], describe(frame)) for frame in FRAMES})
+    text = readme({frame: (table[[f.name for f in TABLE1]], describe(frame)) for frame in FRAMES}, ["6p"])
     assert "0 pixels with 0 stars" in text

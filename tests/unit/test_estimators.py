@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.optimize import curve_fit
-from unit.shared import GAUSSIAN
+from unit.shared import GAUSSIAN, SOLUTIONS
 
 from gaia_offsets.estimators import (
     STATISTICS,
@@ -141,14 +141,14 @@ EDGES = {"phot_g_mean_mag": [9, 11, 12, 14], "colour": [1.4, 1.5, 1.6], "sin_ecl
 
 def trend(stars, edges, min_stars, join, variable="phot_g_mean_mag"):
     """Raw 5p bins of one variable, and the number joined."""
-    table, joined = trends([stars], edges, min_stars=min_stars, join=join, gaussian=GAUSSIAN)
+    table, joined = trends([stars], SOLUTIONS, edges, min_stars=min_stars, join=join, gaussian=GAUSSIAN)
     part = table[(table["variable"] == variable) & (table["parallax"] == "raw") & (table["solution"] == "5p")]
     return part, joined["5p"][variable]
 
 
 def test_global_offsets_have_a_row_each_solution_and_parallax():
     stars = tracers()
-    table = global_offsets([stars], GAUSSIAN)
+    table = global_offsets([stars], SOLUTIONS, GAUSSIAN)
     expected = [(s, p) for s in ("5p", "6p") for p in ("raw", "corrected")]
     assert list(zip(table["solution"], table["parallax"], strict=True)) == expected
     assert table["n"][0] == (stars["solution"] == "5p").sum() and table["n"][1] < table["n"][0]
@@ -157,7 +157,7 @@ def test_global_offsets_have_a_row_each_solution_and_parallax():
 
 def test_trends_leave_out_thin_bins_and_keep_within_their_edges():
     stars = tracers()
-    table, _ = trends([stars], EDGES, min_stars=100, join=1, gaussian=GAUSSIAN)
+    table, _ = trends([stars], SOLUTIONS, EDGES, min_stars=100, join=1, gaussian=GAUSSIAN)
     assert (table["n"] >= 100).all()
     assert ((table["x_mean"] >= table["bin_low"]) & (table["x_mean"] < table["bin_high"])).all()
     assert set(table[table["variable"] == "colour"]["solution"]) == {"5p", "6p"}
@@ -172,11 +172,11 @@ def test_pixels_need_two_stars_and_need_no_6p():
     stars = tracers().assign(solution="5p")
     pixel = np.arange(len(stars)) // 2
     pixel[-1] = 10**6
-    table = pixel_offsets([(stars, pixel)], pixels=1_000_001, gaussian=GAUSSIAN)
+    table = pixel_offsets([(stars, pixel)], SOLUTIONS, pixels=1_000_001, gaussian=GAUSSIAN)
     assert (table["n"] >= 2).all() and 10**6 not in set(table["hindex"]) and set(table["solution"]) == {"5p"}
     shuffled = stars.sample(frac=1, random_state=1)
     pd.testing.assert_frame_equal(
-        table, pixel_offsets([(shuffled, pixel[shuffled.index])], pixels=1_000_001, gaussian=GAUSSIAN)
+        table, pixel_offsets([(shuffled, pixel[shuffled.index])], SOLUTIONS, pixels=1_000_001, gaussian=GAUSSIAN)
     )
 
 
@@ -193,19 +193,21 @@ def test_weighted_means_stand_beside_the_others():
     weights = 1 / np.array([1300.0, 1700.0])
     mean, error = (weights @ [-20.0, 80.0]) / weights.sum(), weights.sum() ** -0.5
     for table in (
-        global_offsets([stars], GAUSSIAN, scatter),
-        pixel_offsets([(stars, np.zeros(3, dtype=int))], pixels=12 * 32**2, gaussian=GAUSSIAN, scatter=scatter),
-        trends([stars], EDGES, min_stars=2, join=1, gaussian=GAUSSIAN, scatter=scatter)[0],
+        global_offsets([stars], SOLUTIONS, GAUSSIAN, scatter),
+        pixel_offsets(
+            [(stars, np.zeros(3, dtype=int))], SOLUTIONS, pixels=12 * 32**2, gaussian=GAUSSIAN, scatter=scatter
+        ),
+        trends([stars], SOLUTIONS, EDGES, min_stars=2, join=1, gaussian=GAUSSIAN, scatter=scatter)[0],
     ):
         first = table.iloc[0]
         assert [first["weighted_mean"], first["weighted_mean_error"]] == pytest.approx([mean, error])
     # The 6p star has no fitted scatter, and none of them has one without the table.
-    assert global_offsets([stars], GAUSSIAN, scatter).iloc[1:]["weighted_mean"].isna().all()
-    assert global_offsets([stars], GAUSSIAN)["weighted_mean"].isna().all()
+    assert global_offsets([stars], SOLUTIONS, GAUSSIAN, scatter).iloc[1:]["weighted_mean"].isna().all()
+    assert global_offsets([stars], SOLUTIONS, GAUSSIAN)["weighted_mean"].isna().all()
 
 
 def test_histogram_table_counts_every_star_near_zero():
-    table = histograms([tracers()], width=10)
+    table = histograms([tracers()], SOLUTIONS, width=10)
     raw = table[(table["solution"] == "5p") & (table["parallax"] == "raw")]
     assert raw["count"].sum() == (tracers()["solution"] == "5p").sum()
     assert ((raw["bin_high"] - raw["bin_low"]) == 10).all()
@@ -214,9 +216,9 @@ def test_histogram_table_counts_every_star_near_zero():
 
 def test_no_tracers_at_all():
     empty = tracers().iloc[:0]
-    assert len(global_offsets([empty], GAUSSIAN)) == 0
-    assert len(trends([empty], EDGES, min_stars=2, join="auto", gaussian=GAUSSIAN)[0]) == 0
-    assert len(pixel_offsets([(empty, np.zeros(0, dtype=int))], pixels=12 * 32**2, gaussian=GAUSSIAN)) == 0
+    assert len(global_offsets([empty], SOLUTIONS, GAUSSIAN)) == 0
+    assert len(trends([empty], SOLUTIONS, EDGES, min_stars=2, join="auto", gaussian=GAUSSIAN)[0]) == 0
+    assert len(pixel_offsets([(empty, np.zeros(0, dtype=int))], SOLUTIONS, pixels=12 * 32**2, gaussian=GAUSSIAN)) == 0
 
 
 def test_bins_are_joined_until_half_of_the_stars_are_in_full_ones():

@@ -14,7 +14,7 @@ from draw_explorer import corners, packed, sky_layers
 from measure_pixels import measure_pixels
 from snakemake_run import ROOT
 from tell_run import headline
-from unit.shared import GAUSSIAN
+from unit.shared import GAUSSIAN, SOLUTIONS
 
 from gaia_offsets.estimators import pixel_offsets
 from gaia_offsets.sky import FRAMES, pixel_index
@@ -41,9 +41,10 @@ def tracers() -> pd.DataFrame:
 
 
 def test_offsets_by_pixel_are_those_of_the_map_and_of_every_other_correction(tracers):
-    table = measure_pixels(tracers, "equatorial", MADE, GAUSSIAN, ["raw", "corrected", "other"])
+    five = tracers[tracers["solution"] == "5p"]
+    table = measure_pixels(five, "equatorial", MADE, GAUSSIAN, ["raw", "corrected", "other"])
     pixel = pixel_index(*(tracers[name].to_numpy() for name in FRAMES["equatorial"]), nside=8, ordering="nested")
-    measured = pixel_offsets([(tracers, pixel)], pixels=12 * 32**2, gaussian=GAUSSIAN).query(
+    measured = pixel_offsets([(tracers, pixel)], SOLUTIONS, pixels=12 * 32**2, gaussian=GAUSSIAN).query(
         "solution == '5p' and n > 20"
     )
     for parallax in ("raw", "corrected"):
@@ -56,7 +57,7 @@ def test_offsets_by_pixel_are_those_of_the_map_and_of_every_other_correction(tra
     stars = tracers[(pixel == row["hindex"]) & (tracers["solution"] == "5p") & tracers["zero_point_other"].notna()]
     assert row["n"] == len(stars) and row["g_mean"] == pytest.approx(stars["phot_g_mean_mag"].mean())
     assert row["gaussian_mean"] == pytest.approx(stars["offset_raw"].mean() + 40, abs=15)
-    few = measure_pixels(tracers[:30], "equatorial", MADE, GAUSSIAN, ["raw"])
+    few = measure_pixels(five[:30], "equatorial", MADE, GAUSSIAN, ["raw"])
     assert few.empty and list(few.columns) == list(table.columns)
 
 
@@ -114,7 +115,7 @@ offsets = pd.DataFrame({"solution": ["5p"], "parallax": "raw", "n": 60, "median"
 trends = pd.DataFrame({"solution": ["5p"], "parallax": "raw", "variable": "colour", "bin_low": 1.0, "bin_high": 2.0, "x_mean": 1.5, "n": 60, "gaussian_mean": 1.0, "gaussian_mean_error": 1.0})
 made = {"nside": 8, "ordering": "nested", "more_than": 20}
 frames = ("equatorial", "galactic")
-told = explorer(pixels=dict.fromkeys(frames, pixels), smooth=dict.fromkeys(frames, smooth), offsets=offsets, trends=trends,
+told = explorer(pixels=dict.fromkeys(frames, pixels), smooth=dict.fromkeys(frames, smooth), offsets=offsets, trends=trends, solutions={"5p": "nu_eff_used_in_astrometry"},
                 claims=None, made=made, smooth_made=made, names={"raw": "none"}, colour_range=[-60, 60])
 print({**told, "bokeh": len(told["bokeh"])})
 """  # noqa: E501

@@ -24,6 +24,7 @@ from draw_training import draw_training
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from unit.shared import SOLUTIONS
 
 from gaia_offsets.skymap import Mollweide, Zenithal, choose_projection
 from gaia_offsets.style import save_figure
@@ -31,8 +32,16 @@ from gaia_offsets.style import save_figure
 TITLE = "Simulated giants (toy survey)"
 UAS = r"$\mu$as"
 MADE = {"nside": 32, "ordering": "nested", "more_than": 50, "chosen_by": "config"}
-fig6 = partial(draw_maps, made=MADE, title=TITLE, colour_range=[-60, 60])
-counts = partial(draw_counts, made=MADE, title=TITLE)
+
+
+def drawn(draw, maps, made=MADE, **about):
+    """A figure of the 5p rows of the maps."""
+    maps = {frame: table[table["solution"] == "5p"] for frame, table in maps.items()}
+    return draw(maps, made, "5p", title=TITLE, **about)
+
+
+fig6 = partial(drawn, draw_maps, colour_range=[-60, 60])
+counts = partial(drawn, draw_counts)
 SPANS = {"phot_g_mean_mag": (11, 15), "colour": (1.3, 1.6), "sin_ecl_lat": (-0.4, 1.0)}
 TRENDS = {"title": TITLE, "min_stars": 100, "joined": {s: dict.fromkeys(SPANS, 1) for s in ("5p", "6p")}}
 FIT = ["gaussian_mean", "gaussian_mean_error", "gaussian_sd"]
@@ -178,21 +187,21 @@ def smooth(pixels):
     table = pd.DataFrame({"hindex": np.tile(pixels, 2), "parallax": np.repeat(["raw", "corrected"], len(pixels))})
     table = table.assign(offset=np.linspace(-40.0, 20.0, len(table)), error=np.linspace(2.0, 9.0, len(table)), n=60)
     made = {"nside": 32, "ordering": "nested"}
-    return draw_smooth({"equatorial": table, "galactic": table}, made, title=TITLE, colour_range=(-60, 60))
+    return draw_smooth({"equatorial": table, "galactic": table}, made, "5p", title=TITLE, colour_range=(-60, 60))
 
 
 GLOBAL, GLOBAL_5P = global_tables(), global_tables(("5p",))
 CASES = {
-    "fig4": lambda: draw_offsets(*GLOBAL, title=TITLE),
-    "fig4 no 6p": lambda: draw_offsets(*GLOBAL_5P, title=TITLE),
-    "fig4 empty": lambda: draw_offsets(without(GLOBAL[0]), without(GLOBAL[1]), title=TITLE),
-    "fig4 nulls": lambda: draw_offsets(GLOBAL[0], with_nulls(GLOBAL[1]), title=TITLE),
-    "fig4 many": lambda: draw_offsets(*map(many, GLOBAL), title=TITLE),
-    "fig5": lambda: draw_trends(trends_table(), **TRENDS),
-    "fig5 no 6p": lambda: draw_trends(trends_table(("5p",)), **TRENDS),
-    "fig5 empty": lambda: draw_trends(without(trends_table()), **TRENDS),
-    "fig5 nulls": lambda: draw_trends(with_nulls(trends_table()), **TRENDS),
-    "fig5 one bin": lambda: draw_trends(trends_table().iloc[:1], **TRENDS),
+    "fig4": lambda: draw_offsets(*GLOBAL, SOLUTIONS, title=TITLE),
+    "fig4 no 6p": lambda: draw_offsets(*GLOBAL_5P, SOLUTIONS, title=TITLE),
+    "fig4 empty": lambda: draw_offsets(without(GLOBAL[0]), without(GLOBAL[1]), SOLUTIONS, title=TITLE),
+    "fig4 nulls": lambda: draw_offsets(GLOBAL[0], with_nulls(GLOBAL[1]), SOLUTIONS, title=TITLE),
+    "fig4 many": lambda: draw_offsets(*map(many, GLOBAL), SOLUTIONS, title=TITLE),
+    "fig5": lambda: draw_trends(trends_table(), solutions=SOLUTIONS, **TRENDS),
+    "fig5 no 6p": lambda: draw_trends(trends_table(("5p",)), solutions=SOLUTIONS, **TRENDS),
+    "fig5 empty": lambda: draw_trends(without(trends_table()), solutions=SOLUTIONS, **TRENDS),
+    "fig5 nulls": lambda: draw_trends(with_nulls(trends_table()), solutions=SOLUTIONS, **TRENDS),
+    "fig5 one bin": lambda: draw_trends(trends_table().iloc[:1], solutions=SOLUTIONS, **TRENDS),
     "fig6 sky": lambda: fig6(maps(northern())),
     "fig6 patch": lambda: fig6(maps(patch(150, 30, 12))),
     "fig6 pole": lambda: fig6(maps(patch(0, 89, 12))),
@@ -206,8 +215,8 @@ CASES = {
     "counts patch": lambda: counts(maps(patch(150, 30, 12))),
     "counts one pixel": lambda: counts(maps(np.array([4000]))),
     "counts empty": lambda: counts(maps(np.array([], dtype=int))),
-    "cutflow": lambda: draw_cutflow(cutflow_table(), title=TITLE),
-    "cutflow long title": lambda: draw_cutflow(cutflow_table(), title="Title of simulated giants & more, " * 6),
+    "cutflow": lambda: draw_cutflow(cutflow_table(), ["5p", "6p"], title=TITLE),
+    "cutflow long title": lambda: draw_cutflow(cutflow_table(), ["5p", "6p"], title="Simulated giants & more, " * 7),
     "fig1": lambda: draw_magnitudes(HISTOGRAM, FITS, title=TITLE),
     "fig1 no dwarfs": lambda: draw_magnitudes(HISTOGRAM, FITS[1:], title=TITLE),
     "fig1 empty": lambda: draw_magnitudes(without(HISTOGRAM), without(FITS), title=TITLE),
@@ -221,22 +230,22 @@ CASES = {
     "samples": lambda: draw_samples(SAMPLES, title=TITLE),
     "samples one": lambda: draw_samples(SAMPLES[:1], title=TITLE),
     "samples without literature": lambda: draw_samples(SAMPLES[:2], title=TITLE),
-    "sample trends": lambda: draw_sample_trends([("a", trends_table()), ("a", trends_table())], title=TITLE),
-    "sample trends many": lambda: draw_sample_trends(list(MANY.items()), title=TITLE),
-    "sample trends empty": lambda: draw_sample_trends([("a", without(trends_table()))], title=TITLE),
-    "scale": lambda: draw_scale(LINES, title=TITLE),
-    "scale empty": lambda: draw_scale(without(LINES), title=TITLE),
-    "scale nulls": lambda: draw_scale(with_nulls(LINES), title=TITLE),
-    "corrections": lambda: draw_corrections(SIDE_BY_SIDE, title=TITLE),
-    "corrections empty": lambda: draw_corrections(without(SIDE_BY_SIDE), title=TITLE),
-    "corrections nulls": lambda: draw_corrections(with_nulls(SIDE_BY_SIDE), title=TITLE),
-    "sample scales": lambda: draw_sample_scales([(name, LINES) for name in MANY], title=TITLE),
-    "sample scales empty": lambda: draw_sample_scales([("a", without(LINES))], title=TITLE),
+    "sample trends": lambda: draw_sample_trends([("a", trends_table())] * 2, "5p", "colour", title=TITLE),
+    "sample trends many": lambda: draw_sample_trends(list(MANY.items()), "5p", "colour", title=TITLE),
+    "sample trends empty": lambda: draw_sample_trends([("a", without(trends_table()))], "5p", "colour", title=TITLE),
+    "scale": lambda: draw_scale(LINES, "5p", title=TITLE),
+    "scale empty": lambda: draw_scale(without(LINES), "5p", title=TITLE),
+    "scale nulls": lambda: draw_scale(with_nulls(LINES), "5p", title=TITLE),
+    "corrections": lambda: draw_corrections(SIDE_BY_SIDE, "5p", title=TITLE),
+    "corrections empty": lambda: draw_corrections(without(SIDE_BY_SIDE), "5p", title=TITLE),
+    "corrections nulls": lambda: draw_corrections(with_nulls(SIDE_BY_SIDE), "5p", title=TITLE),
+    "sample scales": lambda: draw_sample_scales([(name, LINES) for name in MANY], "5p", title=TITLE),
+    "sample scales empty": lambda: draw_sample_scales([("a", without(LINES))], "5p", title=TITLE),
     "smooth sky": lambda: smooth(northern()),
     "smooth patch": lambda: smooth(patch(150, 30, 12)),
     "smooth empty": lambda: smooth(np.array([], dtype=int)),
-    "curves": lambda: draw_dependence(CURVES, title=TITLE),
-    "curves empty": lambda: draw_dependence(without(CURVES).astype(object), title=TITLE),
+    "curves": lambda: draw_dependence(CURVES, "nu_eff_used_in_astrometry", title=TITLE),
+    "curves empty": lambda: draw_dependence(without(CURVES).astype(object), "nu_eff_used_in_astrometry", title=TITLE),
 }  # fmt: skip
 
 
@@ -329,7 +338,7 @@ def test_trends_have_units_reference_lines_and_one_scale_a_row():
 def test_a_wild_bin_does_not_flatten_the_others_and_is_marked():
     trends = trends_table()
     trends.loc[0, "gaussian_mean"] = 5000.0
-    ax = draw_trends(trends, **TRENDS).axes[0]
+    ax = draw_trends(trends, solutions=SOLUTIONS, **TRENDS).axes[0]
     assert ax.get_ylim()[1] < 150
     (mark,) = [line for line in ax.lines if line.get_marker() == "^"]
     assert 0 < mark.get_ydata()[0] < ax.get_ylim()[1]

@@ -9,13 +9,14 @@ from learn_magnitudes import against_known, fold_of, learn_magnitudes, residual_
 
 from gaia_offsets import learned
 from gaia_offsets.reference import reference_parallax
+from gaia_offsets.releases import coding
 from gaia_offsets.tables import TableError
 from gaia_offsets.weighted import error_by_magnitude, star_table, typical_error, variances, weighted_means
 
 ZERO_POINT = 0.003  # mas, injected
 REFERENCE = {"kind": "learned_magnitude", "apparent_magnitude": "ks_m"}
 NONE = {"official": "none", "corrections": {"none": {"kind": "none"}}}
-WAY = {"one_row_per": None, "cuts": [], "codes": {"codes": {"5p": 31, "6p": 95}, "bits": {}}, **NONE}
+WAY = {"one_row_per": None, "cuts": [], "codes": coding({}), **NONE}
 
 
 def giants(seed: int, count: int = 30_000, *, reach: float = 0.0, label_noise: float = 1.0) -> pd.DataFrame:

@@ -69,6 +69,7 @@ def test_results_page_tells_the_story(tested):
         pixels=pixels,
         validation=validation,
         smooth={"kernels": {"corrected": kernel}, "warning": "no smooth map: 3 pixels" if tested else None},
+        solutions=["5p", "6p"],
         more_than=50,
         claims=claims if tested else None,
     )

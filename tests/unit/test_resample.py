@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from measure_errors import error_table
+from unit.shared import SOLUTIONS
 
 from gaia_offsets import covariance, resample
 from gaia_offsets.covariance import maiz_apellaniz2021
@@ -246,7 +247,7 @@ def errors(stars: pd.DataFrame, gaussian: dict = GAUSSIAN, replicates: int = 300
         {"solution": "5p", "parallax": p, "factor": 1.0, "extra": 0.0, "centre": 0.0} for p in ("raw", "corrected")
     ]
     scatter = Scatter("parallax", pd.DataFrame(known).assign(sky_factor=1.0, sky_extra=0.0))
-    offsets = global_offsets([stars], gaussian, scatter)
+    offsets = global_offsets([stars], SOLUTIONS, gaussian, scatter)
     table = error_table(stars, scatter, offsets, gaussian, {"replicates": replicates, "seed": 1})
     return table.set_index(["solution", "parallax", "estimator"]).sort_index()
 

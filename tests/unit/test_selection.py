@@ -1,5 +1,7 @@
 """One row a star, cuts and cut flow."""
 
+import contextlib
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,8 @@ from hypothesis import strategies as st
 from unit.shared import refused
 
 from gaia_offsets.corrections import with_offsets
-from gaia_offsets.selection import best_rows, cut_mask, describe_cut, refuse_empty, select_stars, solution
+from gaia_offsets.releases import coding
+from gaia_offsets.selection import best_rows, cut_mask, describe_cut, refuse_empty, refuse_thin, select_stars, solution
 
 FRAME = pd.DataFrame({"x": [1.0, 2.0, 3.0, np.nan], "name": ["a", "b", "c", "a"], "solution": ["5p", "6p", "5p", "6p"]})
 
@@ -79,7 +82,7 @@ ONE_ROW = {"columns": ["source_id"], "prefer": "snr", "ties": "obsid"}
 
 
 def select(table=MATCHED, cuts=(), one_row_per=ONE_ROW):
-    return select_stars(table, one_row_per=one_row_per, cuts=cuts)
+    return select_stars(table, one_row_per=one_row_per, cuts=cuts)[:3]
 
 
 @pytest.mark.parametrize(
@@ -165,6 +168,7 @@ def test_solutions():
 DR4 = {
     "codes": {"5p": 31, "6p": 95, "2p": 3, "3p": 7, "4p": 27, "five_and_radial_motion": 63},
     "bits": {"resolved": 8192, "variability_induced_mover": 4096, "orbital": 2048, "acceleration": 1920},
+    **{key: coding({})[key] for key in ("standard", "colours")},
 }
 CODES = {3: "2p", 7: "3p", 27: "4p", 31: "5p", 63: "five_and_radial_motion", 95: "6p", 479: "acceleration"}
 CODES |= {2015: "acceleration", 2079: "orbital", 2463: "orbital", 4127: "variability_induced_mover", 8223: "resolved"}
@@ -181,20 +185,44 @@ def test_solutions_by_bits():
     assert solution(pd.Series([31, 63, 95, 3]), several)[:3].tolist() == ["5p", "5p", "6p"]
 
 
+@pytest.mark.parametrize(
+    ("counted", "kept", "words"),
+    [
+        ({31: 100, 95: 10}, ["5p", "6p"], None),
+        ({31: 10, 95: 90}, ["5p", "6p"], None),  # a tenth is enough
+        ({31: 9, 95: 5, 63: 4}, ["5p"], None),  # so is more than any other class has
+        ({31: 9, 95: 91}, ["5p", "6p"], r"class 5p.*has 9 of 100 rows.*31 \(5p\): 9, 95 \(6p\): 91.*solution.codes"),
+        ({95: 90, 63: 4}, ["6p"], r"has no star that is left.*63 \(no class\): 4, 95 \(6p\): 90"),
+        ({31: 100}, ["6p"], "has no star that is left"),  # the cuts took them all
+    ],
+)
+def test_a_standard_class_without_stars_stops_the_run(counted, kept, words):
+    counts = pd.Series(counted).sort_index()
+    with refused(words) if words else contextlib.nullcontext():
+        refuse_thin(counts, pd.DataFrame({"solution": kept}), coding({}))
+
+
+def test_rows_are_counted_by_the_code_of_their_solution():
+    table = pd.DataFrame({"astrometric_params_solved": pd.array([31, 31, 95, 479, None], dtype="Int64")})
+    table = table.assign(source_id=range(1, 6), ra=0.0, dec=0.0, parallax=[1.0, 1.0, None, 1.0, 1.0])
+    *_, counts = select_stars(table.assign(reference_parallax=1.0), one_row_per=None, cuts=())
+    assert counts.to_dict() == {31: 2, 479: 1}
+
+
 def test_each_class_that_is_left_out_has_its_step():
     n = len(CODES) + 1
     table = pd.DataFrame(
         {"astrometric_params_solved": pd.array([*CODES, 32], dtype="Int64"), "source_id": range(1, n + 1)}
     )
     table = table.assign(ra=0.0, dec=0.0, parallax=1.0, reference_parallax=1.0)
-    stars, flow, _ = select_stars(table, one_row_per=None, cuts=(), codes=DR4)
+    stars, flow, *_ = select_stars(table, one_row_per=None, cuts=(), codes=DR4)
     removed = dict(zip(flow["criterion"], flow["removed"], strict=True))
     for name, number in (("2p", 1), ("acceleration", 2), ("orbital", 2), ("resolved", 2), ("4p", 1)):
         assert removed[f"is no {name} solution"] == number
     assert removed["has a 5p or 6p solution"] == 1  # the code that no class has
     assert stars["solution"].tolist() == ["5p", "6p"]
     wanted = ["5p", "6p", "acceleration"]
-    stars, flow, _ = select_stars(table, one_row_per=None, cuts=(), codes=DR4, solutions=wanted)
+    stars, flow, *_ = select_stars(table, one_row_per=None, cuts=(), codes=DR4, solutions=wanted)
     assert stars["solution"].value_counts().to_dict() == {"5p": 1, "6p": 1, "acceleration": 2}
     assert "has a 5p, 6p or acceleration solution" in flow["criterion"].tolist()
     assert "is no acceleration solution" not in flow["criterion"].tolist()

@@ -197,7 +197,7 @@ def test_the_survey_at_the_papers_scale_has_the_papers_sample(tmp_path):
         radius_arcsec=match["radius_arcsec"],
         tmass_radius_arcsec=match["tmass_radius_arcsec"],
     )
-    stars, cutflow, _ = select_stars(
+    stars, cutflow, *_ = select_stars(
         add_reference(matched, sample["reference"], None), one_row_per=sample["one_row_per"], cuts=sample["cuts"]
     )
     clump = read_table(paths["red_clump"], sample["red_clump"]["columns"], required=("ra", "dec", "distance"))

@@ -236,6 +236,6 @@ def test_without_errors_there_is_no_map_and_the_reason_is_told() -> None:
     stars = stars.assign(reference_parallax_error=0.1, offset_raw=-100.0, offset_corrected=np.nan)
     row = dict.fromkeys(weighted.SCATTER, np.nan) | {"sky_factor": np.nan, "sky_extra": np.nan, "solution": "5p"}
     scatter = weighted.Scatter("parallax", pd.DataFrame([row | {"parallax": name} for name in ("raw", "corrected")]))
-    maps, curves, made = smooth_maps([stars], scatter, **GRID, reach_deg=3.0, splines=0)
+    maps, curves, made = smooth_maps([stars], "5p", scatter, **GRID, reach_deg=3.0, splines=0)
     assert [len(table) for table in (*maps.values(), curves)] == [0, 0, 0]
     assert made["warning"] == "no smooth map of raw parallaxes: no 5p star has errors of both parallaxes"

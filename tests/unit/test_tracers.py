@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from smooth_map import smooth_maps
+from unit.shared import SOLUTIONS
 
 from gaia_offsets import buckets, segments, tables, tracers, weighted
 from gaia_offsets.buckets import Buckets
@@ -75,11 +76,13 @@ def scatter_table() -> pd.DataFrame:
 
 def measured(pieces, scatter: Scatter) -> list[pd.DataFrame]:
     grid = {"nside": 4, "ordering": "nested"}
-    found = [global_offsets(pieces, GAUSSIAN, scatter), histograms(pieces, width=10)]
-    found.append(trends(pieces, EDGES, min_stars=100, join="auto", gaussian=GAUSSIAN, scatter=scatter)[0])
-    nside = measure_map.choose_nside(pieces, MAP)
-    found += [measure_map.measure_map(pieces, scatter, frame, nside, MAP, GAUSSIAN)[0] for frame in FRAMES]
-    maps, curves, _ = smooth_maps(pieces, scatter, **grid, reach_deg=3.0, splines=4)
+    found = [global_offsets(pieces, SOLUTIONS, GAUSSIAN, scatter), histograms(pieces, SOLUTIONS, width=10)]
+    found.append(trends(pieces, SOLUTIONS, EDGES, min_stars=100, join="auto", gaussian=GAUSSIAN, scatter=scatter)[0])
+    nside = measure_map.choose_nside(pieces, "5p", MAP)
+    found += [
+        measure_map.measure_map(pieces, list(SOLUTIONS), scatter, frame, nside, MAP, GAUSSIAN)[0] for frame in FRAMES
+    ]
+    maps, curves, _ = smooth_maps(pieces, "5p", scatter, **grid, reach_deg=3.0, splines=4)
     return [*found, *maps.values(), curves]
 
 

@@ -24,6 +24,7 @@ rule compute_budget:
         one_row_per=lookup("samples/{sample}/one_row_per", within=config),
         cuts=lookup("samples/{sample}/cuts", within=config),
         floor_uas=lookup("publish/systematic_uas", within=config),
+        codes=release_coding,
         code=digest("compute_budget.py"),
     script:
         "../scripts/compute_budget.py"
@@ -53,6 +54,7 @@ rule check_claims:
         runtime=by_input(5, 0.02),
     params:
         simulated=lookup("samples/{sample}/simulated", within=config),
+        standard=standard_solution,
         code=digest("check_claims.py"),
     script:
         "../scripts/check_claims.py"
@@ -145,6 +147,7 @@ rule tell_results:
     params:
         title=lookup("samples/{sample}/title", within=config),
         simulated=lookup("samples/{sample}/simulated", within=config),
+        solutions=solutions,
         code=digest("tell_results.py"),
     script:
         "../scripts/tell_results.py"
@@ -173,7 +176,7 @@ rule tell_run:
         mem_mb=by_input(400, 10),
         runtime=by_input(5, 0.02),
     params:
-        samples=sample_titles,
+        samples=sample_facts,
         code=digest("tell_run.py"),
     script:
         "../scripts/tell_run.py"

@@ -250,6 +250,26 @@ def release_coding(wildcards):
     return releases.coding(release_block(wildcards))
 
 
+def solutions(wildcards):
+    """The classes of solutions that are measured, the standard one first, and the column of each one's colour."""
+    return releases.measured(release_coding(wildcards))
+
+
+def standard_solution(wildcards):
+    """The class of solutions of Table 1 and the maps."""
+    return release_coding(wildcards)["standard"]
+
+
+def standard_colour(wildcards):
+    """The column of the colour of that class."""
+    return solutions(wildcards)[standard_solution(wildcards)]
+
+
+def kept_solutions(wildcards):
+    """The classes of solutions that come into the tracers table."""
+    return config["samples"][wildcards.sample].get("solutions") or list(solutions(wildcards))
+
+
 def release_epoch(wildcards):
     """Julian year of the positions of a sample's release."""
     return release_block(wildcards)["epoch"]
@@ -370,9 +390,14 @@ def claims_table(wildcards):
     return f"<results>/{wildcards.sample}/claims.csv" if wildcards.sample in CLAIMS else []
 
 
-def sample_titles(wildcards=None):
-    """Name and title of each sample of the run, and whether its stars are simulated."""
-    return [{"name": name, **{key: config["samples"][name][key] for key in ("title", "simulated")}} for name in SAMPLES]
+def sample_facts(wildcards=None):
+    """Of each sample of the run name and title, whether its stars are simulated, its standard class and that's colour."""
+    facts = []
+    for name in SAMPLES:
+        coding = releases.coding(config["releases"][config["samples"][name]["release"]])
+        about = {"standard": coding["standard"], "colour": coding["colours"][coding["standard"]]}
+        facts.append({"name": name, **{key: config["samples"][name][key] for key in ("title", "simulated")}, **about})
+    return facts
 
 
 def comparison_tables(wildcards):
@@ -384,6 +409,9 @@ def comparison_tables(wildcards):
 
 SKIES = checks.validation_runs(config)
 VALIDATED = [name for name, _, _ in SKIES]
+STANDARDS = sorted(
+    {releases.coding(config["releases"][config["samples"][name]["release"]])["standard"] for name in VALIDATED}
+)
 LEARNING, VALIDATED_LEARNING = (
     [name for name in names if config["samples"][name]["reference"]["kind"] == LEARNED]
     for names in (SAMPLES, VALIDATED)

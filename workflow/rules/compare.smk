@@ -109,7 +109,7 @@ rule compare_samples:
         mem_mb=by_input(400, 10),
         runtime=by_input(5, 0.02),
     params:
-        samples=sample_titles,
+        samples=sample_facts,
         code=digest("compare_samples.py"),
     script:
         "../scripts/compare_samples.py"
@@ -247,7 +247,7 @@ rule draw_samples:
 
 
 rule draw_sample_trends:
-    """Trends of the samples of the run on top of one another, 5p [uas]; for runs with several samples."""
+    """Trends of the samples of the run on top of one another, standard class [uas]; for runs with several samples."""
     input:
         trends=collect("<results>/{sample}/tables/trends.csv", sample=SAMPLES),
     output:
@@ -268,7 +268,7 @@ rule draw_sample_trends:
         mem_mb=by_input(400, 10),
         runtime=by_input(5, 0.02),
     params:
-        samples=sample_titles,
+        samples=sample_facts,
         dpi=lookup("figures/dpi", within=config),
         code=digest("draw_sample_trends.py"),
     script:
@@ -276,7 +276,7 @@ rule draw_sample_trends:
 
 
 rule draw_sample_scales:
-    """Zero point [uas] and distance scale of the samples of the run, 5p, corrected; for runs with several samples."""
+    """Zero point [uas] and distance scale of the samples of the run, standard class, corrected; for runs with several samples."""
     input:
         scale=collect("<results>/{sample}/tables/zero_point_scale.csv", sample=SAMPLES),
     output:
@@ -297,7 +297,7 @@ rule draw_sample_scales:
         mem_mb=by_input(400, 10),
         runtime=by_input(5, 0.02),
     params:
-        samples=sample_titles,
+        samples=sample_facts,
         dpi=lookup("figures/dpi", within=config),
         code=digest("draw_sample_scales.py"),
     script:

@@ -51,6 +51,7 @@ rule draw_offsets:
         simulated=lookup("samples/{sample}/simulated", within=config),
         min_stars=lookup("samples/{sample}/measure/trends/min_stars", within=config),
         dpi=lookup("figures/dpi", within=config),
+        solutions=solutions,
         code=digest("draw_offsets.py"),
     script:
         "../scripts/draw_offsets.py"
@@ -107,6 +108,7 @@ rule draw_maps:
         simulated=lookup("samples/{sample}/simulated", within=config),
         colour_range=lookup("figures/colour_range_uas", within=config),
         dpi=lookup("figures/dpi", within=config),
+        solution=standard_solution,
         code=digest("draw_maps.py"),
     script:
         "../scripts/draw_maps.py"
@@ -137,6 +139,7 @@ rule draw_cutflow:
         title=lookup("samples/{sample}/title", within=config),
         simulated=lookup("samples/{sample}/simulated", within=config),
         dpi=lookup("figures/dpi", within=config),
+        solutions=solutions,
         code=digest("draw_cutflow.py"),
     script:
         "../scripts/draw_cutflow.py"
@@ -170,6 +173,7 @@ rule draw_smooth:
         simulated=lookup("samples/{sample}/simulated", within=config),
         colour_range=lookup("figures/colour_range_uas", within=config),
         dpi=lookup("figures/dpi", within=config),
+        solution=standard_solution,
         code=digest("draw_smooth.py"),
     script:
         "../scripts/draw_smooth.py"
@@ -200,13 +204,14 @@ rule draw_dependence:
         title=lookup("samples/{sample}/title", within=config),
         simulated=lookup("samples/{sample}/simulated", within=config),
         dpi=lookup("figures/dpi", within=config),
+        colour=standard_colour,
         code=digest("draw_dependence.py"),
     script:
         "../scripts/draw_dependence.py"
 
 
 rule draw_corrections:
-    """Corrections side by side, 5p: offsets and what they leave [uas]; and all of the table as a page."""
+    """Corrections side by side, standard class: offsets and what they leave [uas]; and all of the table as a page."""
     input:
         corrections="<results>/{sample}/tables/corrections.csv",
     output:
@@ -236,6 +241,7 @@ rule draw_corrections:
         title=lookup("samples/{sample}/title", within=config),
         simulated=lookup("samples/{sample}/simulated", within=config),
         dpi=lookup("figures/dpi", within=config),
+        solution=standard_solution,
         code=digest("draw_corrections.py"),
     script:
         "../scripts/draw_corrections.py"
@@ -274,6 +280,7 @@ rule draw_explorer:
         simulated=lookup("samples/{sample}/simulated", within=config),
         corrections=compared_corrections,
         colour_range=lookup("figures/colour_range_uas", within=config),
+        solutions=solutions,
         code=digest("draw_explorer.py"),
     script:
         "../scripts/draw_explorer.py"

@@ -18,6 +18,7 @@ rule fit_scatter:
         runtime=by_input(5, 0.1),
     params:
         reference=lookup("samples/{sample}/reference/kind", within=config),
+        solutions=solutions,
         code=digest("fit_scatter.py"),
     script:
         "../scripts/fit_scatter.py"
@@ -45,6 +46,7 @@ rule measure_global:
         reference=lookup("samples/{sample}/reference/kind", within=config),
         gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
         width=lookup("samples/{sample}/measure/histogram_width_uas", within=config),
+        solutions=solutions,
         code=digest("measure_global.py"),
     script:
         "../scripts/measure_global.py"
@@ -71,6 +73,7 @@ rule measure_trends:
         reference=lookup("samples/{sample}/reference/kind", within=config),
         gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
         trends=lookup("samples/{sample}/measure/trends", within=config),
+        solutions=solutions,
         code=digest("measure_trends.py"),
     script:
         "../scripts/measure_trends.py"
@@ -97,13 +100,14 @@ rule measure_map:
         reference=lookup("samples/{sample}/reference/kind", within=config),
         gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
         map=lookup("samples/{sample}/measure/map", within=config),
+        solutions=solutions,
         code=digest("measure_map.py"),
     script:
         "../scripts/measure_map.py"
 
 
 rule measure_pixels:
-    """Offset of each correction of the sample in each pixel [uas], and mean G of its 5p stars, for the page to explore."""
+    """Offset of each correction of the sample in each pixel [uas], and mean G of its stars, for the page to explore."""
     input:
         tracers="<results>/{sample}/tracers.parquet",
         settings="<results>/{sample}/tables/map_equatorial.json",
@@ -121,6 +125,7 @@ rule measure_pixels:
     params:
         gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
         corrections=compared_corrections,
+        solutions=solutions,
         code=digest("measure_pixels.py"),
     script:
         "../scripts/measure_pixels.py"
@@ -148,6 +153,7 @@ rule compare_corrections:
         reference=lookup("samples/{sample}/reference/kind", within=config),
         gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
         corrections=compared_corrections,
+        solutions=solutions,
         code=digest("compare_corrections.py"),
     script:
         "../scripts/compare_corrections.py"
@@ -178,6 +184,7 @@ rule smooth_map:
         reference=lookup("samples/{sample}/reference/kind", within=config),
         reach_deg=lookup("samples/{sample}/measure/smooth/reach_deg", within=config),
         splines=lookup("samples/{sample}/measure/smooth/splines", within=config),
+        solution=standard_solution,
         code=digest("smooth_map.py"),
     script:
         "../scripts/smooth_map.py"
@@ -210,7 +217,7 @@ rule measure_errors:
 
 
 rule cross_validate:
-    """What corrections learned from some of the 5p stars say of the others: by star and by blocks of the sky."""
+    """What corrections learned from some of the stars say of the others: by star and by blocks of the sky."""
     input:
         tracers="<results>/{sample}/tracers.parquet",
         settings="<results>/{sample}/tables/map_equatorial.json",
@@ -231,6 +238,7 @@ rule cross_validate:
         reach_deg=lookup("samples/{sample}/measure/smooth/reach_deg", within=config),
         splines=lookup("samples/{sample}/measure/smooth/splines", within=config),
         validation=lookup("samples/{sample}/measure/cross_validation", within=config),
+        solution=standard_solution,
         code=digest("cross_validate.py"),
     script:
         "../scripts/cross_validate.py"

@@ -20,6 +20,7 @@ rule publish_dataset:
         runtime=by_input(5, 0.02),
     params:
         facts=map_facts,
+        solutions=solutions,
         code=digest("publish_dataset.py"),
     script:
         "../scripts/publish_dataset.py"
@@ -69,6 +70,7 @@ rule describe_pixels:
     params:
         gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
         bootstrap=lookup("publish/bootstrap", within=config),
+        solutions=solutions,
         code=digest("describe_pixels.py"),
     script:
         "../scripts/describe_pixels.py"
@@ -139,6 +141,7 @@ rule write_readme:
         mem_mb=by_input(400, 10),
         runtime=by_input(5, 0.02),
     params:
+        solutions=solutions,
         code=digest("write_readme.py"),
     script:
         "../scripts/write_readme.py"

@@ -26,7 +26,7 @@ rule select_stars:
         one_row_per=lookup("samples/{sample}/one_row_per", within=config),
         cuts=lookup("samples/{sample}/cuts", within=config),
         codes=release_coding,
-        solutions=lookup("samples/{sample}/solutions", within=config, default=list(releases.USED)),
+        solutions=kept_solutions,
         max_offset_mas=lookup("samples/{sample}/max_offset_mas", within=config, default=None),
         code=digest("select_stars.py"),
     script:

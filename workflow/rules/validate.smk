@@ -31,6 +31,7 @@ rule compare_with_truth:
     params:
         reference=lookup("samples/{sample}/reference/kind", within=config),
         gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
+        solutions=solutions,
         code=digest("compare_with_truth.py"),
     script:
         "../scripts/compare_with_truth.py"
@@ -71,6 +72,7 @@ rule gather_validation:
     params:
         skies=SKIES,
         learning=VALIDATED_LEARNING,
+        standards=STANDARDS,
         code=digest("gather_validation.py"),
     script:
         "../scripts/gather_validation.py"
@@ -105,6 +107,7 @@ rule draw_validation:
     params:
         skies=SKIES[:1],
         dpi=lookup("figures/dpi", within=config),
+        standards=STANDARDS,
         code=digest("draw_validation.py"),
     script:
         "../scripts/draw_validation.py"

@@ -151,7 +151,7 @@ if __name__ == "__main__":
         table = tables[f"map_{frame}"]
         _, latitude = pixel_centre(table["hindex"], nside=settings["nside"], ordering=settings["ordering"])
         tables[f"map_{frame}"] = table.assign(latitude=latitude)
-    run = Run(tables, {"nside": settings["nside"], "more_than": settings["more_than"]})
+    run = Run(tables, {"nside": settings["nside"], "more_than": settings["more_than"]}, snakemake.params.standard)
     table = check_claims(claims, run, simulated=snakemake.params.simulated)
     verdicts = table["verdict"].str.replace("not testable: .*", "not testable", regex=True).value_counts()
     print(", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()), file=sys.stderr)

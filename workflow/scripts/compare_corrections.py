@@ -13,7 +13,6 @@ from gaia_offsets import resample
 from gaia_offsets.estimators import (
     PARALLAX_OF_BINS,
     PARALLAXES,
-    SOLUTIONS,
     WEIGHTED,
     group_statistics,
     trend_variables,
@@ -43,6 +42,7 @@ COLUMNS += [f"{name}_left{error}" for name in LEFT for error in ("", "_error")]
 
 def correction_table(
     tracers: pd.DataFrame,
+    solutions: Mapping[str, str],
     scatter: Scatter,
     trends: pd.DataFrame,
     made: Mapping[str, Any],
@@ -51,22 +51,23 @@ def correction_table(
 ) -> pd.DataFrame:
     """corrections.csv [uas]: one row each solution that has stars, and correction.
 
-    `corrections` has names by the parallax they make: raw, corrected, or the name of another one. `scatter` is that of
-    scatter.csv, to which the scatters of the others are added; `trends` is trends.csv, whose bins are taken; `made` is
-    map_equatorial.json, whose pixels with more than `more_than` stars are taken.
+    `solutions` has the column of each class's colour, `corrections` names by the parallax they make: raw, corrected, or
+    the name of another one. `scatter` is that of scatter.csv, to which the scatters of the others are added; `trends`
+    is trends.csv, whose bins are taken; `made` is map_equatorial.json, whose pixels with more than `more_than` stars
+    are taken.
 
     `scale_low` and `scale_high` are the offset at parallax 0, where a wrong distance scale has no effect, minus and
     plus its error; `scale` is Gaia's over the reference parallax; `reference_parallax` a median. `{x}_left` is what
     `left_over` says of the bins of x.
     """
     rows = []
-    for solution in SOLUTIONS:
+    for solution, colour in solutions.items():
         stars = tracers[tracers["solution"] == solution]
         if stars.empty:
             continue
         ra, dec = stars["ra"].to_numpy(), stars["dec"].to_numpy()
         blocks = sky_blocks(ra, dec)
-        groups = _bins(stars, solution, trends)
+        groups = _bins(trend_variables(stars, colour), solution, trends)
         groups["sky"] = pixel_index(ra, dec, nside=made["nside"], ordering=made["ordering"])
         pixel = pixel_index(ra, dec, nside=SCATTER_NSIDE, ordering="nested")
         for parallax, name in corrections.items():
@@ -79,11 +80,11 @@ def correction_table(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _bins(stars: pd.DataFrame, solution: str, trends: pd.DataFrame) -> dict[str, np.ndarray]:
+def _bins(variables: Mapping[str, np.ndarray], solution: str, trends: pd.DataFrame) -> dict[str, np.ndarray]:
     """Bin (N,) of each star in each variable of trends.csv; -1 outside of the bins that are there."""
     trends = trends[(trends["solution"] == solution) & (trends["parallax"] == PARALLAX_OF_BINS)]
     places = {}
-    for variable, x in trend_variables(stars, solution).items():
+    for variable, x in variables.items():
         bins = trends[trends["variable"] == variable]
         place = np.searchsorted(bins["bin_low"], x, side="right") - 1
         # A null is beyond the last bin, and in none.
@@ -184,6 +185,7 @@ if __name__ == "__main__":
     open_log(snakemake.log[0])
     table = correction_table(
         pd.read_parquet(snakemake.input.tracers),
+        snakemake.params.solutions,
         Scatter(snakemake.params.reference, pd.read_csv(snakemake.input.scatter)),
         pd.read_csv(snakemake.input.trends),
         json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8")),

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
-from gaia_offsets.estimators import PARALLAXES, SOLUTIONS
+from gaia_offsets.estimators import PARALLAXES
 from gaia_offsets.faults import open_log
+from gaia_offsets.releases import standard
 from gaia_offsets.sky import FRAMES, pixel_centre, pixel_index
 from gaia_offsets.tables import write_table
 from gaia_offsets.weighted import Scatter, hampel_weights, star_table, variances
@@ -20,7 +21,6 @@ from gaia_offsets.weighted import Scatter, hampel_weights, star_table, variances
 ESTIMATORS = ("median", "mean", "gaussian_mean", "weighted_mean")
 MAPS = ("gaussian_mean", "weighted_mean")  # of a pixel's own stars
 NEIGHBOURS = 200  # stars of the map of nearest neighbours; our choice
-TRENDS = {"5p": "nu_eff_used_in_astrometry", "6p": "pseudocolour"}
 COLUMNS = ["table", "quantity", "solution", "parallax", "frame", "hindex", "n", "value", "error", "truth"]
 POWER = ["map", "degree", "power"]
 DEGREES = 64
@@ -36,10 +36,11 @@ def with_truth(tracers: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
     return stars.assign(true_corrected=corrected, true_raw=corrected + 1000.0 * stars["zero_point"])
 
 
-def add_weights(stars: pd.DataFrame, parallax: str, scatter: Scatter, solution: str) -> pd.DataFrame:
+def add_weights(stars: pd.DataFrame, parallax: str, scatter: Scatter, solution: str, colour: str) -> pd.DataFrame:
     """The stars of a solution with `offset`, `difference`, `variance` and `truth` of one parallax [uas].
 
-    `true_variance` is taken at the true parallax: it knows nothing of a star's own noise and offset.
+    `colour` is the column of their colour. `true_variance` is taken at the true parallax: it knows nothing of a star's
+    own noise and offset.
     """
     errors, found = star_table(stars, parallax, scatter.reference_kind), scatter.of(solution, parallax, sky=True)
     gaia = (found["factor"] * errors.gaia_error) ** 2 + found["extra"] ** 2
@@ -50,7 +51,7 @@ def add_weights(stars: pd.DataFrame, parallax: str, scatter: Scatter, solution: 
         variance=variances(errors, found),
         true_variance=gaia + reference,
         truth=stars[f"true_{parallax}"],
-        colour=stars[TRENDS[solution]],
+        colour=stars[colour],
         sin_ecl_lat=np.sin(np.radians(stars["ecl_lat"])),
     )
 
@@ -88,13 +89,18 @@ def true_line(stars: pd.DataFrame) -> dict[str, float]:
     return {"zero_point": level, "scale": 1.0 + slope}
 
 
-def numbers(stars: pd.DataFrame, tables: dict[str, pd.DataFrame], scatter: Scatter, beta: float) -> pd.DataFrame:
-    """Global offsets, zero point and scale, and trends of both solutions and parallaxes beside their truth."""
+def numbers(
+    stars: pd.DataFrame, solutions: dict[str, str], tables: dict[str, pd.DataFrame], scatter: Scatter, beta: float
+) -> pd.DataFrame:
+    """Global offsets, zero point and scale, and trends of all solutions and parallaxes beside their truth."""
     found = []
-    for solution in SOLUTIONS:
+    for solution, colour in solutions.items():
         here = stars[stars["solution"] == solution]
         for parallax in PARALLAXES if len(here) else ():
-            part, who = add_weights(here, parallax, scatter, solution), {"solution": solution, "parallax": parallax}
+            part, who = (
+                add_weights(here, parallax, scatter, solution, colour),
+                {"solution": solution, "parallax": parallax},
+            )
             mine = {
                 name: table[(table["solution"] == solution) & (table["parallax"] == parallax)]
                 for name, table in tables.items()
@@ -126,18 +132,18 @@ def nearest_means(
 
 
 def pixels_of(
-    stars: pd.DataFrame, parallax: str, frame: str, tables: dict[str, pd.DataFrame], grid: dict[str, Any]
+    stars: pd.DataFrame, solution: str, parallax: str, frame: str, tables: dict[str, pd.DataFrame], grid: dict[str, Any]
 ) -> pd.DataFrame:
-    """The maps of a frame beside the mean injected offset of each pixel's 5p stars.
+    """The maps of a frame beside the mean injected offset of each pixel's stars of a solution.
 
     The n of the smooth map is that of the pixel's stars; a pixel without any has its truth from `add_area`.
     """
     known = np.isfinite(stars[PARALLAXES[parallax]] + stars[f"true_{parallax}"])
-    stars = stars[known & (stars["solution"] == "5p")]
+    stars = stars[known & (stars["solution"] == solution)]
     pixel = pixel_index(*(stars[name].to_numpy() for name in FRAMES[frame]), **grid)
     truth = stars[f"true_{parallax}"].groupby(pixel).mean()
     own, even = tables[f"map_{frame}"], tables[f"smooth_{frame}"]
-    own = own[(own["solution"] == "5p") & (own["parallax"] == parallax)]
+    own = own[(own["solution"] == solution) & (own["parallax"] == parallax)]
     even = even[even["parallax"] == parallax]
     parts = {name: own[["hindex"]].assign(value=own[name], error=own[f"{name}_error"]) for name in MAPS}
     parts["smooth"] = even[["hindex", "error"]].assign(value=even["offset"])
@@ -146,7 +152,7 @@ def pixels_of(
     table = pd.concat([part.assign(quantity=name) for name, part in parts.items()], ignore_index=True)
     n = pd.Series(pixel).value_counts()
     table = table.assign(n=table["hindex"].map(n).fillna(0).astype(int), truth=table["hindex"].map(truth))
-    return table.assign(table="map", solution="5p", parallax=parallax, frame=frame).reindex(columns=COLUMNS)
+    return table.assign(table="map", solution=solution, parallax=parallax, frame=frame).reindex(columns=COLUMNS)
 
 
 def add_area(pixels: pd.DataFrame, stars: pd.DataFrame, truth_map: np.ndarray, grid: dict[str, Any]) -> pd.DataFrame:
@@ -200,8 +206,13 @@ if __name__ == "__main__":
     beta = gaussian["beta"] if gaussian["method"] == "density_power" else 1.0
     scatter = Scatter(snakemake.params.reference, pd.read_csv(snakemake.input.scatter))
     stars = with_truth(pd.read_parquet(snakemake.input.tracers), pd.read_parquet(snakemake.input.truth))
-    single = numbers(stars, {name: tables[name] for name in quoted_in}, scatter, beta)
-    each = [pixels_of(stars, parallax, frame, tables, grid) for parallax in PARALLAXES for frame in FRAMES]
+    solutions = snakemake.params.solutions
+    single = numbers(stars, solutions, {name: tables[name] for name in quoted_in}, scatter, beta)
+    each = [
+        pixels_of(stars, standard(solutions), parallax, frame, tables, grid)
+        for parallax in PARALLAXES
+        for frame in FRAMES
+    ]
     truth_map = hp.read_map(snakemake.input.truth_map, nest=True)
     maps = add_area(pd.concat(each, ignore_index=True), stars, truth_map, grid)
     table = pd.concat([single, maps], ignore_index=True)

@@ -180,6 +180,7 @@ def selection_effect(
     cuts: list[dict[str, Any]],
     one_row_per: dict[str, Any] | None,
     reference: dict[str, Any],
+    codes: dict[str, Any],
 ) -> float:
     """Median offset with the cut on Gaia's parallax minus that on the reference's, all other cuts made [uas].
 
@@ -194,7 +195,7 @@ def selection_effect(
     early = [{"column": "source_id", "op": "not_null"}, *(cut for cut in early if not cut.get("solution"))]
     pieces = (piece[np.all([cut_mask(piece, cut) for cut in early], axis=0)] for piece in matched)
     pieces = (piece.assign(reference_parallax=reference_parallax(piece, reference)[0]) for piece in pieces)
-    stars, _, _ = select_stars(pieces, one_row_per=one_row_per, cuts=others)
+    stars, *_ = select_stars(pieces, one_row_per=one_row_per, cuts=others, codes=codes)
     gaia, own = (stars[name].to_numpy(dtype=float, na_value=np.nan) for name in ON_PARALLAX)
     return selection_shift(1000.0 * (gaia - own), gaia, own, limit)
 
@@ -218,8 +219,9 @@ if __name__ == "__main__":
             cuts=cuts,
             one_row_per=one_row_per,
             reference=reference,
+            codes=snakemake.params.codes,
         ),
-        corrected_uas=offsets.get(("5p", "corrected"), np.nan),
+        corrected_uas=offsets.get((snakemake.params.codes["standard"], "corrected"), np.nan),
         magnitudes=magnitudes[["shift", "median_parallax"]].to_dict("index"),
         training_uas=1000.0 * training["training"],
         red_clump_uas=clump,

@@ -1,4 +1,4 @@
-"""What corrections learned from some of the 5p stars say of the others: by star and by blocks of the sky."""
+"""What corrections learned from some of the stars say of the others: by star and by blocks of the sky."""
 
 import json
 import sys
@@ -27,7 +27,7 @@ COLUMNS += ["gain_over_constant", "gain_over_constant_error", "residual_scatter"
 
 
 def cross_validation(
-    tracers: pd.DataFrame,
+    stars: pd.DataFrame,
     *,
     reference_kind: str,
     nside: int,
@@ -38,7 +38,7 @@ def cross_validation(
     folds: int,
     seed: int,
 ) -> pd.DataFrame:
-    """cross_validation.csv: how well each correction predicts the 5p stars of a fold, learned from the other folds.
+    """cross_validation.csv: how well each correction predicts the `stars` of a fold, learned from the other folds.
 
     `log_predictive_density` is the mean logarithm of a Gaussian's density at the stars' differences [1 / uas], `gain`
     its excess over the official zero point's, `gain_over_constant` that over official_global's, with errors by the
@@ -46,7 +46,6 @@ def cross_validation(
     own: elsewhere the maps have the constant. `residual_scatter` [uas] is robust. `settings` are reach_deg and
     splines of the smooth map. All is null where no star has both errors, and by block where all stars lie in one.
     """
-    stars = tracers[tracers["solution"] == "5p"]
     ra, dec = stars["ra"].to_numpy(), stars["dec"].to_numpy()
     blocks, tables = sky_blocks(ra, dec), []
     for split, labels in (("star", stars["source_id"].to_numpy()), ("block", blocks)):
@@ -194,8 +193,9 @@ def scores(predicted: Mapping[str, pd.DataFrame], blocks: np.ndarray) -> pd.Data
 if __name__ == "__main__":
     open_log(snakemake.log[0])
     measured = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
+    tracers, solution = pd.read_parquet(snakemake.input.tracers), snakemake.params.solution
     table = cross_validation(
-        pd.read_parquet(snakemake.input.tracers),
+        tracers[tracers["solution"] == solution],
         reference_kind=snakemake.params.reference,
         **{name: measured[name] for name in ("nside", "ordering", "more_than")},
         gaussian=snakemake.params.gaussian,
@@ -204,5 +204,6 @@ if __name__ == "__main__":
     )
     print(table.to_string(index=False), file=sys.stderr)
     if not table["n"].any():
-        print("WARNING: nothing to validate: no 5p star has both errors and a corrected parallax", file=sys.stderr)
+        lacking = f"no {solution} star has both errors and a corrected parallax"
+        print(f"WARNING: nothing to validate: {lacking}", file=sys.stderr)
     write_table(table, snakemake.output.validation)

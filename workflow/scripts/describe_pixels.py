@@ -13,7 +13,7 @@ from gaia_offsets.dataset import by_parallax, read_dataset, rounded, table1, wri
 from gaia_offsets.estimators import fit_histogram
 from gaia_offsets.faults import open_log
 from gaia_offsets.healpix import hp
-from gaia_offsets.published import ENDINGS, EXTENDED
+from gaia_offsets.published import ENDINGS, extended
 from gaia_offsets.segments import Segments
 from gaia_offsets.sky import FRAMES, pixel_index
 
@@ -21,6 +21,7 @@ from gaia_offsets.sky import FRAMES, pixel_index
 def describe_pixels(
     tracers: pd.DataFrame,
     offsets: pd.DataFrame,
+    solutions: Sequence[str],
     *,
     frame: str,
     nside: int,
@@ -31,18 +32,23 @@ def describe_pixels(
     replicates: int,
     seed: int,
 ) -> pd.DataFrame:
-    """The long version of Table 1: the columns EXTENDED of the same pixels, from the tracers and map_{frame}.csv."""
-    table = table1(offsets, frame=frame, nside=nside, ordering=ordering, more_than=more_than)
+    """The long version of Table 1: the columns `extended` of the same pixels, from the tracers and map_{frame}.csv.
+
+    `solutions` are the measured classes, the standard one first.
+    """
+    standard, *others = solutions
+    table = table1(offsets, solution=standard, frame=frame, nside=nside, ordering=ordering, more_than=more_than)
     pixels = pd.Index(table["hindex"])
     longitude, latitude = (tracers[name].to_numpy(dtype=float) for name in FRAMES[frame])
     place = pd.Series(pixel_index(longitude, latitude, nside=nside, ordering=ordering), index=tracers.index)
     inside = place.isin(pixels)
-    stars = tracers[inside & (tracers["solution"] == "5p")]
-    counts = place[inside & (tracers["solution"] == "6p")].value_counts()
+    stars = tracers[inside & (tracers["solution"] == standard)]
     means = stars[["phot_g_mean_mag", "bp_rp"]].groupby(place[stars.index]).mean().reindex(pixels)
-    table["n_6p"] = counts.reindex(pixels, fill_value=0).to_numpy(dtype=np.int64)
+    for other in others:
+        counts = place[inside & (tracers["solution"] == other)].value_counts()
+        table[f"n_{other}"] = counts.reindex(pixels, fill_value=0).to_numpy(dtype=np.int64)
     table["g_mean"], table["bp_rp_mean"] = means["phot_g_mean_mag"].to_numpy(), means["bp_rp"].to_numpy()
-    parts = by_parallax(offsets, pixels)
+    parts = by_parallax(offsets[offsets["solution"] == standard], pixels)
     errors = pixel_errors(
         [stars[f"offset_{parallax}"].to_numpy() for parallax in parts],
         place[stars.index].to_numpy(),
@@ -64,7 +70,7 @@ def describe_pixels(
             ordering=ordering,
         )
     table["e_syst"] = systematic_uas
-    return rounded(table, EXTENDED)
+    return rounded(table, extended(others))
 
 
 def pixel_errors(
@@ -116,12 +122,13 @@ def neighbour_consistency(
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
-    tracers = pd.read_parquet(snakemake.input.tracers)
+    tracers, solutions = pd.read_parquet(snakemake.input.tracers), list(snakemake.params.solutions)
     for frame, dataset, offsets in zip(FRAMES, snakemake.input.dataset, snakemake.input.offsets, strict=True):
         _, meta = read_dataset(dataset)
         table = describe_pixels(
             tracers,
             pd.read_csv(offsets),
+            solutions,
             frame=frame,
             nside=meta["nside"],
             ordering=meta["ordering"],
@@ -132,7 +139,7 @@ if __name__ == "__main__":
         )
         for path in snakemake.output:
             if Path(path).name.startswith(frame):
-                write_dataset(table, path, EXTENDED, meta)
+                write_dataset(table, path, extended(solutions[1:]), meta)
         print(f"{frame}: {len(table)} pixels, {snakemake.params.bootstrap['replicates']} replicates", file=sys.stderr)
         for kind in ENDINGS.values():
             ratio = (table[f"e_boot_{kind}"] / table[f"e_domega_{kind}"]).median()

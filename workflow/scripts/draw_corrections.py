@@ -1,4 +1,4 @@
-"""The corrections of a sample side by side: a figure of the 5p stars, and the table as a page of the report."""
+"""The corrections of a sample side by side: a figure of the standard class, and the table as a page of the report."""
 
 import sys
 
@@ -15,12 +15,12 @@ HEADS = {name: f"left {words}" for name, words in LEFT.items()} | {"sin_ecl_lat"
 
 
 @style.styled
-def draw_corrections(corrections: pd.DataFrame, *, title: str) -> Figure:
-    """Offsets and what is left of patterns [uas] for each correction, 5p; `corrections` is corrections.csv."""
-    table = style.rows(corrections, solution="5p")
+def draw_corrections(corrections: pd.DataFrame, solution: str, *, title: str) -> Figure:
+    """Offsets and what is left of patterns [uas] of a solution, by correction; `corrections` is corrections.csv."""
+    table = style.rows(corrections, solution=solution)
     figure = style.canvas(1.6 + 0.5 * len(table), title)
     if table.empty:
-        style.blank(figure.subplots(), "no 5p stars")
+        style.blank(figure.subplots(), f"no {solution} stars")
         return figure
     place = np.arange(len(table), dtype=float)
     offsets, left = figure.subplots(1, 2, sharey=True)
@@ -57,11 +57,11 @@ def draw_corrections(corrections: pd.DataFrame, *, title: str) -> Figure:
     return figure
 
 
-def verdict(corrections: pd.DataFrame) -> str:
+def verdict(corrections: pd.DataFrame, solution: str) -> str:
     """One sentence on what the table can and cannot decide; `corrections` is corrections.csv."""
-    table = corrections[(corrections["solution"] == "5p") & (corrections["n"] > 0)]
+    table = corrections[(corrections["solution"] == solution) & (corrections["n"] > 0)]
     if table.empty:
-        return "The table decides nothing: there are no five-parameter stars."
+        return f"The table decides nothing: there are no {solution} stars."
     can = "The table can tell which correction leaves these stars flatter in G, colour and position"
     percent = 0.01 * float(table["reference_parallax"].median())
     if percent == 0:
@@ -102,15 +102,16 @@ def page_table(corrections: pd.DataFrame) -> pd.DataFrame:
 if __name__ == "__main__":
     open_log(snakemake.log[0])
     corrections = pd.read_csv(snakemake.input.corrections)
+    solution = snakemake.params.solution
     title = f"Corrections side by side: {snakemake.params.title}"
-    figure = draw_corrections(corrections, title=f"{title}, 5p")
+    figure = draw_corrections(corrections, solution, title=f"{title}, {solution}")
     style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)
     pages.save(
         snakemake.output.page,
         "corrections.html.j2",
         title=title,
         simulated=snakemake.params.simulated,
-        verdict=verdict(corrections),
+        verdict=verdict(corrections, solution),
         table=pages.table(page_table(corrections), {"its error over blocks": ".1f"}),
     )
     print(f"{len(corrections)} rows", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 import sys
 import textwrap
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,20 +11,12 @@ from matplotlib.figure import Figure
 from gaia_offsets import style
 from gaia_offsets.faults import open_log
 
-# Column of the cut flow: head of its list, colour of the list, its place there.
-LISTS = {
-    "kept": ("kept", "black", 0.25),
-    "kept_5p": ("5p", "black", 0.52),
-    "kept_6p": ("6p", "black", 0.74),
-    "removed": ("removed", "0.35", 1.0),
-}
-
 
 @style.styled
-def draw_cutflow(cutflow: pd.DataFrame, *, title: str) -> Figure:
-    """Stars kept after each step of the selection, with the parts that have 5p and 6p solutions, and the removed.
+def draw_cutflow(cutflow: pd.DataFrame, solutions: Sequence[str], *, title: str) -> Figure:
+    """Stars kept after each step of the selection, with the parts of each solution, and the removed.
 
-    `cutflow` is cutflow.csv: step, criterion, kept, removed, kept_5p, kept_6p. The axis is logarithmic.
+    `cutflow` is cutflow.csv: step, criterion, kept, removed and kept_{solution} of each. The axis is logarithmic.
     """
     steps = cutflow.sort_values("step")
     labels = [textwrap.fill(readable(text), 34) for text in steps["criterion"]]
@@ -32,17 +25,24 @@ def draw_cutflow(cutflow: pd.DataFrame, *, title: str) -> Figure:
     ax, listing = figure.subplots(1, 2, sharey=True, width_ratios=(1.0, 1.05))
     place = np.arange(len(steps))
     ax.barh(place, steps["kept"], height=0.8, color="0.88", label="all")
-    for solution, shift, colour in (("5p", -0.19, "#009E73"), ("6p", 0.19, "#E69F00")):
-        ax.barh(place + shift, steps[f"kept_{solution}"], height=0.34, color=colour, label=solution)
+    for number, (solution, colour) in enumerate(zip(solutions, style.OTHER_COLOURS, strict=False)):
+        shift = 0.76 * ((number + 0.5) / len(solutions) - 0.5)
+        counts, height = steps[f"kept_{solution}"], 0.68 / len(solutions)
+        ax.barh(place + shift, counts, height=height, color=colour, label=solution)
     ax.set_xscale("log")
     ax.set_xlim(0.5, 2.0 * max(10, int(steps["kept"].max())))
     ax.set_ylim(len(steps) - 0.4, -0.6)
     ax.set_yticks(place, labels, parse_math=False)
     ax.tick_params(axis="y", length=0)
     ax.set_xlabel("rows kept after the step (logarithmic)")
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, borderaxespad=0.2, columnspacing=1.2)
+    ax.legend(
+        loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=1 + len(solutions), borderaxespad=0.2, columnspacing=1.2
+    )
     listing.set_axis_off()
-    for name, (head, colour, x) in LISTS.items():
+    columns = [("kept", "kept", "black", 0.25)]  # of the cut flow: name, head of its list, colour and place of the list
+    places = np.linspace(0.52, 0.74, len(solutions))
+    columns += [(f"kept_{name}", name, "black", x) for name, x in zip(solutions, places, strict=True)]
+    for name, head, colour, x in (*columns, ("removed", "removed", "0.35", 1.0)):
         listing.text(x, -0.72, head, ha="right", va="bottom", size=7, color=colour)
         for y, value in zip(place, steps[name], strict=True):
             listing.text(x, y, f"{int(value):,}", ha="right", va="center", size=7, color=colour)
@@ -57,6 +57,6 @@ def readable(criterion: str) -> str:
 if __name__ == "__main__":
     open_log(snakemake.log[0])
     cutflow = pd.read_csv(snakemake.input.cutflow)
-    figure = draw_cutflow(cutflow, title=snakemake.params.title)
+    figure = draw_cutflow(cutflow, list(snakemake.params.solutions), title=snakemake.params.title)
     style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)
     print(f"{len(cutflow)} steps", file=sys.stderr)

@@ -10,13 +10,13 @@ from gaia_offsets.faults import open_log
 
 
 @style.styled
-def draw_dependence(curves: pd.DataFrame, *, title: str) -> Figure:
-    """Curves with their bands of one standard error; `curves` is smooth_dependence.csv [uas]."""
+def draw_dependence(curves: pd.DataFrame, colour: str, *, title: str) -> Figure:
+    """Curves with their bands of one standard error; `curves` is smooth_dependence.csv [uas], `colour` a column."""
     figure = style.canvas(2.9, title)
     variables = ["phot_g_mean_mag", "colour"]
     for ax, variable in zip(figure.subplots(1, 2, sharey=True), variables, strict=True):
         ax.axhline(0.0, **style.DASHED)
-        ax.set_xlabel(style.VARIABLES[variable]["5p"])
+        ax.set_xlabel(style.axis_label(variable, colour))
         for parallax in style.PARALLAXES:
             curve = style.rows(curves, variable=variable, parallax=parallax)
             if len(curve) == 0:  # an empty file has no numbers in its columns
@@ -37,6 +37,6 @@ def draw_dependence(curves: pd.DataFrame, *, title: str) -> Figure:
 if __name__ == "__main__":
     open_log(snakemake.log[0])
     curves = pd.read_csv(snakemake.input.dependence)
-    figure = draw_dependence(curves, title=snakemake.params.title)
+    figure = draw_dependence(curves, snakemake.params.colour, title=snakemake.params.title)
     style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)
     print(f"{len(curves)} points", file=sys.stderr)

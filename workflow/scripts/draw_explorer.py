@@ -21,14 +21,16 @@ from bokeh.settings import settings
 from gaia_offsets import pages, style
 from gaia_offsets.faults import open_log
 from gaia_offsets.healpix import boundaries, hp
+from gaia_offsets.releases import long_name, standard
 from gaia_offsets.skymap import FRAMES, NO_DATA, POLES, Mollweide, choose_projection, great_circle
 
 MU = "\N{MICRO SIGN}as"
 TRENDS = {
     "phot_g_mean_mag": "G [mag]",
-    "colour": "effective wavenumber (5p), pseudocolour (6p) [1/\N{MICRO SIGN}m]",
+    "colour": "{colour} [1/\N{MICRO SIGN}m]",
     "sin_ecl_lat": "sine of ecliptic latitude",
 }
+COLOURS = {"nu_eff_used_in_astrometry": "effective wavenumber", "pseudocolour": "pseudocolour"}
 POINTS = ("x", "low", "high", "n", "value", "error", "bottom", "top")  # what the page draws of a bin
 CLAIMS = ["claim", "place", "published", "reproduced", "unit", "verdict", "reason"]
 # Ids are counted, never drawn at random, whatever the user's settings are; renumbered below.
@@ -222,11 +224,14 @@ def sky_figure(limits: list[float], colour_range: list[float]) -> Any:
     return plot
 
 
-def trend_figure(variable: str, shown: Mapping[str, Any], span: tuple[float, float]) -> Any:
-    """A panel of trends with one source a parallax, at first those of `shown`; `span` is the range of offsets."""
+def trend_figure(variable: str, colour: str, shown: Mapping[str, Any], span: tuple[float, float]) -> Any:
+    """A panel of trends with one source a parallax, at first those of `shown`.
+
+    `colour` says what the colour is, `span` is the range of offsets.
+    """
     plot = figure(
         name=variable, height=280, sizing_mode="stretch_width", tools="pan,wheel_zoom,reset,save", y_range=span,
-        x_axis_label=TRENDS[variable], y_axis_label=f"offset [{MU}]", toolbar_location="above",
+        x_axis_label=TRENDS[variable].format(colour=colour), y_axis_label=f"offset [{MU}]", toolbar_location="above",
     )  # fmt: skip
     for level in style.LEVELS:
         plot.hspan(y=level, line_color="black", line_dash="dashed", line_width=0.7)
@@ -271,6 +276,7 @@ def explorer(
     smooth: Mapping[str, pd.DataFrame],
     offsets: pd.DataFrame,
     trends: pd.DataFrame,
+    solutions: Mapping[str, str],
     claims: pd.DataFrame | None,
     made: Mapping[str, Any],
     smooth_made: Mapping[str, Any],
@@ -289,9 +295,10 @@ def explorer(
     document.add_root(sky_figure(frames["equatorial"]["limits"], colour_range))
     known = trends[np.isfinite(trends["gaussian_mean"].astype(float))]
     points = trend_points(trends)
+    colour = ", ".join(f"{COLOURS[column]} ({name})" for name, column in solutions.items())
     for variable in TRENDS:
         span = style.robust_range(known[known["variable"] == variable])  # that of Fig. 5
-        document.add_root(trend_figure(variable, points.get("5p", {}).get(variable, {}), span))
+        document.add_root(trend_figure(variable, colour, points.get(standard(solutions), {}).get(variable, {}), span))
     text, roots = document_json(document)
     data = {
         "frames": frames,
@@ -312,7 +319,7 @@ def explorer(
         "parallaxes": {name: told.get(name, f"after {name}") for name in names},
         "frames": {frame: FRAMES[frame][0] for frame in frames},
         "kinds": {"pixels": f"pixels (nside {made['nside']})", "smooth": f"smooth (nside {smooth_made['nside']})"},
-        "solutions": style.SOLUTIONS,
+        "solutions": {name: long_name(name) for name in solutions},
         "more_than": made["more_than"],
         "offsets": pages.table(measured, dict.fromkeys(measured.columns[3:], ".1f")),
         "claimed": claims is not None,
@@ -338,6 +345,7 @@ if __name__ == "__main__":
             smooth=smooth,
             offsets=pd.read_csv(snakemake.input.offsets),
             trends=pd.read_csv(snakemake.input.trends),
+            solutions=snakemake.params.solutions,
             claims=pd.read_csv(claims) if claims else None,
             made=made,
             smooth_made=smooth_made,

@@ -70,8 +70,8 @@ def spoken(facts: dict[str, Any]) -> list[str]:
     percent = 100.0 * facts["median_scatter_mag"] * np.log(10.0) / 5.0
     domain = "; ".join(f"{name} {low:.4g} to {high:.4g}" for name, (low, high) in facts["domain"].items())
     lines = [
-        f"{facts['training_stars']:,} giants with 5p solutions trained a function of {', '.join(facts['labels'])} "
-        f"with {facts['terms']} terms. Their cuts: {'; '.join(facts['cuts']) or 'none'}. "
+        f"{facts['training_stars']:,} giants with {facts['solution']} solutions trained a function of "
+        f"{', '.join(facts['labels'])} with {facts['terms']} terms. Their cuts: {'; '.join(facts['cuts']) or 'none'}. "
         "None is on the parallax or its precision: it would prefer stars whose parallaxes came out large.",
         zero_point_sentence(facts),
         f"The magnitudes scatter by {facts['median_scatter_mag']:.3f} mag (median), {percent:.1f} % of a distance.",

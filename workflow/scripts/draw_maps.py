@@ -21,41 +21,42 @@ from gaia_offsets.skymap import colour_bar, resolution, sky_note, sky_panels
 def draw_maps(
     maps: Mapping[str, pd.DataFrame],
     made: Mapping[str, Any],
+    solution: str,
     *,
     title: str,
     colour_range: Sequence[float],
     parallaxes: Sequence[str] = style.PARALLAXES,
 ) -> Figure:
-    """Fig. 6: mean offset (Gaussian fit) by sky pixel, 5p; a row a parallax, a column a frame, one colour scale.
+    """Fig. 6: mean offset (Gaussian fit) by sky pixel; a row a parallax, a column a frame, one colour scale.
 
-    `maps` has map_{frame}.csv by frame: solution, parallax, hindex, n and the statistics [uas]. `made` is
-    map_equatorial.json: nside, ordering, chosen_by (config or sample) and more_than; shown are pixels with more stars
-    than that, the rest of the sky is grey.
+    `maps` has the rows of `solution` of map_{frame}.csv by frame: parallax, hindex, n and the statistics [uas]. `made`
+    is map_equatorial.json: nside, ordering, chosen_by (config or sample) and more_than; shown are pixels with more
+    stars than that, the rest of the sky is grey.
     """
     figure, axes, skies = sky_panels(maps, made, title=title, rows=len(parallaxes))
     scale = {"norm": Normalize(*colour_range), "cmap": "RdBu_r"}
     for row, parallax in zip(axes, parallaxes, strict=True):
         for ax, sky, table in zip(row, skies, maps.values(), strict=True):
-            pixels = style.rows(table, solution="5p", parallax=parallax)
+            pixels = style.rows(table, parallax=parallax)
             pixels = pixels[pixels["n"] > made["more_than"]]
             sky.draw(ax, pixels["hindex"], pixels["gaussian_mean"], scale)
             ax.set_title(f"{parallax}, {sky.name}")
             if not np.isfinite(pixels["gaussian_mean"].to_numpy(float)).any():
-                sky_note(ax, f"no pixel with more than {made['more_than']} 5p stars")
-    text = f"mean offset, Gaia minus reference parallax, 5p [{style.UAS}]; {resolution(made)}"
+                sky_note(ax, f"no pixel with more than {made['more_than']} {solution} stars")
+    text = f"mean offset, Gaia minus reference parallax, {solution} [{style.UAS}]; {resolution(made)}"
     colour_bar(figure, axes, scale, extend="both", label=text)
     return figure
 
 
 @style.styled
-def draw_counts(maps: Mapping[str, pd.DataFrame], made: Mapping[str, Any], *, title: str) -> Figure:
-    """Number of 5p stars by sky pixel in each frame (pixels with 2 stars or more), on a logarithmic scale.
+def draw_counts(maps: Mapping[str, pd.DataFrame], made: Mapping[str, Any], solution: str, *, title: str) -> Figure:
+    """Number of stars by sky pixel in each frame (pixels with 2 stars or more), on a logarithmic scale.
 
-    `maps` has map_{frame}.csv by frame; `made` is map_equatorial.json. A line on the colour bar marks its more_than:
-    the published map has the pixels above it.
+    `maps` has the rows of `solution` of map_{frame}.csv by frame; `made` is map_equatorial.json. A line on the colour
+    bar marks its more_than: the published map has the pixels above it.
     """
     figure, axes, skies = sky_panels(maps, made, title=title, rows=1)
-    counts = [style.rows(table, solution="5p", parallax="raw") for table in maps.values()]
+    counts = [style.rows(table, parallax="raw") for table in maps.values()]
     limit = made["more_than"]
     most = max(table["n"].to_numpy(dtype=float).max(initial=10.0) for table in counts)
     scale = {"norm": LogNorm(1, max(most, 1.5 * limit)), "cmap": "viridis"}
@@ -63,8 +64,8 @@ def draw_counts(maps: Mapping[str, pd.DataFrame], made: Mapping[str, Any], *, ti
         sky.draw(ax, table["hindex"], table["n"], scale)
         ax.set_title(f"{sky.name}: {(table['n'] > limit).sum():,} of {len(table):,} pixels above {limit}")
         if len(table) == 0:
-            sky_note(ax, "no 5p stars")
-    text = f"5p stars in a pixel, {resolution(made)}; published above the mark at {limit}"
+            sky_note(ax, f"no {solution} stars")
+    text = f"{solution} stars in a pixel, {resolution(made)}; published above the mark at {limit}"
     bar = colour_bar(figure, axes, scale, format=style.THOUSANDS, label=text)
     bar.ax.axvline(limit, color="white", linewidth=2.4)
     bar.ax.axvline(limit, color="black", linewidth=1.0)
@@ -73,13 +74,17 @@ def draw_counts(maps: Mapping[str, pd.DataFrame], made: Mapping[str, Any], *, ti
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
-    maps = {frame: pd.read_csv(snakemake.input[frame]) for frame in ("equatorial", "galactic")}
+    solution = snakemake.params.solution
+    maps = {
+        frame: style.rows(pd.read_csv(snakemake.input[frame]), solution=solution)
+        for frame in ("equatorial", "galactic")
+    }
     made = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
     title, dpi = snakemake.params.title, snakemake.params.dpi
-    drawn = partial(draw_maps, maps, made, title=title, colour_range=snakemake.params.colour_range)
+    drawn = partial(draw_maps, maps, made, solution, title=title, colour_range=snakemake.params.colour_range)
     style.save_figure(drawn(), *snakemake.output.maps, dpi=dpi)
     for parallax in style.PARALLAXES:
         style.save_figure(drawn(parallaxes=[parallax]), snakemake.output[parallax], dpi=dpi)
-    style.save_figure(draw_counts(maps, made, title=title), *snakemake.output.counts, dpi=dpi)
+    style.save_figure(draw_counts(maps, made, solution, title=title), *snakemake.output.counts, dpi=dpi)
     for frame, table in maps.items():
         print(f"{frame}: {table['hindex'].nunique()} pixels", file=sys.stderr)

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,19 +13,20 @@ from matplotlib.lines import Line2D
 
 from gaia_offsets import style
 from gaia_offsets.faults import open_log
+from gaia_offsets.releases import long_name, standard
 
 
 @style.styled
-def draw_offsets(histograms: pd.DataFrame, offsets: pd.DataFrame, *, title: str) -> Figure:
-    """Fig. 4: distributions of the offsets with their Gaussian fits, 5p left and 6p right.
+def draw_offsets(histograms: pd.DataFrame, offsets: pd.DataFrame, solutions: Collection[str], *, title: str) -> Figure:
+    """Fig. 4: distributions of the offsets with their Gaussian fits, a panel a solution.
 
     `histograms` has columns solution, parallax, bin_low, bin_high [uas], count; `offsets` is global_offsets.csv [uas].
     The curves have the area of the histograms. The axis spans 4 sd of the fits; stars beyond it are not shown.
     """
     figure = style.canvas(3.1, title)
     known = offsets.dropna(subset=["gaussian_mean", "gaussian_sd"])
-    for ax, (solution, name) in zip(figure.subplots(1, 2), style.SOLUTIONS.items(), strict=True):
-        ax.set_title(name)
+    for ax, solution in zip(figure.subplots(1, len(solutions), squeeze=False)[0], solutions, strict=True):
+        ax.set_title(long_name(solution))
         ax.set_xlabel(f"offset, Gaia minus reference parallax [{style.UAS}]")
         bins = style.rows(histograms, solution=solution)
         if bins["count"].sum() == 0:
@@ -73,22 +74,30 @@ def label(fit: pd.Series, parallax: str) -> list[str]:
 
 
 @style.styled
-def draw_trends(trends: pd.DataFrame, *, title: str, min_stars: int, joined: Mapping[str, Mapping[str, int]]) -> Figure:
-    """Fig. 5: mean offset (Gaussian fit) in bins of G, colour and sin(ecliptic latitude), 5p left and 6p right.
+def draw_trends(
+    trends: pd.DataFrame,
+    solutions: Mapping[str, str],
+    *,
+    title: str,
+    min_stars: int,
+    joined: Mapping[str, Mapping[str, int]],
+) -> Figure:
+    """Fig. 5: mean offset (Gaussian fit) in bins of G, colour and sin(ecliptic latitude), a column a solution.
 
-    `trends` is trends.csv: solution, parallax, variable, bin_low, bin_high, x_mean and the statistics [uas]. A row of
-    panels has one scale, chosen so that a wild bin does not flatten the others: it is drawn as a triangle at the edge.
-    `joined` says how many bins of the config became one, by solution and variable; a panel says so where it is not 1.
+    `trends` is trends.csv: solution, parallax, variable, bin_low, bin_high, x_mean and the statistics [uas];
+    `solutions` has the column of each class's colour. A row of panels has one scale, chosen so that a wild bin does not
+    flatten the others: it is drawn as a triangle at the edge. `joined` says how many bins of the config became one, by
+    solution and variable; a panel says so where it is not 1.
     """
     figure = style.canvas(7.3, title)
-    axes = figure.subplots(3, 2, sharey="row")
+    axes = figure.subplots(3, len(solutions), sharey="row", squeeze=False)
     known = trends[np.isfinite(trends["gaussian_mean"].astype(float))]
-    for row, (variable, labels) in zip(axes, style.VARIABLES.items(), strict=True):
+    for row, variable in zip(axes, style.VARIABLES, strict=True):
         points = style.rows(known, variable=variable)
         limits = style.robust_range(points)
-        for ax, solution in zip(row, style.SOLUTIONS, strict=True):
+        for ax, (solution, colour) in zip(row, solutions.items(), strict=True):
             part = style.rows(points, solution=solution)
-            ax.set(xlabel=labels[solution], ylim=limits)
+            ax.set(xlabel=style.axis_label(variable, colour), ylim=limits)
             for level in style.LEVELS:
                 ax.axhline(level, **style.DASHED)
             for parallax in style.PARALLAXES:
@@ -96,14 +105,14 @@ def draw_trends(trends: pd.DataFrame, *, title: str, min_stars: int, joined: Map
             if joined[solution][variable] > 1:
                 text = f"{joined[solution][variable]} bins joined"
                 ax.text(0.02, 0.04, text, transform=ax.transAxes, size=6.5, color="0.35", va="bottom")
-            if len(part):  # 5p and 6p have colours of their own, all else in common
+            if len(part):  # solutions have colours of their own, all else in common
                 ax.set_xlim(style.padded(part if variable == "colour" else points))
             else:
                 ax.set_xticks([])
                 style.note(ax, f"no {solution} bin with {min_stars} stars")
         row[0].set_ylabel(f"offset [{style.UAS}]")
-    for ax, name in zip(axes[0], style.SOLUTIONS.values(), strict=True):
-        ax.set_title(name)
+    for ax, solution in zip(axes[0], solutions, strict=True):
+        ax.set_title(long_name(solution))
     handles = [
         Line2D([], [], color=style.COLOURS[p], marker=style.MARKERS[p], markersize=3, linestyle="none", label=p)
         for p in style.PARALLAXES
@@ -126,8 +135,8 @@ def panel_points(ax: Axes, points: pd.DataFrame, parallax: str) -> None:
 
 
 @style.styled
-def draw_scale(lines: pd.DataFrame, *, title: str) -> Figure:
-    """Zero point [uas] against scale for both parallaxes of the 5p stars; `lines` is zero_point_scale.csv."""
+def draw_scale(lines: pd.DataFrame, solution: str, *, title: str) -> Figure:
+    """Zero point [uas] against scale of a solution for both parallaxes; `lines` is zero_point_scale.csv."""
     figure = style.canvas(3.6, title)
     ax = figure.subplots()
     shown = [
@@ -136,13 +145,13 @@ def draw_scale(lines: pd.DataFrame, *, title: str) -> Figure:
             row,
             color=style.COLOURS[parallax],
             marker=style.MARKERS[parallax],
-            label=f"{parallax}, {row['n']:,} 5p stars",
+            label=f"{parallax}, {row['n']:,} {solution} stars",
         )
         for parallax in style.PARALLAXES
-        for _, row in style.rows(lines, solution="5p", parallax=parallax).iterrows()
+        for _, row in style.rows(lines, solution=solution, parallax=parallax).iterrows()
     ]
     if not any(shown):
-        style.blank(ax, "no line: too few 5p stars with reference errors")
+        style.blank(ax, f"no line: too few {solution} stars with reference errors")
         return figure
     style.scale_axes(ax)
     ax.legend(title="ellipses: 68 % (line), 95 % (dots)", loc="best")
@@ -154,11 +163,11 @@ if __name__ == "__main__":
     names = ("offsets", "histograms", "trends", "scale")
     offsets, histograms, trends, lines = (pd.read_csv(snakemake.input[name]) for name in names)
     joined = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))["joined"]
-    title, min_stars = snakemake.params.title, snakemake.params.min_stars
+    title, min_stars, solutions = (snakemake.params[name] for name in ("title", "min_stars", "solutions"))
     figures = {
-        "offsets": draw_offsets(histograms, offsets, title=title),
-        "trends": draw_trends(trends, title=title, min_stars=min_stars, joined=joined),
-        "scale": draw_scale(lines, title=title),
+        "offsets": draw_offsets(histograms, offsets, solutions, title=title),
+        "trends": draw_trends(trends, solutions, title=title, min_stars=min_stars, joined=joined),
+        "scale": draw_scale(lines, standard(solutions), title=title),
     }
     for name, figure in figures.items():
         style.save_figure(figure, *snakemake.output[name], dpi=snakemake.params.dpi)

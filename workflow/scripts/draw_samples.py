@@ -19,7 +19,7 @@ LINE = ["origin", "label", "solution"]  # columns that name a line
 def draw_samples(samples: pd.DataFrame, *, title: str) -> Figure:
     """Global offsets of the run's samples and of the literature, one line each with its error, like a forest plot.
 
-    `samples` is samples.csv: origin (run|literature), label, solution (5p|6p|all), parallax, offset, error [uas], n.
+    `samples` is samples.csv: origin (run|literature), label, solution (or all), parallax, offset, error [uas], n.
     """
     # The run's samples first; a wider step between the two.
     lines = samples.drop_duplicates(LINE)[LINE].sort_values("origin", ascending=False, kind="stable")

@@ -18,13 +18,17 @@ from gaia_offsets.skymap import colour_bar, sky_note, sky_panels
 
 @style.styled
 def draw_smooth(
-    maps: Mapping[str, pd.DataFrame], made: Mapping[str, Any], *, title: str, colour_range: Sequence[float]
+    maps: Mapping[str, pd.DataFrame],
+    made: Mapping[str, Any],
+    solution: str,
+    *,
+    title: str,
+    colour_range: Sequence[float],
 ) -> Figure:
     """A column a frame; rows: raw and corrected offset on one colour scale, and the error of the corrected one.
 
     `maps` has smooth_{frame}.csv by frame: parallax, hindex, offset, error [uas], n; `made` is smooth.json.
     """
-    maps = {frame: table.assign(solution="5p") for frame, table in maps.items()}
     figure, axes, skies = sky_panels(maps, made, title=title, rows=3)
     errors = np.concatenate([table.loc[table["parallax"] == "corrected", "error"] for table in maps.values()])
     top = float(np.ceil(np.quantile(errors, 0.99))) if len(errors) else 1.0
@@ -38,7 +42,11 @@ def draw_smooth(
             if len(pixels) == 0:
                 sky_note(ax, "too few pixels with stars")
     colour_bar(
-        figure, axes[:2], scales[0], extend="both", label=f"smooth map, offset, 5p [{style.UAS}]; nside {made['nside']}"
+        figure,
+        axes[:2],
+        scales[0],
+        extend="both",
+        label=f"smooth map, offset, {solution} [{style.UAS}]; nside {made['nside']}",
     )
     colour_bar(figure, axes[2:], scales[1], extend="max", label=f"standard error [{style.UAS}]")
     return figure
@@ -48,7 +56,9 @@ if __name__ == "__main__":
     open_log(snakemake.log[0])
     maps = {frame: pd.read_csv(snakemake.input[frame]) for frame in ("equatorial", "galactic")}
     made = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
-    figure = draw_smooth(maps, made, title=snakemake.params.title, colour_range=snakemake.params.colour_range)
+    figure = draw_smooth(
+        maps, made, snakemake.params.solution, title=snakemake.params.title, colour_range=snakemake.params.colour_range
+    )
     style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)
     for frame, table in maps.items():
         print(f"{frame}: {table['hindex'].nunique()} pixels", file=sys.stderr)

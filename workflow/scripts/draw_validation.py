@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -100,9 +101,10 @@ def draw_by_sky(ax: Axes, maps: pd.DataFrame, column: str, pixels: str, names: l
     by_sky(ax, skies)
 
 
-def draw_global(ax: Axes, coverage: pd.DataFrame) -> None:
+def draw_global(ax: Axes, coverage: pd.DataFrame, standards: Sequence[str]) -> None:
     """Bias of the four global offsets on each sky with its error over the seeds; grey: the stated error of one sky."""
-    part = style.rows(coverage[coverage["table"] == "global_offsets"], solution="5p", parallax="corrected")
+    here = (coverage["table"] == "global_offsets") & coverage["solution"].isin(standards)
+    part = style.rows(coverage[here], parallax="corrected")
     skies = list(part["sky"].unique())
     looks = dict(zip(GLOBAL, [("#56B4E9", "v"), ("#CC79A7", "^"), ("#0072B2", "o"), ("#009E73", "s")], strict=True))
     for number, (name, (colour, marker)) in enumerate(looks.items()):
@@ -124,12 +126,13 @@ def draw_validation(
     tables: dict[str, pd.DataFrame],
     pixels: pd.DataFrame,
     made: dict[str, object],
+    standards: Sequence[str],
     *,
     title: str,
 ) -> Figure:
     """The page. `tables` are coverage, maps, power and pulls of gather_validation; `pixels` the maps of one sky.
 
-    `made` is that sky's map_equatorial.json, with its name as `sky`.
+    `made` is that sky's map_equatorial.json, with its name as `sky`; `standards` are the standard classes of the skies.
     """
     figure = style.canvas(9.4, title)
     figure.get_layout_engine().set(hspace=0.04, wspace=0.03)
@@ -151,7 +154,7 @@ def draw_validation(
     for level in (0.6827, 0.95):
         left.axhline(level, **style.DASHED)
     left.set(ylabel="share of intervals that hold the truth", ylim=(0, 1.02), title="coverage: 68 % and 95 % intervals")
-    draw_global(right, tables["coverage"])
+    draw_global(right, tables["coverage"], standards)
     return figure
 
 
@@ -167,6 +170,7 @@ if __name__ == "__main__":
         tables,
         pixels,
         {**made, "sky": sky},
+        snakemake.params.standards,
         title=TITLE,
     )
     style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)

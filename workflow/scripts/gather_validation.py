@@ -87,16 +87,17 @@ def pulls_table(table: pd.DataFrame) -> pd.DataFrame:
 WAYS = ["sky", "parallax", "zero_point_solved", "slope_solved", "adopted"]
 
 
-def training_table(table: pd.DataFrame, ways: pd.DataFrame) -> pd.DataFrame:
+def training_table(table: pd.DataFrame, ways: pd.DataFrame, standards: Sequence[str]) -> pd.DataFrame:
     """training.csv: the weighted global offset minus the truth [uas] under every way to learn the magnitudes.
 
-    `ways` holds learned_zero_points.csv of all skies that learn. `stated_error` is that of the zero point of the
-    training, a root mean square, which the errors of the sample's own numbers leave out.
+    `ways` holds learned_zero_points.csv of all skies that learn, `standards` are the standard classes of the skies.
+    `stated_error` is that of the zero point of the training, a root mean square, which the errors of the sample's own
+    numbers leave out.
     """
     if ways.empty:
         return pd.DataFrame(columns=[*WAYS, "seeds", "bias", "bias_error", "scatter", "stated_error"])
-    whole = (table["table"] == "global_offsets") & (table["quantity"] == "weighted_mean") & (table["solution"] == "5p")
-    whole = table[whole & (table["parallax"] == "corrected")]
+    whole = (table["table"] == "global_offsets") & (table["quantity"] == "weighted_mean")
+    whole = table[whole & table["solution"].isin(standards) & (table["parallax"] == "corrected")]
     off = whole.assign(off=whole["value"] - whole["truth"])[["sky", "seed", "off"]]
     ways = ways.merge(off, on=["sky", "seed"], how="left", validate="many_to_one")
     ways["off"] += ways["offset_shift"]
@@ -110,12 +111,12 @@ def training_table(table: pd.DataFrame, ways: pd.DataFrame) -> pd.DataFrame:
     return found.reset_index()
 
 
-def headline(coverage: pd.DataFrame, maps: pd.DataFrame, training: pd.DataFrame) -> str:
+def headline(coverage: pd.DataFrame, maps: pd.DataFrame, training: pd.DataFrame, standards: Sequence[str]) -> str:
     """What a run of `make validate` prints: the weighted global offset and the smooth map, sky by sky."""
-    lines = ["Simulated skies, corrected parallaxes of 5p stars [uas]", ""]
+    lines = [f"Simulated skies, corrected parallaxes of {', '.join(standards)} stars [uas]", ""]
     means = coverage[(coverage["table"] == "global_offsets") & (coverage["quantity"] == "weighted_mean")]
     lines.append(f"{'weighted global offset':26} seeds     bias +- error   stated  scatter")
-    for row in means[(means["solution"] == "5p") & (means["parallax"] == "corrected")].itertuples():
+    for row in means[means["solution"].isin(standards) & (means["parallax"] == "corrected")].itertuples():
         bias = f"{row.bias:+8.2f} +- {row.bias_error:5.2f}"
         lines.append(f"{row.sky:26} {row.seeds:5d} {bias} {row.stated_error:8.2f} {row.scatter:8.2f}")
     if len(training):
@@ -158,7 +159,8 @@ if __name__ == "__main__":
     learning = [sky for sky in snakemake.params.skies if sky[0] in snakemake.params.learning]
     ways = gather(snakemake.input.ways, learning) if learning else pd.DataFrame()
     results = {"coverage": coverage, "maps": maps, "power": power, "pulls": pulls_table(table)}
-    results["training"] = training_table(table, ways)
+    results["training"] = training_table(table, ways, snakemake.params.standards)
     for name, result in results.items():
         write_table(result, snakemake.output[name])
-    Path(snakemake.output.headline).write_text(headline(coverage, maps, results["training"]), encoding="utf-8")
+    text = headline(coverage, maps, results["training"], snakemake.params.standards)
+    Path(snakemake.output.headline).write_text(text, encoding="utf-8")

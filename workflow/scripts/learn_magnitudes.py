@@ -51,14 +51,14 @@ def training_rows(
 ) -> tuple[np.ndarray, list[str]]:
     """Places of the training stars, and a line for each step.
 
-    Of the rows with a counterpart those with a 5p solution, one row a star, after the cuts, with what the fit needs
+    Of the rows with a counterpart those of the standard class, one row a star, after the cuts, with what the fit needs
     (`known`).
     """
     stars = matched.assign(
         solution=solution(matched["astrometric_params_solved"], codes), place=np.arange(len(matched))
     )
-    stars = stars[stars["source_id"].notna().to_numpy() & (stars["solution"] == "5p").to_numpy(dtype=bool)]
-    lines = [f"{len(stars)} rows with a 5p solution"]
+    stars = stars[stars["source_id"].notna().to_numpy() & (stars["solution"] == codes["standard"]).to_numpy(dtype=bool)]
+    lines = [f"{len(stars)} rows with a {codes['standard']} solution"]
     if one_row_per:
         stars = stars[best_rows(stars, one_row_per["columns"], one_row_per.get("prefer"), one_row_per.get("ties"))]
         lines.append(f"{len(stars)} stars")
@@ -298,6 +298,7 @@ def learn_magnitudes(
     facts = {
         "labels": learn["labels"],
         "cuts": [describe_cut(cut) for cut in own_cuts],
+        "solution": codes["standard"],
         "training_stars": len(places),
         "terms": len(adopted.coefficients),
         "folds": learn["folds"],

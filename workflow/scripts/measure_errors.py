@@ -31,7 +31,11 @@ def error_table(
     null errors; the jackknife needs resample.MIN_BLOCKS blocks.
     """
     given = offsets.set_index(["solution", "parallax"])
-    parts = [one for one in by_solution(tracers, scatter, sky=True) if (one.solution, one.parallax) in given.index]
+    parts = [
+        one
+        for one in by_solution(tracers, given.index.unique("solution"), scatter, sky=True)
+        if (one.solution, one.parallax) in given.index
+    ]
     fits = [linearised(part, gaussian) for part in parts]
     floors, errors = correlated_floors(parts, fits), bootstrap_errors(fits, bootstrap)
     rows = []

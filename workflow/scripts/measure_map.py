@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,54 +17,59 @@ from gaia_offsets.tracers import MEASURED, Tracers, read_scatter
 from gaia_offsets.weighted import Scatter
 
 
-def choose_nside(tracers: Iterable[pd.DataFrame], settings: dict[str, Any]) -> int:
-    """The nside of the config, or the finest that the 5p stars fill; by their equatorial pixels in either frame."""
+def choose_nside(tracers: Iterable[pd.DataFrame], solution: str, settings: dict[str, Any]) -> int:
+    """The nside of the config, or the finest that a solution's stars fill; by equatorial pixels in either frame."""
     if settings["nside"] != "auto":
         return settings["nside"]
     counts: np.ndarray | int = 0
     for piece in tracers:
-        known = (piece["solution"] == "5p").to_numpy() & np.isfinite(piece["offset_raw"].to_numpy(dtype=float))
+        known = (piece["solution"] == solution).to_numpy() & np.isfinite(piece["offset_raw"].to_numpy(dtype=float))
         counts = counts + finest_counts(*(piece.loc[known, name].to_numpy() for name in FRAMES["equatorial"]))
     return finest_nside(counts, more_than=settings["more_than"])
 
 
 def measure_map(
     tracers: Iterable[pd.DataFrame],
+    solutions: Sequence[str],
     scatter: Scatter,
     frame: str,
     nside: int,
     settings: dict[str, Any],
     gaussian: dict[str, Any],
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """map_{frame}.csv and map_{frame}.json: what it was made with, who chose nside, how many pixels are published."""
+    """map_{frame}.csv and map_{frame}.json: what it was made with, who chose nside, how many pixels are published.
+
+    `solutions` are the measured classes; pixels of the first, the standard class, are published.
+    """
 
     def pieces() -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
         for piece in tracers:
             angles = (piece[name].to_numpy() for name in FRAMES[frame])
             yield piece, pixel_index(*angles, nside=nside, ordering=settings["ordering"])
 
-    table = pixel_offsets(pieces(), pixels=12 * nside**2, gaussian=gaussian, scatter=scatter)
+    standard = solutions[0]
+    table = pixel_offsets(pieces(), solutions, pixels=12 * nside**2, gaussian=gaussian, scatter=scatter)
     chosen_by = "sample" if settings["nside"] == "auto" else "config"
-    shown = (table["solution"] == "5p") & (table["parallax"] == "raw") & (table["n"] > settings["more_than"])
+    shown = (table["solution"] == standard) & (table["parallax"] == "raw") & (table["n"] > settings["more_than"])
     made = {**settings, "nside": nside, "chosen_by": chosen_by, "published": int(shown.sum()), "warning": None}
-    most = table.loc[table["solution"] == "5p", "n"].max()
-    if made["published"] == 0 and not most >= 2:  # null where there is no 5p star
-        made["warning"] = "Table 1 is empty: no pixel has two 5p stars"
+    most = table.loc[table["solution"] == standard, "n"].max()
+    if made["published"] == 0 and not most >= 2:  # null where there is no such star
+        made["warning"] = f"Table 1 is empty: no pixel has two {standard} stars"
     elif made["published"] == 0:
         change = "set map.nside to auto" if chosen_by == "config" and nside > 1 else "lower map.more_than"
-        few = f"no pixel of nside {nside} has more than {settings['more_than']} 5p stars"
+        few = f"no pixel of nside {nside} has more than {settings['more_than']} {standard} stars"
         made["warning"] = f"Table 1 is empty, {few}: {change} in the sample's `measure`"
     return table, made
 
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
-    path, settings = snakemake.input.tracers, snakemake.params.map
-    nside = choose_nside(Tracers(path, ("solution", "offset_raw", *FRAMES["equatorial"])), settings)
+    path, settings, solutions = snakemake.input.tracers, snakemake.params.map, list(snakemake.params.solutions)
+    nside = choose_nside(Tracers(path, ("solution", "offset_raw", *FRAMES["equatorial"])), solutions[0], settings)
     scatter = read_scatter(snakemake.input.scatter, snakemake.params.reference, path)
     for frame, offsets, made_with in zip(FRAMES, snakemake.output.offsets, snakemake.output.settings, strict=True):
         tracers = Tracers(path, (*MEASURED, *PARALLAXES.values(), *FRAMES[frame]))
-        table, made = measure_map(tracers, scatter, frame, nside, settings, snakemake.params.gaussian)
+        table, made = measure_map(tracers, solutions, scatter, frame, nside, settings, snakemake.params.gaussian)
         print(f"{frame}: {len(table)} rows, {table['hindex'].nunique()} pixels with two stars or more", file=sys.stderr)
         print(
             "nside {nside}, chosen by the {chosen_by}: {published} pixels above {more_than} stars".format(**made),

@@ -11,6 +11,7 @@ import pandas as pd
 
 from gaia_offsets.estimators import group_statistics
 from gaia_offsets.faults import open_log
+from gaia_offsets.releases import standard
 from gaia_offsets.sky import FRAMES, pixel_index
 from gaia_offsets.tables import write_table
 from gaia_offsets.weighted import chosen_parallax
@@ -19,14 +20,13 @@ COLUMNS = ["parallax", "hindex", "n", "g_mean", "gaussian_mean", "gaussian_mean_
 
 
 def measure_pixels(
-    tracers: pd.DataFrame, frame: str, made: Mapping[str, Any], gaussian: dict[str, Any], parallaxes: list[str]
+    stars: pd.DataFrame, frame: str, made: Mapping[str, Any], gaussian: dict[str, Any], parallaxes: list[str]
 ) -> pd.DataFrame:
     """pixels_{frame}.csv [uas, mag]: a row each parallax (raw, corrected or a further correction) and pixel.
 
-    Pixels with more than `more_than` 5p stars of known offset; `made` is map_equatorial.json. For raw and corrected the
-    numbers are those of map_{frame}.csv.
+    `stars` are those of the standard class. Pixels with more than `more_than` of known offset; `made` is
+    map_equatorial.json. For raw and corrected the numbers are those of map_{frame}.csv.
     """
-    stars = tracers[tracers["solution"] == "5p"]
     longitude, latitude = (stars[name].to_numpy(dtype=float) for name in FRAMES[frame])
     pixel = pixel_index(longitude, latitude, nside=made["nside"], ordering=made["ordering"])
     g = stars["phot_g_mean_mag"].to_numpy(dtype=float)
@@ -47,9 +47,10 @@ def measure_pixels(
 if __name__ == "__main__":
     open_log(snakemake.log[0])
     tracers = pd.read_parquet(snakemake.input.tracers)
+    stars = tracers[tracers["solution"] == standard(snakemake.params.solutions)]
     made = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
     for frame, path in zip(FRAMES, snakemake.output.pixels, strict=True):
-        table = measure_pixels(tracers, frame, made, snakemake.params.gaussian, list(snakemake.params.corrections))
+        table = measure_pixels(stars, frame, made, snakemake.params.gaussian, list(snakemake.params.corrections))
         for parallax, rows in table.groupby("parallax"):
             print(f"{frame}, {parallax}: {len(rows)} pixels", file=sys.stderr)
         write_table(table, path)

@@ -7,6 +7,7 @@ from typing import Any
 
 from gaia_offsets.estimators import PARALLAXES, trends
 from gaia_offsets.faults import open_log
+from gaia_offsets.releases import standard
 from gaia_offsets.tables import write_table
 from gaia_offsets.tracers import MEASURED, Tracers, read_scatter
 
@@ -23,9 +24,11 @@ def expand_edges(edges: Any) -> list[float]:
 if __name__ == "__main__":
     open_log(snakemake.log[0])
     bins = snakemake.params.trends
-    columns = (*PARALLAXES.values(), "nu_eff_used_in_astrometry", "pseudocolour", "ecl_lat")
+    solutions = snakemake.params.solutions
+    columns = (*PARALLAXES.values(), *solutions.values(), "ecl_lat")
     table, joined = trends(
         Tracers(snakemake.input.tracers, (*MEASURED, *columns)),
+        solutions,
         {variable: expand_edges(edges) for variable, edges in bins["edges"].items()},
         min_stars=bins["min_stars"],
         join=bins["join"],
@@ -34,11 +37,10 @@ if __name__ == "__main__":
     )
     print(f"{len(table)} bins with at least {bins['min_stars']} stars; bins joined: {joined}", file=sys.stderr)
     made = {"min_stars": bins["min_stars"], "joined": joined, "warning": None}
-    if not (table["solution"] == "5p").any():
+    if not (table["solution"] == standard(solutions)).any():
         change = "lower trends.min_stars" if bins["join"] == "auto" else "set trends.join to auto"
-        made["warning"] = (
-            f"No trend of 5p stars, no bin has {bins['min_stars']} stars: {change} in the sample's `measure`"
-        )
+        few = f"No trend of {standard(solutions)} stars, no bin has {bins['min_stars']} stars"
+        made["warning"] = f"{few}: {change} in the sample's `measure`"
         print(f"WARNING: {made['warning']}", file=sys.stderr)
     write_table(table, snakemake.output.trends)
     Path(snakemake.output.settings).write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")

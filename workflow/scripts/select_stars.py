@@ -9,7 +9,7 @@ from gaia_offsets.comparison import matched_spectra
 from gaia_offsets.faults import open_log
 from gaia_offsets.rawfile import check_raw
 from gaia_offsets.reference import join_group, reference_parallax
-from gaia_offsets.selection import refuse_empty, select_stars
+from gaia_offsets.selection import refuse_empty, refuse_thin, select_stars
 from gaia_offsets.sky import complete_angles
 from gaia_offsets.tables import read_table, write_table
 
@@ -39,7 +39,7 @@ if __name__ == "__main__":
         add_reference(complete_angles(piece), reference, groups)
         for piece in matched_spectra(snakemake.input.matched, snakemake.input.learned)
     )
-    stars, cutflow, warnings = select_stars(
+    stars, cutflow, warnings, counts = select_stars(
         matched,
         one_row_per=snakemake.params.one_row_per,
         cuts=snakemake.params.cuts,
@@ -49,5 +49,6 @@ if __name__ == "__main__":
     )
     print(cutflow.to_string(index=False), *warnings, sep="\n", file=sys.stderr)
     refuse_empty(cutflow)
+    refuse_thin(counts, stars, snakemake.params.codes)
     write_table(stars, snakemake.output.stars)
     write_table(cutflow, snakemake.output.cutflow)

@@ -25,9 +25,16 @@ CURVE = 41  # points of a curve
 
 
 def smooth_maps(
-    tracers: Iterable[pd.DataFrame], scatter: Scatter, *, nside: int, ordering: str, reach_deg: float, splines: int
+    tracers: Iterable[pd.DataFrame],
+    solution: str,
+    scatter: Scatter,
+    *,
+    nside: int,
+    ordering: str,
+    reach_deg: float,
+    splines: int,
 ) -> tuple[dict[str, pd.DataFrame], pd.DataFrame, dict[str, Any]]:
-    """smooth_{frame}.csv by frame, smooth_dependence.csv and smooth.json, from the 5p stars [uas]; tracers in pieces.
+    """smooth_{frame}.csv by frame, smooth_dependence.csv and smooth.json, from a solution's stars [uas], in pieces.
 
     The kernel of a parallax is learned in equatorial pixels and serves both frames: it belongs to the sky. `splines` is
     the number of intervals of the curves in G and colour; 0 leaves them out. Where too few pixels hold stars the maps
@@ -36,16 +43,18 @@ def smooth_maps(
     grid = {"nside": nside, "ordering": ordering}
     made: dict[str, Any] = {**grid, "reach_deg": reach_deg, "splines": splines, "kernels": {}, "warning": None}
     warnings = []
-    drawn = drawn_stars(tracers, ["5p"])["5p"]
+    drawn = drawn_stars(tracers, [solution])[solution]
     functions = smooth.dependence(drawn, splines, _pixel(drawn, "equatorial", grid))
     if splines and not functions:
         warnings.append("too few stars for curves in G and colour")
     maps: dict[str, list[pd.DataFrame]] = {frame: [] for frame in FRAMES}
     curves = []
-    for parallax, sums in _pixel_sums(tracers, drawn, scatter, functions, grid).items():
+    for parallax, sums in _pixel_sums(tracers, solution, drawn, scatter, functions, grid).items():
         if not sums["equatorial"].total.any():
             if drawn[PARALLAXES[parallax]].notna().any():
-                warnings.append(f"no smooth map of {parallax} parallaxes: no 5p star has errors of both parallaxes")
+                warnings.append(
+                    f"no smooth map of {parallax} parallaxes: no {solution} star has errors of both parallaxes"
+                )
             continue
         kernel = None
         for frame in ("equatorial", "galactic"):
@@ -74,22 +83,23 @@ def _pixel(stars: pd.DataFrame, frame: str, grid: dict[str, Any]) -> np.ndarray:
 
 def _pixel_sums(
     tracers: Iterable[pd.DataFrame],
+    solution: str,
     drawn: pd.DataFrame,
     scatter: Scatter,
     functions: Mapping[str, Any],
     grid: dict[str, Any],
 ) -> dict[str, dict[str, smooth.PixelSums]]:
-    """The sums of all 5p stars by parallax and frame; outliers are judged by the stars drawn from them."""
+    """The sums of all stars of the solution by parallax and frame; outliers are judged by the stars drawn from them."""
 
     def errors(stars: pd.DataFrame, parallax: str) -> tuple[np.ndarray, np.ndarray]:
-        table = star_table(stars, parallax, scatter.reference_kind, scatter.typical.get("5p"))
-        return table.difference, variances(table, scatter.of("5p", parallax))
+        table = star_table(stars, parallax, scatter.reference_kind, scatter.typical.get(solution))
+        return table.difference, variances(table, scatter.of(solution, parallax))
 
     terms, pixels = smooth.design(functions, drawn[:0]).shape[1], 12 * grid["nside"] ** 2
     sums = {parallax: {frame: smooth.PixelSums(pixels, terms) for frame in FRAMES} for parallax in PARALLAXES}
     scales = {parallax: smooth.outlier_scale(*errors(drawn, parallax)) for parallax in PARALLAXES}
     for piece in tracers:
-        stars = piece[(piece["solution"] == "5p").to_numpy()]
+        stars = piece[(piece["solution"] == solution).to_numpy()]
         columns = smooth.design(functions, stars)
         places = {frame: _pixel(stars, frame, grid) for frame in FRAMES}
         for parallax in PARALLAXES:
@@ -129,6 +139,7 @@ if __name__ == "__main__":
     columns = {*MEASURED, *PARALLAXES.values(), *smooth.VARIABLES.values(), *chain(*FRAMES.values())}
     maps, curves, made = smooth_maps(
         Tracers(path, columns),
+        snakemake.params.solution,
         read_scatter(snakemake.input.scatter, snakemake.params.reference, path),
         nside=int(grid.removeprefix("_nside")) if grid else measured["nside"],
         ordering=measured["ordering"],

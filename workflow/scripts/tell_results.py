@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 
 from gaia_offsets import pages
 from gaia_offsets.faults import open_log
+from gaia_offsets.releases import adjective
 from gaia_offsets.smooth import LENGTHS_DEG
 
 LEARNED = {
@@ -32,18 +34,20 @@ def story(
     pixels: pd.DataFrame,
     validation: pd.DataFrame,
     smooth: dict[str, Any],
+    solutions: Sequence[str],
     more_than: int,
     claims: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
     """What the template results.html.j2 takes, besides title and simulated.
 
-    `pixels` is the map table of the equatorial frame, `smooth` is smooth.json, the others are cutflow.csv,
-    global_offsets.csv, scatter.csv, zero_point_scale.csv, cross_validation.csv and, for a sample that is tested against
-    published statements, claims.csv.
+    `pixels` is the map table of the equatorial frame, `solutions` are the measured classes, `smooth` is smooth.json,
+    the others are cutflow.csv, global_offsets.csv, scatter.csv, zero_point_scale.csv, cross_validation.csv and, for a
+    sample that is tested against published statements, claims.csv.
     """
     one_decimal = dict.fromkeys(offsets.select_dtypes("float").columns, ".1f")
-    counted = pixels[(pixels["solution"] == "5p") & (pixels["parallax"] == "raw")]["n"]
+    counted = pixels[(pixels["solution"] == solutions[0]) & (pixels["parallax"] == "raw")]["n"]
     told = {
+        "kept": [(adjective(name), cutflow[f"kept_{name}"].iloc[-1]) for name in solutions],
         "first": cutflow.iloc[0],
         "last": cutflow.iloc[-1],
         "hardest": cutflow.loc[cutflow["removed"].idxmax()],
@@ -56,7 +60,7 @@ def story(
         "smooth_warning": smooth["warning"],
         "pixels": int((counted > more_than).sum()),
         "more_than": more_than,
-        "validated": [validated(split, validation[validation["split"] == split]) for split in HELD_OUT],
+        "validated": [validated(split, validation[validation["split"] == split], solutions[0]) for split in HELD_OUT],
         "noise": f"{NOISE:g}",
         "validation": pages.table(validation, dict.fromkeys(FOUR_DECIMALS, ".4f")),
         "counts": None,
@@ -118,12 +122,12 @@ def smooth_finding(parallax: str, kernel: dict[str, Any]) -> str:
     )
 
 
-def validated(split: str, rows: pd.DataFrame) -> str:
+def validated(split: str, rows: pd.DataFrame, solution: str) -> str:
     """One sentence on what a split of cross_validation.csv shows; `rows` are those of the split."""
     rows = rows.set_index("correction")
     learned, held = rows.loc[list(LEARNED)], HELD_OUT[split]
     if not learned["n"].all():
-        return f"{held}: nothing to validate, no five-parameter star has what it takes."
+        return f"{held}: nothing to validate, no {solution} star has what it takes."
     if learned["gain_error"].isna().any():
         return f"{held}: the stars lie in too few blocks of the sky for an error of the gains."
     better = learned[learned["gain"] > NOISE * learned["gain_error"]]
@@ -159,6 +163,6 @@ if __name__ == "__main__":
         "results.html.j2",
         title=f"Results: {snakemake.params.title}",
         simulated=snakemake.params.simulated,
-        **story(**tables, smooth=smooth, more_than=made["more_than"]),
+        **story(**tables, smooth=smooth, solutions=list(snakemake.params.solutions), more_than=made["more_than"]),
     )
     print(", ".join(f"{len(table)} rows of {name}" for name, table in tables.items()), file=sys.stderr)

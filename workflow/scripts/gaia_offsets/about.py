@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gaia_offsets.config import corrections_behind, table_blocks
+from gaia_offsets.releases import coding
 
 METHOD = "Wang, Yuan & Huang 2022, AJ 163, 149"
 SIGN = (
@@ -59,7 +60,7 @@ def describe(config: Mapping[str, Any], name: str, behind: Sequence[str] = ("gau
         "release": release,
         # A column by its own name, which `apply --correction column:NAME` knows.
         "official": config["corrections"][sample["official"]].get("column") or sample["official"],
-        "solution": "5p",
+        "solution": coding(config["releases"][sample["release"]])["standard"],
         "estimator": SMOOTH if "smooth" in behind else estimator,
         "systematic_uas": float(publish["systematic_uas"]),
         "systematic_source": SYSTEMATIC_SOURCE if known else "publish.systematic_uas of the config",

@@ -20,10 +20,10 @@ class NotTestable(Exception):
 
 
 class Run:
-    """The tables of one sample by name, and the settings that claims are about."""
+    """The tables of one sample by name, the settings that claims are about, and the standard class of solutions."""
 
-    def __init__(self, tables: Mapping[str, pd.DataFrame], settings: Mapping[str, float]) -> None:
-        self.tables, self.settings = tables, settings
+    def __init__(self, tables: Mapping[str, pd.DataFrame], settings: Mapping[str, float], standard: str) -> None:
+        self.tables, self.settings, self.standard = tables, settings, standard
 
     def rows(self, table: str, **where: str) -> pd.DataFrame:
         """Rows of a table where each named column equals its value."""
@@ -252,11 +252,11 @@ def _bins(run: Run, solution: str, parallax: str, variable: str) -> tuple[np.nda
 
 
 def _pixels(run: Run, parallax: str, frame: str = "equatorial") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Offsets, errors [uas] and latitudes [deg] of the 5p pixels with more stars than map.more_than."""
-    table = run.rows(f"map_{frame}", solution="5p", parallax=parallax)
+    """Offsets, errors [uas] and latitudes [deg] of the standard class's pixels with more stars than map.more_than."""
+    table = run.rows(f"map_{frame}", solution=run.standard, parallax=parallax)
     table = table[(table["n"] > run.settings["more_than"]) & (table["gaussian_mean_error"] > 0)]
     if len(table) < 3:
-        raise NotTestable(f"fewer than 3 pixels with more than {run.settings['more_than']:g} 5p stars")
+        raise NotTestable(f"fewer than 3 pixels with more than {run.settings['more_than']:g} {run.standard} stars")
     return tuple(table[name].to_numpy(float) for name in ("gaussian_mean", "gaussian_mean_error", "latitude"))
 
 

@@ -39,8 +39,8 @@ GAIA: dict[str, Column] = {
     "parallax_error": _c("float", "mas", 0, 100, "published standard error of the Gaia parallax"),
     "phot_g_mean_mag": _c("float", "mag", -2, 25, "mean G magnitude"),
     "bp_rp": _c("float", "mag", -10, 15, "colour BP - RP"),
-    "nu_eff_used_in_astrometry": _c("float", "1 / um", 0, 5, "effective wavenumber of 5p solutions"),
-    "pseudocolour": _c("float", "1 / um", -20, 20, "astrometrically estimated wavenumber of 6p solutions"),
+    "nu_eff_used_in_astrometry": _c("float", "1 / um", 0, 5, "effective wavenumber, in EDR3 of 5p solutions"),
+    "pseudocolour": _c("float", "1 / um", -20, 20, "astrometrically estimated wavenumber, in EDR3 of 6p solutions"),
     "astrometric_params_solved": _c("int", "", 0, 2**31 - 1, "code of the solution, e.g. 3 (2p), 31 (5p), 95 (6p)"),
     "ruwe": _c("float", "", 0, 1e4, "renormalised unit weight error"),
 }
@@ -83,7 +83,7 @@ MATCH: dict[str, Column] = {
     "match_neighbours": _c("int", "", 0, 1e6, "Gaia sources within the match radius, or by the identifier"),
 }
 OFFSETS: dict[str, Column] = {
-    "solution": _c("text", "", 0, 0, "5p or 6p"),
+    "solution": _c("text", "", 0, 0, "class of the solution, a name of its release (5p, 6p)"),
     "zero_point": _c("float", "mas", -1, 1, "zero point of the official correction; null where it has none"),
     "parallax_corrected": _c("float", "mas", -1e3, 1e3, "parallax - zero_point"),
     "offset_raw": _c("float", "uas", -1e6, 1e6, "1000 (parallax - reference_parallax)"),

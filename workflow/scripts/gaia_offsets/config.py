@@ -186,6 +186,7 @@ def resolve(config: Config, schema: Config) -> Config:
             entry["query"] = releases.named_query(entry["query"], resolved["releases"][release])
     for sample in resolved["samples"].values():
         _label(sample, resolved["datasets"])
+        _name_standard(sample, resolved["releases"])
     return resolved
 
 
@@ -219,6 +220,14 @@ def _add_measure(config: Config) -> None:
     for sample in samples.values() if isinstance(samples, dict) and isinstance(common, dict) else ():
         if isinstance(sample, dict) and isinstance(sample.get("measure", {}), dict):
             sample["measure"] = merge(common, sample.get("measure", {}))
+
+
+def _name_standard(sample: Config, known: Config) -> None:
+    """Cuts of the standard class get its name in the sample's release."""
+    standard = releases.coding(known[sample["release"]])["standard"]
+    for cut in sample["cuts"]:
+        if cut.get("solution") == releases.STANDARD:
+            cut["solution"] = standard
 
 
 def _label(sample: Config, datasets: Config) -> None:
@@ -726,6 +735,10 @@ def _sample_faults(path: str, sample: Config, config: Config) -> Iterator[str]:
     for name in sample.get("solutions") or ():
         if name not in classes:
             yield f"{path}.solutions: {name!r} is no class of releases.{sample['release']}{_near(name, classes)}"
+    standard = releases.coding(release)["standard"]
+    if sample.get("solutions") and standard not in sample["solutions"]:
+        whose = f"releases.{sample['release']}.solution.standard"
+        yield f"{path}.solutions: lacks {standard}, the class of Table 1 and the maps ({whose})"
 
     def column_fault(where: str, column: str) -> Iterator[str]:
         if column not in known:
@@ -744,8 +757,12 @@ def _sample_faults(path: str, sample: Config, config: Config) -> Iterator[str]:
         for column in [*one_row["columns"], one_row.get("prefer"), one_row.get("ties")]:
             if column:
                 yield from column_fault("one_row_per", column)
+    named = {releases.STANDARD}.union(*(releases.classes(releases.coding(one)) for one in config["releases"].values()))
     for number, cut in enumerate(sample["cuts"]):
         where = f"cuts.{number}"
+        if cut.get("solution") not in (None, *named):
+            near = _near(cut["solution"], named)
+            yield f"{path}.{where}.solution: {cut['solution']!r} is a class of no release{near}"
         yield from column_fault(f"{where}.column", cut["column"])
         if cut["column"] in AFTER_THE_CUTS:
             yield f"{path}.{where}.column: {cut['column']!r} is computed after the cuts"

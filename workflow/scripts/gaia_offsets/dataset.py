@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.published import ENDINGS, EXTENDED, FITS_UNITS, META, OFFSETS, TABLE1, VO_UNITS, Field
+from gaia_offsets.published import ENDINGS, FITS_UNITS, META, OFFSETS, TABLE1, VO_UNITS, Field, extended, worded
 from gaia_offsets.sky import COORDSYS, pixel_centre, to_equatorial, to_galactic
 from gaia_offsets.tables import TableError, table_format
 
@@ -29,19 +29,23 @@ SPELT = str.maketrans(
 
 
 def by_parallax(offsets: pd.DataFrame, pixels: pd.Index) -> dict[str, pd.DataFrame]:
-    """Rows of 5p stars of map_{frame}.csv for the given pixels, one each: `raw` and `corrected`."""
-    stars = offsets[offsets["solution"] == "5p"]
-    return {parallax: stars[stars["parallax"] == parallax].set_index("hindex").reindex(pixels) for parallax in ENDINGS}
+    """Rows of map_{frame}.csv, of one class, for the given pixels, one each: `raw` and `corrected`."""
+    return {
+        parallax: offsets[offsets["parallax"] == parallax].set_index("hindex").reindex(pixels) for parallax in ENDINGS
+    }
 
 
-def table1(offsets: pd.DataFrame, *, frame: str, nside: int, ordering: str, more_than: int) -> pd.DataFrame:
+def table1(
+    offsets: pd.DataFrame, *, solution: str, frame: str, nside: int, ordering: str, more_than: int
+) -> pd.DataFrame:
     """The paper's Table 1: the columns TABLE1, sorted by hindex.
 
-    `offsets` is map_{frame}.csv. Pixels with more than `more_than` 5p stars of known raw offset; corrected columns
-    are null where not more than `more_than` stars have an official zero point. Numbers are rounded here, so that every
-    format holds the same.
+    `offsets` is map_{frame}.csv. Pixels with more than `more_than` stars of `solution` with a known raw offset;
+    corrected columns are null where not more than `more_than` stars have an official zero point. Numbers are rounded
+    here, so that every format holds the same.
     """
-    raw = offsets[(offsets["solution"] == "5p") & (offsets["parallax"] == "raw") & (offsets["n"] > more_than)]
+    offsets = offsets[offsets["solution"] == solution]
+    raw = offsets[(offsets["parallax"] == "raw") & (offsets["n"] > more_than)]
     pixels = pd.Index(np.sort(raw["hindex"].to_numpy(dtype=np.int64)), name="hindex")
     table = at_centres(pixels, frame=frame, nside=nside, ordering=ordering)
     for parallax, rows in by_parallax(offsets, pixels).items():
@@ -97,6 +101,7 @@ def write_dataset(table: pd.DataFrame, path: str | Path, fields: Sequence[Field]
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
+    fields = worded(fields, meta)
     described = as_astropy(table, fields, {**meta, "rows": len(table)})
     if path.suffix == ".mrt":
         path.write_text(plain_ascii(machine_readable(table, fields, meta)), encoding="ascii")
@@ -177,7 +182,8 @@ def write_map(table: pd.DataFrame, path: str | Path, *, parallax: str, meta: Map
         fits.Column("ERROR", "D", unit=unit, array=table[f"e_domega_{kind}"].to_numpy()),
         fits.Column("N", "J", array=table["n"].to_numpy()),
     ]
-    meanings = ("HEALPix index of the pixel", OFFSETS[parallax], "statistical error of OFFSET", "number of 5p stars")
+    meanings = ("HEALPix index of the pixel", OFFSETS[parallax], "statistical error of OFFSET")
+    meanings = (*meanings, f"number of {meta['solution']} stars")
     ucds = {field.name: field.ucd for field in TABLE1}
     about = zip(meanings, (ucds[name] for name in ("hindex", f"domega_{kind}", f"e_domega_{kind}", "n")), strict=True)
     _write_pixels(columns, about, path, {**meta, "rows": len(table)}, parallax)
@@ -298,7 +304,8 @@ def read_dataset(path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     if lacking:
         raise TableError(f"{path}: no column {lacking[0]!r}; is this a file of results/*/dataset/?")
     frame = {}
-    for field in (field for field in EXTENDED if field.name in table.colnames):
+    others = (name.removeprefix("n_") for name in table.colnames if name.startswith("n_"))
+    for field in (field for field in extended(others) if field.name in table.colnames):
         column = table[field.name]
         values = np.ma.filled(np.ma.asarray(column.data).astype(float), np.nan)
         if column.unit is not None and field.unit:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import product
@@ -196,7 +196,6 @@ def _statistics(part: Segments, gaussian: dict[str, Any]) -> list[np.ndarray]:
 
 PARALLAXES = {"raw": "offset_raw", "corrected": "offset_corrected"}
 PARALLAX_OF_BINS = "raw"  # whose stars decide on the bins; the first of PARALLAXES
-SOLUTIONS = ("5p", "6p")
 
 
 WEIGHTED = ("weighted_mean", "weighted_mean_error")
@@ -214,13 +213,13 @@ class Part:
     variance: np.ndarray
 
 
-def by_solution(tracers: pd.DataFrame, scatter: Scatter | None, *, sky: bool) -> list[Part]:
+def by_solution(tracers: pd.DataFrame, solutions: Iterable[str], scatter: Scatter | None, *, sky: bool) -> list[Part]:
     """The stars of each solution and parallax, maybe none; without a fitted scatter their weighted means are null.
 
     `sky` where a group holds stars of many pixels: the pattern on the sky then counts as scatter.
     """
     parts = []
-    for solution in SOLUTIONS:
+    for solution in solutions:
         stars = tracers[(tracers["solution"] == solution).to_numpy()]
         for parallax, column in PARALLAXES.items():
             difference = variance = np.full(len(stars), np.nan)
@@ -269,19 +268,24 @@ def _stack(tables: Sequence[pd.DataFrame], leading: Sequence[str]) -> pd.DataFra
 
 
 def global_offsets(
-    tracers: Iterable[pd.DataFrame], gaussian: dict[str, Any], scatter: Scatter | None = None
+    tracers: Iterable[pd.DataFrame],
+    solutions: Collection[str],
+    gaussian: dict[str, Any],
+    scatter: Scatter | None = None,
 ) -> pd.DataFrame:
     """global_offsets.csv: one row each solution and parallax that has stars [uas] (Fig. 4); tracers in pieces."""
-    parts = (part for piece in tracers for part in by_solution(piece, scatter, sky=True))
+    parts = (part for piece in tracers for part in by_solution(piece, solutions, scatter, sky=True))
     found = grouped_statistics(((part, np.zeros(len(part.offset), dtype=np.int32)) for part in parts), 1, gaussian)
     return _stack([table for _, _, table in found], ["solution", "parallax"])
 
 
-def histograms(tracers: Iterable[pd.DataFrame], *, width: float, reach: float = 1000.0) -> pd.DataFrame:
+def histograms(
+    tracers: Iterable[pd.DataFrame], solutions: Collection[str], *, width: float, reach: float = 1000.0
+) -> pd.DataFrame:
     """Counts of offsets in bins of `width` uas, the bins centred on 0, within `reach` uas (Fig. 4)."""
     half = np.ceil(reach / width - 0.5)
     edges = (np.arange(-half, half + 2) - 0.5) * width
-    counts = {key: np.zeros(len(edges) - 1, dtype=np.int64) for key in product(SOLUTIONS, PARALLAXES)}
+    counts = {key: np.zeros(len(edges) - 1, dtype=np.int64) for key in product(solutions, PARALLAXES)}
     for piece in tracers:
         for solution, parallax in counts:
             offset = piece.loc[(piece["solution"] == solution).to_numpy(), PARALLAXES[parallax]].to_numpy(dtype=float)
@@ -296,17 +300,18 @@ def histograms(tracers: Iterable[pd.DataFrame], *, width: float, reach: float = 
 TREND_VARIABLES = ("phot_g_mean_mag", "colour", "sin_ecl_lat")
 
 
-def trend_variables(stars: pd.DataFrame, solution: str) -> dict[str, np.ndarray]:
-    """What the offsets are binned in, (N,) each: G [mag], colour (nu_eff of 5p, pseudocolour of 6p), sin(ecl_lat)."""
+def trend_variables(stars: pd.DataFrame, colour: str) -> dict[str, np.ndarray]:
+    """What the offsets are binned in, (N,) each: G [mag], the column `colour` [1/um], sin(ecl_lat)."""
     return {
         "phot_g_mean_mag": stars["phot_g_mean_mag"].to_numpy(dtype=float),
-        "colour": stars["nu_eff_used_in_astrometry" if solution == "5p" else "pseudocolour"].to_numpy(dtype=float),
+        "colour": stars[colour].to_numpy(dtype=float),
         "sin_ecl_lat": np.sin(np.radians(stars["ecl_lat"].to_numpy(dtype=float))),
     }
 
 
 def trends(
     tracers: Iterable[pd.DataFrame],
+    solutions: Mapping[str, str],
     edges: dict[str, np.ndarray],
     *,
     min_stars: int,
@@ -317,21 +322,23 @@ def trends(
     """trends.csv: statistics of the offsets in bins of one variable at a time (Fig. 5), and how many bins were joined.
 
     `tracers` comes in pieces, and is gone through several times. Bins are [low, high), the last one [low, high].
-    `edges` holds increasing bin edges for phot_g_mean_mag [mag], colour (nu_eff of 5p, pseudocolour of 6p)
-    [1/um] and sin_ecl_lat. `join` neighbouring bins are joined into one; `auto` joins 1, 2, 4, ..., as many as it takes
-    until half of a solution's stars lie in bins with `min_stars`. Bins with fewer are left out. `x_mean` is the mean of
-    the variable over the stars whose offset is known. The second result has the number joined by solution and variable.
+    `solutions` has the column of each class's colour. `edges` holds increasing bin edges for phot_g_mean_mag [mag],
+    colour [1/um] and sin_ecl_lat. `join` neighbouring bins are joined into one; `auto` joins 1, 2, 4, ..., as many as
+    it takes until half of a solution's stars lie in bins with `min_stars`. Bins with fewer are left out. `x_mean` is
+    the mean of the variable over the stars whose offset is known. The second result has the number joined by solution
+    and variable.
     """
     bounds = {variable: np.asarray(edges[variable], dtype=float) for variable in TREND_VARIABLES}
-    joined = _joined(tracers, bounds, join, min_stars)
+    joined = _joined(tracers, solutions, bounds, join, min_stars)
     tables = {}
     for variable in bounds:
         sums: dict[tuple[str, str], np.ndarray] = {}
 
         def places(variable: str = variable, sums: dict = sums) -> Iterator[tuple[Part, np.ndarray]]:
             for piece in tracers:
-                for part in by_solution(piece, scatter, sky=True):
-                    x, place = _trend_places(part, {variable: bounds[variable]})[variable]
+                for part in by_solution(piece, solutions, scatter, sky=True):
+                    bound = {variable: bounds[variable]}
+                    x, place = _trend_places(part, solutions[part.solution], bound)[variable]
                     place //= joined[part.solution][variable]  # -1 stays -1
                     inside = place >= 0
                     total = np.bincount(place[inside], x[inside], minlength=len(bounds[variable]))
@@ -344,7 +351,7 @@ def trends(
             table.insert(0, "bin_high", edge[table.index + 1])
             table.insert(0, "bin_low", edge[table.index])
             tables[solution, parallax, variable] = table[table["n"] >= min_stars].assign(variable=variable)
-    order = [key for key in product(SOLUTIONS, PARALLAXES, bounds) if key in tables]
+    order = [key for key in product(solutions, PARALLAXES, bounds) if key in tables]
     table = _stack(
         [tables[key] for key in order], ["solution", "parallax", "variable", "bin_low", "bin_high", "x_mean"]
     )
@@ -352,28 +359,34 @@ def trends(
 
 
 def _joined(
-    tracers: Iterable[pd.DataFrame], bounds: Mapping[str, np.ndarray], join: int | str, min_stars: int
+    tracers: Iterable[pd.DataFrame],
+    solutions: Mapping[str, str],
+    bounds: Mapping[str, np.ndarray],
+    join: int | str,
+    min_stars: int,
 ) -> dict[str, dict[str, int]]:
     """How many neighbouring bins become one, by solution and variable; the same for both parallaxes."""
     if join != "auto":
-        return {solution: dict.fromkeys(bounds, int(join)) for solution in SOLUTIONS}
-    counts = {key: np.zeros(len(bounds[key[1]]) - 1, dtype=np.int64) for key in product(SOLUTIONS, bounds)}
+        return {solution: dict.fromkeys(bounds, int(join)) for solution in solutions}
+    counts = {key: np.zeros(len(bounds[key[1]]) - 1, dtype=np.int64) for key in product(solutions, bounds)}
     for piece in tracers:
-        for part in by_solution(piece, None, sky=True):
+        for part in by_solution(piece, solutions, None, sky=True):
             if part.parallax == PARALLAX_OF_BINS:
-                for variable, (_, place) in _trend_places(part, bounds).items():
+                for variable, (_, place) in _trend_places(part, solutions[part.solution], bounds).items():
                     count = counts[part.solution, variable]
                     count += np.bincount(place[place >= 0], minlength=len(count))
     return {
         solution: {variable: _bins_to_join(counts[solution, variable], min_stars) for variable in bounds}
-        for solution in SOLUTIONS
+        for solution in solutions
     }
 
 
-def _trend_places(part: Part, bounds: Mapping[str, np.ndarray]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _trend_places(
+    part: Part, colour: str, bounds: Mapping[str, np.ndarray]
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Value and bin (N,) of each star in each variable; -1 outside of the bins, or without an offset."""
     found = {}
-    for variable, x in trend_variables(part.stars, part.solution).items():
+    for variable, x in trend_variables(part.stars, colour).items():
         if variable in bounds:
             edge = bounds[variable]
             place = np.searchsorted(edge, x, side="right") - 1
@@ -396,6 +409,7 @@ def _bins_to_join(fine: np.ndarray, min_stars: int) -> int:
 
 def pixel_offsets(
     tracers: Iterable[tuple[pd.DataFrame, np.ndarray]],
+    solutions: Collection[str],
     *,
     pixels: int,
     gaussian: dict[str, Any],
@@ -408,7 +422,7 @@ def pixel_offsets(
 
     def places() -> Iterator[tuple[Part, np.ndarray]]:
         for piece, pixel in tracers:
-            for part in by_solution(piece, scatter, sky=False):
+            for part in by_solution(piece, solutions, scatter, sky=False):
                 yield part, pixel[(piece["solution"] == part.solution).to_numpy()]
 
     tables = []

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 # A parallax is `raw` (as published) or `corrected` (official zero point subtracted); so is the map of its offsets.
@@ -57,7 +57,10 @@ def pairing_faults(base: str, parallax: str | None = None, *, correction: str = 
 
 @dataclass(frozen=True)
 class Field:
-    """A published column: unit (astropy's, "" for none), decimals (None: whole number), meaning, UCD (UCD1+)."""
+    """A published column: unit (astropy's, "" for none), decimals (None: whole number), meaning, UCD (UCD1+).
+
+    In the meaning {solution} stands for the class of the stars, which the metadata name.
+    """
 
     name: str
     unit: str
@@ -82,7 +85,7 @@ TABLE1: tuple[Field, ...] = (
     Field(
         "e_domega_noncorr", "uas", 3, "statistical error of domega_noncorr: sd of the fit over the root of n", _ERROR
     ),
-    Field("n", "", None, "number of 5p stars with a known raw offset in the pixel", _COUNT),
+    Field("n", "", None, "number of {solution} stars with a known raw offset in the pixel", _COUNT),
 )
 SMOOTH: tuple[Field, ...] = (  # the smooth map: the columns of Table 1, so that what reads the one reads the other
     *TABLE1[:5],
@@ -91,7 +94,11 @@ SMOOTH: tuple[Field, ...] = (  # the smooth map: the columns of Table 1, so that
     Field("domega_noncorr", "uas", 3, f"{OFFSETS['raw']}: posterior mean of the smooth map", f"{_OFFSET};stat.mean"),
     Field("e_domega_noncorr", "uas", 3, "posterior standard deviation of domega_noncorr", _ERROR),
     Field(
-        "n", "", None, "number of 5p stars behind the raw offset in the pixel; 0: its neighbours make the value", _COUNT
+        "n",
+        "",
+        None,
+        "number of {solution} stars behind the raw offset in the pixel; 0: its neighbours make the value",
+        _COUNT,
     ),
 )
 _MORE = (  # for each of the two offsets: {0} is the ending of its columns, {1} the offset in words
@@ -106,11 +113,11 @@ _MORE = (  # for each of the two offsets: {0} is the ending of its columns, {1} 
         f"stat.snr;{_OFFSET}",
     ),
 )
-EXTENDED: tuple[Field, ...] = (
-    *TABLE1,
-    Field("n_6p", "", None, "number of 6p stars in the pixel; none of them enters the offsets", _COUNT),
-    Field("g_mean", "mag", 4, "mean G magnitude of the 5p stars", "phot.mag;em.opt;stat.mean"),
-    Field("bp_rp_mean", "mag", 4, "mean colour BP - RP of the 5p stars", "phot.color;em.opt.B;em.opt.R;stat.mean"),
+_DESCRIBED = (  # what the long version adds, after the numbers of other stars
+    Field("g_mean", "mag", 4, "mean G magnitude of the {solution} stars", "phot.mag;em.opt;stat.mean"),
+    Field(
+        "bp_rp_mean", "mag", 4, "mean colour BP - RP of the {solution} stars", "phot.color;em.opt.B;em.opt.R;stat.mean"
+    ),
     *(
         Field(name.format(ending), unit, 3, meaning.format(ending, OFFSETS[parallax]), ucd)
         for parallax, ending in ENDINGS.items()
@@ -124,6 +131,18 @@ EXTENDED: tuple[Field, ...] = (
         "stat.error.sys;pos.parallax;arith.diff",
     ),
 )
+
+
+def extended(others: Iterable[str]) -> tuple[Field, ...]:
+    """Columns of the long version of Table 1; `others` are the measured classes besides the standard one."""
+    text = "number of {} stars in the pixel; none of them enters the offsets"
+    return (*TABLE1, *(Field(f"n_{name}", "", None, text.format(name), _COUNT) for name in others), *_DESCRIBED)
+
+
+def worded(fields: Iterable[Field], meta: Mapping[str, Any]) -> list[Field]:
+    """The fields with what the metadata say in their meanings."""
+    return [replace(field, meaning=field.meaning.format(solution=meta["solution"])) for field in fields]
+
 
 # Metadata: key, FITS keyword, meaning. The order is that of the files.
 META: tuple[tuple[str, str, str], ...] = (

@@ -9,10 +9,17 @@ from typing import Any
 
 from gaia_offsets.columns import DISTANCES, GAIA, TMASS
 
-# How Gaia EDR3 and DR3 code their solutions (data model, astrometric_params_solved), and what is used of them.
-EDR3_CODES = {"5p": 31, "6p": 95, "2p": 3}
-USED = ("5p", "6p")
 SOLVED = "astrometric_params_solved"
+# How Gaia EDR3 and DR3 code their solutions (data model, astrometric_params_solved), and what is measured of them.
+EDR3 = {
+    "column": SOLVED,
+    "codes": {"5p": 31, "6p": 95, "2p": 3},
+    "bits": {},
+    "standard": "5p",
+    "colours": {"5p": "nu_eff_used_in_astrometry", "6p": "pseudocolour"},
+}
+STANDARD = "standard"  # stands for the standard class in a cut's `solution`
+_WORDS = {"5p": "five-parameter", "6p": "six-parameter"}
 # What a table of single-star solutions gives in the place of gaia_source; positions and motions stay gaia_source's.
 ASTROMETRY = ("parallax", "parallax_error", "nu_eff_used_in_astrometry", "pseudocolour", SOLVED, "ruwe")
 _HOP = ("source_id", "dr3_source_id", "angular_distance", "magnitude_difference")
@@ -31,9 +38,33 @@ TABLES: dict[str, tuple[str, ...]] = {
 
 
 def coding(release: Mapping[str, Any]) -> dict[str, Any]:
-    """`codes` (class to its code or codes) and `bits` (class to a mask) of a release; EDR3's where it is silent."""
-    own = release.get("solution") or {}
-    return {"codes": own.get("codes") or EDR3_CODES, "bits": own.get("bits") or {}}
+    """The block `solution` of a release; EDR3's where it is silent.
+
+    `column` is that of the code, `codes` has the code or codes of each class, `bits` masks for all other codes,
+    `colours` our column of the colour of each class that is measured, `standard` the class of Table 1 and the maps.
+    """
+    return {**EDR3, **(release.get("solution") or {})}
+
+
+def measured(coding: Mapping[str, Any]) -> dict[str, str]:
+    """The classes that are measured with the column of their colour, the standard class first."""
+    standard, colours = coding["standard"], coding["colours"]
+    return {name: colours[name] for name in sorted(colours, key=lambda name: name != standard)}
+
+
+def standard(solutions: Mapping[str, str]) -> str:
+    """The standard class among the `measured` ones."""
+    return next(iter(solutions))
+
+
+def adjective(solution: str) -> str:
+    """A class in words, of its solutions."""
+    return _WORDS.get(solution, solution)
+
+
+def long_name(solution: str) -> str:
+    """A class in words, for the title of a panel."""
+    return f"{_WORDS[solution]} solutions ({solution})" if solution in _WORDS else f"{solution} solutions"
 
 
 def classes(coding: Mapping[str, Any]) -> list[str]:
@@ -46,7 +77,7 @@ def asked_names(release: Mapping[str, Any]) -> dict[str, Any]:
 
     So a new class of solutions fetches nothing again.
     """
-    column = (release.get("solution") or {}).get("column") or SOLVED
+    column = coding(release)["column"]
     renames = ({} if column == SOLVED else {SOLVED: column}) | (release.get("columns") or {})
     return {**{key: value for key, value in release.items() if key != "solution"}, "columns": renames}
 
@@ -88,6 +119,10 @@ def release_faults(release: Mapping[str, Any]) -> Iterator[str]:
             places[code] = name
     for name in set(known["codes"]) & set(known["bits"]):
         yield f"solution.bits.{name}: it stands in codes already; one place says what a class is"
+    for name in set(known["colours"]) - set(classes(known)):
+        yield f"solution.colours.{name}: it is no class of codes or bits"
+    if known["standard"] not in known["colours"]:
+        yield f"solution.standard: {known['standard']!r} has no entry in solution.colours, and so is not measured"
     chosen = release.get("astrometry") or "gaia_source"
     if not release.get(chosen):
         yield f"astrometry: the release names no table {chosen}"

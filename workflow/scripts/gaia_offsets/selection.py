@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from gaia_offsets.releases import USED, classes, coding
+from gaia_offsets.releases import classes, coding, measured
 from gaia_offsets.tables import TableError, as_numbers, join_pieces, rounded_source_ids
 
 SUSPECT_MAS = 10.0  # no offset of a real star is that large
@@ -23,6 +23,27 @@ _COMPARE = {
     "==": operator.eq,
     "!=": operator.ne,
 }
+
+
+def refuse_thin(counts: pd.Series, stars: pd.DataFrame, codes: Mapping[str, Any]) -> None:
+    """Raise TableError where Table 1 and the maps would be empty, or nearly, because the release codes otherwise.
+
+    `counts` has the rows with a parallax by their code, `stars` are those that are left. The standard class must have
+    a star, and among the rows a tenth of all or more than any other class that has codes of its own.
+    """
+    standard = codes["standard"]
+    names = solution(counts.index.to_series(), codes).fillna("no class")
+    by_class = counts.groupby(names.to_numpy()).sum()
+    own, kept = by_class.get(standard, 0), (stars["solution"] == standard).any()
+    if kept and (own >= 0.1 * counts.sum() or own == by_class.max()):
+        return
+    listed = ", ".join(f"{code} ({name}): {n:,}" for code, name, n in zip(counts.index, names, counts, strict=True))
+    few = f"{own:,} of {counts.sum():,} rows" if kept else "no star that is left"
+    raise TableError(
+        f"the standard class {standard}, which Table 1 and the maps take, has {few}; rows with a parallax by the code "
+        f"of their solution: {listed or 'none'}. If the release codes its solutions otherwise, name the codes in "
+        "releases.NAME.solution.codes, or another class in releases.NAME.solution.standard"
+    )
 
 
 def solution(params_solved: pd.Series, codes: Mapping[str, Any] | None = None) -> pd.Series:
@@ -172,7 +193,7 @@ class CutFlow:
         self._rows.append(row)
 
     def table(self) -> pd.DataFrame:
-        """Columns step, criterion, kept, removed, kept_5p, kept_6p."""
+        """Columns step, criterion, kept, removed, and kept_{solution} of each measured class."""
         return pd.DataFrame(self._rows)
 
 
@@ -182,38 +203,43 @@ def select_stars(
     one_row_per: dict[str, Any] | None,
     cuts: Sequence[dict[str, Any]],
     codes: Mapping[str, Any] | None = None,
-    solutions: Sequence[str] = USED,
+    solutions: Sequence[str] | None = None,
     max_offset_mas: float | None = None,
-) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
-    """Stars that pass, the cut flow, and warnings (Sect. 2.1).
+) -> tuple[pd.DataFrame, pd.DataFrame, list[str], pd.Series]:
+    """Stars that pass, the cut flow, warnings, and the rows with a parallax by the code of their solution (Sect. 2.1).
 
     `matched`, a table or the pieces of one, has one row an observed spectrum with ra, dec, parallax and
     reference_parallax, null where there is no counterpart, and may hold `preselected` (false: left out before the
     archive was asked). Steps: preselection, Gaia counterpart, each class of solutions in `codes` (as in `solution`)
-    that is not among `solutions`, one of these, a position, one row a star, the cuts in their order, a known offset,
-    an offset within `max_offset_mas`; without this limit, stars beyond SUSPECT_MAS are counted in a step that removes
-    none. The result is sorted by source_id, then position.
+    that is not among `solutions` (the measured ones), one of these, a position, one row a star, the cuts in their
+    order, a known offset, an offset within `max_offset_mas`; without this limit, stars beyond SUSPECT_MAS are counted
+    in a step that removes none. The result is sorted by source_id, then position.
 
     Of a piece remain the first step that each row fails, what one row a star needs, and the rows that pass all.
     """
-    before, after = _steps(cuts, codes or coding({}), solutions, max_offset_mas)
+    codes = codes or coding({})
+    used = list(measured(codes))
+    before, after = _steps(cuts, codes, solutions or used, max_offset_mas)
     keys = {"source_id", "ra", "dec"}
     if one_row_per:
         keys |= {*one_row_per["columns"], one_row_per.get("prefer"), one_row_per.get("ties")}
+    counts: list[pd.Series] = []
     failed, solved, passing = [], [], []  # of all rows: the first step that fails, before and after; the solution
     observed: dict[str, list[pd.Series]] = {}
     for piece in [matched] if isinstance(matched, pd.DataFrame) else matched:
         _refuse_missing(piece, one_row_per)
         piece = piece.assign(solution=solution(piece["astrometric_params_solved"], codes))
+        measurable = piece[["source_id", "parallax"]].notna().all(axis=1)
+        counts.append(piece.loc[measurable, "astrometric_params_solved"].astype("Int64").value_counts())
         first = np.stack([_first_failed(piece, before), _first_failed(piece, after)])
         alive = first[0] == len(before)
         for name in filter(keys.__contains__, piece.columns):
             observed.setdefault(name, []).append(piece.loc[alive, name])
         failed.append(first)
-        solved.append(np.stack([(piece["solution"] == name).to_numpy(dtype=bool, na_value=False) for name in USED]))
+        solved.append(np.stack([(piece["solution"] == name).to_numpy(dtype=bool, na_value=False) for name in used]))
         passing.append(piece[alive & (first[1] == len(after))])
     first, then = np.concatenate(failed, axis=1)
-    flow = CutFlow(dict(zip(USED, np.concatenate(solved, axis=1), strict=True)), "rows of the targets table")
+    flow = CutFlow(dict(zip(used, np.concatenate(solved, axis=1), strict=True)), "rows of the targets table")
     for number, (criterion, _) in enumerate(before):
         if number or (first == 0).any():  # the first is preselection
             flow.keep(first != number, criterion)
@@ -234,7 +260,8 @@ def select_stars(
         text = f"{suspect} stars with offsets beyond {SUSPECT_MAS:g} mas are kept; max_offset_mas removes them"
         flow.keep(flow.alive, text)
         warnings.append(f"offsets: {text}; are these values (99.99, -999) that stand for none?")
-    return stars.sort_values(["source_id", "ra", "dec"], kind="stable", ignore_index=True), flow.table(), warnings
+    stars = stars.sort_values(["source_id", "ra", "dec"], kind="stable", ignore_index=True)
+    return stars, flow.table(), warnings, pd.concat(counts).groupby(level=0).sum()
 
 
 Step = tuple[str, Callable[[pd.DataFrame], np.ndarray]]  # criterion, and which rows pass

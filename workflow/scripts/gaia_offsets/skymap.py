@@ -153,13 +153,13 @@ def sky_note(ax: Axes, text: str) -> None:
 
 
 class Sky:
-    """Drawing of pixel values in one frame; the projection is chosen from all pixels of the table's 5p stars."""
+    """Drawing of pixel values in one frame; the projection is chosen from all pixels of the table."""
 
     def __init__(self, table: pd.DataFrame, frame: str, nside: int, ordering: str) -> None:
         self.name, preferred, self._axes = FRAMES[frame]
         self._poles = POLES[frame]
         self.nside, nest = nside, ordering == "nested"
-        hindex = np.unique(style.rows(table, solution="5p")["hindex"].to_numpy(dtype=np.int64))
+        hindex = np.unique(table["hindex"].to_numpy(dtype=np.int64))
         longitude, latitude = hp.pix2ang(nside, hindex, nest=nest, lonlat=True)
         self.projection = choose_projection(longitude, latitude, preferred=preferred)
         self.centres = longitude, latitude

@@ -14,7 +14,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 UAS = r"$\mu$as"
-SOLUTIONS = {"5p": "five-parameter solutions (5p)", "6p": "six-parameter solutions (6p)"}
 PARALLAXES = ("raw", "corrected")
 COLOURS = {"raw": "#0072B2", "corrected": "#C1272D"}  # the paper's code; marker and fill differ as well
 MARKERS = {"raw": "o", "corrected": "s"}
@@ -33,14 +32,14 @@ LEVELS = (-30.0, 0.0)  # uas, drawn in each figure of offsets
 DASHED = {"color": "black", "linestyle": "--", "linewidth": 0.7, "zorder": 0}
 THOUSANDS = "{x:,.0f}"  # numbers on an axis
 _INVERSE_MICRON = r"[$\mu$m$^{-1}$]"
-VARIABLES = {  # of the trends: what stands below the panels of each solution
-    "phot_g_mean_mag": {"5p": "G [mag]", "6p": "G [mag]"},
-    "colour": {
-        "5p": rf"effective wavenumber $\nu_\mathrm{{eff}}$ {_INVERSE_MICRON}",
-        "6p": f"pseudocolour {_INVERSE_MICRON}",
-    },
-    "sin_ecl_lat": dict.fromkeys(SOLUTIONS, r"sine of ecliptic latitude, sin $\beta$"),
+VARIABLES = ("phot_g_mean_mag", "colour", "sin_ecl_lat")  # of the trends
+_AXES = {  # what stands below their panels; a colour by its column
+    "phot_g_mean_mag": "G [mag]",
+    "nu_eff_used_in_astrometry": rf"effective wavenumber $\nu_\mathrm{{eff}}$ {_INVERSE_MICRON}",
+    "pseudocolour": f"pseudocolour {_INVERSE_MICRON}",
+    "sin_ecl_lat": r"sine of ecliptic latitude, sin $\beta$",
 }
+OTHER_COLOURS = ("#009E73", "#E69F00", "#CC79A7", "#56B4E9")  # of the classes of solutions beside one another
 
 _OURS = {
     "font.family": "DejaVu Sans",
@@ -87,6 +86,11 @@ def save_figure(figure: Figure, *paths: str | Path, dpi: int) -> None:
         figure.savefig(path, dpi=dpi, metadata=dict.fromkeys(clean[path.suffix]))
 
 
+def axis_label(variable: str, colour: str) -> str:
+    """What stands below the axis of a variable of the trends, where the colour is that column."""
+    return _AXES[colour if variable == "colour" else variable]
+
+
 def number(value: float, spec: str) -> str:
     """A number with a true minus sign."""
     return f"{value:{spec}}".replace("-", "\N{MINUS SIGN}")
@@ -101,8 +105,16 @@ def rows(table: pd.DataFrame, **where: str) -> pd.DataFrame:
 
 
 def sample_tables(samples: Sequence[Mapping[str, object]], paths: Sequence[str]) -> list[tuple[str, pd.DataFrame]]:
-    """Title and table of each sample of a run, in its order; two samples may bear one title."""
-    return [(str(sample["title"]), pd.read_csv(path)) for sample, path in zip(samples, paths, strict=True)]
+    """Title and rows of the standard class of each sample of a run, in its order; two samples may bear one title."""
+    tables = [
+        rows(pd.read_csv(path), solution=str(sample["standard"])) for sample, path in zip(samples, paths, strict=True)
+    ]
+    return [(str(sample["title"]), table) for sample, table in zip(samples, tables, strict=True)]
+
+
+def among(samples: Sequence[Mapping[str, object]], key: str) -> str:
+    """What the samples of a run say under a key, each value once."""
+    return ", ".join(dict.fromkeys(str(sample[key]) for sample in samples))
 
 
 def sample_legend(figure: Figure, entries: int, **options: object) -> None:
