@@ -14,7 +14,7 @@ from gaia_offsets.dataset import write_dataset
 from gaia_offsets.published import TABLE1
 from gaia_offsets.sky import pixel_index
 
-FILE = ROOT / "config/data/maiz_apellaniz2022_zero_point_5p.csv"
+FILE = ROOT / "workflow/scripts/gaia_offsets/data/maiz_apellaniz2022_zero_point_5p.csv"
 CORRECTIONS = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))["corrections"]
 CORRECTIONS["maiz_apellaniz2022"]["path"] = str(FILE)
 # G, nu_eff, ecl_lat and the zero point [mas] by an independent implementation.

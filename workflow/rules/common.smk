@@ -52,12 +52,12 @@ CORRECTED = [
 ]
 
 
-def own_file(key, path):
-    """A file of this workflow's config/; asked for while this page is parsed, which tells where it is."""
+def own_file(key, path, folder="config"):
+    """A file of this workflow, below a folder of it; asked for while this page is parsed, which tells where it is."""
     try:
-        return workflow.source_path(f"../../config/{path}")
+        return workflow.source_path(f"../../{folder}/{path}")
     except (OSError, WorkflowError):
-        where = f"in the folder of the run ({Path.cwd()}) nor in the workflow's config/"
+        where = f"in the folder of the run ({Path.cwd()}) nor in the workflow's {folder}/"
         raise WorkflowError(f"The config has faults:\n{key}: there is no file {path} {where}") from None
 
 
@@ -78,7 +78,7 @@ CORRECTION_FILES |= {  # the user's file before ours
     name: (
         entry["file"]
         if Path(entry["file"]).is_file()
-        else own_file(f"corrections.{name}.file", f"data/{entry['file']}")
+        else own_file(f"corrections.{name}.file", entry["file"], "workflow/scripts/gaia_offsets/data")
     )
     for name, entry in config["corrections"].items()
     if "file" in entry
