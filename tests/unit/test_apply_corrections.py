@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +13,7 @@ from unit.shared import ROOT, refused
 from unit.test_apply import READ, offsets_of, plain, run, write_map
 
 from gaia_offsets import apply
+from gaia_offsets.coefficients import error_factor
 from gaia_offsets.columns import VIZIER
 from gaia_offsets.official import zero_point
 from gaia_offsets.sky import ecliptic_latitude, pixel_index
@@ -141,6 +144,35 @@ def test_a_map_and_a_correction_that_do_not_go_together(tmp_path, capsys):
         assert run(arguments[0], path, output, *arguments[1:]) == 1
         said = capsys.readouterr().err
         assert words in said and said.count("\n") == 1, said
+
+
+def test_recipes_of_edr3_are_refused_for_another_release(tmp_path, capsys):
+    """DR4 by its map, by the name of its column of codes, and by its codes, of which 31 and 95 are EDR3's, too."""
+    table = vizier()
+    path, output = written("csv", tmp_path, table)
+    of_dr4 = write_map(tmp_path, release="Gaia DR4", official=MAIZ)
+    table["Solved"][4] = 479
+    other, _ = written("ecsv", tmp_path, table)
+    table.rename_column("Solved", "astrometric_params")
+    named, _ = written("fits", tmp_path, table)
+    solved = ("--astrometric-params-solved", "astrometric_params")
+    for words, given, catalogue, *options in (
+        ("the map is of Gaia DR4: inflate is", of_dr4, path, "--inflate"),
+        (f"the map is of Gaia DR4: {MAIZ} is", of_dr4, path, "--correction", MAIZ),
+        ("'Solved' is of another release .*: 1 of 5 stars are coded 479", "-", other, "--with-official"),
+        ("'Solved' is of another release .*: 1 of 5 stars are coded 479", "-", other, "--inflate"),
+        ("'astrometric_params' is of another release", "-", named, "--correction", MAIZ, *solved),
+        ("'astrometric_params' is of another release", "-", named, "--inflate", *solved),
+    ):
+        capsys.readouterr()
+        assert run(given, catalogue, output, *options) == 1
+        said = capsys.readouterr().err
+        assert re.search(words, said) and said.count("\n") == 1, said
+        assert not output.exists()
+    with refused("1 of 2 stars are coded 63"):
+        zero_point([15.0] * 2, [1.5] * 2, [1.5] * 2, [0.0] * 2, [31, 63])
+    with refused("1 of 2 stars are coded 63"):
+        error_factor([15.0] * 2, [31, 63], [1.0] * 2)
 
 
 def test_two_columns_that_could_be_the_same_are_refused(tmp_path, capsys):

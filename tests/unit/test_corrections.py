@@ -86,7 +86,7 @@ def test_a_column_has_its_unit_and_none_is_zero():
 
 # ---------------------------------------------------------------- maps
 
-META = {"official": "lindegren2021", "frame": "equatorial", "nside": 32, "ordering": "nested"}
+META = {"release": "Gaia EDR3", "official": "lindegren2021", "frame": "equatorial", "nside": 32, "ordering": "nested"}
 
 
 @pytest.fixture
@@ -100,9 +100,11 @@ def map_path(tmp_path):
     return str(path)
 
 
-def on_the_map(on: str, path: str) -> np.ndarray:
+def on_the_map(on: str, path: str, release: str = "dr3") -> np.ndarray:
     stars = table([12.0, 12.0, 12.0], 1.45, 20.0, ra=[30.0, 200.0, np.nan], dec=[20.0, 20.0, 20.0])
-    corrections = CORRECTIONS | {"map": {"kind": "map", "dataset": path, "path": path, "on_top_of": on}}
+    corrections = CORRECTIONS | {
+        "map": {"kind": "map", "dataset": path, "path": path, "on_top_of": on, "release": release}
+    }
     return zero_point(stars, "map", corrections)
 
 
@@ -115,6 +117,8 @@ def test_a_map_goes_on_top_of_what_it_stands_on_and_no_farther_than_its_pixels(m
 def test_a_map_on_another_correction_and_one_that_does_not_say_are_refused(map_path, tmp_path):
     with refused("correction map: .* stands on lindegren2021, not on maiz_apellaniz2022"):
         on_the_map("maiz_apellaniz2022", map_path)
+    with refused("is a map of Gaia EDR3, the sample is of dr4"):
+        on_the_map("none", map_path, release="dr4")
     without = tmp_path / "equatorial.csv"
     lines = open(map_path, encoding="utf-8").read().splitlines()
     without.write_text("\n".join(line for line in lines if not line.startswith("#")).replace(" ", ","))

@@ -266,9 +266,11 @@ def local_columns(wildcards):
 
 
 def sample_corrections(wildcards):
-    """The corrections that a sample names and those that they stand on, by name."""
+    """The corrections that a sample names and those that they stand on, by name; maps with the release of the sample."""
     sample = config["samples"][wildcards.sample]
-    return checks.corrections_behind(config, [sample["official"], *sample["also"]])
+    blocks = checks.corrections_behind(config, [sample["official"], *sample["also"]])
+    release = {"release": sample["release"]}
+    return {name: block | (release if block["kind"] == "map" else {}) for name, block in blocks.items()}
 
 
 def compared_corrections(wildcards):

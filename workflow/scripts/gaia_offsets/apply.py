@@ -13,6 +13,7 @@ import numpy as np
 from gaia_offsets import coefficients
 from gaia_offsets.columns import STANDARD
 from gaia_offsets.dataset import read_dataset
+from gaia_offsets.official import check_edr3
 from gaia_offsets.published import (
     COLUMN_PREFIX,
     CORRECTED,
@@ -33,6 +34,7 @@ from gaia_offsets.published import (
     pairing_faults,
 )
 from gaia_offsets.reference import ENOUGH_STARS, TINY_MAS
+from gaia_offsets.releases import SOLVED, is_edr3
 from gaia_offsets.sky import FRAMES, ecliptic_latitude, pixel_index, to_equatorial, to_galactic
 from gaia_offsets.streams import CHUNK, add_columns, plain_floats, with_columns
 from gaia_offsets.tables import TableError, column_for, table_format, unit_factor
@@ -241,6 +243,12 @@ class Correction:
         subtracts = correction != NONE
         if not (offsets or subtracts or inflate):
             raise ApplyError("nothing to do: give a map, a correction (--correction) or --inflate")
+        of_edr3 = [correction] * (correction in MODELS) + ["inflate"] * inflate
+        release = str(offsets.meta.get("release", "")) if offsets else ""
+        if of_edr3 and "dr" in release.lower() and not is_edr3(release):
+            raise ApplyError(
+                f"the map is of {release}: {of_edr3[0]} is of Gaia EDR3 and DR3, and wrong for its parallaxes"
+            )
         stands = offsets.meta.get("official") if offsets and subtracts else None
         if stands not in (None, correction, correction.removeprefix(COLUMN_PREFIX)):
             raise ApplyError(f"the map stands on {stands}, not on {correction}: subtract the one that it stands on")
@@ -307,6 +315,8 @@ class Correction:
         # -9999 is many catalogues' way to say nothing; see tables.py.
         values = {name: np.where(x == -9999.0, np.nan, x) * self.factors[name] for name, x in values.items()}
         rows, result = len(next(iter(values.values()))), {}
+        if self.correction in MODELS or self.inflate:
+            check_edr3(values[SOLVED], self.sources[SOLVED], self.where)
         if "parallax" in values:
             self._check_range(values["parallax"])
             zero_point = None if self.correction == NONE else self._zero_point(values)

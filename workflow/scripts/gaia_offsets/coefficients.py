@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.official import check_edr3
+
 FLOOR_MAS = 0.0103  # root of the angular covariance at 0 deg
 SIX_PARAMETERS = 1.25  # k of 6p sources over that of 5p sources
 RUWE_LIMIT = 1.4
@@ -57,9 +59,10 @@ def zero_point_5p(
 def error_factor(phot_g_mean_mag: np.ndarray, astrometric_params_solved: np.ndarray, ruwe: np.ndarray) -> np.ndarray:
     """How many times larger than published a parallax error is, (N,): k of 5p sources, more for 6p or a high RUWE.
 
-    Null for other solutions than 31 and 95 and for null inputs.
+    Null for other solutions than 31 and 95 and for null inputs. Raises TableError for codes of another release.
     """
     g, solved, ruwe = (np.asarray(x, dtype=float) for x in (phot_g_mean_mag, astrometric_params_solved, ruwe))
+    check_edr3(solved)
     nodes = table("maiz_apellaniz2022_k")
     k = np.interp(g, nodes["g_mag"], nodes["k"])
     k = np.where(solved == 95, SIX_PARAMETERS * k, k) * np.where(ruwe > RUWE_LIMIT, 1.0 + np.interp(g, *_KE), 1.0)

@@ -17,6 +17,7 @@ from gaia_offsets.columns import STANDARD, TRACERS
 from gaia_offsets.dataset import read_dataset
 from gaia_offsets.published import ENDINGS
 from gaia_offsets.reference import check_units
+from gaia_offsets.releases import is_edr3
 from gaia_offsets.selection import solution
 from gaia_offsets.sky import FRAMES, pixel_index
 from gaia_offsets.tables import TableError, column_names, read_table
@@ -92,6 +93,11 @@ def _map_offset(table: pd.DataFrame, name: str, block: Mapping[str, Any], on: st
     if "official" not in meta:
         raise TableError(
             f"correction {name}: {path} does not say on which correction it stands; take the .ecsv or .fits"
+        )
+    its, own = meta.get("release"), block.get("release")
+    if its and own and its != f"Gaia {own.upper()}" and not (is_edr3(its) and is_edr3(own)):
+        raise TableError(
+            f"correction {name}: {path} is a map of {its}, the sample is of {own}: take a map of that release"
         )
     if on not in ("none", meta["official"]):
         raise TableError(

@@ -11,6 +11,8 @@ import pandas as pd
 
 from gaia_offsets.coefficients import error_factor
 from gaia_offsets.covariance import maiz_apellaniz2021, mean_covariance
+from gaia_offsets.official import check_edr3
+from gaia_offsets.releases import SOLVED
 from gaia_offsets.sky import pixel_centre, pixel_index
 from gaia_offsets.tables import TableError, column_for, column_names, read_table
 
@@ -90,4 +92,6 @@ def file_means(
         named[name] = entry | {"column": source or name}
     # Nothing else of the file is looked at: it may hold whatever it likes.
     stars = read_table(path, named, required=wanted, others=False)
+    if inflate:
+        check_edr3(stars[SOLVED].to_numpy(dtype=float, na_value=np.nan), named[SOLVED]["column"], str(path))
     return group_means(stars, stars["group of stars"] if group else None, inflate=inflate)

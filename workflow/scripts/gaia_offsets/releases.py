@@ -12,6 +12,7 @@ from gaia_offsets.columns import DISTANCES, GAIA, TMASS
 # How Gaia EDR3 and DR3 code their solutions (data model, astrometric_params_solved), and what is used of them.
 EDR3_CODES = {"5p": 31, "6p": 95, "2p": 3}
 USED = ("5p", "6p")
+EDR3 = ("edr3", "dr3")  # releases of one astrometry
 SOLVED = "astrometric_params_solved"
 # What a table of single-star solutions gives in the place of gaia_source; positions and motions stay gaia_source's.
 ASTROMETRY = ("parallax", "parallax_error", "nu_eff_used_in_astrometry", "pseudocolour", SOLVED, "ruwe")
@@ -34,6 +35,11 @@ def coding(release: Mapping[str, Any]) -> dict[str, Any]:
     """`codes` (class to its code or codes) and `bits` (class to a mask) of a release; EDR3's where it is silent."""
     own = release.get("solution") or {}
     return {"codes": own.get("codes") or EDR3_CODES, "bits": own.get("bits") or {}}
+
+
+def is_edr3(release: str) -> bool:
+    """Whether a release has the astrometry of EDR3 and DR3, by its name: dr3, edr3_of_a_mirror, Gaia EDR3."""
+    return "dr3" in release.lower()
 
 
 def classes(coding: Mapping[str, Any]) -> list[str]:
