@@ -14,9 +14,10 @@ from gaia_offsets.dataset import write_dataset
 from gaia_offsets.published import TABLE1
 from gaia_offsets.sky import pixel_index
 
-FILE = ROOT / "workflow/scripts/gaia_offsets/data/maiz_apellaniz2022_zero_point_5p.csv"
+FOLDER = ROOT / "workflow/scripts/gaia_offsets/data"
 CORRECTIONS = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))["corrections"]
-CORRECTIONS["maiz_apellaniz2022"]["path"] = str(FILE)
+for block in CORRECTIONS.values():
+    block |= {"path": str(FOLDER / block["file"])} if "file" in block else {}
 # G, nu_eff, ecl_lat and the zero point [mas] by an independent implementation.
 MAIZ = [
     *[(8, 1.5, 0, -0.022458), (10, 1.45, 20, -0.029623), (12.5, 1.45, 20, -0.025116), (12.5, 1.45, 64, -0.017045)],
@@ -34,6 +35,23 @@ def table(g, nu_eff, ecl_lat, solved=31, **more) -> pd.DataFrame:
     return pd.DataFrame(
         {"phot_g_mean_mag": g, "ecl_lat": ecl_lat, "astrometric_params_solved": solved, **colours, **more}
     )
+
+
+# The same of Ding et al. 2024, ecliptic latitudes as angles.
+DING = [
+    *[(8, 1.5, 0, -0.005044), (10, 1.45, 20, -0.002966), (12, 1.45, 20, -0.006189), (12.5, 1.45, 20, 0.004834)],
+    *[(13.5, 1.48, 0, -0.020778), (15, 1.35, -45, -0.044639), (17, 1.25, 45, -0.016903), (17.8, 1.6, 60, -0.027803)],
+    *[(18, 1.48, 30, -0.018886), (20, 1.6, 0, -0.013137)],
+]
+
+
+def test_ding_has_its_values_and_ends_at_20_deg_from_the_plane():
+    g, nu_eff, latitude, expected = np.array(DING).T
+    found = zero_point(table(g, nu_eff, latitude, b=-20.0), "ding2024", CORRECTIONS)
+    assert found == pytest.approx(expected, abs=1e-6)
+    edge = table([15.0] * 5, 1.35, -45.0, [31, 31, 31, 31, 95], b=[20.0, 20.001, -20.001, np.nan, 0.0])
+    found = zero_point(edge, "ding2024", CORRECTIONS)
+    assert np.isfinite(found).tolist() == [True, False, False, False, False]
 
 
 @pytest.mark.parametrize("star", MAIZ)

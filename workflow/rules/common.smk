@@ -281,6 +281,12 @@ def compared_corrections(wildcards):
     return {"raw": "none", **named, **{name: name for name in sample["also"]}}
 
 
+def experimental_corrections(wildcards):
+    """Why some of these are experimental, by name."""
+    blocks = {name: config["corrections"][name] for name in compared_corrections(wildcards).values()}
+    return {name: block["experimental"] for name, block in blocks.items() if "experimental" in block}
+
+
 def correction_files(wildcards):
     """The files that these read."""
     names = [name for name in sample_corrections(wildcards) if name in CORRECTION_FILES]

@@ -501,11 +501,12 @@ def _query_faults(path: str, entry: Config) -> Iterator[str]:
 CORRECTIONS = {
     "package": ((), ()),
     "none": ((), ()),
-    "coefficients": (("file",), ("six_parameter",)),
+    "coefficients": (("file",), ("six_parameter", "max_abs_b_deg")),
     "column": (("column",), ("unit",)),
     "map": (("dataset", "on_top_of"), ()),
 }
 STANDS_ON = ("on_top_of", "six_parameter")
+ABOUT = ("citation", "releases", "experimental")  # what makes no number
 
 
 def _standing(config: Config, names: Sequence[str]) -> Config:
@@ -519,9 +520,8 @@ def _standing(config: Config, names: Sequence[str]) -> Config:
 
 def corrections_behind(config: Config, names: Sequence[str]) -> Config:
     """The blocks of the named corrections and of all that they stand on, by name: what makes their numbers."""
-    about = ("citation", "releases")
     return {
-        name: {key: value for key, value in block.items() if key not in about}
+        name: {key: value for key, value in block.items() if key not in ABOUT}
         for name, block in _standing(config, names).items()
     }
 
@@ -553,7 +553,7 @@ def _correction_faults(config: Config) -> Iterator[str]:
         needed, optional = CORRECTIONS.get(block["kind"], ((), ()))
         yield from (f"{path}.{key}: missing; kind {block['kind']} needs it" for key in needed if not block.get(key))
         for key in block:
-            if key not in ("kind", "citation", "releases", *needed, *optional):
+            if key not in ("kind", *ABOUT, *needed, *optional):
                 yield f"{path}.{key}: kind {block['kind']} does not use it"
         for key in STANDS_ON:
             other = block.get(key)

@@ -51,6 +51,8 @@ def zero_point(table: pd.DataFrame, name: str, corrections: Mapping[str, Mapping
     if block.get("six_parameter"):
         six = model["astrometric_params_solved"] == 95
         result[six] = zero_point(table[six], block["six_parameter"], corrections)
+    if (limit := block.get("max_abs_b_deg")) is not None:
+        result[~(np.abs(_column(table, "b", name)) <= limit)] = np.nan
     return result
 
 
