@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.io import fits
 from astropy.table import MaskedColumn, Table
 from crossmatch_tables import open_tables
 from unit.shared import ROOT, refused
@@ -113,6 +114,27 @@ def test_inflate_alone_and_the_report(tmp_path, capsys):
         "1 of 5 rows: no parallax (2p)",
         "1 of 5 rows: no zero point for such a star: null",
     ]
+
+
+@pytest.mark.parametrize("form", ["fits", "parquet", "vot", "ecsv"])
+def test_the_column_says_whose_errors_they_are(form, tmp_path, capsys):
+    table = vizier()
+    table.remove_column("RUWE")  # which el_badry2021 does not take
+    path, output = written(form, tmp_path, table)
+    assert run("-", path, output, "--inflate", "el_badry2021") == 0
+    found = Table.read(output, format=READ[form])
+    f = np.maximum(1.141 + 0.0040 * np.asarray(table["Gmag"]) - 0.00062 * np.asarray(table["Gmag"]) ** 2, 1.0)
+    f[3] = np.nan  # 2p
+    expected = 0.02 * (f + 0.21 * np.exp(-(((15.0 - 12.65) / 0.9) ** 2)) * (np.asarray(table["Gmag"]) == 15.0))
+    np.testing.assert_allclose(plain(found["parallax_error_true"]), expected, rtol=1e-9)
+    if form == "fits":
+        said = fits.getheader(output, 1)[f"TCOMM{len(found.colnames)}"]
+    else:
+        said = found["parallax_error_true"].description
+    assert " ".join(said.split()) == "published error times f(G), without a systematic floor (El-Badry et al. 2021)"
+    with pytest.raises(SystemExit):
+        run("-", path, output, "--inflate", "elbadry")
+    assert "'elbadry' is not maiz_apellaniz2022 or el_badry2021" in capsys.readouterr().err
 
 
 def test_ecliptic_latitude_is_computed_where_there_is_none():

@@ -50,12 +50,22 @@ def test_shipped_overlays_are_sound(name):
 )
 def test_recipes_of_edr3_are_refused_on_dr4(sample, more, fault):
     """Each also behind others; what fits is named, the release's own column."""
-    sample = {"like": "lamost_giants", "release": "dr4", "official": "dr4_official"} | sample
-    catalogue = {"path": "a.csv", "sample": "s", "frame": "galactic", "base": "raw", "correction": "lindegren2021"}
+    inflate = {"inflate": "el_badry2021"}
+    sample = {"like": "lamost_giants", "release": "dr4", "official": "dr4_official"} | inflate | sample
+    catalogue = inflate | {
+        "path": "a.csv",
+        "sample": "s",
+        "frame": "galactic",
+        "base": "raw",
+        "correction": "lindegren2021",
+    }
     overlay = {"samples": {"s": sample}, "corrections": more, "catalogues": {"c": catalogue}}
     fits = ": take none or dr4_official"
     of_catalogue = f"catalogues.c.correction: lindegren2021 corrects edr3 and dr3, not dr4{fits}"
-    assert [line for line in faults(yaml.safe_dump(overlay)) if "corrects" in line] == [fault + fits, of_catalogue]
+    found = faults(yaml.safe_dump(overlay))
+    assert [line for line in found if "corrects" in line] == [fault + fits, of_catalogue]
+    inflated = "inflate: the error factors are those of edr3 and dr3, not of dr4: leave it out, or null"
+    assert [line for line in found if "factors" in line] == [f"samples.s.{inflated}", f"catalogues.c.{inflated}"]
 
 
 # Sections other than `samples.lamost_giants`: overlay | path of the fault | pieces of the line, & between them

@@ -237,6 +237,19 @@ def test_further_corrections_stand_behind_the_columns_of_the_tracers():
         )
 
 
+def test_inflated_errors_stand_in_the_place_of_published_ones(tmp_path):
+    stars = STARS.assign(parallax_error=0.02, ruwe=[1.0, 1.0, np.nan])
+    known = {"official": "lindegren2021", "corrections": CORRECTIONS}
+    found = with_offsets(stars, inflate="maiz_apellaniz2022", **known)
+    assert found["parallax_error"].tolist() == pytest.approx([0.02 * 1.295, 0.02 * 1.295 * 1.25, np.nan], nan_ok=True)
+    assert list(found.columns) == [*TRACERS, "parallax_error_published"]
+    assert (found["parallax_error_published"] == 0.02).all()
+    mild = with_offsets(stars.drop(columns="ruwe"), inflate="el_badry2021", **known)["parallax_error"]
+    assert (mild >= 0.02).all() and mild[0] == pytest.approx(0.02 * 1.0617 + 0.02 * 0.00023, abs=1e-5)
+    with refused("maiz_apellaniz2022 gives no error for any of 3 stars; it takes .*ruwe"):
+        with_offsets(stars.assign(ruwe=np.nan), inflate="maiz_apellaniz2022", **known)
+
+
 def test_a_sentinel_is_null_and_a_wrong_unit_is_told():
     stars = STARS.assign(bias=[-9999.0] + [-0.03] * (len(STARS) - 1))
     corrections = CORRECTIONS | {"mine": {"kind": "column", "column": "bias"}}

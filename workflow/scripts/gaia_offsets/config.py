@@ -541,6 +541,12 @@ def _not_of_release(config: Config, release: str, name: str) -> Iterator[str]:
             return  # what that one stands on has the same fault
 
 
+def _inflate_faults(block: Config, release: str) -> Iterator[str]:
+    if block.get("inflate") and not releases.is_edr3(release):
+        its = " and ".join(releases.EDR3)
+        yield f"inflate: the error factors are those of {its}, not of {release}: leave it out, or null"
+
+
 def _correction_faults(config: Config) -> Iterator[str]:
     corrections = config["corrections"]
     for name, block in corrections.items():
@@ -635,6 +641,8 @@ def _catalogue_faults(config: Config) -> Iterator[str]:
         if release and correction in config["corrections"]:
             for fault in _not_of_release(config, release, correction):
                 yield f"catalogues.{name}.correction: {fault}"
+        if release:
+            yield from (f"catalogues.{name}.{fault}" for fault in _inflate_faults(entry, release))
 
 
 def catalogue_ending(path: str) -> str:
@@ -742,6 +750,7 @@ def _sample_faults(path: str, sample: Config, config: Config) -> Iterator[str]:
             yield f"{path}.also: {name!r} is there anyway, as the official correction or as no correction"
         else:
             yield from (f"{path}.{where}: {fault}" for fault in _not_of_release(config, sample["release"], name))
+    yield from (f"{path}.{fault}" for fault in _inflate_faults(sample, sample["release"]))
     if sample.get("claims"):
         yield from _path_faults(f"{path}.claims", sample["claims"])
     own |= set((sample["crossmatch"].get("hats") or {}).get("columns") or {})
