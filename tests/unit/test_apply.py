@@ -36,7 +36,7 @@ def offsets_of(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return -30.0 - 0.25 * pixels, 2.0 + 0.5 * pixels
 
 
-def write_map(folder, *, form="ecsv", corrected=True, simulated=False, official="lindegren2021", **grid):
+def write_map(folder, *, form="ecsv", corrected=True, simulated=False, official="lindegren2021", release="", **grid):
     """A map of the northern part of the frame, as a dataset file."""
     grid = GRID | grid
     pixels = np.arange(192)
@@ -47,6 +47,7 @@ def write_map(folder, *, form="ecsv", corrected=True, simulated=False, official=
     rows = rows[(rows["parallax"] == "raw") | corrected].assign(solution="5p")
     meta = {key: f"some {key}" for key, *_ in published.META} | grid
     meta |= {"simulated": simulated, "more_than": 50, "systematic_uas": 10.3, "official": official}
+    meta |= {"release": release} if release else {}
     path = folder / f"map.{form}"
     dataset.write_dataset(dataset.table1(rows, solution="5p", more_than=50, **grid), path, published.TABLE1, meta)
     return path

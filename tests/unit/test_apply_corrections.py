@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.io import fits
 from astropy.table import MaskedColumn, Table
 from crossmatch_tables import open_tables
 from unit.shared import ROOT, refused
 from unit.test_apply import READ, offsets_of, plain, run, write_map
 
 from gaia_offsets import apply
+from gaia_offsets.coefficients import error_factor
 from gaia_offsets.columns import VIZIER
 from gaia_offsets.official import zero_point
 from gaia_offsets.sky import ecliptic_latitude, pixel_index
@@ -112,6 +116,27 @@ def test_inflate_alone_and_the_report(tmp_path, capsys):
     ]
 
 
+@pytest.mark.parametrize("form", ["fits", "parquet", "vot", "ecsv"])
+def test_the_column_says_whose_errors_they_are(form, tmp_path, capsys):
+    table = vizier()
+    table.remove_column("RUWE")  # which el_badry2021 does not take
+    path, output = written(form, tmp_path, table)
+    assert run("-", path, output, "--inflate", "el_badry2021") == 0
+    found = Table.read(output, format=READ[form])
+    f = np.maximum(1.141 + 0.0040 * np.asarray(table["Gmag"]) - 0.00062 * np.asarray(table["Gmag"]) ** 2, 1.0)
+    f[3] = np.nan  # 2p
+    expected = 0.02 * (f + 0.21 * np.exp(-(((15.0 - 12.65) / 0.9) ** 2)) * (np.asarray(table["Gmag"]) == 15.0))
+    np.testing.assert_allclose(plain(found["parallax_error_true"]), expected, rtol=1e-9)
+    if form == "fits":
+        said = fits.getheader(output, 1)[f"TCOMM{len(found.colnames)}"]
+    else:
+        said = found["parallax_error_true"].description
+    assert " ".join(said.split()) == "published error times f(G), without a systematic floor (El-Badry et al. 2021)"
+    with pytest.raises(SystemExit):
+        run("-", path, output, "--inflate", "elbadry")
+    assert "'elbadry' is not maiz_apellaniz2022 or el_badry2021" in capsys.readouterr().err
+
+
 def test_ecliptic_latitude_is_computed_where_there_is_none():
     table = vizier()
     table.remove_column("ELAT")
@@ -141,6 +166,35 @@ def test_a_map_and_a_correction_that_do_not_go_together(tmp_path, capsys):
         assert run(arguments[0], path, output, *arguments[1:]) == 1
         said = capsys.readouterr().err
         assert words in said and said.count("\n") == 1, said
+
+
+def test_recipes_of_edr3_are_refused_for_another_release(tmp_path, capsys):
+    """DR4 by its map, by the name of its column of codes, and by its codes, of which 31 and 95 are EDR3's, too."""
+    table = vizier()
+    path, output = written("csv", tmp_path, table)
+    of_dr4 = write_map(tmp_path, release="Gaia DR4", official=MAIZ)
+    table["Solved"][4] = 479
+    other, _ = written("ecsv", tmp_path, table)
+    table.rename_column("Solved", "astrometric_params")
+    named, _ = written("fits", tmp_path, table)
+    solved = ("--astrometric-params-solved", "astrometric_params")
+    for words, given, catalogue, *options in (
+        ("the map is of Gaia DR4: inflate is", of_dr4, path, "--inflate"),
+        (f"the map is of Gaia DR4: {MAIZ} is", of_dr4, path, "--correction", MAIZ),
+        ("'Solved' is of another release .*: 1 of 5 stars are coded 479", "-", other, "--with-official"),
+        ("'Solved' is of another release .*: 1 of 5 stars are coded 479", "-", other, "--inflate"),
+        ("'astrometric_params' is of another release", "-", named, "--correction", MAIZ, *solved),
+        ("'astrometric_params' is of another release", "-", named, "--inflate", *solved),
+    ):
+        capsys.readouterr()
+        assert run(given, catalogue, output, *options) == 1
+        said = capsys.readouterr().err
+        assert re.search(words, said) and said.count("\n") == 1, said
+        assert not output.exists()
+    with refused("1 of 2 stars are coded 63"):
+        zero_point([15.0] * 2, [1.5] * 2, [1.5] * 2, [0.0] * 2, [31, 63])
+    with refused("1 of 2 stars are coded 63"):
+        error_factor([15.0] * 2, [31, 63], [1.0] * 2)
 
 
 def test_two_columns_that_could_be_the_same_are_refused(tmp_path, capsys):

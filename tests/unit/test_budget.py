@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gaia_offsets.releases import EDR3
+from gaia_offsets.releases import EDR3_CODING
 from gaia_offsets.selection import select_stars
 
 
@@ -96,7 +96,7 @@ def test_selection_effect_needs_no_row_that_cannot_be_a_star(prefer):
     columns = compute_budget.selection_columns(cuts, one_row_per, reference)
     pieces = [matched.loc[start : start + 999, matched.columns.isin(columns)] for start in range(0, rows, 1000)]
     effect = compute_budget.selection_effect(
-        pieces, cuts=cuts, one_row_per=one_row_per, reference=reference, codes=EDR3
+        pieces, cuts=cuts, one_row_per=one_row_per, reference=reference, codes=EDR3_CODING
     )
     whole = matched.assign(reference_parallax=1 / matched["distance"])
     stars, *_ = select_stars(whole, one_row_per=one_row_per, cuts=[cuts[0], cuts[2]])

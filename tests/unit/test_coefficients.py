@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from unit.shared import refused
 
-from gaia_offsets.coefficients import error_factor, table, true_error, zero_point_5p
+from gaia_offsets.coefficients import error_factor, inflation, table, true_error, zero_point_5p
 
 VALUES = [  # G, nu_eff, ecliptic latitude, zero point [mas]
     (8, 1.5, 0, -0.022458),
@@ -52,6 +53,22 @@ def test_error_factors_by_hand():
 
 def test_true_error_by_hand():
     assert true_error([0.02, 0.0], np.array([1.5, 2.0])) == pytest.approx([np.sqrt(0.03**2 + 0.0103**2), 0.0103])
+
+
+def test_error_factors_of_el_badry():
+    """Published values; at least 1, which the formula falls below at G 18.6; no RUWE, and no floor."""
+    g, expected = [8, 10, 12, 12.65, 13, 14, 16, 18, 20], [1.133, 1.119, 1.224, 1.302, 1.269, 1.098, 1.046, 1.012, 1.0]
+    found = error_factor(g, [31] * 9, inflate="el_badry2021")
+    assert found == pytest.approx(expected, abs=6e-4) and found[-1] == 1.0
+    assert (error_factor([18.5, 18.7], [95, 95], inflate="el_badry2021") > 1.0).tolist() == [True, False]
+    assert np.isnan(error_factor([15.0, np.nan], [3, 31], inflate="el_badry2021")).all()
+    assert true_error([0.02], np.array([1.5]), inflate="el_badry2021") == pytest.approx([0.03], rel=1e-12)
+
+
+def test_which_inflation_is_meant():
+    assert [inflation(value) for value in (None, False, True)] == [None, None, "maiz_apellaniz2022"]
+    with refused("'elbadry' is none of maiz_apellaniz2022, el_badry2021"):
+        inflation("elbadry")
 
 
 def test_tables_are_whole():

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from compare_corrections import COLUMNS, correction_table, left_over
-from draw_corrections import page_table, verdict
+from compare_corrections import COLUMNS, correction_table, left_over, shared_stars
+from draw_corrections import coverage, page_table, verdict
 from unit.shared import GAUSSIAN, SOLUTIONS
 
 from gaia_offsets.columns import TRACERS
-from gaia_offsets.weighted import Scatter, both_scatters, star_table
+from gaia_offsets.sky import pixel_index
+from gaia_offsets.weighted import SCATTER_NSIDE, Scatter, both_scatters, star_table
 
 MADE = {"nside": 4, "ordering": "nested", "more_than": 1}
 
@@ -84,8 +85,9 @@ def tracers(n: int = 4000) -> pd.DataFrame:
 def compared(stars: pd.DataFrame) -> pd.DataFrame:
     trends = pd.DataFrame({"bin_low": [10.0, 12.0], "bin_high": [12.0, 14.0], "variable": "phot_g_mean_mag"})
     trends = trends.assign(solution="5p", parallax="raw")
+    pixel = pixel_index(stars["ra"].to_numpy(), stars["dec"].to_numpy(), nside=SCATTER_NSIDE, ordering="nested")
     rows = [
-        {"solution": "5p", "parallax": name, **both_scatters(star_table(stars, name, "parallax"), np.zeros(len(stars)))}
+        {"solution": "5p", "parallax": name, **both_scatters(star_table(stars, name, "parallax"), pixel)}
         for name in ("raw", "corrected")
     ]
     corrections = {"raw": "none", "corrected": "flat", "right": "right"}
@@ -111,13 +113,31 @@ def test_the_table_of_a_step_that_one_correction_knows():
     assert rows["reference_parallax"].to_numpy() == pytest.approx(1100, abs=40)
 
 
-def test_stars_without_a_zero_point_are_left_out_and_counted_so():
+def test_corrections_are_compared_on_the_stars_that_all_have():
     stars = tracers(600)
     stars.loc[:99, "zero_point_right"] = np.nan
+    rows = compared(stars)
+    assert list(rows.columns) == [*COLUMNS[:3], "n_own", *COLUMNS[3:]]
+    assert rows["n"].tolist() == [500] * 3 and rows["n_own"].tolist() == [600, 600, 500]
+    # Numbers are those of the 500 alone, also the scatter behind the weights.
+    alone = compared(stars[100:])
+    pd.testing.assert_frame_equal(rows.drop(columns="n_own"), alone)
+    assert coverage(rows)[0].startswith("5p: all rows are measured on the same 500 stars")
+    assert "none 600, flat 600, right 500" in coverage(rows)[0] and coverage(alone) == []
+
+
+def test_a_correction_that_has_none_of_the_stars_leaves_the_others_theirs():
+    stars = tracers(600).assign(zero_point_right=np.nan)
     rows = compared(stars).set_index("correction")
-    assert rows["n"].tolist() == [600, 600, 500]
-    none = compared(stars.assign(zero_point_right=np.nan)).set_index("correction")
-    assert none.loc["right", "n"] == 0 and np.isnan(none.loc["right", "median"])
+    assert rows["n"].tolist() == [600, 600, 0] and np.isnan(rows.loc["right", "median"])
+    # Only the published parallax has more stars: the corrections are compared as ever.
+    assert shared_stars({"raw": np.array([True, True]), "corrected": np.array([True, False])}) is None
+    # No star has both: nothing is compared, and the page says so.
+    half = tracers(600)
+    half.loc[:299, "zero_point_right"], half.loc[300:, ["parallax_corrected", "offset_corrected"]] = np.nan, np.nan
+    rows = compared(half)
+    assert rows["n"].tolist() == [0] * 3 and rows["n_own"].tolist() == [600, 300, 300]
+    assert "the same 0 stars" in coverage(rows)[0] and "decides nothing" in verdict(rows, "5p")
 
 
 def test_the_sentence_says_what_the_distance_scale_makes_of_a_difference():

@@ -36,9 +36,42 @@ def test_shipped_overlays_are_sound(name):
     assert set(config["run"]["samples"]) <= set(config["samples"])
 
 
+@pytest.mark.parametrize(
+    ("sample", "more", "fault"),
+    [
+        ({"also": ["maiz_apellaniz2022"]}, {}, "samples.s.also: maiz_apellaniz2022 corrects edr3 and dr3, not dr4"),
+        ({"official": "x"}, {"x": {"kind": "package"}}, "samples.s.official: x corrects edr3 and dr3, not dr4"),
+        (
+            {"also": ["x"]},
+            {"x": {"kind": "map", "dataset": "a.ecsv", "on_top_of": "maiz_apellaniz2022"}},
+            "samples.s.also: x stands on maiz_apellaniz2022, which corrects edr3 and dr3, not dr4",
+        ),
+    ],
+)
+def test_recipes_of_edr3_are_refused_on_dr4(sample, more, fault):
+    """Each also behind others; what fits is named, the release's own column."""
+    inflate = {"inflate": "el_badry2021"}
+    sample = {"like": "lamost_giants", "release": "dr4", "official": "dr4_official"} | inflate | sample
+    catalogue = inflate | {
+        "path": "a.csv",
+        "sample": "s",
+        "frame": "galactic",
+        "base": "raw",
+        "correction": "lindegren2021",
+    }
+    overlay = {"samples": {"s": sample}, "corrections": more, "catalogues": {"c": catalogue}}
+    fits = ": take none or dr4_official"
+    of_catalogue = f"catalogues.c.correction: lindegren2021 corrects edr3 and dr3, not dr4{fits}"
+    found = faults(yaml.safe_dump(overlay))
+    assert [line for line in found if "corrects" in line] == [fault + fits, of_catalogue]
+    inflated = "inflate: the error factors are those of edr3 and dr3, not of dr4: leave it out, or null"
+    assert [line for line in found if "factors" in line] == [f"samples.s.{inflated}", f"catalogues.c.{inflated}"]
+
+
 # Sections other than `samples.lamost_giants`: overlay | path of the fault | pieces of the line, & between them
 SECTIONS = """
 samples: {lamost_giants: {release: dr4}} | samples.lamost_giants.official | corrects edr3 and dr3, not dr4
+samples: {lamost_giants: {official: dr4_official}} | samples.lamost_giants.official | corrects dr4, not edr3
 samples: {lamost_giants: {official: lindegren}} | samples.lamost_giants.official | 'lindegren' & mean lindegren2021?
 samples: {lamost_giants: {also: [maiz]}} | samples.lamost_giants.also | 'maiz' & not one of corrections
 samples: {lamost_giants: {also: [lindegren2021]}} | samples.lamost_giants.also | 'lindegren2021' & there anyway

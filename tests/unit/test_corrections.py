@@ -14,9 +14,10 @@ from gaia_offsets.dataset import write_dataset
 from gaia_offsets.published import TABLE1
 from gaia_offsets.sky import pixel_index
 
-FILE = ROOT / "config/data/maiz_apellaniz2022_zero_point_5p.csv"
+FOLDER = ROOT / "workflow/scripts/gaia_offsets/data"
 CORRECTIONS = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))["corrections"]
-CORRECTIONS["maiz_apellaniz2022"]["path"] = str(FILE)
+for block in CORRECTIONS.values():
+    block |= {"path": str(FOLDER / block["file"])} if "file" in block else {}
 # G, nu_eff, ecl_lat and the zero point [mas] by an independent implementation.
 MAIZ = [
     *[(8, 1.5, 0, -0.022458), (10, 1.45, 20, -0.029623), (12.5, 1.45, 20, -0.025116), (12.5, 1.45, 64, -0.017045)],
@@ -34,6 +35,23 @@ def table(g, nu_eff, ecl_lat, solved=31, **more) -> pd.DataFrame:
     return pd.DataFrame(
         {"phot_g_mean_mag": g, "ecl_lat": ecl_lat, "astrometric_params_solved": solved, **colours, **more}
     )
+
+
+# The same of Ding et al. 2024, ecliptic latitudes as angles.
+DING = [
+    *[(8, 1.5, 0, -0.005044), (10, 1.45, 20, -0.002966), (12, 1.45, 20, -0.006189), (12.5, 1.45, 20, 0.004834)],
+    *[(13.5, 1.48, 0, -0.020778), (15, 1.35, -45, -0.044639), (17, 1.25, 45, -0.016903), (17.8, 1.6, 60, -0.027803)],
+    *[(18, 1.48, 30, -0.018886), (20, 1.6, 0, -0.013137)],
+]
+
+
+def test_ding_has_its_values_and_ends_at_20_deg_from_the_plane():
+    g, nu_eff, latitude, expected = np.array(DING).T
+    found = zero_point(table(g, nu_eff, latitude, b=-20.0), "ding2024", CORRECTIONS)
+    assert found == pytest.approx(expected, abs=1e-6)
+    edge = table([15.0] * 5, 1.35, -45.0, [31, 31, 31, 31, 95], b=[20.0, 20.001, -20.001, np.nan, 0.0])
+    found = zero_point(edge, "ding2024", CORRECTIONS)
+    assert np.isfinite(found).tolist() == [True, False, False, False, False]
 
 
 @pytest.mark.parametrize("star", MAIZ)
@@ -86,7 +104,8 @@ def test_a_column_has_its_unit_and_none_is_zero():
 
 # ---------------------------------------------------------------- maps
 
-META = {"solution": "5p", "official": "lindegren2021", "frame": "equatorial", "nside": 32, "ordering": "nested"}
+META = {"release": "Gaia EDR3", "official": "lindegren2021", "frame": "equatorial", "nside": 32, "ordering": "nested"}
+META |= {"solution": "5p"}
 
 
 @pytest.fixture
@@ -100,9 +119,11 @@ def map_path(tmp_path):
     return str(path)
 
 
-def on_the_map(on: str, path: str) -> np.ndarray:
+def on_the_map(on: str, path: str, release: str = "dr3") -> np.ndarray:
     stars = table([12.0, 12.0, 12.0], 1.45, 20.0, ra=[30.0, 200.0, np.nan], dec=[20.0, 20.0, 20.0])
-    corrections = CORRECTIONS | {"map": {"kind": "map", "dataset": path, "path": path, "on_top_of": on}}
+    corrections = CORRECTIONS | {
+        "map": {"kind": "map", "dataset": path, "path": path, "on_top_of": on, "release": release}
+    }
     return zero_point(stars, "map", corrections)
 
 
@@ -115,6 +136,8 @@ def test_a_map_goes_on_top_of_what_it_stands_on_and_no_farther_than_its_pixels(m
 def test_a_map_on_another_correction_and_one_that_does_not_say_are_refused(map_path, tmp_path):
     with refused("correction map: .* stands on lindegren2021, not on maiz_apellaniz2022"):
         on_the_map("maiz_apellaniz2022", map_path)
+    with refused("is a map of Gaia EDR3, the sample is of dr4"):
+        on_the_map("none", map_path, release="dr4")
     without = tmp_path / "equatorial.csv"
     lines = open(map_path, encoding="utf-8").read().splitlines()
     without.write_text("\n".join(line for line in lines if not line.startswith("#")).replace(" ", ","))
@@ -213,6 +236,19 @@ def test_further_corrections_stand_behind_the_columns_of_the_tracers():
             also=["dr4"],
             corrections=CORRECTIONS | {"dr4": {"kind": "column", "column": "bias"}},
         )
+
+
+def test_inflated_errors_stand_in_the_place_of_published_ones(tmp_path):
+    stars = STARS.assign(parallax_error=0.02, ruwe=[1.0, 1.0, np.nan])
+    known = {"official": "lindegren2021", "corrections": CORRECTIONS}
+    found = with_offsets(stars, inflate="maiz_apellaniz2022", **known)
+    assert found["parallax_error"].tolist() == pytest.approx([0.02 * 1.295, 0.02 * 1.295 * 1.25, np.nan], nan_ok=True)
+    assert list(found.columns) == [*TRACERS, "parallax_error_published"]
+    assert (found["parallax_error_published"] == 0.02).all()
+    mild = with_offsets(stars.drop(columns="ruwe"), inflate="el_badry2021", **known)["parallax_error"]
+    assert (mild >= 0.02).all() and mild[0] == pytest.approx(0.02 * 1.0617 + 0.02 * 0.00023, abs=1e-5)
+    with refused("maiz_apellaniz2022 gives no error for any of 3 stars; it takes .*ruwe"):
+        with_offsets(stars.assign(ruwe=np.nan), inflate="maiz_apellaniz2022", **known)
 
 
 def test_a_sentinel_is_null_and_a_wrong_unit_is_told():

@@ -10,6 +10,7 @@ from unit.shared import refused
 from gaia_offsets import __main__ as command
 from gaia_offsets import means
 from gaia_offsets.covariance import maiz_apellaniz2021
+from gaia_offsets.releases import SOLVED
 
 V0 = float(maiz_apellaniz2021(0.0))
 
@@ -79,6 +80,10 @@ def test_groups_of_a_file(tmp_path, capsys):
     assert command.main(["mean", str(path), "--inflate"]) == 0
     row = capsys.readouterr().out.splitlines()[1].split(",")
     assert row[:3] == ["all", "4", "2"]
+    assert command.main(["mean", str(path), "--inflate", "el_badry2021"]) == 0
+    mild = capsys.readouterr().out.splitlines()[1].split(",")
+    f = 1.141 + 0.0040 * 15.5 - 0.00062 * 15.5**2  # the peak at G 12.65 does not reach 15.5
+    assert float(mild[4]) / float(row[4]) == pytest.approx(f / 1.22, rel=1e-3)
     assert float(row[4]) == pytest.approx(1.22 * (1 / 0.03**2 + 1 / 0.06**2 + 2 / 0.1**2) ** -0.5, abs=1e-6)
 
 
@@ -96,7 +101,9 @@ def test_a_unit_and_what_is_refused(tmp_path, capsys):
         means.file_means(path)
     assert means.file_means(path, columns={"parallax": "Plx"})["n"].tolist() == [4]
     with refused("no column 'ruwe'"):
-        means.group_means(pd.DataFrame({name: [1.0] for name in (*means.NEEDED, *means.INFLATING[:2])}), inflate=True)
+        means.group_means(
+            pd.DataFrame({name: [1.0] for name in (*means.NEEDED, "phot_g_mean_mag", SOLVED)}), inflate=True
+        )
 
 
 def test_a_file_is_read_by_the_columns_that_the_mean_needs(tmp_path, capsys):

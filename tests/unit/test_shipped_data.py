@@ -11,7 +11,6 @@ from gaia_offsets.columns import STANDARD
 
 DATA = ROOT / "config/data"
 KEPLER, MEMBERS, DISTANCES = "kepler_giants.csv.gz", "globular_cluster_members.csv.gz", "globular_cluster_distances.csv"
-COEFFICIENTS = "maiz_apellaniz2022_zero_point_5p.csv"  # tests/unit/test_corrections.py
 COLUMNS = {
     KEPLER: "kic ra dec parallax parallax_error phot_g_mean_mag bp_rp astrometric_params_solved "
     "nu_eff_used_in_astrometry pseudocolour ecl_lat ruwe ks_m ks_msigcom teff m_h av distance distance_error "
@@ -39,7 +38,6 @@ def test_files_are_small_described_and_of_the_standard_ranges(name: str):
         assert header[3] == 0 and header[4:8] == bytes(4)  # no name, no time
     assert {path.name for path in DATA.iterdir() if path.is_file()} == {
         *COLUMNS,
-        COEFFICIENTS,
         "make_data.py",
         "README.md",
     }
@@ -93,9 +91,3 @@ def test_median_raw_offset(name: str, solved: int, distance: str, n: int, median
     assert len(rows) == n
     offset = 1000 * (rows["parallax"] - 1 / rows[distance]).median()
     assert offset == pytest.approx(median, abs=0.05 if solved == 95 else 0.01)
-
-
-def test_the_package_and_the_config_ship_the_same_coefficients():
-    name = "maiz_apellaniz2022_zero_point_5p.csv"
-    package = ROOT / "workflow/scripts/gaia_offsets/data" / name
-    assert package.read_bytes() == (ROOT / "config/data" / name).read_bytes()

@@ -52,12 +52,12 @@ CORRECTED = [
 ]
 
 
-def own_file(key, path):
-    """A file of this workflow's config/; asked for while this page is parsed, which tells where it is."""
+def own_file(key, path, folder="config"):
+    """A file of this workflow, below a folder of it; asked for while this page is parsed, which tells where it is."""
     try:
-        return workflow.source_path(f"../../config/{path}")
+        return workflow.source_path(f"../../{folder}/{path}")
     except (OSError, WorkflowError):
-        where = f"in the folder of the run ({Path.cwd()}) nor in the workflow's config/"
+        where = f"in the folder of the run ({Path.cwd()}) nor in the workflow's {folder}/"
         raise WorkflowError(f"The config has faults:\n{key}: there is no file {path} {where}") from None
 
 
@@ -78,7 +78,7 @@ CORRECTION_FILES |= {  # the user's file before ours
     name: (
         entry["file"]
         if Path(entry["file"]).is_file()
-        else own_file(f"corrections.{name}.file", f"data/{entry['file']}")
+        else own_file(f"corrections.{name}.file", entry["file"], "workflow/scripts/gaia_offsets/data")
     )
     for name, entry in config["corrections"].items()
     if "file" in entry
@@ -286,9 +286,11 @@ def local_columns(wildcards):
 
 
 def sample_corrections(wildcards):
-    """The corrections that a sample names and those that they stand on, by name."""
+    """The corrections that a sample names and those that they stand on, by name; maps with the release of the sample."""
     sample = config["samples"][wildcards.sample]
-    return checks.corrections_behind(config, [sample["official"], *sample["also"]])
+    blocks = checks.corrections_behind(config, [sample["official"], *sample["also"]])
+    release = {"release": sample["release"]}
+    return {name: block | (release if block["kind"] == "map" else {}) for name, block in blocks.items()}
 
 
 def compared_corrections(wildcards):
@@ -297,6 +299,12 @@ def compared_corrections(wildcards):
     official = config["corrections"][sample["official"]]["kind"] != "none"
     named = {"corrected": sample["official"]} if official else {}
     return {"raw": "none", **named, **{name: name for name in sample["also"]}}
+
+
+def experimental_corrections(wildcards):
+    """Why some of these are experimental, by name."""
+    blocks = {name: config["corrections"][name] for name in compared_corrections(wildcards).values()}
+    return {name: block["experimental"] for name, block in blocks.items() if "experimental" in block}
 
 
 def correction_files(wildcards):

@@ -240,6 +240,7 @@ rule draw_corrections:
     params:
         title=lookup("samples/{sample}/title", within=config),
         simulated=lookup("samples/{sample}/simulated", within=config),
+        experimental=experimental_corrections,
         dpi=lookup("figures/dpi", within=config),
         solution=standard_solution,
         code=digest("draw_corrections.py"),

@@ -52,6 +52,7 @@ rule correct_parallaxes:
     params:
         official=lookup("samples/{sample}/official", within=config),
         also=lookup("samples/{sample}/also", within=config),
+        inflate=lookup("samples/{sample}/inflate", within=config, default=None),
         corrections=sample_corrections,
         code=digest("correct_parallaxes.py"),
     script:

@@ -52,19 +52,24 @@ def correction_table(
     """corrections.csv [uas]: one row each solution that has stars, and correction.
 
     `solutions` has the column of each class's colour, `corrections` names by the parallax they make: raw, corrected, or
-    the name of another one. `scatter` is that of scatter.csv, to which the scatters of the others are added; `trends`
-    is trends.csv, whose bins are taken; `made` is map_equatorial.json, whose pixels with more than `more_than` stars
-    are taken.
+    the name of another one. Where they have other stars of a solution, all rows are of those that all have, and a
+    column `n_own` says how many each has; of a correction that has none there is an empty row. `scatter` is that of
+    scatter.csv, to which the scatters of the others, and on fewer stars those of all, are added; `trends` is
+    trends.csv, whose bins are taken; `made` is map_equatorial.json, whose pixels with more than `more_than` stars are
+    taken.
 
     `scale_low` and `scale_high` are the offset at parallax 0, where a wrong distance scale has no effect, minus and
     plus its error; `scale` is Gaia's over the reference parallax; `reference_parallax` a median. `{x}_left` is what
     `left_over` says of the bins of x.
     """
-    rows = []
+    rows, columns = [], COLUMNS
     for solution, colour in solutions.items():
         stars = tracers[tracers["solution"] == solution]
         if stars.empty:
             continue
+        own = {parallax: known_offsets(stars, parallax) for parallax in corrections}
+        if (shared := shared_stars(own)) is not None:
+            stars, columns = stars[shared], [*COLUMNS[:3], "n_own", *COLUMNS[3:]]
         ra, dec = stars["ra"].to_numpy(), stars["dec"].to_numpy()
         blocks = sky_blocks(ra, dec)
         groups = _bins(trend_variables(stars, colour), solution, trends)
@@ -72,12 +77,30 @@ def correction_table(
         pixel = pixel_index(ra, dec, nside=SCATTER_NSIDE, ordering="nested")
         for parallax, name in corrections.items():
             errors = star_table(stars, parallax, scatter.reference_kind)
-            if parallax not in PARALLAXES:
+            if parallax not in PARALLAXES or shared is not None:
                 row = {"solution": solution, "parallax": parallax, **both_scatters(errors, pixel)}
-                scatter = Scatter(scatter.reference_kind, pd.concat([scatter.table, pd.DataFrame([row])]))
-            rows.append({"correction": name, "solution": solution})
+                # The first row of a parallax counts.
+                scatter = Scatter(scatter.reference_kind, pd.concat([pd.DataFrame([row]), scatter.table]))
+            rows.append({"correction": name, "solution": solution, "n_own": int(own[parallax].sum())})
             rows[-1] |= _measured(stars, errors, scatter, (solution, parallax), gaussian, blocks, groups, made)
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows, columns=columns)
+
+
+def known_offsets(stars: pd.DataFrame, parallax: str) -> np.ndarray:
+    """Which stars (N,) have an offset after a correction."""
+    return np.isfinite(chosen_parallax(stars, parallax) - stars["reference_parallax"].to_numpy(dtype=float))
+
+
+def shared_stars(known: Mapping[str, np.ndarray]) -> np.ndarray | None:
+    """Which stars (N,) all corrections have that have any; None where these have the same ones.
+
+    `known` are the stars (N,) that each has, by parallax. The published parallax is no correction: it has more stars
+    than any, and is held to the shared ones only where the corrections differ among themselves.
+    """
+    some = [has for parallax, has in known.items() if parallax != "raw" and has.any()]
+    if all(np.array_equal(has, some[0]) for has in some):
+        return None
+    return np.logical_and.reduce(some)
 
 
 def _bins(variables: Mapping[str, np.ndarray], solution: str, trends: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -111,7 +134,7 @@ def _measured(
     variance = variances(errors, whole)
     table = group_statistics(offset, one, gaussian).join(weighted_statistics(errors.difference, variance, one))
     if table.empty:
-        return {"n": 0}
+        return {"n": 0, "blocks": 0}
     median = resample.linear_median(offset, one)
     jackknife = resample.jackknife_error(float(median.estimate[0]), *resample.without_blocks(median, blocks))
     line = zero_point_and_scale(errors, whole)

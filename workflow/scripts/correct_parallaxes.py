@@ -5,7 +5,7 @@ import sys
 import pandas as pd
 
 from gaia_offsets.columns import STANDARD
-from gaia_offsets.corrections import with_offsets
+from gaia_offsets.corrections import PUBLISHED_ERROR, with_offsets
 from gaia_offsets.faults import open_log
 from gaia_offsets.tables import check_table, write_table
 
@@ -16,13 +16,17 @@ if __name__ == "__main__":
         for name, block in snakemake.params.corrections.items()
     }
     official, also = snakemake.params.official, snakemake.params.also
-    tracers = with_offsets(
-        pd.read_parquet(snakemake.input.stars), official=official, also=also, corrections=corrections
-    )
+    stars, inflate = pd.read_parquet(snakemake.input.stars), snakemake.params.inflate
+    tracers = with_offsets(stars, official=official, also=also, corrections=corrections, inflate=inflate)
     zero_points = {official: "zero_point", **{name: f"zero_point_{name}" for name in also}}
     for name, column in zero_points.items():
         print(f"{len(tracers)} tracers, {tracers[column].isna().sum()} without a zero point of {name}", file=sys.stderr)
     units = {name: column.unit for name, column in STANDARD.items()}
-    units |= dict.fromkeys(zero_points.values(), STANDARD["zero_point"].unit)
+    units |= dict.fromkeys((*zero_points.values(), PUBLISHED_ERROR), STANDARD["zero_point"].unit)
+    meanings = {}
+    if inflate:
+        meanings = {"parallax_error": f"published error times the factor of {inflate}, without a floor"}
+        if without := tracers["parallax_error"].isna().sum():
+            print(f"WARNING: {without} of {len(tracers)} have no error by {inflate}, and no weight", file=sys.stderr)
     tracers = check_table(tracers, list(tracers.columns), snakemake.output.tracers)
-    write_table(tracers, snakemake.output.tracers, units)
+    write_table(tracers, snakemake.output.tracers, units, meanings)

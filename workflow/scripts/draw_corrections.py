@@ -75,6 +75,23 @@ def verdict(corrections: pd.DataFrame, solution: str) -> str:
     )
 
 
+def coverage(corrections: pd.DataFrame) -> list[str]:
+    """Which stars the rows are of, where the corrections do not have the same: sentences by corrections.csv."""
+    sentences = []
+    for solution, table in corrections.groupby("solution") if "n_own" in corrections else ():
+        there = table[table["n_own"] > 0]
+        if (there["n"] < there["n_own"]).any():
+            each = ", ".join(f"{name} {n:,}" for name, n in zip(there["correction"], there["n_own"], strict=True))
+            sentences.append(
+                f"{solution}: all rows are measured on the same {there['n'].min():,} stars, those that all of these "
+                f"corrections have. Each has: {each}. The rows say nothing of stars that one of them lacks, such as "
+                "those outside its part of the sky; take it out of `also` to compare the others on all of theirs."
+            )
+        for name in table.loc[table["n_own"] == 0, "correction"]:
+            sentences.append(f"{solution}: {name} has none of these stars, and is not compared.")
+    return sentences
+
+
 def page_table(corrections: pd.DataFrame) -> pd.DataFrame:
     """corrections.csv for the page: each value with its error in one cell [uas]."""
 
@@ -101,10 +118,14 @@ def page_table(corrections: pd.DataFrame) -> pd.DataFrame:
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
-    corrections = pd.read_csv(snakemake.input.corrections)
-    solution = snakemake.params.solution
-    title = f"Corrections side by side: {snakemake.params.title}"
-    figure = draw_corrections(corrections, solution, title=f"{title}, {solution}")
+    corrections, experimental = pd.read_csv(snakemake.input.corrections), snakemake.params.experimental
+    corrections["correction"] += [
+        " (experimental)" if name in experimental else "" for name in corrections["correction"]
+    ]
+    title, solution = f"Corrections side by side: {snakemake.params.title}", snakemake.params.solution
+    stars = coverage(corrections)
+    shared = ", shared stars" if any(text.startswith(f"{solution}: all") for text in stars) else ""
+    figure = draw_corrections(corrections, solution, title=f"{title}, {solution}{shared}")
     style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)
     pages.save(
         snakemake.output.page,
@@ -112,6 +133,8 @@ if __name__ == "__main__":
         title=title,
         simulated=snakemake.params.simulated,
         verdict=verdict(corrections, solution),
+        coverage=stars,
+        experimental=experimental,
         table=pages.table(page_table(corrections), {"its error over blocks": ".1f"}),
     )
     print(f"{len(corrections)} rows", file=sys.stderr)

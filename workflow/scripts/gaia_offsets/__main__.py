@@ -9,10 +9,11 @@ from typing import Any
 
 import gaia_offsets
 from gaia_offsets.apply import COLUMNS, CORRECTION, ApplyError, Correction, correct_file, read_map_for
+from gaia_offsets.coefficients import INFLATING, MAIZ_APELLANIZ
 from gaia_offsets.columns import STANDARD, VIZIER
 from gaia_offsets.faults import told
-from gaia_offsets.means import INFLATING, NEEDED, file_means
-from gaia_offsets.published import BASES, COLUMN_PREFIX, ENDINGS, MODELS, NONE, OFFICIAL, TRUE_ERROR
+from gaia_offsets.means import NEEDED, file_means
+from gaia_offsets.published import BASES, COLUMN_PREFIX, ENDINGS, INFLATIONS, MODELS, NONE, OFFICIAL, TRUE_ERROR
 from gaia_offsets.sky import FRAMES
 
 TABLES = ".fits, .parquet, .csv[.gz], .vot or .ecsv"
@@ -53,7 +54,7 @@ def _add_apply(commands: Any) -> None:
         const=OFFICIAL,
         help=f"the same as --correction {OFFICIAL}",
     )
-    parser.add_argument("--inflate", action="store_true", help=f"add {TRUE_ERROR.name}: {TRUE_ERROR.meaning}")
+    _add_inflate(parser, f"add {TRUE_ERROR.name}")
     parser.add_argument("--map", choices=ENDINGS, help="refuse if the base needs another map than this one")
     parser.add_argument("--frame", choices=FRAMES, help="frame of a dataset in CSV")
     parser.add_argument("--nside", type=int, help="nside of a dataset in CSV")
@@ -69,9 +70,21 @@ def _add_mean(commands: Any) -> None:
     parser = commands.add_parser("mean", help=about, description=about)
     parser.add_argument("catalogue", metavar="CATALOGUE", help=f"your table: {TABLES}")
     parser.add_argument("--group", metavar="COLUMN", help="column that names the group of each star; else one group")
-    parser.add_argument("--inflate", action="store_true", help="multiply errors by k (Maiz Apellaniz 2022) first")
-    _add_columns(parser, (*NEEDED, *INFLATING))
+    _add_inflate(parser, "multiply errors by k or f first, without a floor")
+    _add_columns(parser, (*NEEDED, *INFLATING[MAIZ_APELLANIZ]))
     parser.set_defaults(run=_mean)
+
+
+def _add_inflate(parser: argparse.ArgumentParser, what: str) -> None:
+    def name(text: str) -> str:
+        if text in INFLATIONS:
+            return text
+        known = " or ".join(INFLATIONS)
+        raise argparse.ArgumentTypeError(f"{text!r} is not {known}; a bare --inflate stands behind the files")
+
+    about = "; ".join(f"{name}: {meaning}" for name, meaning in INFLATIONS.items())
+    default = {"nargs": "?", "const": MAIZ_APELLANIZ, "type": name}
+    parser.add_argument("--inflate", metavar="NAME", **default, help=f"{what}; {about}; bare: {MAIZ_APELLANIZ}")
 
 
 def _add_columns(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
@@ -124,7 +137,7 @@ def _mean(arguments: argparse.Namespace) -> None:
             f"--parallax-error: {TRUE_ERROR.name} holds already the correlated part that this command adds; give the "
             "published error and --inflate"
         )
-    columns = _columns(arguments, (*NEEDED, *INFLATING))
+    columns = _columns(arguments, (*NEEDED, *INFLATING[MAIZ_APELLANIZ]))
     means = file_means(arguments.catalogue, group=arguments.group, columns=columns, inflate=arguments.inflate)
     print(means.to_csv(index=False, float_format="%.6f", lineterminator="\n"), end="")
 

@@ -13,6 +13,7 @@ import numpy as np
 from gaia_offsets import coefficients
 from gaia_offsets.columns import STANDARD
 from gaia_offsets.dataset import read_dataset
+from gaia_offsets.official import check_edr3
 from gaia_offsets.published import (
     COLUMN_PREFIX,
     CORRECTED,
@@ -31,8 +32,10 @@ from gaia_offsets.published import (
     ZERO_POINT,
     map_for,
     pairing_faults,
+    true_error_field,
 )
 from gaia_offsets.reference import ENOUGH_STARS, TINY_MAS
+from gaia_offsets.releases import SOLVED, is_edr3
 from gaia_offsets.sky import FRAMES, ecliptic_latitude, pixel_index, to_equatorial, to_galactic
 from gaia_offsets.streams import CHUNK, add_columns, plain_floats, with_columns
 from gaia_offsets.tables import TableError, column_for, table_format, unit_factor
@@ -43,7 +46,6 @@ if TYPE_CHECKING:
 
 _POSITIONS = ("ra", "dec", "l", "b")
 _MODEL = ("phot_g_mean_mag", "nu_eff_used_in_astrometry", "pseudocolour")
-_ERROR = ("parallax_error", "phot_g_mean_mag", "astrometric_params_solved", "ruwe")
 COLUMNS = ("parallax", *_POSITIONS, "astrometric_params_solved", *_MODEL, "ecl_lat", "parallax_error", "ruwe")
 LARGEST_UAS = 10_000.0  # of an offset or its error in a map; real ones are below 100
 CORRECTION = "correction"  # our name of the column that column:NAME names; mas
@@ -230,23 +232,35 @@ class Correction:
         base: str = "raw",
         columns: Mapping[str, Any] | None = None,
         correction: str = NONE,
-        inflate: bool = False,
+        inflate: str | bool | None = None,
     ) -> None:
         """`offsets` is the map, None for none; `correction` (none, a name of MODELS, or column:NAME) comes off first.
 
-        `inflate` adds true errors. `columns` maps standard names (COLUMNS) to the catalogue's: a name, or
-        `{column, unit}`. Raises ApplyError for what does not go together, or where there is nothing to do.
+        `inflate` adds true errors, by one of INFLATIONS (True: the first). `columns` maps standard names (COLUMNS) to
+        the catalogue's: a name, or `{column, unit}`. Raises ApplyError for what does not go together, or where there
+        is nothing to do.
         """
         check_base(base, offsets.parallax if offsets else None, correction)
+        inflate = coefficients.inflation(inflate)
         subtracts = correction != NONE
         if not (offsets or subtracts or inflate):
             raise ApplyError("nothing to do: give a map, a correction (--correction) or --inflate")
+        of_edr3 = [correction] * (correction in MODELS) + ["inflate"] * bool(inflate)
+        release = str(offsets.meta.get("release", "")) if offsets else ""
+        if of_edr3 and "dr" in release.lower() and not is_edr3(release):
+            raise ApplyError(
+                f"the map is of {release}: {of_edr3[0]} is of Gaia EDR3 and DR3, and wrong for its parallaxes"
+            )
         stands = offsets.meta.get("official") if offsets and subtracts else None
         if stands not in (None, correction, correction.removeprefix(COLUMN_PREFIX)):
             raise ApplyError(f"the map stands on {stands}, not on {correction}: subtract the one that it stands on")
         self.offsets, self.base, self.correction, self.inflate = offsets, base, correction, inflate
         added = OUTPUT if offsets else (CORRECTED,) if subtracts else ()
-        self.fields = (*added, *((ZERO_POINT,) if subtracts else ()), *((TRUE_ERROR,) if inflate else ()))
+        self.fields = (
+            *added,
+            *((ZERO_POINT,) if subtracts else ()),
+            *((true_error_field(inflate),) if inflate else ()),
+        )
         columns = columns or {}
         own = correction.startswith(COLUMN_PREFIX)
         unknown = sorted(set(columns) - {*COLUMNS, *((CORRECTION,) if own else ())})
@@ -289,7 +303,7 @@ class Correction:
         elif self.correction != NONE:
             needed.append(CORRECTION)
         if self.inflate:
-            needed += _ERROR
+            needed += ["parallax_error", *coefficients.INFLATING[self.inflate]]
         self.sources = {name: source for name in dict.fromkeys([*needed, *wanted]) if (source := find(name))}
         missing = [name for name in needed if name not in self.sources]
         if missing:
@@ -307,6 +321,8 @@ class Correction:
         # -9999 is many catalogues' way to say nothing; see tables.py.
         values = {name: np.where(x == -9999.0, np.nan, x) * self.factors[name] for name, x in values.items()}
         rows, result = len(next(iter(values.values()))), {}
+        if self.correction in MODELS or self.inflate:
+            check_edr3(values[SOLVED], self.sources[SOLVED], self.where)
         if "parallax" in values:
             self._check_range(values["parallax"])
             zero_point = None if self.correction == NONE else self._zero_point(values)
@@ -323,8 +339,10 @@ class Correction:
                 result[ZERO_POINT.name] = zero_point
             self.counts += np.bincount(flag, minlength=len(FLAGS))
         if self.inflate:
-            factor = coefficients.error_factor(*(values[name] for name in _ERROR[1:]))
-            result[TRUE_ERROR.name] = coefficients.true_error(values["parallax_error"], factor)
+            how = {"inflate": self.inflate}
+            given = (values[name] for name in coefficients.INFLATING[self.inflate])
+            factor = coefficients.error_factor(*given, **how)
+            result[TRUE_ERROR.name] = coefficients.true_error(values["parallax_error"], factor, **how)
             self.without_error += int(np.isnan(result[TRUE_ERROR.name]).sum())
         self.rows += rows
         return result
@@ -411,7 +429,7 @@ class Correction:
             keys = ("title", "sample", "simulated", "release", "citation", "config_digest")
             facts = {key: str(self.offsets.meta[key]) for key in keys if key in self.offsets.meta}
             facts["frame"] = self.offsets.frame
-        return {**facts, "base": self.base, "correction": self.correction, "inflate": str(self.inflate)}
+        return {**facts, "base": self.base, "correction": self.correction, "inflate": str(self.inflate or False)}
 
 
 def correct_table(table: pd.DataFrame | Table, offsets: OffsetMap | None, **settings: Any) -> pd.DataFrame | Table:

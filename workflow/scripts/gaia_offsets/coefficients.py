@@ -1,6 +1,6 @@
-"""Tables of Maiz Apellaniz 2022 (A&A 657, A130), shipped beside this file: a second zero point, and true errors.
+"""Zero points by coefficients, and how much too small parallax errors are: numbers that reached us by public code.
 
-They reached us at second hand, from public code.
+Of Maiz Apellaniz 2022 (A&A 657, A130), tables beside this file, and of El-Badry, Rix & Heintz 2021 (MNRAS 506, 2269).
 """
 
 from __future__ import annotations
@@ -11,7 +11,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-FLOOR_MAS = 0.0103  # root of the angular covariance at 0 deg
+from gaia_offsets.official import check_edr3
+from gaia_offsets.published import INFLATIONS
+from gaia_offsets.releases import SOLVED
+from gaia_offsets.tables import TableError
+
+MAIZ_APELLANIZ, EL_BADRY = INFLATIONS
+# What error_factor takes of a star, by the inflation.
+INFLATING = {MAIZ_APELLANIZ: ("phot_g_mean_mag", SOLVED, "ruwe"), EL_BADRY: ("phot_g_mean_mag", SOLVED)}
+FLOOR_MAS = {MAIZ_APELLANIZ: 0.0103, EL_BADRY: 0.0}  # root of the angular covariance at 0 deg
 SIX_PARAMETERS = 1.25  # k of 6p sources over that of 5p sources
 RUWE_LIMIT = 1.4
 # Above RUWE_LIMIT k grows by 1 + ke: G and ke.
@@ -54,18 +62,39 @@ def zero_point_5p(
     return 1e-3 * sum(terms)
 
 
-def error_factor(phot_g_mean_mag: np.ndarray, astrometric_params_solved: np.ndarray, ruwe: np.ndarray) -> np.ndarray:
-    """How many times larger than published a parallax error is, (N,): k of 5p sources, more for 6p or a high RUWE.
+def inflation(inflate: str | bool | None) -> str | None:
+    """The name of an inflation, None for none; True is the first of INFLATIONS. Raises TableError for another name."""
+    name = MAIZ_APELLANIZ if inflate is True else inflate or None
+    if name is not None and name not in INFLATIONS:
+        raise TableError(f"inflate: {inflate!r} is none of {', '.join(INFLATIONS)}")
+    return name
 
-    Null for other solutions than 31 and 95 and for null inputs.
+
+def error_factor(
+    phot_g_mean_mag: np.ndarray,
+    astrometric_params_solved: np.ndarray,
+    ruwe: np.ndarray | None = None,
+    *,
+    inflate: str = MAIZ_APELLANIZ,
+) -> np.ndarray:
+    """How many times larger than published a parallax error is, (N,), by one of INFLATIONS.
+
+    maiz_apellaniz2022: k(G) of 5p sources, more for 6p or a high RUWE. el_badry2021: f(G) of their eq. 16, at least 1;
+    takes no RUWE. Null for other solutions than 31 and 95 and for null inputs. Raises TableError for codes of another
+    release.
     """
-    g, solved, ruwe = (np.asarray(x, dtype=float) for x in (phot_g_mean_mag, astrometric_params_solved, ruwe))
+    g, solved = (np.asarray(x, dtype=float) for x in (phot_g_mean_mag, astrometric_params_solved))
+    check_edr3(solved)
+    if inflate == EL_BADRY:
+        peak = 0.21 * np.exp(-(((g - 12.65) / 0.90) ** 2))
+        return np.where(np.isin(solved, (31, 95)), np.maximum(peak + 1.141 + 0.0040 * g - 0.00062 * g**2, 1.0), np.nan)
+    ruwe = np.asarray(ruwe, dtype=float)
     nodes = table("maiz_apellaniz2022_k")
     k = np.interp(g, nodes["g_mag"], nodes["k"])
     k = np.where(solved == 95, SIX_PARAMETERS * k, k) * np.where(ruwe > RUWE_LIMIT, 1.0 + np.interp(g, *_KE), 1.0)
     return np.where(np.isin(solved, (31, 95)) & np.isfinite(ruwe), k, np.nan)
 
 
-def true_error(parallax_error: np.ndarray, factor: np.ndarray) -> np.ndarray:
+def true_error(parallax_error: np.ndarray, factor: np.ndarray, *, inflate: str = MAIZ_APELLANIZ) -> np.ndarray:
     """True error [mas] of single parallaxes, (N,), from published ones [mas] and their error_factor."""
-    return np.hypot(factor * np.asarray(parallax_error, dtype=float), FLOOR_MAS)
+    return np.hypot(factor * np.asarray(parallax_error, dtype=float), FLOOR_MAS[inflate])

@@ -510,19 +510,50 @@ def _query_faults(path: str, entry: Config) -> Iterator[str]:
 CORRECTIONS = {
     "package": ((), ()),
     "none": ((), ()),
-    "coefficients": (("file",), ("six_parameter",)),
+    "coefficients": (("file",), ("six_parameter", "max_abs_b_deg")),
     "column": (("column",), ("unit",)),
     "map": (("dataset", "on_top_of"), ()),
 }
 STANDS_ON = ("on_top_of", "six_parameter")
+ABOUT = ("citation", "releases", "experimental")  # what makes no number
+
+
+def _standing(config: Config, names: Sequence[str]) -> Config:
+    """The blocks of the named corrections and of all that they stand on, by name."""
+    behind = list(dict.fromkeys(names))
+    for name in behind:  # grows on the way
+        below = (config["corrections"][name].get(key) for key in STANDS_ON)
+        behind += [name for name in below if name in config["corrections"] and name not in behind]
+    return {name: config["corrections"][name] for name in behind}
 
 
 def corrections_behind(config: Config, names: Sequence[str]) -> Config:
-    """The blocks of the named corrections and of those that they stand on, by name: what makes their numbers."""
-    below = [config["corrections"][name].get(key) for name in names for key in STANDS_ON]
-    blocks = {name: config["corrections"][name] for name in dict.fromkeys([*names, *below]) if name}
-    about = ("citation", "releases")
-    return {name: {key: value for key, value in block.items() if key not in about} for name, block in blocks.items()}
+    """The blocks of the named corrections and of all that they stand on, by name: what makes their numbers."""
+    return {
+        name: {key: value for key, value in block.items() if key not in ABOUT}
+        for name, block in _standing(config, names).items()
+    }
+
+
+def _not_of_release(config: Config, release: str, name: str) -> Iterator[str]:
+    """Why a correction must not be used on a release: it, or one that it stands on, is of others."""
+    for below, block in _standing(config, [name]).items():
+        its = block.get("releases") or (
+            [] if block["kind"] == "package" and not releases.is_edr3(release) else [release]
+        )
+        if release not in its:
+            fit = [other for other, entry in config["corrections"].items() if release in entry.get("releases", ())]
+            yield (
+                f"{name if below == name else f'{name} stands on {below}, which'} corrects "
+                f"{' and '.join(its or releases.EDR3)}, not {release}: take {' or '.join(['none', *fit])}"
+            )
+            return  # what that one stands on has the same fault
+
+
+def _inflate_faults(block: Config, release: str) -> Iterator[str]:
+    if block.get("inflate") and not releases.is_edr3(release):
+        its = " and ".join(releases.EDR3)
+        yield f"inflate: the error factors are those of {its}, not of {release}: leave it out, or null"
 
 
 def _correction_faults(config: Config) -> Iterator[str]:
@@ -537,7 +568,7 @@ def _correction_faults(config: Config) -> Iterator[str]:
         needed, optional = CORRECTIONS.get(block["kind"], ((), ()))
         yield from (f"{path}.{key}: missing; kind {block['kind']} needs it" for key in needed if not block.get(key))
         for key in block:
-            if key not in ("kind", "citation", "releases", *needed, *optional):
+            if key not in ("kind", *ABOUT, *needed, *optional):
                 yield f"{path}.{key}: kind {block['kind']} does not use it"
         for key in STANDS_ON:
             other = block.get(key)
@@ -613,8 +644,14 @@ def _catalogue_faults(config: Config) -> Iterator[str]:
                 yield f"catalogues.{name}.columns.{ours}: none of {', '.join(CATALOGUE)}{_near(ours, CATALOGUE)}"
             elif fault := _unit_fault(ours, own):
                 yield f"catalogues.{name}.columns.{ours}.{fault}"
-        for key, reason in pairing_faults(entry["base"], entry.get("map"), correction=catalogue_correction(entry)):
+        correction, release = catalogue_correction(entry), config["samples"].get(entry["sample"], {}).get("release")
+        for key, reason in pairing_faults(entry["base"], entry.get("map"), correction=correction):
             yield f"catalogues.{name}.{key}: {reason}"
+        if release and correction in config["corrections"]:
+            for fault in _not_of_release(config, release, correction):
+                yield f"catalogues.{name}.correction: {fault}"
+        if release:
+            yield from (f"catalogues.{name}.{fault}" for fault in _inflate_faults(entry, release))
 
 
 def catalogue_ending(path: str) -> str:
@@ -720,11 +757,9 @@ def _sample_faults(path: str, sample: Config, config: Config) -> Iterator[str]:
             yield f"{path}.{where}: {name!r} is not one of corrections{_near(name, config['corrections'])}"
         elif where == "also" and (name == sample["official"] or config["corrections"][name]["kind"] == "none"):
             yield f"{path}.also: {name!r} is there anyway, as the official correction or as no correction"
-        elif sample["release"] not in (its := config["corrections"][name].get("releases") or [sample["release"]]):
-            yield (
-                f"{path}.{where}: {name} corrects {' and '.join(its)}, not {sample['release']}: take none, or a "
-                "correction of kind column where the release gives one"
-            )
+        else:
+            yield from (f"{path}.{where}: {fault}" for fault in _not_of_release(config, sample["release"], name))
+    yield from (f"{path}.{fault}" for fault in _inflate_faults(sample, sample["release"]))
     if sample.get("claims"):
         yield from _path_faults(f"{path}.claims", sample["claims"])
     own |= set((sample["crossmatch"].get("hats") or {}).get("columns") or {})

@@ -12,17 +12,19 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets import official as package
-from gaia_offsets.coefficients import zero_point_5p
+from gaia_offsets.coefficients import INFLATING, error_factor, zero_point_5p
 from gaia_offsets.columns import STANDARD, TRACERS
 from gaia_offsets.dataset import read_dataset
 from gaia_offsets.published import ENDINGS
 from gaia_offsets.reference import check_units
+from gaia_offsets.releases import is_edr3
 from gaia_offsets.selection import solution
 from gaia_offsets.sky import FRAMES, pixel_index
 from gaia_offsets.tables import TableError, column_names, read_table
 
 MODEL = ("phot_g_mean_mag", "nu_eff_used_in_astrometry", "pseudocolour", "ecl_lat", "astrometric_params_solved")
 NULL = -9999.0  # in some tables of the archive
+PUBLISHED_ERROR = "parallax_error_published"
 UNITS = {"mas": 1.0, "uas": 1e-3}
 
 
@@ -50,6 +52,8 @@ def zero_point(table: pd.DataFrame, name: str, corrections: Mapping[str, Mapping
     if block.get("six_parameter"):
         six = model["astrometric_params_solved"] == 95
         result[six] = zero_point(table[six], block["six_parameter"], corrections)
+    if (limit := block.get("max_abs_b_deg")) is not None:
+        result[~(np.abs(_column(table, "b", name)) <= limit)] = np.nan
     return result
 
 
@@ -93,6 +97,11 @@ def _map_offset(table: pd.DataFrame, name: str, block: Mapping[str, Any], on: st
         raise TableError(
             f"correction {name}: {path} does not say on which correction it stands; take the .ecsv or .fits"
         )
+    its, own = meta.get("release"), block.get("release")
+    if its and own and its != f"Gaia {own.upper()}" and not (is_edr3(its) and is_edr3(own)):
+        raise TableError(
+            f"correction {name}: {path} is a map of {its}, the sample is of {own}: take a map of that release"
+        )
     if on not in ("none", meta["official"]):
         raise TableError(
             f"correction {name}: {path} stands on {meta['official']}, not on {on}; "
@@ -106,13 +115,19 @@ def _map_offset(table: pd.DataFrame, name: str, block: Mapping[str, Any], on: st
 
 
 def with_offsets(
-    stars: pd.DataFrame, *, official: str, also: Sequence[str] = (), corrections: Mapping[str, Mapping[str, Any]]
+    stars: pd.DataFrame,
+    *,
+    official: str,
+    also: Sequence[str] = (),
+    corrections: Mapping[str, Mapping[str, Any]],
+    inflate: str | None = None,
 ) -> pd.DataFrame:
     """Tracers: the columns TRACERS, with zero point, corrected parallax [mas] and both offsets [uas].
 
     `stars` has the Gaia columns and the reference parallax. `official` is the correction behind `parallax_corrected`;
     one of kind `none` leaves these columns null. Each correction in `also` adds a column `zero_point_{name}` [mas].
-    Raises TableError where no star gets a zero point, or where offsets or errors can only be in a wrong unit.
+    `inflate` multiplies the errors by the factors of that name and keeps the published ones as PUBLISHED_ERROR. Raises
+    TableError where no star gets a zero point or an error, or where offsets or errors can only be in a wrong unit.
     """
     table = stars.reindex(columns=[*dict.fromkeys([*TRACERS, *stars.columns])]).copy()
     if "solution" not in stars:  # select_stars gives the release's own classes
@@ -125,7 +140,15 @@ def with_offsets(
     table["offset_raw"] = 1000.0 * (table["parallax"] - table["reference_parallax"])
     table["offset_corrected"] = 1000.0 * (table["parallax_corrected"] - table["reference_parallax"])
     check_units(table)
-    return table[list(TRACERS)].assign(**{f"zero_point_{name}": known[name] for name in also})
+    more = {f"zero_point_{name}": known[name] for name in also}
+    if inflate:
+        more[PUBLISHED_ERROR] = table["parallax_error"]
+        given = (_column(table, column, f"inflate: {inflate}") for column in INFLATING[inflate])
+        table["parallax_error"] = table["parallax_error"] * error_factor(*given, inflate=inflate)
+        if table["parallax_error"].isna().all():
+            needed = ", ".join(INFLATING[inflate])
+            raise TableError(f"inflate: {inflate} gives no error for any of {len(table)} stars; it takes {needed}")
+    return table[list(TRACERS)].assign(**more)
 
 
 def _some_zero_point(table: pd.DataFrame, name: str, corrections: Mapping[str, Mapping[str, Any]]) -> np.ndarray:

@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.coefficients import error_factor
+from gaia_offsets.coefficients import INFLATING, error_factor, inflation
 from gaia_offsets.covariance import maiz_apellaniz2021, mean_covariance
+from gaia_offsets.official import check_edr3
+from gaia_offsets.releases import SOLVED
 from gaia_offsets.sky import pixel_centre, pixel_index
 from gaia_offsets.tables import TableError, column_for, column_names, read_table
 
 MANY = 20_000  # stars; beyond, pixels of GATHERED stand for theirs
 GATHERED = {"nside": 64, "ordering": "nested"}
 NEEDED = ("parallax", "parallax_error", "ra", "dec")
-INFLATING = ("phot_g_mean_mag", "astrometric_params_solved", "ruwe")
 
 
 def mean_parallax(
@@ -49,20 +50,25 @@ def mean_parallax(
     return mean, float(total**-0.5), float(np.sqrt(1.0 / total + correlated))
 
 
-def group_means(stars: pd.DataFrame, groups: Sequence[Any] | None = None, *, inflate: bool = False) -> pd.DataFrame:
+def group_means(
+    stars: pd.DataFrame, groups: Sequence[Any] | None = None, *, inflate: str | bool | None = None
+) -> pd.DataFrame:
     """One row a group, by its name: group, n, left_out, mean_parallax, error_statistical, error [mas].
 
-    `stars` (N rows) has NEEDED in standard units, with `inflate` also INFLATING: errors are then multiplied by
-    error_factor. `groups` (N,) are names, one group where None; stars without a name belong to none. Left out of a
-    group and counted are stars with a null, or an error of 0. Raises TableError where a column is missing.
+    `stars` (N rows) has NEEDED in standard units. With `inflate`, one of INFLATIONS (True: the first), it has what that
+    takes (INFLATING), too, and errors are first multiplied by error_factor. `groups` (N,) are names, one group where
+    None; stars without a name belong to none. Left out of a group and counted are stars with a null, or an error of 0.
+    Raises TableError where a column is missing.
     """
-    names = [*NEEDED, *(INFLATING if inflate else ())]
+    inflate = inflation(inflate)
+    names = [*NEEDED, *INFLATING.get(inflate, ())]
     missing = [name for name in names if name not in stars.columns]
     if missing:
         raise TableError(f"mean parallax: no column {missing[0]!r}: name the column that stands for it")
     values = {name: stars[name].to_numpy(dtype=float, na_value=np.nan) for name in names}
     if inflate:
-        values["parallax_error"] = values["parallax_error"] * error_factor(*(values[name] for name in INFLATING))
+        given = (values[name] for name in INFLATING[inflate])
+        values["parallax_error"] = values["parallax_error"] * error_factor(*given, inflate=inflate)
     table = pd.DataFrame({name: values[name] for name in NEEDED})
     table["group"] = "all" if groups is None else np.asarray(groups)
     good = np.isfinite(table[list(NEEDED)]).all(axis=1) & (table["parallax_error"] > 0)
@@ -75,13 +81,17 @@ def group_means(stars: pd.DataFrame, groups: Sequence[Any] | None = None, *, inf
 
 
 def file_means(
-    path: str | Path, *, group: str | None = None, columns: dict[str, Any] | None = None, inflate: bool = False
+    path: str | Path,
+    *,
+    group: str | None = None,
+    columns: dict[str, Any] | None = None,
+    inflate: str | bool | None = None,
 ) -> pd.DataFrame:
     """group_means of a table file, whose column `group` names the groups; `columns` as in read_table.
 
     Standard names and VizieR's need no entry. Raises TableError, one line.
     """
-    wanted = (*NEEDED, *(INFLATING if inflate else ()))
+    wanted = (*NEEDED, *INFLATING.get(inflation(inflate), ()))
     present, named = column_names(path), {"group of stars": group} if group else {}
     for name in wanted:
         entry = (columns or {}).get(name) or {}
@@ -90,4 +100,6 @@ def file_means(
         named[name] = entry | {"column": source or name}
     # Nothing else of the file is looked at: it may hold whatever it likes.
     stars = read_table(path, named, required=wanted, others=False)
+    if inflate:
+        check_edr3(stars[SOLVED].to_numpy(dtype=float, na_value=np.nan), named[SOLVED]["column"], str(path))
     return group_means(stars, stars["group of stars"] if group else None, inflate=inflate)

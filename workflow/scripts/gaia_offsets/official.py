@@ -7,10 +7,28 @@ import warnings
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.releases import EDR3_CODING, SOLVED
+from gaia_offsets.tables import TableError
+
 # Ranges of the model, edges included as in the paper (Sect. 2.1); the package itself leaves the edges out.
 G_RANGE = (6.0, 21.0)
 NU_EFF_RANGE = (1.1, 1.9)
 PSEUDOCOLOUR_RANGE = (1.24, 1.72)
+
+
+def check_edr3(solved: np.ndarray, column: str = SOLVED, where: str = "the table") -> None:
+    """Raise TableError where codes of solutions, (N,), or the name of their column are not those of EDR3 and DR3.
+
+    Codes of 0 and below stand for none. In DR4, too, solutions are coded 31 or 95; recipes of EDR3 are wrong for them.
+    """
+    other = (solved > 0) & ~np.isin(solved, list(EDR3_CODING["codes"].values()))
+    codes = ", ".join(f"{code:g}" for code in np.unique(solved[other])[:5])
+    if codes or column == "astrometric_params":
+        raise TableError(
+            f"{where}: column {column!r} is of another release than Gaia EDR3 and DR3"
+            + (f": {other.sum()} of {len(solved)} stars are coded {codes}, not 31, 95 or 3" if codes else "")
+            + "; zero points and error factors of EDR3 are wrong for it: take a correction of its own release"
+        )
 
 
 def zero_point(
@@ -25,7 +43,8 @@ def zero_point(
     """Official zero point in mas, (N,); null outside the model's range, for 2p sources and for null inputs.
 
     G in mag, nu_eff and pseudocolour in 1/um, ecliptic latitude in degrees. Takes lists, None, masked arrays and
-    nullable columns. `parallax_corrected = parallax - zero_point`. `chunk` rows at a time bound the memory.
+    nullable columns. `parallax_corrected = parallax - zero_point`. `chunk` rows at a time bound the memory. Raises
+    TableError for codes of another release (check_edr3).
     """
     from zero_point import zpt
 
@@ -34,6 +53,7 @@ def zero_point(
         _plain(values)
         for values in (phot_g_mean_mag, nu_eff_used_in_astrometry, pseudocolour, ecl_lat, astrometric_params_solved)
     )
+    check_edr3(solved)
     colour = np.where(solved == 31, nu_eff, pseudo)
     low = np.where(solved == 31, NU_EFF_RANGE[0], PSEUDOCOLOUR_RANGE[0])
     high = np.where(solved == 31, NU_EFF_RANGE[1], PSEUDOCOLOUR_RANGE[1])

@@ -215,10 +215,16 @@ CORRECTED = Field(
     "parallax minus subtracted_zero_point, no map; null where there is no zero point",
     "pos.parallax",
 )
-TRUE_ERROR = Field(
-    "parallax_error_true",
-    "mas",
-    6,
-    "published error times k, and 10.3 uas in quadrature (Maiz Apellaniz 2022)",
-    "stat.error;pos.parallax",
-)
+# Published ways to a true error, by name: what it then is. The first is that of a bare `inflate`.
+INFLATIONS = {
+    "maiz_apellaniz2022": "published error times k, and 10.3 uas in quadrature (Maiz Apellaniz 2022)",
+    "el_badry2021": "published error times f(G), without a systematic floor (El-Badry et al. 2021)",
+}
+
+
+def true_error_field(inflate: str) -> Field:
+    """The column of true errors, which says whose they are."""
+    return Field("parallax_error_true", "mas", 6, INFLATIONS[inflate], "stat.error;pos.parallax")
+
+
+TRUE_ERROR = true_error_field("maiz_apellaniz2022")

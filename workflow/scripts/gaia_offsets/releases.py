@@ -9,9 +9,10 @@ from typing import Any
 
 from gaia_offsets.columns import DISTANCES, GAIA, TMASS
 
+EDR3 = ("edr3", "dr3")  # releases of one astrometry
 SOLVED = "astrometric_params_solved"
 # How Gaia EDR3 and DR3 code their solutions (data model, astrometric_params_solved), and what is measured of them.
-EDR3 = {
+EDR3_CODING = {
     "column": SOLVED,
     "codes": {"5p": 31, "6p": 95, "2p": 3},
     "bits": {},
@@ -43,7 +44,7 @@ def coding(release: Mapping[str, Any]) -> dict[str, Any]:
     `column` is that of the code, `codes` has the code or codes of each class, `bits` masks for all other codes,
     `colours` our column of the colour of each class that is measured, `standard` the class of Table 1 and the maps.
     """
-    return {**EDR3, **(release.get("solution") or {})}
+    return {**EDR3_CODING, **(release.get("solution") or {})}
 
 
 def measured(coding: Mapping[str, Any]) -> dict[str, str]:
@@ -65,6 +66,11 @@ def adjective(solution: str) -> str:
 def long_name(solution: str) -> str:
     """A class in words, for the title of a panel."""
     return f"{_WORDS[solution]} solutions ({solution})" if solution in _WORDS else f"{solution} solutions"
+
+
+def is_edr3(release: str) -> bool:
+    """Whether a release has the astrometry of EDR3 and DR3, by its name: dr3, edr3_of_a_mirror, Gaia EDR3."""
+    return "dr3" in release.lower()
 
 
 def classes(coding: Mapping[str, Any]) -> list[str]:

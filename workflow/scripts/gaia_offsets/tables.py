@@ -629,15 +629,20 @@ def check_table(frame: pd.DataFrame, columns: tuple[str, ...] | list[str], where
     return pd.DataFrame(result, index=frame.index)
 
 
-def write_table(frame: pd.DataFrame, path: str | Path, units: Mapping[str, str] | None = None) -> None:
+def write_table(
+    frame: pd.DataFrame,
+    path: str | Path,
+    units: Mapping[str, str] | None = None,
+    meanings: Mapping[str, str] | None = None,
+) -> None:
     """Write a table as Parquet or CSV by the name's ending; the same rows give the same bytes.
 
-    `units` by column stand in the fields of a Parquet file, where `parquet_units` finds them.
+    `units` and `meanings` by column stand in the fields of a Parquet file, where `parquet_units` finds the units.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     if table_format(path) == "parquet":
-        write_pieces([frame], path, units)
+        write_pieces([frame], path, units, meanings)
     else:
         frame.to_csv(path, index=False, lineterminator="\n")
 
@@ -667,22 +672,24 @@ def write_pieces(
     frames: Iterable[pd.DataFrame],
     path: str | Path,
     units: Mapping[str, str] | None = None,
+    meanings: Mapping[str, str] | None = None,
     *,
     fast: bool = False,
     threads: int = 1,
 ) -> None:
     """Write a table piece by piece as Parquet; the bytes do not depend on how it is cut.
 
-    `units` of columns stand in the metadata of their fields. `fast` is for large tables of this workflow alone: the
-    bytes of a number stand apart (BYTE_STREAM_SPLIT) and LZ4 packs them, which is written and read twice as fast, but
-    not by every reader. With several threads one of them makes the next piece while this one is written.
+    `units` and `meanings` of columns stand in the metadata of their fields. `fast` is for large tables of this workflow
+    alone: the bytes of a number stand apart (BYTE_STREAM_SPLIT) and LZ4 packs them, which is written and read twice as
+    fast, but not by every reader. With several threads one of them makes the next piece while this one is written.
     """
     import pyarrow as pa
 
     tables = (pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None) for frame in frames)
     tables = ahead(tables) if threads > 1 else tables
-    first, units = next(tables), units or {}
-    schema = pa.schema(f.with_metadata({"unit": units[f.name]}) if units.get(f.name) else f for f in first.schema)
+    first, about = next(tables), {"unit": units or {}, "description": meanings or {}}
+    known = [{key: texts[f.name] for key, texts in about.items() if texts.get(f.name)} for f in first.schema]
+    schema = pa.schema(f.with_metadata(facts or None) for f, facts in zip(first.schema, known, strict=True))
     write_arrow((table.cast(schema) for table in chain([first], tables)), schema, path, fast=fast)
 
 
