@@ -6,7 +6,7 @@ READY := .venv/.ready
 DEMO := config/kepler_giants.yaml config/globular_clusters.yaml config/demo.yaml
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: setup demo toy paper validate check report test slurm lint format bench crash docs lock clean
+.PHONY: setup demo toy paper validate check report test slurm lint format sizes bench crash docs lock clean
 
 setup: $(READY)
 
@@ -77,6 +77,10 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
+
+# tests/sizes.yaml anew; a test lets what it holds only fall.
+sizes: $(READY)
+	$(BIN)/python tests/sizes.py
 
 # Time and memory of parts and rules beside other programs: docs/benchmark.md; ONLY="apply fits" for some of them.
 bench: $(READY)
