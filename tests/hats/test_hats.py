@@ -83,7 +83,7 @@ def test_without_lsdb_the_fault_says_how_to_get_it(monkeypatch: pytest.MonkeyPat
         search_hats.search_hats(pd.DataFrame(), "x", {}, radius_arcsec=1.0, workers=1)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_run_gives_the_tracers_of_the_local_back_end(tmp_path: Path) -> None:
     local, hats = tmp_path / "local", tmp_path / "hats"
     run_snakemake(local, configfiles=[TOY], config=SMALL, targets=[TRACERS])
@@ -134,7 +134,7 @@ def test_published_tracers_are_those_of_the_table_and_the_same_bytes(tmp_path: P
         publish_hats.publish_hats(table, tmp_path / "three", name="stars", title="Simulated stars")
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_run_publishes_its_tracers(tmp_path: Path) -> None:
     import lsdb
 

@@ -216,7 +216,7 @@ def test_files_that_the_readme_names_exist() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     named = {*re.findall(r"\]\(([^)#:]+)\)", text), *re.findall(r"`((?:config|docs|envs|workflow)/[\w./]+\w)`", text)}
     assert {name for name in named if "X.yaml" not in name and not (ROOT / name).exists()} == set()
-    for target in re.findall(r"`make (\w+)", text):
+    for target in re.findall(r"`make ([\w-]+)", text):
         assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), target
 
 
@@ -230,6 +230,11 @@ def test_the_version_stands_in_one_place() -> None:
 
 
 # ---------------------------------------------------------------- CI and container
+
+
+def test_ci_calls_the_fullest_command_of_the_readme() -> None:
+    assert (ROOT / ".ci/run").read_text().endswith("\nmake test-all\n")
+    assert "`make test-all`" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_actions_are_pinned_and_may_only_read() -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from snakemake_run import OFFLINE, TOY, differences, run_snakemake, snakemake_command
 
-pytestmark = pytest.mark.xdist_group("again")
 SMALL = {"surveys": {"toy": {"stars": 3000, "plates": 4}}, "measure": {"map": {"more_than": 10}}}
 TARGETS = [
     "results/simulated_giants/tables/global_offsets.csv",

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cluster.slurm import Slurm, digests, missing
 from parsed_workflow import opened, plan
+from slurm import Slurm, digests, missing
 from snakemake_run import ROOT, TOY, run_snakemake
 
 SMALL = {"surveys": {"toy": {"stars": 3000, "plates": 4}}}
@@ -60,7 +60,7 @@ def test_a_profile_of_a_cluster_repeats_the_default_one(name: str) -> None:
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_run_through_slurm_gives_the_same_bytes(tmp_path: Path) -> None:
     if lacking := missing():
         if os.environ.get("GAIA_OFFSETS_REQUIRE_SLURM") == "1":
