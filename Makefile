@@ -5,8 +5,9 @@ BIN := .venv/bin
 READY := .venv/.ready
 DEMO := config/kepler_giants.yaml config/globular_clusters.yaml config/demo.yaml
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile -q
 
-.PHONY: setup demo toy paper validate check report test slurm lint format bench crash docs lock clean
+.PHONY: setup demo toy paper validate check report test test-all nightly slurm lint format sizes bench crash docs lock clean
 
 setup: $(READY)
 
@@ -59,13 +60,21 @@ report: $(READY)
 	      $(if $(CONFIG),--configfile $(CONFIG)) > logs/report.log 2>&1 || { tail -n 5 logs/report.log; exit 1; }; } && \
 	  echo "The report is made: $$report"
 
-# Without the tests marked slow, unless GAIA_OFFSETS_SLOW is set, as CI does.
+# Lint, format and all tests that are quick.
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile -q $(if $(GAIA_OFFSETS_SLOW),,-m "not slow")
+	$(PYTEST) -m "not slow and not nightly"
+
+# All tests of a commit, as .ci/run calls them.
+test-all: lint
+	$(PYTEST) -m "not nightly"
+
+# What takes long and seldom changes.
+nightly: crash
+	$(PYTEST) -m nightly
 
 # The toy through a SLURM of its own on this machine, compared with a run without (docs/cluster.md says what it needs).
 slurm: $(READY)
-	PYTHONPATH=tests $(BIN)/python -m cluster.slurm
+	PYTHONPATH=tests $(BIN)/python tools/slurm.py
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -78,13 +87,17 @@ format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
 
+# tools/sizes.yaml anew; a test lets what it holds only fall.
+sizes: $(READY)
+	$(BIN)/python tools/sizes.py
+
 # Time and memory of parts and rules beside other programs: docs/benchmark.md; ONLY="apply fits" for some of them.
 bench: $(READY)
-	$(BIN)/python tests/bench.py $(ONLY)
+	$(BIN)/python tools/bench.py $(ONLY)
 
 # Runs of the toy killed at random moments and started again; TIMES=5 for fewer than 20.
 crash: $(READY)
-	$(BIN)/python tests/crash.py $(TIMES)
+	PYTHONPATH=tests $(BIN)/python tools/crash.py $(TIMES)
 
 # docs/config.md from the schema; the site in build/site, with the notebook run. A link that leads nowhere fails.
 docs: $(READY)

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+import pickle
+import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import dpath
+import snakemake.api
+import snakemake.workflow
 import yaml
 from snakemake.api import SnakemakeApi
+from snakemake.common import configfile
 from snakemake.iocontainers import Wildcards
 from snakemake.settings.enums import RerunTrigger
 from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings, WorkflowSettings
 from snakemake_run import ROOT, TOY
+
+from gaia_offsets import config as checks
 
 # Values that a rule's wildcards may have in the toy; what a rule has not is ignored.
 WILDCARDS = {"sample": "simulated_giants", "survey": "toy", "run": "toy", "chunk": "0"}
@@ -37,6 +46,51 @@ validation:
 """)
 
 
+# Two thirds of a start go into reading the same files again: here each is read once, until it changes.
+
+
+def _once(read: Callable[..., Any]) -> Callable[..., Any]:
+    known: dict[Any, Any] = {}
+
+    @functools.wraps(read)
+    def again(path: str | Path, *words: Any) -> Any:
+        key = (Path(path).read_bytes(), *words) if Path(path).is_file() else None
+        if key is None:
+            return read(path, *words)
+        if key not in known:
+            known[key] = pickle.dumps(read(path, *words))
+        return pickle.loads(known[key])  # a copy, faster than copy.deepcopy
+
+    return again
+
+
+COMPILED: dict[Any, Any] = {}
+
+
+def _parse(path: Any, workflow: Any, linemap: dict[int, int], rulecount: int = 0) -> tuple[str, int]:
+    key = (path.get_path_or_uri(secret_free=True), Path(path.get_path_or_uri(secret_free=True)).read_bytes(), rulecount)
+    if key not in COMPILED:
+        lines: dict[int, int] = {}
+        COMPILED[key] = PARSE(path, workflow, lines, rulecount=rulecount), lines
+    linemap.update(COMPILED[key][1])
+    return COMPILED[key][0]
+
+
+def _get(config: Any, path: str) -> Any:
+    """dpath.get without its walk through the whole config; no path of ours is a pattern."""
+    try:
+        return functools.reduce(lambda entry, key: entry[key], path.split("/"), config)
+    except (KeyError, TypeError):
+        return GET(config, path)
+
+
+PARSE, snakemake.workflow.parse = snakemake.workflow.parse, _parse
+snakemake.workflow.compile = functools.cache(compile)
+GET, dpath.get = dpath.get, _get
+checks.read_yaml = _once(checks.read_yaml)
+configfile._load_configfile = _once(configfile._load_configfile)
+
+
 @contextmanager
 def opened(folder: Path, configfiles: Iterable[Path], config: dict[str, Any] | None, root: Path) -> Iterator[Any]:
     """Snakemake's workflow object; `config` is an overlay that comes after `configfiles`."""
@@ -45,7 +99,7 @@ def opened(folder: Path, configfiles: Iterable[Path], config: dict[str, Any] | N
         overlays.append(folder / "overlay.yaml")
         overlays[-1].write_text(yaml.safe_dump(config), encoding="utf-8")
     logger = logging.getLogger("snakemake.logging")
-    level = logger.level
+    level, path = logger.level, sys.path[:]
     logger.setLevel(logging.CRITICAL)
     try:
         with SnakemakeApi(OutputSettings(log_handler_settings={}, dryrun=True)) as api:
@@ -58,6 +112,7 @@ def opened(folder: Path, configfiles: Iterable[Path], config: dict[str, Any] | N
             )
     finally:
         logger.setLevel(level)
+        sys.path[:] = path  # the Snakefile adds to it each time
 
 
 def parse(folder: Path, overlay: dict[str, Any] | None = None, root: Path = ROOT) -> dict[str, dict[str, Any]]:

@@ -17,6 +17,34 @@ ROOT = Path(__file__).parents[1]
 TOY = ROOT / "config/toy.yaml"
 REAL = [ROOT / f"config/{name}.yaml" for name in ("kepler_giants", "globular_clusters", "demo")]  # make demo
 
+GIANTS = "results/simulated_giants"
+# The run of the fixture `small`, and of the fixture `demo`: on the same stars there, whose distances come from
+# magnitudes, the map of the Kepler giants, which the run itself makes first.
+SMALL: dict[str, Any] = {
+    "configfiles": [TOY],
+    "config": {"surveys": {"toy": {"stars": 3000, "plates": 4}}, "measure": {"map": {"more_than": 10}}},
+    "targets": [
+        *(f"{GIANTS}/tables/{name}.csv" for name in ("global_offsets", "trends")),
+        *(f"{GIANTS}/{name}" for name in ("maps/equatorial_corrected.fits", "figures/fig4_offsets.png")),
+    ],
+}
+SAMPLES = yaml.safe_load(REAL[-1].read_text(encoding="utf-8"))["run"]["samples"]
+MAP = "results/kepler_giants/dataset/equatorial.ecsv"
+DEMO: dict[str, Any] = {
+    "config": {
+        "corrections": {"map": {"kind": "map", "dataset": MAP, "on_top_of": "lindegren2021"}},
+        "samples": {"kepler_giants_magnitudes": {"also": ["map"]}},
+    },
+    "targets": [
+        *(f"results/{name}/tables/global_offsets.csv" for name in SAMPLES),
+        *(f"results/{name}/corrections.html" for name in ("kepler_giants", "globular_clusters")),
+        "results/kepler_giants_magnitudes/tables/corrections.csv",
+    ],
+}
+
+# Two workers of pytest-xdist share two cores.
+CORES = 1 if "PYTEST_XDIST_WORKER" in os.environ else 2
+
 # Every client that a job could use goes through a proxy that is not there: who asks the network fails.
 NOWHERE = "http://127.0.0.1:9"
 OFFLINE = {name: NOWHERE for word in ("http_proxy", "https_proxy", "all_proxy") for name in (word, word.upper())}
@@ -28,7 +56,7 @@ def snakemake_command(
     targets: Iterable[str | Path] = (),
     configfiles: Iterable[str | Path] = (),
     config: dict[str, Any] | None = None,
-    cores: int | None = 2,
+    cores: int | None = CORES,
     root: Path = ROOT,
 ) -> list[str]:
     """The command line; `config` is an overlay, written to `directory`, that comes after `configfiles`."""

@@ -12,12 +12,11 @@ import publish_hats
 import pytest
 import search_hats
 from parsed_workflow import plan
-from snakemake_run import TOY, differences, run_snakemake
+from snakemake_run import SMALL, TOY, differences, run_snakemake
 
 from gaia_offsets.matching import match_catalogues, propagate
 from gaia_offsets.tables import TableError
 
-SMALL = {"surveys": {"toy": {"stars": 3000, "plates": 4}}}
 TRACERS = "results/simulated_giants/tracers.parquet"
 HERE = importlib.util.find_spec("lsdb") is not None
 HOW = "LSDB is not installed: pip install -r envs/hats-requirements.txt"
@@ -83,22 +82,17 @@ def test_without_lsdb_the_fault_says_how_to_get_it(monkeypatch: pytest.MonkeyPat
         search_hats.search_hats(pd.DataFrame(), "x", {}, radius_arcsec=1.0, workers=1)
 
 
-@pytest.mark.slow
-def test_a_run_gives_the_tracers_of_the_local_back_end(tmp_path: Path) -> None:
-    local, hats = tmp_path / "local", tmp_path / "hats"
-    run_snakemake(local, configfiles=[TOY], config=SMALL, targets=[TRACERS])
-    survey = pd.read_parquet(local / "resources/simulated/toy/gaia_source.parquet")
+@pytest.mark.nightly
+def test_a_run_gives_the_tracers_of_the_local_back_end(tmp_path: Path, small: Path) -> None:
+    hats = tmp_path / "hats"
+    survey = pd.read_parquet(small / "resources/simulated/toy/gaia_source.parquet")
     catalogue = written(survey, tmp_path / "catalogue")
     match = {"backend": "hats", "gaia": None, "hats": {"catalogue": str(catalogue)}}
-    run_snakemake(
-        hats,
-        configfiles=[TOY],
-        config=SMALL | {"samples": {"simulated_giants": {"crossmatch": match}}},
-        targets=[TRACERS],
-    )
+    config = SMALL["config"] | {"samples": {"simulated_giants": {"crossmatch": match}}}
+    run_snakemake(hats, **SMALL | {"config": config, "targets": [TRACERS]})
     assert len(pd.read_parquet(hats / TRACERS)) > 500
     for file in (TRACERS, "resources/simulated_giants/crossmatch.local.parquet"):
-        assert (hats / file).read_bytes() == (local / file).read_bytes(), file
+        assert (hats / file).read_bytes() == (small / file).read_bytes(), file
 
 
 def tracers() -> pd.DataFrame:
@@ -134,12 +128,12 @@ def test_published_tracers_are_those_of_the_table_and_the_same_bytes(tmp_path: P
         publish_hats.publish_hats(table, tmp_path / "three", name="stars", title="Simulated stars")
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_run_publishes_its_tracers(tmp_path: Path) -> None:
     import lsdb
 
-    asked = SMALL | {"samples": {"simulated_giants": {"publish_hats": True}}}
-    run_snakemake(tmp_path, configfiles=[TOY], config=asked, targets=["results/simulated_giants/hats"])
+    config = SMALL["config"] | {"samples": {"simulated_giants": {"publish_hats": True}}}
+    run_snakemake(tmp_path, **SMALL | {"config": config, "targets": ["results/simulated_giants/hats"]})
     rows = pd.DataFrame(lsdb.open_catalog(tmp_path / "results/simulated_giants/hats", columns="all").compute())
     table = pd.read_parquet(tmp_path / TRACERS, dtype_backend="pyarrow")
     assert len(table) > 500

@@ -19,7 +19,6 @@ from rules import golden
 from scipy.optimize import minimize
 from snakemake_run import run_snakemake
 
-pytestmark = pytest.mark.xdist_group("golden")
 FRAMES = {"equatorial": ("ra", "dec"), "galactic": ("l", "b")}
 ENDINGS = {"corr": "corrected", "noncorr": "raw"}
 

@@ -24,7 +24,6 @@ from gaia_offsets.columns import DISTANCES, GAIA, TMASS
 from gaia_offsets.matching import match_catalogues
 from gaia_offsets.tap import Archive
 
-pytestmark = pytest.mark.xdist_group("tap")
 CUTS = [{"column": "snr", "op": ">=", "value": 50}, {"column": "logg", "op": "<=", "value": 3.8}]
 NEAR = {"epoch": 2000.0, "radius_arcsec": 3.0, "pm_margin_arcsec": 60.0}
 ARCHIVE = {"maxrec": 50_000, "timeout_s": 60, "stall_s": 20, "poll_s": 0.3, "attempts": 3, "max_wait_s": 5}

@@ -16,7 +16,6 @@ from tap.release import RELEASE
 from gaia_offsets import adql
 from gaia_offsets.tap import Archive, ArchiveError, upload_document
 
-pytestmark = pytest.mark.xdist_group("tap")
 RESULT = "/results/result"
 
 

@@ -21,7 +21,6 @@ from tap.release import RELEASE
 from gaia_offsets.adql import SOURCE_ID_END
 from gaia_offsets.tap import Archive, ArchiveError
 
-pytestmark = pytest.mark.xdist_group("tap")
 ROOT = Path(__file__).parents[2]
 RESULT = "/results/result"
 PATIENCE = {"maxrec": 50_000, "timeout_s": 60, "stall_s": 20, "poll_s": 0.1, "attempts": 3, "max_wait_s": 5}

@@ -25,7 +25,7 @@ from gaia_offsets.archive import ambiguous, merge_chunks
 from gaia_offsets.matching import propagate
 from gaia_offsets.tap import Archive
 
-pytestmark = [pytest.mark.xdist_group("tap"), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 SAMPLE = "simulated_giants"
 STARS, YEARS = 2000, 1.5  # J2016.0 to J2017.5

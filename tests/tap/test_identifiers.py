@@ -17,7 +17,6 @@ from gaia_offsets.archive import merge_chunks
 from gaia_offsets.matching import match_catalogues
 from gaia_offsets.tap import Archive
 
-pytestmark = pytest.mark.xdist_group("tap")
 PLACE = {"epoch": NEAR["epoch"], "radius_arcsec": NEAR["radius_arcsec"]}
 
 

@@ -24,7 +24,7 @@ from tap.server import TapServer
 from tap.survey import archive_tables
 from unit.misbehaving_http import Answer, MisbehavingServer
 
-pytestmark = [pytest.mark.xdist_group("tap"), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 STARS = 3000
 SURVEY = {"stars": STARS, "labels": "physical", "catalogue_mks": False}
 TABLES = ("gaia_source", "tmass", "distances", "truth")

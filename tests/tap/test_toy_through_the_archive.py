@@ -15,7 +15,6 @@ from tap.release import RELEASE
 from tap.server import TapServer
 from tap.survey import archive_tables
 
-pytestmark = pytest.mark.xdist_group("tap")
 ROOT = Path(__file__).parents[2]
 TRACERS = Path("results/simulated_giants/tracers.parquet")
 STARS = 3000

@@ -31,7 +31,7 @@ def test_a_process_is_measured_and_its_failure_told() -> None:
     # From a small process, as in `make bench`: a peak begins at that of the process which starts the other one.
     job = "x = bytearray(300 << 20); print(len(x))"
     code = f"import bench, json, sys; print(json.dumps(bench.process([sys.executable, '-c', {job!r}])))"
-    paths = {**os.environ, "PYTHONPATH": str(ROOT / "tests")}
+    paths = {**os.environ, "PYTHONPATH": str(ROOT / "tools")}
     found = subprocess.run([sys.executable, "-c", code], env=paths, capture_output=True, text=True, check=True)
     took, cpu, gib, said = json.loads(found.stdout)
     assert said == f"{300 << 20}\n" and 0.29 < gib < 0.5 and took > 0 and cpu > 0

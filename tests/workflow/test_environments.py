@@ -132,7 +132,7 @@ sys.meta_path.append(Beside)
     return python
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_toy_runs_with_nothing_but_its_environments(tmp_path: Path) -> None:
     """`--sdm conda` with a stand-in for conda: a check of the directives and of what the files name, not of conda."""
     conda = tmp_path / "conda/bin/conda"

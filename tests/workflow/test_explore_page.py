@@ -17,7 +17,6 @@ from playwright.sync_api import Browser, Page, expect
 from workflow.test_report_page import CHROMIUM, chromium  # noqa: F401
 
 pytestmark = [
-    pytest.mark.xdist_group("toy"),
     pytest.mark.skipif(
         CHROMIUM is None and os.environ.get("GAIA_OFFSETS_REQUIRE_CHROMIUM") != "1",
         reason="no Chromium on this machine (apt-get install chromium)",

@@ -8,9 +8,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-from snakemake_run import ROOT, run_snakemake
+from parsed_workflow import plan
+from snakemake.exceptions import WorkflowError
+from snakemake_run import ROOT
 
 
 def make(folder: Path, *words: str | Path, fails: bool = True) -> str:
@@ -82,15 +85,21 @@ def test_a_slip_of_the_indentation_is_told_with_file_and_line(checked: Path) -> 
     assert check(checked, "figures: {dpi: 200}\n", fails=False) == "No fault; the run's name is mine\n"
 
 
+def refused(folder: Path, *arguments: Any, **options: Any) -> str:
+    """What a dry run in a folder is refused with."""
+    with pytest.raises(WorkflowError) as caught:
+        plan(folder, *arguments, **options)
+    return str(caught.value)
+
+
 def test_snakemake_finds_what_yaml_does_not_mind(tmp_path: Path) -> None:
     levels = ["a0: &a0 [1, 1]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10))]
     text = "\n".join(["run: {samples: [x]}", "run: {samples: [y]}", "claims: &c [*c]", *levels, ""])
     (tmp_path / "bad.yaml").write_text(text)
-    said = run_snakemake(tmp_path, "-n", configfiles=[tmp_path / "bad.yaml"], fails=True)
+    said = refused(tmp_path, [tmp_path / "bad.yaml"])
     assert f"{tmp_path}/bad.yaml:2: the key 'run' stands in line 1 already; keep one of them" in said
     assert f"{tmp_path}/bad.yaml:3: the anchor of this value refers to itself" in said
     assert f"{tmp_path}/bad.yaml:10: its aliases make more than 200000 values of this one" in said
-    assert "Traceback" not in said
 
 
 def test_a_slip_in_the_workflows_own_config_is_told_with_file_and_line(tmp_path: Path) -> None:
@@ -102,9 +111,9 @@ def test_a_slip_in_the_workflows_own_config_is_told_with_file_and_line(tmp_path:
     number = next(number for number, line in enumerate(lines, 1) if line.startswith("  samples: "))
     lines[number - 1] = f" {lines[number - 1]}"  # the next key then stands too far to the left
     path.write_text("".join(lines), encoding="utf-8")
-    said = run_snakemake(tmp_path / "run", "-n", root=tmp_path / "tree", fails=True)
-    assert re.search(rf"\n{path}:{number + 1}: not YAML: .*; look at indentation", said)
-    assert "Traceback" not in said
+    assert re.search(
+        rf"\n{path}:{number + 1}: not YAML: .*; look at indentation", refused(tmp_path, root=tmp_path / "tree")
+    )
 
 
 def test_columns_that_a_table_at_hand_does_not_have_are_found(tmp_path: Path) -> None:
@@ -117,14 +126,14 @@ def test_columns_that_a_table_at_hand_does_not_have_are_found(tmp_path: Path) ->
     cuts = [{"column": "ebv", "op": "<", "value": 1}]
     config = {"run": {"samples": ["mine"]}, "datasets": {"mine": {"path": "mine.csv"}}, "samples": {"mine": sample}}
     sample["cuts"] = cuts
-    said = run_snakemake(tmp_path, "-n", config=config, fails=True)
+    said = refused(tmp_path, config=config)
     named = "name the file's column in samples.mine.targets.columns"
     for line in (
         "samples.mine.targets.columns.teff: mine.csv has no column 'temp'",
         f"samples.mine.reference.kind: mine.csv has no column 'distance'; {named}",
         f"samples.mine.cuts.0.column: mine.csv has no column 'ebv'; {named}",
     ):
-        assert f"\n{line}\n" in said
+        assert line in said.splitlines()
     sample["targets"]["columns"] = {"distance": "dist"}
     sample["cuts"] = []
-    assert "retrieve" in run_snakemake(tmp_path, "-n", config=config)
+    assert "retrieve" in plan(tmp_path, config=config)

@@ -8,12 +8,14 @@ import re
 import runpy
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sizes
 import yaml
 from snakemake_run import ROOT
 
@@ -70,6 +72,31 @@ def test_captions_of_the_report_exist_and_call_simulated_stars_so() -> None:
     assert [
         name for name in named if not re.search(r"tars are simulated|says so\s+are simulated", captions[name])
     ] == []
+
+
+# ---------------------------------------------------------------- sizes
+
+
+def test_nothing_grows() -> None:
+    """What must, is written anew by `make sizes`."""
+    held = yaml.safe_load(sizes.FILE.read_text(encoding="utf-8"))
+    now = sizes.measure()
+    assert {kind: list(entries) for kind, entries in now.items()} == {kind: list(held[kind]) for kind in held}
+    grown = [
+        f"{kind} {name}: {held[kind][name]} -> {value}"
+        for kind, entries in now.items()
+        for name, value in entries.items()
+        if value > held[kind][name]
+    ]
+    assert grown == []
+    assert now["lines"]["package"] > 5000 and now["words"]["docs"] > 5000  # or this test would measure nothing
+
+
+def test_only_what_needs_it_is_excused_from_the_limits() -> None:
+    ruff = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["ruff"]["lint"]
+    assert (ruff["mccabe"]["max-complexity"], ruff["pylint"]["max-args"]) == (15, 7)
+    needed = {path: sorted(set(codes)) for path, codes in sizes.beyond_ruff().items()}
+    assert ruff["per-file-ignores"] == needed
 
 
 # ---------------------------------------------------------------- imports
@@ -189,7 +216,7 @@ def test_files_that_the_readme_names_exist() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     named = {*re.findall(r"\]\(([^)#:]+)\)", text), *re.findall(r"`((?:config|docs|envs|workflow)/[\w./]+\w)`", text)}
     assert {name for name in named if "X.yaml" not in name and not (ROOT / name).exists()} == set()
-    for target in re.findall(r"`make (\w+)", text):
+    for target in re.findall(r"`make ([\w-]+)", text):
         assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), target
 
 
@@ -203,6 +230,11 @@ def test_the_version_stands_in_one_place() -> None:
 
 
 # ---------------------------------------------------------------- CI and container
+
+
+def test_ci_calls_the_fullest_command_of_the_readme() -> None:
+    assert (ROOT / ".ci/run").read_text().endswith("\nmake test-all\n")
+    assert "`make test-all`" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_actions_are_pinned_and_may_only_read() -> None:

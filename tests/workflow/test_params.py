@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import fnmatch
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -201,7 +202,19 @@ def test_every_key_has_its_line() -> None:
     assert len(CASES) > 90
 
 
-@pytest.mark.parametrize(("key", "value", "rules"), CASES)
+def test_keys_that_change_nothing(base: dict, tmp_path: Path) -> None:
+    """All at once, each with a value of its own."""
+    cases = [case.values for case in CASES if not case.values[2]]
+    values = {
+        key: value + place if ".solution." in key and value == 1 else value
+        for place, (key, value, _) in enumerate(cases)
+    }
+    overlays = [overlay(key, copy.deepcopy(value)) for key, value in values.items()]
+    changed = parsed.parse(tmp_path, functools.reduce(checks.merge, overlays))
+    assert len(overlays) > 40 and {rule for rule in base if changed[rule] != base[rule]} - RECORD == set()
+
+
+@pytest.mark.parametrize(("key", "value", "rules"), [case for case in CASES if case.values[2]])
 def test_a_changed_key(key: str, value: Any, rules: set[str], base: dict, tmp_path: Path) -> None:
     if isinstance(value, float) and key.removeprefix("surveys.toy.") in ("seed", "stars", "plates", "snr_median"):
         value = 40

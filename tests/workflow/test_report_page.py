@@ -20,7 +20,6 @@ FIGURES = ("1: absolute", "2: training", "3: red clump", "4: offsets", "5: trend
 expect.set_options(timeout=60_000)  # a loaded machine is slow
 
 pytestmark = [
-    pytest.mark.xdist_group("toy"),
     pytest.mark.skipif(
         CHROMIUM is None and os.environ.get("GAIA_OFFSETS_REQUIRE_CHROMIUM") != "1",
         reason="no Chromium on this machine (apt-get install chromium)",

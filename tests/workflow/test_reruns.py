@@ -164,7 +164,6 @@ EDITS: dict[str, tuple[str, set[str], set[str]]] = {
 }
 
 
-@pytest.mark.xdist_group("toy")
 @pytest.mark.parametrize("edit", EDITS)
 def test_an_edit_runs_what_depends_on_it(edit: str, toy: Path, copy: Path) -> None:
     file, again, kept = EDITS[edit]
@@ -175,7 +174,6 @@ def test_an_edit_runs_what_depends_on_it(edit: str, toy: Path, copy: Path) -> No
     assert len(again) > 1 or jobs - TIED == again
 
 
-@pytest.mark.xdist_group("toy")
 def test_a_cut_a_title_and_a_colour_of_the_config_match_nothing_again(toy: Path) -> None:
     def changed_by(**config: Any) -> set[str]:
         return due(toy, ROOT, {"run": {"name": "toy"}, **config})

@@ -13,11 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from snakemake_run import OFFLINE, REAL, ROOT, TOY, run_snakemake
+from snakemake_run import MAP, OFFLINE, ROOT, SAMPLES, SMALL, TOY, run_snakemake
 
 from gaia_offsets.dataset import read_dataset
 
-SMALL: dict[str, Any] = {"surveys": {"toy": {"stars": 3000, "plates": 4}}}
 GLOBAL = "tables/global_offsets.csv"
 TABLE1 = "dataset/equatorial.ecsv"
 BOTH = ["simulated_giants", "auto"]
@@ -36,7 +35,7 @@ def test_the_report_of_a_run_shows_that_run_alone(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     for name in ("first", "second"):
         sample = {"like": "simulated_giants", "title": f"Simulated {name}"}
-        config = {**SMALL, "run": {"samples": [name]}, "samples": {name: sample}}
+        config = {**SMALL["config"], "run": {"samples": [name]}, "samples": {name: sample}}
         files = [TOY, overlay(tmp_path / f"{name}.yaml", config)]
         run_snakemake(folder, configfiles=files, targets=[f"results/runs/{name}/samples.png"])
     for name, other in (("first", "second"), ("second", "first")):
@@ -93,12 +92,14 @@ KNOWN = {
 }
 
 
-def test_the_real_stars_that_are_shipped_give_the_known_offsets(tmp_path: Path) -> None:
-    samples = yaml.safe_load(REAL[-1].read_text())["run"]["samples"]
-    run_snakemake(tmp_path, configfiles=REAL, targets=[f"results/{sample}/{GLOBAL}" for sample in samples])
-    tables = {
-        name: pd.read_csv(tmp_path / f"results/{name}/{GLOBAL}").set_index(["solution", "parallax"]) for name in samples
-    }
+@pytest.fixture(scope="module")
+def tables(demo: Path) -> dict[str, pd.DataFrame]:
+    """Global offsets by sample, with solution and parallax as index."""
+    keys = ["solution", "parallax"]
+    return {name: pd.read_csv(demo / f"results/{name}/{GLOBAL}").set_index(keys) for name in SAMPLES}
+
+
+def test_the_real_stars_that_are_shipped_give_the_known_offsets(tables: dict[str, pd.DataFrame]) -> None:
     for (name, solution), (n, raw, corrected) in KNOWN.items():
         assert tables[name].loc[(solution, "raw"), "n"] == n
         digits = 0.06 if solution == "6p" else 0.006
@@ -126,40 +127,31 @@ BY_G = {  # in bins of half a magnitude from G = 10.5 on
 }
 
 
-def test_corrections_side_by_side_give_the_known_offsets(tmp_path: Path) -> None:
-    targets = [f"results/{name}/{file}" for name in BY_CORRECTION for file in ("corrections.html", GLOBAL)]
-    # The map of the giants on the same stars, whose distances come from magnitudes: the run itself makes it first.
-    made = "results/kepler_giants/dataset/equatorial.ecsv"
-    config = {
-        "corrections": {"map": {"kind": "map", "dataset": made, "on_top_of": "lindegren2021"}},
-        "samples": {"kepler_giants_magnitudes": {"also": ["map"]}},
-    }
-    targets.append("results/kepler_giants_magnitudes/tables/corrections.csv")
-    run_snakemake(tmp_path, configfiles=REAL, config=config, targets=targets)
-    on_map = pd.read_csv(tmp_path / targets[-1]).set_index(["solution", "correction"])
-    table1 = read_dataset(tmp_path / made)[0]
+def test_corrections_side_by_side_give_the_known_offsets(demo: Path, tables: dict[str, pd.DataFrame]) -> None:
+    on_map = pd.read_csv(demo / "results/kepler_giants_magnitudes/tables/corrections.csv")
+    on_map = on_map.set_index(["solution", "correction"])
+    table1 = read_dataset(demo / MAP)[0]
     assert on_map.loc[("5p", "map"), "n"] == table1["n"].sum()  # the stars of its pixels
     # The map that the notebook starts from is this one, to a unit of its last digit.
     shipped = read_dataset(ROOT / "docs/notebook/kepler_giants_equatorial.ecsv")[0]
     pd.testing.assert_frame_equal(table1, shipped, rtol=0, atol=0.0011)
     assert abs(on_map.loc[("5p", "map"), "median"]) < 2 and on_map.loc[("5p", "lindegren2021"), "median"] < -5
     for name, (n, medians) in BY_CORRECTION.items():
-        table = pd.read_csv(tmp_path / f"results/{name}/tables/corrections.csv")
+        table = pd.read_csv(demo / f"results/{name}/tables/corrections.csv")
         rows = table[table["solution"] == "5p"].set_index("correction")
         assert list(rows.index) == list(medians) and (rows["n"] == n).all()
         assert rows["median"].to_dict() == pytest.approx(medians, abs=0.006)
-        page = (tmp_path / f"results/{name}/corrections.html").read_text(encoding="utf-8")
+        page = (demo / f"results/{name}/corrections.html").read_text(encoding="utf-8")
         assert "cannot tell which leaves the right offset" in page and "maiz_apellaniz2022" in page
         assert ("ding2024 is experimental" in page) == ("the same 2,259 stars" in page) == ("ding2024" in medians)
         if "n_own" in rows:
             assert rows["n_own"].tolist() == [2287, 2287, 2287, 2259]
             continue
         # The numbers of all stars are those of global_offsets.csv.
-        whole = pd.read_csv(tmp_path / f"results/{name}/{GLOBAL}").set_index(["solution", "parallax"])
         for correction, parallax in (("none", "raw"), ("lindegren2021", "corrected")):
             for column in ("median", "median_error", "weighted_mean", "weighted_mean_error"):
-                assert rows.loc[correction, column] == whole.loc[("5p", parallax), column]
-    stars = pd.read_parquet(tmp_path / "results/kepler_giants/tracers.parquet").query("solution == '5p'")
+                assert rows.loc[correction, column] == tables[name].loc[("5p", parallax), column]
+    stars = pd.read_parquet(demo / "results/kepler_giants/tracers.parquet").query("solution == '5p'")
     bins = pd.cut(stars["phot_g_mean_mag"], np.arange(10.5, 13.6, 0.5), right=False)
     for column, correction in (
         ("zero_point", "lindegren2021"),
@@ -194,7 +186,7 @@ def test_claims_of_the_users_own(tmp_path: Path) -> None:
     claim = {"id": "n", "text": "Stars", "place": "here", "unit": "", "kind": "number", "published": 5, "tolerance": 1}
     claim |= {"measure": "stars", "with": {"column": "kept_5p"}}
     overlay(tmp_path / "mine.yaml", [claim])
-    config = {**SMALL, "samples": {"simulated_giants": {"claims": "mine.yaml"}}}
+    config = {**SMALL["config"], "samples": {"simulated_giants": {"claims": "mine.yaml"}}}
     run_snakemake(tmp_path, configfiles=[TOY], config=config, targets=["results/simulated_giants/claims.csv"])
     table = pd.read_csv(tmp_path / "results/simulated_giants/claims.csv")
     assert table["id"].tolist() == ["n"] and table["verdict"].tolist() == ["simulated: not tested here"]
@@ -225,18 +217,17 @@ rule mine:
 
 
 @pytest.mark.slow
-def test_as_a_module_of_another_workflow(tmp_path: Path) -> None:
-    theirs, ours, elsewhere = (tmp_path / name for name in ("theirs", "ours", "elsewhere"))
+def test_as_a_module_of_another_workflow(tmp_path: Path, small: Path) -> None:
+    theirs, elsewhere = (tmp_path / name for name in ("theirs", "elsewhere"))
     for folder in (theirs, elsewhere):
         folder.mkdir()
-    overlay(theirs / "small.yaml", SMALL)
+    overlay(theirs / "small.yaml", SMALL["config"])
     (theirs / "Snakefile").write_text(SNAKEFILE.format(root=ROOT, table=GLOBAL), encoding="utf-8")
     command = [sys.executable, "-m", "snakemake", "--cores", "2", "--directory", theirs, "-s", theirs / "Snakefile"]
     # From a third folder: neither the files nor the rules may lean on where the command was typed.
     done = subprocess.run(command, cwd=elsewhere, env={**os.environ, **OFFLINE}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "Done in" not in done.stderr  # the story is for our own runs
-    run_snakemake(ours, configfiles=[TOY], config=SMALL, targets=[f"results/simulated_giants/{GLOBAL}"])
-    assert (theirs / "mine.csv").read_bytes() == (ours / f"results/simulated_giants/{GLOBAL}").read_bytes()
+    assert (theirs / "mine.csv").read_bytes() == (small / f"results/simulated_giants/{GLOBAL}").read_bytes()
     assert not (theirs / "results").exists() and not (theirs / "resources").exists()
     assert list(elsewhere.iterdir()) == []

@@ -9,15 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from snakemake_run import OFFLINE, TOY, differences, run_snakemake, snakemake_command
-
-pytestmark = pytest.mark.xdist_group("again")
-SMALL = {"surveys": {"toy": {"stars": 3000, "plates": 4}}, "measure": {"map": {"more_than": 10}}}
-TARGETS = [
-    "results/simulated_giants/tables/global_offsets.csv",
-    "results/simulated_giants/tables/trends.csv",
-    "results/simulated_giants/maps/equatorial_corrected.fits",
-]
+from snakemake_run import OFFLINE, SMALL, TOY, differences, run_snakemake, snakemake_command
 
 
 @pytest.mark.slow
@@ -40,10 +32,9 @@ def test_a_match_by_parts_of_the_sky_gives_the_same_bytes(parts: int, tmp_path: 
 
 
 @pytest.mark.slow
-def test_a_killed_run_started_again_gives_the_same_bytes(tmp_path: Path) -> None:
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    run_snakemake(whole, configfiles=[TOY], config=SMALL, targets=TARGETS)
-    command = snakemake_command(killed, configfiles=[TOY], config=SMALL, targets=TARGETS)
+def test_a_killed_run_started_again_gives_the_same_bytes(tmp_path: Path, small: Path) -> None:
+    killed = tmp_path / "killed"
+    command = snakemake_command(killed, **SMALL)
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen(command, cwd=killed, env={**os.environ, **OFFLINE}, start_new_session=True, **quiet)
     # A script opens its log first: from then on the job is at work.
@@ -53,9 +44,9 @@ def test_a_killed_run_started_again_gives_the_same_bytes(tmp_path: Path) -> None
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    assert not (killed / TARGETS[-1]).exists()
+    assert not (killed / SMALL["targets"][-1]).exists()
     assert any((killed / ".snakemake/incomplete").iterdir())
-    assert "--unlock" in run_snakemake(killed, configfiles=[TOY], config=SMALL, targets=TARGETS, fails=True)
-    run_snakemake(killed, "--unlock", configfiles=[TOY], config=SMALL)
-    run_snakemake(killed, configfiles=[TOY], config=SMALL, targets=TARGETS)
-    assert differences(killed, whole, "results", "resources") == []
+    assert "--unlock" in run_snakemake(killed, **SMALL, fails=True)
+    run_snakemake(killed, "--unlock", **SMALL)
+    run_snakemake(killed, **SMALL)
+    assert differences(killed, small, "results", "resources") == []

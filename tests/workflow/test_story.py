@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import csv
 import re
+import shutil
 from pathlib import Path
 
 import pytest
-from snakemake_run import TOY, run_snakemake
+from snakemake_run import SMALL, run_snakemake
 
-SMALL = {"surveys": {"toy": {"stars": 3000, "plates": 4}}}
 TABLE = "results/simulated_giants/tables/global_offsets.csv"
 PLUS_MINUS = " \N{PLUS-MINUS SIGN} "
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """Directory and output of a small run up to one table."""
-    folder = tmp_path_factory.mktemp("story")
-    return folder, run_snakemake(folder, configfiles=[TOY], config=SMALL, targets=[TABLE])
+def run(small: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A copy of a small run, and what it printed."""
+    folder = tmp_path_factory.mktemp("story") / "run"
+    shutil.copytree(small, folder)
+    return folder, (small / "printed.txt").read_text(encoding="utf-8")
 
 
 def test_a_run_tells_sample_stages_and_offsets(run: tuple[Path, str]) -> None:
@@ -45,7 +46,7 @@ def test_snakemakes_own_lines_are_in_its_log(run: tuple[Path, str]) -> None:
 
 def test_a_run_with_nothing_to_do_says_so_and_what_was_measured(run: tuple[Path, str]) -> None:
     folder, first = run
-    lines = run_snakemake(folder, configfiles=[TOY], config=SMALL, targets=[TABLE]).splitlines()
+    lines = run_snakemake(folder, **SMALL | {"targets": [TABLE]}).splitlines()
     assert len([line for line in lines if line.startswith("Nothing to be done")]) == 1
     measured = [line for line in first.splitlines() if PLUS_MINUS in line]
     assert measured and [line for line in lines if PLUS_MINUS in line] == measured
@@ -53,7 +54,7 @@ def test_a_run_with_nothing_to_do_says_so_and_what_was_measured(run: tuple[Path,
 
 
 def test_verbose_and_quiet_are_snakemakes(run: tuple[Path, str]) -> None:
-    arguments = {"configfiles": [TOY], "config": SMALL, "targets": [TABLE]}
+    arguments = SMALL | {"targets": [TABLE]}
     again = ("--forcerun", "measure_global")
     assert "rule measure_global:" in run_snakemake(run[0], "--verbose", *again, **arguments)
     assert PLUS_MINUS not in run_snakemake(run[0], "--quiet", "all", *again, **arguments)
@@ -64,9 +65,7 @@ def test_a_failure_is_told_once_without_the_page_around_it(tmp_path: Path) -> No
     dataset = {"simulated": None, "path": str(tmp_path / "given.csv"), "file": "given.csv"}
     printed = run_snakemake(
         tmp_path / "run",
-        configfiles=[TOY],
-        config={**SMALL, "datasets": {"toy_targets": dataset}},
-        targets=[TABLE],
+        **SMALL | {"config": {**SMALL["config"], "datasets": {"toy_targets": dataset}}, "targets": [TABLE]},
         fails=True,
     )
     message = "not a table, as the name given.csv promises: what came is empty"

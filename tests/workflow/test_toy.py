@@ -25,7 +25,6 @@ from snakemake_run import ROOT, TOY, run_snakemake
 from gaia_offsets.columns import STANDARD
 from gaia_offsets.tables import parquet_units
 
-pytestmark = pytest.mark.xdist_group("toy")
 SAMPLE = Path("results/simulated_giants")
 FRAMES = {"equatorial": ("ra", "dec"), "galactic": ("l", "b")}
 PARALLAXES = ("raw", "corrected")

@@ -10,7 +10,7 @@ import pytest
 from snakemake_run import ROOT, made_once, run_snakemake
 
 SMALL = ROOT / "config/validate_small.yaml"
-pytestmark = [pytest.mark.xdist_group("validation")]
+pytestmark = pytest.mark.nightly
 
 
 @pytest.fixture(scope="module")

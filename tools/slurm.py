@@ -1,7 +1,7 @@
 """A real SLURM on loopback for tests: munged, slurmctld and one slurmd of Debian's packages, in a temporary folder.
 
-`make slurm` runs the toy without and with it and compares all files. In tests/, `python -m cluster.slurm COMMAND` runs
-a command on it.
+`make slurm` runs the toy without and with it and compares all files. `PYTHONPATH=tests .venv/bin/python tools/slurm.py
+COMMAND` runs a command on it.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     make bench                             all but those of LONG
     make bench ONLY="apply cross_match"    these
-    .venv/bin/python tests/bench.py --scale 0.01 [NAME ...]    a trial at a hundredth of the sizes; writes no page
+    .venv/bin/python tools/bench.py --scale 0.01 [NAME ...]    a trial at a hundredth of the sizes; writes no page
 
 A program that is not here is named as missing: STILTS is the Debian package of that name; LSDB is that of
 .venv-lsdb (python -m venv .venv-lsdb && .venv-lsdb/bin/pip install lsdb) or of this environment. The page and its
@@ -53,7 +53,7 @@ class Row:
 
 
 def words(job: str, folder: Path, *more: object) -> list[str]:
-    return [sys.executable, str(ROOT / "tests/bench_jobs.py"), job, str(folder), *map(str, more)]
+    return [sys.executable, str(ROOT / "tools/bench_jobs.py"), job, str(folder), *map(str, more)]
 
 
 def process(command: list[str]) -> tuple[float, float, float, str]:

@@ -1,4 +1,4 @@
-"""What tests/bench.py times, each in a process of its own: python tests/bench_jobs.py JOB FOLDER [WORD ...].
+"""What tools/bench.py times, each in a process of its own: python tools/bench_jobs.py JOB FOLDER [WORD ...].
 
 A job of TIMED measures itself without Python's start and its imports, and prints the seconds of its runs; of the others
 the whole process is timed.
