@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 DEMO := config/kepler_giants.yaml config/globular_clusters.yaml config/demo.yaml
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile -q
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q
 
 .PHONY: setup demo toy paper validate check report test test-all nightly slurm lint format sizes bench crash docs lock clean
 

@@ -157,28 +157,6 @@ def test_rows_in_any_order_become_the_same_table() -> None:
         complete_rows(frame[["b"]], query)
 
 
-@pytest.mark.parametrize(
-    ("change", "fault"),
-    [
-        ({"file": "x.fits"}, "datasets.quasars.file: 'x.fits' should end in .parquet"),
-        ({"url": "http://a"}, "datasets.quasars: query and url exclude one another"),
-        ({"query": {"where": [{"column": "ruw", "op": "<", "value": 1}]}}, "query.where.0.column: 'ruw'.*mean ruwe?"),
-        ({"query": {"where": [{"column": "ruwe", "op": "<"}]}}, r"query\.where\.0\.value: None should be one number"),
-        ({"query": {"partition": {"column": "ra", "parts": 2}}}, "query.partition.low: missing; only source_id"),
-        ({"query": {"partition": {"low": 5.0, "high": 5.0}}}, "query.partition.high: 5 is not above low 5"),
-        ({"query": {"adql": "SELECT 1"}}, "query.adql: not a known key"),
-    ],
-)
-def test_faults_of_a_query_in_the_config(change: dict[str, Any], fault: str) -> None:
-    schema = checks.load_yaml(ROOT / "workflow/schemas/config.schema.yaml")
-    files = [ROOT / "workflow/settings.yaml", ROOT / "config/config.yaml"]
-    config = checks.merge(checks.merge(*map(checks.load_yaml, files)), overlay("quasars"))
-    assert checks.resolve(config, schema)
-    with pytest.raises(checks.ConfigError, match=fault) as caught:
-        checks.resolve(checks.merge(config, {"datasets": {"quasars": change}}), schema)
-    assert len(str(caught.value).splitlines()) == 1
-
-
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_a_dry_run_asks_nobody(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any, **__: Any) -> None:

@@ -88,54 +88,6 @@ def test_a_sky_may_have_its_own_sample_and_survey() -> None:
     assert [run[1:] for run in checks.validation_runs(config)] == [("a", 1), ("a", 2), ("b", 2)]
 
 
-@pytest.mark.parametrize(
-    ("change", "fault"),
-    [
-        (
-            {"sample": "lamost_giant"},
-            "validation.sample: 'lamost_giant' is not one of samples; did you mean lamost_giants?",
-        ),
-        (
-            {"survey": {"like": "standart"}},
-            "validation.survey.like: 'standart' is not one of surveys; did you mean standard?",
-        ),
-        ({"skies": {"a": {"seeds": 3}}}, "validation.skies.a.seeds: 3 is not of type array"),
-        (
-            {"skies": {"a": {"sample": "lamost_giant"}}},
-            "validation.skies.a.sample: 'lamost_giant' is not one of samples; did you mean lamost_giants?",
-        ),
-        (
-            {"skies": {"a": {"survey": {"like": "standart"}}}},
-            "validation.skies.a.survey.like: 'standart' is not one of surveys; did you mean standard?",
-        ),
-        (
-            {"skies": {"a": {"survey": {"seed": 3}}}},
-            "validation.skies.a.survey.seed: not here; each sky has its own, validation.skies.NAME.seeds",
-        ),
-        (
-            {"survey": {"offset": {"pattern": "white"}}},
-            "validation.survey.offset: not here; each sky has its own, validation.skies.NAME.offset",
-        ),
-        (
-            {"skies": {"a": {"seeds": [1], "survey": {"lables": "physical"}}}},
-            "surveys.validate_a_1.lables: not a known key; did you mean labels?",
-        ),
-        (
-            {"skies": {"a": {"seeds": [1], "survey": {"labels": "fysical"}}}},
-            "surveys.validate_a_1.labels: 'fysical' is none of straight_lines, physical; did you mean physical?",
-        ),
-        (
-            {"skies": {"a": {"seeds": [1], "offset": {"patern": "white"}}}},
-            "surveys.validate_a_1.offset.patern: not a known key; did you mean pattern?",
-        ),
-    ],
-)
-def test_faults_of_the_section_are_told_once(change: dict[str, Any], fault: str) -> None:
-    with pytest.raises(checks.ConfigError) as refused:
-        resolved(checks.merge(SKIES, change))
-    assert str(refused.value) == fault
-
-
 # ---------------------------------------------------------------- the truth of a number
 
 

@@ -75,51 +75,18 @@ def test_the_papers_run_says_which_file_to_place_where(tmp_path: Path) -> None:
     assert "Traceback" not in printed and not (tmp_path / "results").exists()
 
 
-BROKEN: dict[str, Any] = yaml.safe_load("""
-run: {samples: [simulated_giant, lamost_giants]}
-surveys: {toy: {stars: -5}}
-datasets: {toy_gaia: {simulated: {survey: toi, table: gaia_sorce}}}
-samples:
-  lamost_giants:
-    releases: edr3
-    reference: {kind: distanse}
-    cuts:
-      - {column: rewe, op: <, value: 1.4}
-      - {column: ruwe, op: =<, value: 1.4}
-      - {column: parallax, op: between, value: [2, 1]}
-measure: {map: {nside: 33, more_then: 5}, trends: {edges: {colour: [1.5, 1.2]}}}
-figures: {dpi: high, colour_range_uas: [5, 5]}
-""")
-LINES = [
-    "run.samples: 'simulated_giant' is not one of samples; did you mean simulated_giants?",
-    "surveys.toy.stars: -5 is less than the minimum of 1",
-    "datasets.toy_gaia.simulated.survey: 'toi' is not one of surveys; did you mean toy?",
-    "datasets.toy_gaia.simulated.table: 'gaia_sorce' is none of targets, gaia_source, tmass, distances, red_clump, "
-    "truth; did you mean gaia_source?",
-    "samples.lamost_giants.releases: not a known key; did you mean release?",
-    "samples.lamost_giants.reference.kind: 'distanse' is none of distance, distance_modulus, absolute_magnitude, "
-    "learned_magnitude, "
-    "parallax, group_distance, constant; did you mean distance?",
-    "samples.lamost_giants.cuts.0.column: 'rewe' is neither a standard column nor named in the sample's columns; "
-    "did you mean ruwe?",
-    "samples.lamost_giants.cuts.1.op: '=<' is none of <, <=, >, >=, ==, !=, between, in, not_null; did you mean <?",
-    "samples.lamost_giants.cuts.2.value: [2, 1] should be [low, high] for op between",
-    "measure.map.nside: 33 is not a power of two",
-    "measure.map.more_then: not a known key; did you mean more_than?",
-    "measure.trends.edges.colour: edges must increase, two or more",
-    "figures.dpi: 'high' is not of type integer",
-    "figures.colour_range_uas: 5 is not above 5",
-]
-
-
 def test_all_faults_are_printed_at_once(tmp_path: Path) -> None:
-    printed = run_snakemake(tmp_path, "--dry-run", configfiles=[TOY], config=BROKEN, fails=True)
+    """tests/unit/bad_config.txt has many more."""
+    broken = {"figures": {"dpi": "high"}, "measure": {"map": {"nside": 33, "more_then": 5}}}
+    printed = run_snakemake(tmp_path, "--dry-run", configfiles=[TOY], config=broken, fails=True)
     assert "Traceback" not in printed
     lines = [line.strip() for line in printed.splitlines()]
-    assert [line for line in LINES if lines.count(line) != 1] == []
-    # Nothing else is complained about: what a sample inherits is not repeated.
     start = next(number for number, line in enumerate(lines) if "config has faults" in line) + 1
-    assert sorted(line for line in lines[start:] if ": " in line and line.split(".")[0] in BROKEN) == sorted(LINES)
+    assert [line for line in lines[start:] if line.startswith(("figures.", "measure.", "samples."))] == [
+        "figures.dpi: 'high' is not of type integer",
+        "measure.map.more_then: not a known key; did you mean more_than?",
+        "measure.map.nside: 33 is not a power of two",
+    ]
 
 
 NOT_A_MAP = [None, [], "text", 3]

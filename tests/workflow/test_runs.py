@@ -51,6 +51,7 @@ def test_the_report_of_a_run_shows_that_run_alone(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- thin samples
 
 
+@pytest.mark.slow
 def test_a_thin_sample_gets_pixels_and_bins_that_it_fills_or_is_told_which_key_to_change(tmp_path: Path) -> None:
     auto = {"like": "simulated_giants", "measure": {"trends": {"join": "auto"}, "map": {"nside": "auto"}}}
     printed = run_snakemake(
@@ -99,6 +100,7 @@ def tables(demo: Path) -> dict[str, pd.DataFrame]:
     return {name: pd.read_csv(demo / f"results/{name}/{GLOBAL}").set_index(keys) for name in SAMPLES}
 
 
+@pytest.mark.slow
 def test_the_real_stars_that_are_shipped_give_the_known_offsets(tables: dict[str, pd.DataFrame]) -> None:
     for (name, solution), (n, raw, corrected) in KNOWN.items():
         assert tables[name].loc[(solution, "raw"), "n"] == n
@@ -127,6 +129,7 @@ BY_G = {  # in bins of half a magnitude from G = 10.5 on
 }
 
 
+@pytest.mark.slow
 def test_corrections_side_by_side_give_the_known_offsets(demo: Path, tables: dict[str, pd.DataFrame]) -> None:
     on_map = pd.read_csv(demo / "results/kepler_giants_magnitudes/tables/corrections.csv")
     on_map = on_map.set_index(["solution", "correction"])
