@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from compare_magnitudes import magnitude_differences, magnitude_fits, magnitude_histogram
 from compare_red_clump import clump_of_sample, red_clump_pairs, red_clump_summary, red_clump_trend, symmetric_parallax
 from compare_samples import from_literature
 from compare_training import training_groups, training_histograms, training_summary
-from unit.shared import GAUSSIAN, refused
+from unit.shared import GAUSSIAN, ROOT, refused
 
 from gaia_offsets import comparison, tables
 
@@ -171,3 +172,17 @@ def test_binning_in_the_red_clump_parallax_tilts_and_the_symmetric_mean_does_not
 def test_published_offsets_need_every_key():
     with refused("literature.yaml: entry 0"):
         from_literature([{"paper": "x"}], "literature.yaml")
+
+
+def test_the_shipped_literature_has_its_signs_and_says_what_is_partly_known():
+    path = ROOT / "config/literature.yaml"
+    rows = from_literature(yaml.safe_load(path.read_text(encoding="utf-8")), path)
+    new = {row.label: [row.parallax, row.offset, row.error] for row in rows.itertuples()}
+    assert new["Vasiliev & Baumgardt 2021, 170 globular clusters, G > 13"] == ["corrected", 10, 3]
+    assert new["Molinaro et al. 2023, Cepheids"] == ["corrected", 22, 4]
+    assert new["Riess et al. 2022, 17 cluster Cepheids (PARTLY: sign)"] == ["corrected", 3, 4]
+    assert new["Bobylev 2026, 151 VLBI masers and radio stars"] == ["raw", -38, 11]
+    assert new["Ding et al. 2025, orbital parallaxes, G < 13"] == ["raw", -38.9, 10.3]
+    assert new["Cruz Reyes & Anderson 2023, 28 clusters, 12.5 < G < 17"][:2] == ["corrected", 0]
+    assert [label for label in rows["label"] if "PARTLY" in label] == [label for label in new if "Riess" in label]
+    assert max(map(len, rows["label"])) <= 58  # what the figure shows of a label

@@ -22,12 +22,13 @@ def from_run(offsets: pd.DataFrame, title: str, *, simulated: bool) -> pd.DataFr
 
 
 def from_literature(entries: list[dict[str, Any]], path: str) -> pd.DataFrame:
-    """The published offsets of literature.yaml."""
+    """The published offsets of literature.yaml; a label says what of its row is confirmed in part only (`partly`)."""
     for number, entry in enumerate(entries):
-        if set(entry) != KEYS:
+        if set(entry) - {"partly"} != KEYS:
             raise TableError(f"{path}: entry {number}: the keys should be {', '.join(sorted(KEYS))}")
     table = pd.DataFrame(entries)
-    label = table["paper"] + ", " + table["tracers"]
+    marks = [f" (PARTLY: {entry['partly']})" if "partly" in entry else "" for entry in entries]
+    label = table["paper"] + ", " + table["tracers"] + marks
     return table.assign(origin="literature", label=label, simulated=False).reindex(columns=COLUMNS)
 
 
