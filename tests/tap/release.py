@@ -21,10 +21,10 @@ RELEASE = {
 }
 
 
-def shipped(name: str) -> dict[str, Any]:
-    """What the queries are given of a release block of the workflow's own config."""
+def shipped_block(name: str) -> dict[str, Any]:
+    """A release block of the workflow's own config."""
     blocks = inherit(load_yaml(Path(__file__).parents[2] / "config/config.yaml")["releases"], "releases")
-    return asked_names(blocks[name] | {"bridged": bridged(blocks[name], blocks)})
+    return blocks[name] | {"bridged": bridged(blocks[name], blocks)}
 
 
-DR4 = shipped("dr4")
+DR4 = asked_names(shipped_block("dr4"))  # what the queries are given of it

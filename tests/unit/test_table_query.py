@@ -84,11 +84,10 @@ def test_the_quasars_of_a_release_that_has_none_are_those_of_its_bridge() -> Non
         "JOIN gaiadr3.agn_cross_id AS j ON j.source_id = h.dr3_source_id\nWHERE"
     ) in text
     hop = ["dr3_source_id", "angular_distance", "magnitude_difference", "probable_match"]
-    assert all(f'h.{name} AS "{name}"' in text for name in hop) and table_columns(query) | {"gaiadr4.gaia_source": []} == {
-        "gaiadr4.gaia_source": [],
-        "gaiadr3.agn_cross_id": ["source_id"],
-        "gaiadr4.dr3_neighbourhood": ["id", *hop],
-    }
+    assert all(f'h.{name} AS "{name}"' in text for name in hop)
+    needed = table_columns(query)
+    assert len(needed) == 3 and needed["gaiadr3.agn_cross_id"] == ["source_id"]
+    assert needed["gaiadr4.dr3_neighbourhood"] == ["id", *hop]
     rows = pd.DataFrame({name: [1] for name in [*query["columns"], *hop]})
     assert complete_rows(rows, query).columns.tolist() == [*query["columns"], *hop]
 

@@ -254,13 +254,14 @@ def _near(name: Callable[[str, str], str], radius_arcsec: float, years: float, m
 # ---------------------------------------------------------------- a sample of the sky
 
 FIELDS = 48  # of a sample: one in each of the sky's 48 pixels of level 1
+G = "phot_g_mean_mag"  # stands in gaia_source alone
 
 
 def sample_query(release: dict[str, Any], columns: list[str], level: int) -> tuple[str, str]:
-    """Query for the code, G and other `columns` of all sources in FIELDS pixels of a HEALPix level, and for their number.
+    """Query for `columns` (ours) of all sources in FIELDS pixels of a HEALPix level, and one for their number.
 
-    By ranges of source_id: it is the key of the table, by which its rows lie on the disk, so that a range is read in one
-    piece. Sources of equal random_index lie all over the disk, and a GROUP BY without ranges reads two billion rows.
+    By ranges of source_id: the table's key, by which its rows lie on the disk, so that a range is read in one piece.
+    Sources of neighbouring random_index lie all over the disk, and a GROUP BY without ranges reads two billion rows.
     """
     name, measured = _namer(release), _measured(release)
     cell, whole = 2 ** (59 - 2 * level), 12 * 4**level
@@ -273,8 +274,8 @@ def sample_query(release: dict[str, Any], columns: list[str], level: int) -> tup
         lines.append(f"JOIN {quoted_table(release[measured])} AS {_ALIAS[measured]} ON {on}")
     ranges = "\n OR ".join(f"{source_id} BETWEEN {low} AND {low + cell - 1}" for low in first)
     body = "\n".join([*lines, f"WHERE {ranges}"])
-    of = {column: "gaia_source" if column == "phot_g_mean_mag" else measured for column in columns}
-    return f"SELECT {', '.join(f'{name(role, c)} AS {c}' for c, role in of.items())}\n{body}", f"SELECT COUNT(*) AS n\n{body}"
+    selected = [f"{name(_measured(release) if c != G else 'gaia_source', c)} AS {c}" for c in columns]
+    return f"SELECT {', '.join(selected)}\n{body}", f"SELECT COUNT(*) AS n\n{body}"
 
 
 # ---------------------------------------------------------------- tables that come from a query

@@ -137,9 +137,9 @@ def choose_counterparts(
     By position: candidates are carried `years` (from the release's epoch to the targets') by their proper motion, and
     must lie within `radius_arcsec` of the target then; the nearest is best. By an identifier of an earlier release: the
     fewest hops that the archive calls improbable, then the smallest difference in G, then the smallest distance, each
-    summed over the hops of the archive's own match (adql.neighbourhoods; an unknown difference comes last); with `agree`
-    only among those that lie within `radius_arcsec`, as by position, and with that separation. Ties go to the lower
-    source_id. Of the rows of one source the one with the best match to the bridge is taken, by the same rule.
+    summed over the hops of the archive's own match (adql.neighbourhoods; an unknown difference comes last); with
+    `agree` only among those that lie within `radius_arcsec`, as by position, and with that separation. Ties go to the
+    lower source_id. Of the rows of one source the one with the best match to the bridge is taken, by the same rule.
 
     Columns: target_id, GAIA, TMASS, DISTANCES, `more_columns` (numbers), match_separation [arcsec], match_neighbours.
     """
@@ -209,8 +209,8 @@ def is_true(values: pd.Series) -> pd.Series:
 def nearest_in_bridge(rows: pd.DataFrame) -> pd.DataFrame:
     """One source for each identifier of the bridge, and one identifier for each source, without the hop's columns.
 
-    `rows` is what a query gives whose join goes through a neighbourhood (adql.bridge_columns); of several pairs the best
-    by the rule of choose_counterparts stays. The order of the rows is kept.
+    `rows` is what a query gives whose join goes through a neighbourhood (adql.bridge_columns); of several pairs the
+    best by the rule of choose_counterparts stays. The order of the rows is kept.
     """
     hop = [name for name in ("dr3_source_id", *TABLES["dr3_neighbourhood"][2:]) if name in rows]
     pairs = rows.rename(columns={name: f"{name}_{BRIDGE}" for name in hop[1:]})

@@ -21,6 +21,7 @@ from gaia_offsets.secret import hide_logins
 from gaia_offsets.yamlfile import YamlError, read_yaml
 
 Config = dict[str, Any]
+WORKFLOW = Path(__file__).parents[2]  # the folder of this package's workflow, where it is one of a workflow
 MAX_BINS = 10_000
 INHERITING = ("samples", "surveys", "releases")
 FOLDER = re.compile(r"\w[\w .+-]*")
@@ -936,10 +937,9 @@ def _reference_columns(reference: Config) -> Iterator[tuple[str, str]]:
 
 
 if __name__ == "__main__":  # for the Makefile: checks config files, the workflow's own first, and prints the run's name
-    workflow = Path(__file__).parents[2]
     try:
-        found = load_yaml(workflow / "settings.yaml", *sys.argv[1:])
-        resolve(found, load_yaml(workflow / "schemas/config.schema.yaml"))
+        found = load_yaml(WORKFLOW / "settings.yaml", *sys.argv[1:])
+        resolve(found, load_yaml(WORKFLOW / "schemas/config.schema.yaml"))
         print(run_name(found, sys.argv[2:], sys.argv[1]))
     except ConfigError as error:
         sys.exit(str(error))
