@@ -54,7 +54,11 @@ def test_the_standard_class_is_that_of_the_common_code(table: str, common: int, 
 
 
 def test_a_block_of_the_coding_of_edr3_learns_that_95_is_the_standard_one(contact: Any) -> None:
-    edr3 = {"codes": {"5p": 31, "6p": 95, "2p": 3}, "standard": "5p", "colours": {"5p": NU_EFF, "6p": "pseudocolour"}}
+    edr3 = {
+        "codes": {"5p": 31, "6p": 95, "single": []},
+        "standard": "5p",
+        "colours": {"5p": NU_EFF, "6p": "pseudocolour"},
+    }
     code, block, _ = contact(solution=edr3)
     assert code == 0 and block["solution"]["standard"] == "6p" and block["solution"]["colours"]["6p"] == NU_EFF
 
@@ -96,9 +100,6 @@ def run(dr4: FirstDay, tmp_path_factory: pytest.TempPathFactory) -> Path:
     mine["samples"] = {"lamost_giants": {"release": "dr4", "measure": coarse}, "quasars": {"release": "dr4"}}
     products = [f"results/{sample}/dataset/equatorial.ecsv" for sample in mine["samples"]]
     products += [f"results/{sample}/tables/global_offsets.csv" for sample in mine["samples"]]
-    mine["releases"]["dr4"] = {
-        "solution": {"codes": {"5p": [31, 63, 95], "6p": 12345, "five_and_radial_motion": 12346}}
-    }  # TEMPORARY
     here = {**os.environ, "no_proxy": "127.0.0.1"}
     run_snakemake(folder, configfiles=[ROOT / "config/quasars.yaml"], config=mine, targets=products, environment=here)
     toy = SMALL | {"samples": {"simulated_giants": {"measure": coarse}}}
