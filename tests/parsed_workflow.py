@@ -32,8 +32,7 @@ WILDCARDS |= {"partition": ""}
 OF_RULE = {"query_catalogue": {"dataset": "asked"}, "merge_catalogue": {"dataset": "asked"}}
 # What the toy lacks, so that every rule has something to work on.
 MORE: dict[str, Any] = yaml.safe_load("""
-release: edr3
-samples: {simulated_giants: {solutions: [5p, 6p], publish_hats: false}}
+samples: {simulated_giants: {official: lindegren2021, solutions: [5p, 6p], publish_hats: false}}
 datasets:
   plain: {file: plain.csv, url: "https://example.org/plain.csv", description: A file}
   asked: {file: asked.parquet, query: {url: "https://example.org/tap", table: t, columns: [a]}}

@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
+from snakemake_run import TOY, made_once, run_snakemake
+from tap import first_day
 from tap.proxy import FaultyProxy, fetch
 from tap.server import TapServer, missing_packages
 from tap.survey import archive_tables, made_up_sky
@@ -38,6 +43,36 @@ def server(sky: dict[str, pd.DataFrame]) -> Iterator[TapServer]:
     tap = TapServer(archive_tables(sky, 1.5))
     try:
         yield tap.start()
+    finally:
+        tap.stop()
+
+
+@dataclass(frozen=True)
+class FirstDay:
+    """The TAP server of a made-up DR4, the folder of the survey behind it, and its tables as EDR3 has them."""
+
+    url: str
+    folder: Path
+    edr3: dict[str, pd.DataFrame]
+
+    def overlay(self, url: str | list[str] | None = None, **release: Any) -> dict[str, Any]:
+        """What a run needs besides `release: dr4`; `release` are keys of the block."""
+        blocks = first_day.QUOTED | {"dr4": release}
+        return {"releases": blocks, "archive": {"url": url or self.url, "chunks": 2, "poll_s": 0.3}}
+
+
+@pytest.fixture(scope="session")
+def dr4(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FirstDay]:
+    """The archive on the first day of DR4."""
+    require_server()
+    made = [f"resources/simulated/toy/{name}" for name in ("gaia_source.parquet", "targets.fits")]
+    settings = {"configfiles": [TOY], "config": first_day.SMALL}
+    folder = made_once(tmp_path_factory, "dr4", lambda folder: run_snakemake(folder, targets=made, **settings))
+    survey = folder / "resources/simulated/toy"
+    edr3 = {name: pd.read_parquet(survey / f"{name}.parquet") for name in first_day.TABLES}
+    tap = TapServer(first_day.dr4_tables(edr3))
+    try:
+        yield FirstDay(tap.start().url, survey, edr3)
     finally:
         tap.stop()
 

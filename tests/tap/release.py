@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gaia_offsets.config import inherit, load_yaml
-from gaia_offsets.releases import asked_names
+from gaia_offsets.releases import asked_names, bridged
 
 RELEASE = {
     "epoch": 2016.0,
@@ -21,10 +21,10 @@ RELEASE = {
 }
 
 
-def shipped(name: str) -> dict[str, Any]:
-    """What the queries are given of a release block of the workflow's own config."""
-    root = Path(__file__).parents[2] / "config/config.yaml"
-    return asked_names(inherit(load_yaml(root)["releases"], "releases")[name])
+def shipped_block(name: str) -> dict[str, Any]:
+    """A release block of the workflow's own config."""
+    blocks = inherit(load_yaml(Path(__file__).parents[2] / "config/config.yaml")["releases"], "releases")
+    return blocks[name] | {"bridged": bridged(blocks[name], blocks)}
 
 
-DR4 = shipped("dr4")
+DR4 = asked_names(shipped_block("dr4"))  # what the queries are given of it

@@ -23,7 +23,7 @@ NEEDED = [
     Path("/usr/share/postgresql/15/extension/q3c.control"),
     Path("/usr/share/postgresql/15/extension/pg_sphere.control"),
 ]
-TYPES = {"Int64": "bigint", "int64": "bigint", "float64": "double precision", "float32": "real"}
+TYPES = {"Int64": "bigint", "int64": "bigint", "float64": "double precision", "float32": "real", "bool": "boolean"}
 UCDS = {"ra": "pos.eq.ra;meta.main", "dec": "pos.eq.dec;meta.main"}
 GAVORC = """\
 [general]

@@ -14,9 +14,11 @@ from gaia_offsets.archive import (
     PROVIDED,
     ambiguous,
     asked,
+    bridge_line,
     choose_counterparts,
     chunk_rows,
     merge_chunks,
+    nearest_in_bridge,
     preselect,
     read_whole,
     service,
@@ -55,12 +57,15 @@ def test_an_independent_parser_reads_the_queries() -> None:
 
     vizier = {"gaia_source": "I/350/gaiaedr3", "columns": {"bp_rp": "BP-RP", "source_id": "Source"}}
     near = {"radius_arcsec": 3.0, "years": -16.0, "margin_arcsec": 60.0}
+    dr4 = DR4 | {"bridged": DR4["bridged"] | {"distances": RELEASE["distances"]}}
     queries = [
         adql.crossmatch_query(RELEASE | vizier, "position", **near),
         adql.crossmatch_query(RELEASE, "dr2_source_id"),
         adql.count_query(RELEASE, "source_id"),
-        adql.crossmatch_query(DR4, "dr2_source_id"),
-        adql.crossmatch_query(DR4 | {"astrometry": "all_source_astrometry"}, "position", **near),
+        adql.crossmatch_query(dr4, "dr2_source_id"),
+        adql.crossmatch_query(dr4 | {"astrometry": "all_source_astrometry"}, "position", **near),
+        *adql.sample_query(dr4, ["astrometric_params_solved", "phot_g_mean_mag"], 9),
+        *adql.sample_query(dr4 | {"astrometry": "all_source_astrometry"}, ["ruwe", "phot_g_mean_mag"], 1),
         adql.schema_query(list(adql.needed_columns(RELEASE, "position"))),
     ]
     for query in queries:
@@ -84,9 +89,29 @@ def test_the_draft_of_dr4() -> None:
     needed = adql.needed_columns(single, "source_id")
     assert "parallax" not in needed["gaiadr4.gaia_source"] and "ra" in needed["gaiadr4.gaia_source"]
     assert {"parallax", "quality_flag", "tentative_parallax_bias"} <= set(needed["gaiadr4.all_source_astrometry"])
-    # check_release looks at every table that the block names.
-    every = {table for key, table in DR4.items() if isinstance(table, str) and "." in table}
-    assert set(adql.needed_columns(DR4)) == every and len(every) == 4
+    # check-release looks at every table that the block names, and at those of its bridge.
+    own = {table for key, table in DR4.items() if isinstance(table, str) and "." in table}
+    earlier = {table for key, table in DR4["bridged"].items() if key != "columns"}
+    assert set(adql.needed_columns(DR4)) == own | earlier and (len(own), len(earlier)) == (4, 5)
+
+
+@pytest.mark.parametrize("by", ["position", "source_id", "dr3_source_id", "dr2_source_id"])
+def test_2mass_and_distances_of_an_earlier_release(by: str) -> None:
+    """DR4's neighbourhood gives the identifier by which DR3's tables are joined; by DR3's own it is there already."""
+    query = adql.crossmatch_query(DR4 | {"columns": {"source_id": "id"}}, by)
+    assert query.count("gaiadr4.dr3_neighbourhood") == 1
+    assert "b ON b.source_id = h.dr3_source_id\n" in query and "d ON d.source_id = h.dr3_source_id" in query
+    assert "m ON m.designation = j.original_psc_source_id\n" in query and "m.ks_m AS ks_m" in query
+    bridged = by in ("position", "source_id")
+    assert ("h ON h.id = g.id\n" in query) == bridged == ("h.probable_match AS probable_match_bridge" in query)
+    assert "probable_match_1" not in query or by == "dr3_source_id"  # DR2's neighbourhood has no such column
+    needed = adql.needed_columns(DR4, by)
+    assert "probable_match" in needed["gaiadr4.dr3_neighbourhood"] and "gaiadr3.agn_cross_id" not in needed
+    without = DR4 | {"columns": {"probable_match": None}}
+    assert "probable_match" not in adql.crossmatch_query(without, by)
+    assert "probable_match" not in str(adql.needed_columns(without, by))
+    own = adql.crossmatch_query(DR4 | {"distances": "gaiadr4.distances"}, by)
+    assert "d ON d.source_id = g.source_id" in own and "b ON b.source_id = h.dr3_source_id" in own
 
 
 def test_what_a_release_lacks() -> None:
@@ -243,7 +268,7 @@ def test_the_best_over_two_hops_has_the_smallest_difference_in_g_then_distance()
         (3, 17, 9.0, 0.2, 1.0, 0.0),  # one source on two ways is one
         (3, 17, 8.0, 0.1, 1.0, 0.0),
     ]
-    names = [f"{name}_{hop}" for hop in (1, 2) for name in adql.HOP]
+    names = [f"{name}_{hop}" for hop in (1, 2) for name in ("angular_distance", "magnitude_difference")]
     frame = pd.DataFrame(rows, columns=["target_id", "source_id", *names])
     found = frame.reindex(columns=["target_id", *PROVIDED, *names]).astype({"source_id": "Int64"})
     targets = pd.DataFrame({"target_id": range(5), "gaia_dr2_source_id": range(5)})
@@ -252,6 +277,43 @@ def test_the_best_over_two_hops_has_the_smallest_difference_in_g_then_distance()
     assert chosen["match_separation"].tolist()[:4] == pytest.approx([0.1, 0.03, 0.091, 0.009])
     assert chosen["match_neighbours"].tolist() == [2, 2, 2, 1, 0]
     assert ambiguous(chosen, "dr2_source_id").startswith("3 targets are ambiguous")
+    # What the archive calls probable comes before any difference in G; null is not probable.
+    for yes, no in ((True, False), ("true", "false"), (1, 0), ("T", None)):
+        said = found.assign(probable_match_2=[no, no, yes, no, yes, None, no, no])
+        chosen = choose_counterparts(said, targets, by="dr2_source_id", radius_arcsec=0.0, years=0.0)
+        assert chosen["source_id"].tolist() == [12, 13, 15, 17, pd.NA]
+
+
+def test_the_best_way_to_the_bridge() -> None:
+    """A source comes once for each of its identifiers in DR3, with the Ks of each."""
+    rows = [  # target, source, distance [mas], difference in G, probable, Ks
+        (0, 11, 1.0, 0.0, "false", 15.0),
+        (0, 11, 90.0, 0.3, "true", 12.0),
+        (1, 12, 5.0, 2.0, "false", 14.0),
+        (1, 12, 9.0, 0.1, "false", 11.0),
+        (2, 13, np.nan, np.nan, "", np.nan),
+    ]
+    names = [f"{name}_bridge" for name in ("angular_distance", "magnitude_difference", "probable_match")]
+    frame = pd.DataFrame(rows, columns=["target_id", "source_id", *names, "ks_m"])
+    found = frame.reindex(columns=[*frame, *(name for name in PROVIDED if name not in frame)])
+    found = found.astype({"source_id": "Int64"}).assign(ra=10.0, dec=0.0)
+    targets = pd.DataFrame({"target_id": range(3), "target_ra": 10.0, "target_dec": 0.0})
+    for by in ("position", "source_id"):
+        chosen = choose_counterparts(found, targets, by=by, radius_arcsec=1.0, years=0.0)
+        assert chosen["ks_m"].tolist()[:2] == [12.0, 11.0] and chosen["ks_m"].isna().tolist() == [False, False, True]
+        assert chosen["match_neighbours"].tolist() == [1, 1, 1]
+    assert bridge_line(found).startswith("3 Gaia sources came back, 2 with an identifier in the bridge, 2 with several")
+    assert bridge_line(found.drop(columns=names)) is None
+
+
+def test_a_quasar_of_the_bridge_is_one_source() -> None:
+    """A star beside a quasar shares its identifier in DR3, and one source may have two."""
+    rows = pd.DataFrame({"source_id": [1, 2, 3, 3], "parallax": 0.1, "dr3_source_id": [7, 7, 8, 9]})
+    rows = rows.assign(angular_distance=[0.1, 40.0, 1.0, 2.0], magnitude_difference=[3.0, 0.1, 0.2, 0.2])
+    assert nearest_in_bridge(rows)["source_id"].tolist() == [2, 3]
+    said = rows.assign(probable_match=[True, False, True, True])
+    assert nearest_in_bridge(said)["source_id"].tolist() == [1, 3]
+    assert nearest_in_bridge(said).columns.tolist() == ["source_id", "parallax"]
 
 
 def test_further_columns_of_a_release_come_along_as_numbers() -> None:
@@ -321,6 +383,8 @@ def test_own_columns_and_identifiers_survive_the_file(tmp_path: Any) -> None:
 def test_patience_from_the_resources_of_a_job() -> None:
     wanted = {"maxrec": 10, "timeout_s": 60.0, "stall_s": 2.5, "poll_s": 0.1, "attempts": 3, "max_wait_s": 5.0}
     resources = {f"archive_{name}": str(value) for name, value in wanted.items()} | {"mem_mb": 400}
+    resources["archive_mirrors"] = "https://a.example/tap https://b.example/tap"
+    wanted["mirrors"] = ("https://a.example/tap", "https://b.example/tap")
     found = service("https://tap.example/tap/", resources)
     assert {name: getattr(found, name) for name in wanted} == wanted and found.url == "https://tap.example/tap"
     assert isinstance(found.attempts, int) and isinstance(found.maxrec, int)

@@ -59,7 +59,7 @@ def resolved_quasars(release: str, **changes: Any) -> dict[str, Any]:
     schema = checks.load_yaml(ROOT / "workflow/schemas/config.schema.yaml")
     files = [ROOT / name for name in ("workflow/settings.yaml", "config/config.yaml", "config/quasars.yaml")]
     config = functools.reduce(checks.merge, map(checks.load_yaml, files))
-    mine = {"samples": {"quasars": {"release": release, "official": "none"}}, "releases": {release: changes}}
+    mine = {"samples": {"quasars": {"release": release}}, "releases": {release: changes}}
     return checks.resolve(checks.merge(config, mine), schema)["datasets"]["quasars"]["query"]
 
 
@@ -69,10 +69,27 @@ def test_the_quasars_of_another_release_take_one_word() -> None:
     new = {"agn_cross_id": "gaiadr4.agn", "columns": {"source_id": "id"}}
     text = table_query(resolved_quasars("dr4", **new), 0)
     assert 't.id AS "source_id"' in text and 't.astrometric_params AS "astrometric_params_solved"' in text
+    assert 't.tentative_parallax_bias AS "tentative_parallax_bias"' in text
     assert "FROM gaiadr4.gaia_source AS t\nJOIN gaiadr4.agn AS j ON j.id = t.id\n" in text
-    assert "WHERE t.astrometric_params IN (31, 95)\n AND t.id < 288230376151711744" in text
+    assert "WHERE t.parallax IS NOT NULL\n AND t.id < 288230376151711744" in text
     with pytest.raises(checks.ConfigError, match=r"datasets.quasars.query: releases.dr4 names no table agn_cross_id"):
-        resolved_quasars("dr4")
+        resolved_quasars("dr4", bridge=None)
+
+
+def test_the_quasars_of_a_release_that_has_none_are_those_of_its_bridge() -> None:
+    query = resolved_quasars("dr4", columns={"source_id": "id"})
+    text = table_query(query)
+    assert (
+        "FROM gaiadr4.gaia_source AS t\nJOIN gaiadr4.dr3_neighbourhood AS h ON h.id = t.id\n"
+        "JOIN gaiadr3.agn_cross_id AS j ON j.source_id = h.dr3_source_id\nWHERE"
+    ) in text
+    hop = ["dr3_source_id", "angular_distance", "magnitude_difference", "probable_match"]
+    assert all(f'h.{name} AS "{name}"' in text for name in hop)
+    needed = table_columns(query)
+    assert len(needed) == 3 and needed["gaiadr3.agn_cross_id"] == ["source_id"]
+    assert needed["gaiadr4.dr3_neighbourhood"] == ["id", *hop]
+    rows = pd.DataFrame({name: [1] for name in [*query["columns"], *hop]})
+    assert complete_rows(rows, query).columns.tolist() == [*query["columns"], *hop]
 
 
 def test_a_join_takes_columns_and_cuts_from_the_first_table() -> None:
@@ -80,7 +97,7 @@ def test_a_join_takes_columns_and_cuts_from_the_first_table() -> None:
     text = table_query(query, 0)
     assert text.startswith('SELECT t.source_id AS "source_id", t.ra AS "ra",')
     assert "FROM gaiaedr3.gaia_source AS t\nJOIN gaiaedr3.agn_cross_id AS j ON j.source_id = t.source_id\n" in text
-    assert "WHERE t.astrometric_params_solved IN (31, 95)\n AND t.source_id < 288230376151711744" in text
+    assert "WHERE t.parallax IS NOT NULL\n AND t.source_id < 288230376151711744" in text
     assert table_columns(query)["gaiaedr3.agn_cross_id"] == ["source_id"]
 
 

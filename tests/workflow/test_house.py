@@ -55,7 +55,7 @@ def test_a_rule_with_a_script_has_its_parts(name: str) -> None:
     assert script == f"{name}.py" and (ROOT / "workflow/scripts" / script).is_file()
     assert f'code=digest("{script}"),' in text
     assert re.search(rf'log:\n        "<logs>/{name}/', text)
-    assert re.search(rf'benchmark:\n        "<benchmarks>/{name}/.*\.jsonl"', text) or name == "check_release"
+    assert re.search(rf'benchmark:\n        "<benchmarks>/{name}/.*\.jsonl"', text)
     env = re.search(r'conda:\n        "\.\./\.\./(envs/\w+\.yaml)"', text)
     assert (ROOT / env[1]).is_file()
     assert "run:" not in text and "lambda" not in text

@@ -61,6 +61,7 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("corrections.lindegren2021.kind", "none", CORRECTIONS | LEARNED | MAP),
     ("corrections.maiz_apellaniz2022.six_parameter", None, set()),  # the sample does not name it
     ("corrections.*.citation", "Others", set()),
+    ("corrections.dr4_official.column", "other", set()),
     ("corrections.*.releases", ["edr3"], set()),
     (f"{S}.targets.columns.*.unit", "rad", TARGETS | MAP),
     (f"{S}.targets.columns.*", "other", TARGETS | MAP),
@@ -91,24 +92,26 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("measure.smooth.splines", 2, set()),  # the sample insists on its own
     (f"{S}.solutions", ["5p", "2p"], {"select_stars"} | MAP),
     (f"{S}.max_offset_mas", 5.0, {"select_stars"} | MAP),
-    ("release", "dr4", {"check_release"}),
-    ("releases.edr3.epoch", 2015.5, {"crossmatch_tables", "compare_red_clump", "check_release"} | ASKED),
-    ("releases.edr3.columns", {"ruwe": "RUWE"}, {"check_release"} | ASKED),
-    ("releases.edr3.agn_cross_id", "other.table", {"check_release"}),
-    ("releases.edr3.solution.column", "other", {"check_release"} | ASKED),
+    ("releases.edr3.epoch", 2015.5, {"crossmatch_tables", "compare_red_clump"} | ASKED),
+    ("releases.edr3.columns", {"ruwe": "RUWE"}, ASKED),
+    ("releases.edr3.agn_cross_id", "other.table", set()),  # of quasars alone
+    ("releases.edr3.official", "none", set()),  # the sample names its own
+    ("releases.edr3.solution.column", "other", ASKED),
     ("releases.edr3.solution.codes.*", 27, {"select_stars"} | LEARNED),  # nothing is fetched again
-    ("releases.edr3.*", "other.table", {"check_release"} | ASKED),
+    ("releases.edr3.*", "other.table", ASKED),
     ("releases.dr3.like", "dr4", set()),
     ("releases.dr4.epoch", 2017.0, set()),  # what the sample's release has not
     ("releases.dr4.astrometry", "all_source_astrometry", set()),
     ("releases.dr4.astrometry_cuts", [], set()),
     ("releases.dr4.columns", {"ruwe": "RUWE"}, set()),
     ("releases.dr4.more_columns", [], set()),
+    ("releases.dr4.bridge", "edr3", set()),
+    ("releases.dr4.official", "none", set()),
     ("releases.dr4.solution.column", "other", set()),
     ("releases.dr4.solution.codes.*", 1, set()),
     ("releases.dr4.solution.bits.*", 1, set()),
     ("releases.dr*", "other.table", set()),
-    ("archive.url", "https://example.org/tap", {"check_release"} | ASKED),
+    ("archive.url", "https://example.org/tap", ASKED),
     ("archive.chunks", 30, {"query_archive"}),
     ("archive.pm_margin_arcsec", 20.0, {"query_archive", "search_hats"}),
     ("archive.*", 7, set()),  # patience with the service: what has been fetched stays valid

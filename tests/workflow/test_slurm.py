@@ -34,7 +34,7 @@ def test_every_rule_is_in_a_group_or_local_or_alone(tmp_path: Path) -> None:
     with opened(tmp_path, [TOY], None, ROOT) as api:
         rules = {rule.name for rule in api._workflow.rules}
         local = {rule.name for rule in api._workflow.rules if rule.name in api._workflow._localrules}
-    network = {"retrieve", "query_catalogue", "merge_catalogue", "check_release", "probe_identifiers", "query_archive"}
+    network = {"retrieve", "query_catalogue", "merge_catalogue", "probe_identifiers", "query_archive"}
     assert network < local
     assert grouped | local | ALONE == rules
     assert not grouped & (local | ALONE)

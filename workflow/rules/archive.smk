@@ -29,28 +29,6 @@ rule prepare_targets:
         "../scripts/prepare_targets.py"
 
 
-rule check_release:
-    """Whether the archive has all the tables and columns that a release block names; the nearest name for each that it lacks."""
-    log:
-        "<logs>/check_release/all.log",
-    # No benchmark: without any file of its own the rule runs each time it is asked for.
-    localrule: True  # it needs the network
-    conda:
-        "../../envs/archive.yaml"
-    resources:
-        **PATIENCE,
-        mem_mb=500,
-        runtime=WAITING,
-        archive=1,
-    params:
-        name=CHECKED_RELEASE,
-        url=lookup("archive/url", within=config),
-        release=releases.asked_names(config["releases"][CHECKED_RELEASE]),
-        code=digest("check_release.py"),
-    script:
-        "../scripts/check_release.py"
-
-
 rule probe_identifiers:
     """What release the targets' gaia_source_id is of: the share of a draw that exists and agrees in position, by release."""
     input:
@@ -70,7 +48,7 @@ rule probe_identifiers:
         runtime=WAITING,
         archive=1,
     params:
-        url=lookup("archive/url", within=config),
+        url=ARCHIVE,
         release=release_names,
         epoch=lookup("samples/{sample}/crossmatch/epoch", within=config, default=None),
         radius_arcsec=lookup("samples/{sample}/crossmatch/radius_arcsec", within=config, default=None),
@@ -102,7 +80,7 @@ rule query_archive:
         runtime=WAITING,
         archive=1,
     params:
-        url=lookup("archive/url", within=config),
+        url=ARCHIVE,
         chunks=lookup("archive/chunks", within=config),
         pm_margin_arcsec=lookup("archive/pm_margin_arcsec", within=config),
         release=release_names,

@@ -21,8 +21,6 @@ except checks.ConfigError as faults:
     raise WorkflowError(f"The config has faults (keys are explained in docs/config.md):\n{faults}") from None
 
 SAMPLES = config["run"]["samples"]
-# What `check_release` looks at.
-CHECKED_RELEASE = config.get("release") or config["samples"][SAMPLES[0]]["release"]
 # Longest time [min] of a job that waits for a TAP service.
 WAITING = 1 + int(
     config["archive"]["attempts"] * (config["archive"]["timeout_s"] + config["archive"]["max_wait_s"]) / 60
@@ -32,6 +30,16 @@ PATIENCE = {
     f"archive_{name}": str(config["archive"][name])
     for name in ("maxrec", "timeout_s", "stall_s", "poll_s", "attempts", "max_wait_s")
 }
+
+
+def addresses(url):
+    """The addresses of a TAP service, the first one first."""
+    return [url] if isinstance(url, str) else url
+
+
+# A param is the first address alone: finished chunks stay valid when a mirror comes or goes.
+ARCHIVE, *MIRRORS = addresses(config["archive"]["url"])
+PATIENCE["archive_mirrors"] = " ".join(MIRRORS)
 DOWNLOADS = {f"downloads_{name}": str(value) for name, value in config["downloads"].items()}
 NONE = "-"  # a name that no dataset has
 RETRIEVED = [name for name, entry in config["datasets"].items() if not (entry.get("query") or entry.get("simulated"))]
@@ -225,6 +233,22 @@ def catalogue_cuts(wildcards):
     return [cut for cut in config["samples"][wildcards.sample]["cuts"] if cut["column"] not in given]
 
 
+def queried(wildcards):
+    """A queried dataset with the first address of its service alone."""
+    entry = config["datasets"][wildcards.dataset]
+    return {**entry, "query": {**entry["query"], "url": addresses(entry["query"]["url"])[0]}}
+
+
+def query_block(wildcards):
+    """Its query."""
+    return queried(wildcards)["query"]
+
+
+def query_mirrors(wildcards):
+    """The other addresses of its service."""
+    return " ".join(addresses(config["datasets"][wildcards.dataset]["query"]["url"])[1:])
+
+
 def query_parts(wildcards):
     """The parts in which a dataset is asked for."""
     partition = config["datasets"][wildcards.dataset]["query"].get("partition") or {}
@@ -239,10 +263,12 @@ def release_block(wildcards):
 
 def release_names(wildcards):
     """Epoch of a sample's release and the service's names of its tables and columns."""
+    names = releases.asked_names(release_block(wildcards))
     # The cross-match asks no table of quasars.
-    return {
-        key: value for key, value in releases.asked_names(release_block(wildcards)).items() if key != "agn_cross_id"
-    }
+    names |= {key: {**names[key]} for key in ("bridged",) if key in names}
+    for tables in (names, names.get("bridged", {})):
+        tables.pop("agn_cross_id", None)
+    return names
 
 
 def release_coding(wildcards):

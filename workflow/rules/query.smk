@@ -17,12 +17,12 @@ rule query_catalogue:
         "../../envs/archive.yaml"
     # As for query_archive: patience is no param.
     resources:
-        **PATIENCE,
+        **PATIENCE | {"archive_mirrors": query_mirrors},
         mem_mb=2000,
         runtime=WAITING,
         archive=1,
     params:
-        query=lookup("datasets/{dataset}/query", within=config),
+        query=query_block,
         code=digest("query_catalogue.py"),
     script:
         "../scripts/query_catalogue.py"
@@ -45,12 +45,12 @@ rule merge_catalogue:
     conda:
         "../../envs/archive.yaml"
     resources:
-        **PATIENCE,
+        **PATIENCE | {"archive_mirrors": query_mirrors},
         mem_mb=by_input(400, 10),
         runtime=WAITING,
         archive=1,
     params:
-        entry=lookup("datasets/{dataset}", within=config),
+        entry=queried,
         code=digest("merge_catalogue.py"),
     script:
         "../scripts/merge_catalogue.py"

@@ -15,7 +15,10 @@ from gaia_offsets.tap import Archive, ArchiveError
 def merge_catalogue(
     parts: list[pd.DataFrame], service: Archive, query: dict[str, Any], *, dataset: str
 ) -> pd.DataFrame:
-    """All rows; ArchiveError where the service counts another number over all parts (nulls, new rows)."""
+    """All rows, where a bridge is crossed one a source (archive.nearest_in_bridge).
+
+    Raises ArchiveError where the service counts another number over all parts (nulls, new rows).
+    """
     table = pd.concat(parts, ignore_index=True)
     counted = service.count(adql.table_count(query), what=f"{dataset}, all parts")
     if counted != len(table):
@@ -24,8 +27,12 @@ def merge_catalogue(
             "the service's table has changed or the partition's column has nulls; delete the parts, or add a not_null "
             f"cut to datasets.{dataset}.query.where"
         )
-    print(f"{len(table)} rows in {len(parts)} parts, as many as COUNT(*) says", file=sys.stderr)
-    return table
+    print(f"{len(table)} rows in {len(parts)} parts from {service.url}, as many as COUNT(*) says", file=sys.stderr)
+    if not adql.bridge_columns(query):
+        return table
+    nearest = archive.nearest_in_bridge(table)
+    print(f"{len(nearest)} of them are the best pair of a source and an identifier of the bridge", file=sys.stderr)
+    return nearest
 
 
 if __name__ == "__main__":
@@ -37,5 +44,5 @@ if __name__ == "__main__":
     tap = archive.service(query["url"], snakemake.resources)
     file = Path(snakemake.output.file)
     archive.write_whole(merge_catalogue(frames, tap, query, dataset=dataset), file)
-    origin = {"url": query["url"], "query": adql.table_query(query), "parts": adql.parts(query)}
+    origin = {"url": tap.url, "query": adql.table_query(query), "parts": adql.parts(query)}
     write_manifest(snakemake.output.manifest, dataset, entry, file, *check_file(file, file.name), **origin)

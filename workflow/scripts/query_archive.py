@@ -79,7 +79,10 @@ def _ask(
         candidates = service.ask(query, archive.upload_columns(rows, by=by), count=count, what=what)
         seconds = time.monotonic() - started
         rate = len(candidates) / seconds
-        print(f"{what}: {len(candidates)} rows back in {seconds:.0f} s, {rate:.0f} rows/s", file=sys.stderr)
+        back = f"{len(candidates)} rows back in {seconds:.0f} s, {rate:.0f} rows/s"
+        print(f"{what}: {back}, from {service.url}", file=sys.stderr)
+        if line := archive.bridge_line(candidates):
+            print(f"{what}: {line}", file=sys.stderr)
     near = {"radius_arcsec": radius_arcsec, "years": years, "agree": agree}
     answer = archive.choose_counterparts(candidates, rows, by=by, more_columns=more, **near)
     print(archive.ambiguous(answer, by), file=sys.stderr)

@@ -22,7 +22,7 @@ def query_catalogue(service: Archive, query: dict[str, Any], *, dataset: str, pa
         what=what,
         narrower=f"raise {place}.partition.parts or archive.maxrec",
     )
-    print(f"{what}: {len(rows)} rows, as many as COUNT(*) says", file=sys.stderr)
+    print(f"{what}: {len(rows)} rows from {service.url}, as many as COUNT(*) says", file=sys.stderr)
     return adql.complete_rows(rows, query)
 
 

@@ -24,6 +24,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
     _add_apply(commands)
     _add_mean(commands)
+    _add_check_release(commands)
     return whole
 
 
@@ -87,6 +88,15 @@ def _add_inflate(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--inflate", metavar="NAME", **default, help=f"{what}; {about}; bare: {MAIZ_APELLANIZ}")
 
 
+def _add_check_release(commands: Any) -> None:
+    about = "ask the archive for the names of a Gaia release and how it codes its solutions: a block for the config"
+    parser = commands.add_parser("check-release", help=about, description=about)
+    parser.add_argument("name", metavar="NAME", help="a key of `releases` in the config, such as dr4")
+    parser.add_argument("--configfile", nargs="+", default=[], metavar="FILE", help="overlays of the workflow's config")
+    parser.add_argument("--url", help="TAP service to ask in the place of archive.url")
+    parser.set_defaults(run=_check_release)
+
+
 def _add_columns(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
     """Options that name columns and units; the archive's names and VizieR's need none."""
     for name in names:
@@ -140,6 +150,22 @@ def _mean(arguments: argparse.Namespace) -> None:
     columns = _columns(arguments, (*NEEDED, *INFLATING[MAIZ_APELLANIZ]))
     means = file_means(arguments.catalogue, group=arguments.group, columns=columns, inflate=arguments.inflate)
     print(means.to_csv(index=False, float_format="%.6f", lineterminator="\n"), end="")
+
+
+def _check_release(arguments: argparse.Namespace) -> None:
+    try:  # not of what `apply` needs
+        import yaml
+
+        from gaia_offsets.first_contact import check_release
+    except ImportError as error:
+        raise ApplyError(f"check-release needs the workflow's packages, {error.name} is missing: make setup") from None
+    overlay, missing = check_release(arguments.name, arguments.configfile, arguments.url)
+    print(yaml.safe_dump(overlay, sort_keys=False, default_flow_style=None, width=120), end="")
+    if missing:
+        raise ApplyError(
+            f"{len(missing)} names are missing: paste the block into an overlay, correct its guesses, and ask again "
+            "with --configfile OVERLAY"
+        )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,8 +1,9 @@
 """ADQL from names in the config: the cross-match in a Gaia archive, and tables that come from a query.
 
 A `query` block of a dataset names `url`, `table`, `columns` (ours to theirs, or a list of names that are the same), and
-may name `join` (another table and the column it shares: only rows with a partner there), `where` (cuts in our names)
-and `partition` (a column of ours whose range is asked for in parts).
+may name `join` (another table and the column it shares: only rows with a partner there; releases.named_query adds
+`through` where it is of another release), `where` (cuts in our names) and `partition` (a column of ours whose range is
+asked for in parts).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from gaia_offsets.columns import DISTANCES, GAIA, TMASS
 from gaia_offsets.faults import Fault
-from gaia_offsets.releases import ASTROMETRY, TABLES
+from gaia_offsets.releases import ASTROMETRY, TABLES, column_of, neighbour_columns, table_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,8 +30,10 @@ _ALIAS = {
     "dr3_neighbourhood": "h",
     "all_source_astrometry": "a",
 }
-# What the archive says of each hop between releases: mas, mag.
-HOP = ("angular_distance", "magnitude_difference")
+# Suffix of what the archive says of the hop from a source to its identifier in the release's bridge.
+BRIDGE = "bridge"
+# Joined by source_id: by that of the release's bridge, if they are its tables.
+_OF_A_SOURCE = ("tmass_best_neighbour", "distances")
 _PLAIN = re.compile(r'[a-z][a-z0-9_]*|"[^"]+"')  # stays as it is
 # Degrees from a pole within which the flat-sky test below is not used (there the cone alone decides).
 _POLAR_CAP = 5.0
@@ -70,22 +73,34 @@ def hops(release: dict[str, Any], by: str) -> list[tuple[str, str, str]]:
 def used_tables(release: dict[str, Any], by: str) -> dict[str, str]:
     """Role and name of the tables that a cross-match `by` position or an identifier needs.
 
-    2MASS or distance tables that are missing in the release block are left out, with the columns they would have
-    given. Raises ValueError where another table is missing.
+    2MASS or distance tables that neither the release block nor its bridge has are left out, with the columns they would
+    have given. Raises ValueError where another table is missing.
     """
     chain = ("tmass_best_neighbour", "tmass_join", "tmass")
     roles = ["gaia_source"]
-    if all(release.get(role) for role in chain):
+    if all(table_of(release, role) for role in chain):
         roles += chain
-    if release.get("distances"):
+    if table_of(release, "distances"):
         roles.append("distances")
     if _measured(release) != "gaia_source":
         roles.append(_measured(release))
     roles += [role for role, _, _ in hops(release, by)]
-    lacking = [role for role in roles if not release.get(role)]
+    if not all(release.get(role) for role in roles if role in _OF_A_SOURCE) and "dr3_neighbourhood" not in roles:
+        roles.append("dr3_neighbourhood")
+    lacking = [role for role in roles if not table_of(release, role)]
     if lacking:
         raise ValueError(f"releases: the release names no table {lacking[0]}, which crossmatch.by: {by} needs")
-    return {role: release[role] for role in roles}
+    return {role: table_of(release, role) for role in roles}
+
+
+def neighbourhoods(release: dict[str, Any], by: str) -> dict[str, str]:
+    """The neighbourhood tables that a cross-match goes through: suffix of their columns in its answer, and role.
+
+    The hops from the targets' identifiers are numbered from 1; the hop to the bridge of the release is BRIDGE.
+    """
+    through = {str(number): role for number, (role, _, _) in enumerate(hops(release, by), start=1)}
+    bridged = "dr3_neighbourhood" in used_tables(release, by) and "dr3_neighbourhood" not in through.values()
+    return through | ({BRIDGE: "dr3_neighbourhood"} if bridged else {})
 
 
 def _measured(release: dict[str, Any]) -> str:
@@ -98,16 +113,18 @@ def needed_columns(release: dict[str, Any], by: str | None = None) -> dict[str, 
 
     `by` None is for all tables that the release names.
     """
-    renames, measured = release.get("columns") or {}, _measured(release)
-    tables = used_tables(release, by) if by else {role: release[role] for role in TABLES if release.get(role)}
+    measured = _measured(release)
+    tables = used_tables(release, by) if by else {role: table_of(release, role) for role in TABLES}
     needed: dict[str, list[str]] = {}
     for role, table in tables.items():
+        if table is None:
+            continue
         names = [column for column in TABLES[role] if role != "gaia_source" or _of(column, release) == role]
         if role == measured:
             names += release.get("more_columns") or []
             names += [cut["column"] for cut in _measured_cuts(release)]
-        bare = (renames.get(name, name).replace('"', "") for name in names)
-        needed.setdefault(table.replace('"', ""), []).extend(bare)
+        theirs = (column_of(release, role, name) for name in names)
+        needed.setdefault(_bare(table), []).extend(_bare(name) for name in theirs if name)
     return needed
 
 
@@ -158,10 +175,8 @@ def count_query(
 
 
 def _namer(release: dict[str, Any]) -> Callable[[str, str], str]:
-    renames = release.get("columns") or {}
-
     def name(role: str, column: str) -> str:
-        return f"{_ALIAS[role]}.{quoted(renames.get(column, column))}"
+        return f"{_ALIAS[role]}.{quoted(column_of(release, role, column))}"
 
     return name
 
@@ -174,17 +189,17 @@ def _selected(release: dict[str, Any], by: str) -> list[str]:
     columns += [("distances", column) for column in DISTANCES if "distances" in tables]
     columns += [(_measured(release), column) for column in release.get("more_columns") or ()]
     selected = ["t.target_id AS target_id", *(f"{name(role, column)} AS {column}" for role, column in columns)]
-    for number, (role, _, _) in enumerate(hops(release, by), start=1):
-        selected += [f"{name(role, column)} AS {column}_{number}" for column in HOP]
+    for suffix, role in neighbourhoods(release, by).items():
+        selected += [f"{name(role, column)} AS {column}_{suffix}" for column in neighbour_columns(release, role)]
     return selected
 
 
 def _joined(release: dict[str, Any], by: str, radius_arcsec: float, years: float, margin_arcsec: float) -> str:
-    name = _namer(release)
+    name, tables = _namer(release), used_tables(release, by)
     lines = ["FROM TAP_UPLOAD.targets AS t"]
 
     def join(role: str, condition: str) -> None:
-        lines.append(f"LEFT OUTER JOIN {quoted_table(release[role])} AS {_ALIAS[role]} ON {condition}")
+        lines.append(f"LEFT OUTER JOIN {quoted_table(tables[role])} AS {_ALIAS[role]} ON {condition}")
 
     source_id = name("gaia_source", "source_id")
     if by == "position":
@@ -197,19 +212,25 @@ def _joined(release: dict[str, Any], by: str, radius_arcsec: float, years: float
         join("gaia_source", f"{source_id} = {last}")
     else:
         raise ValueError(f"crossmatch.by: {by!r} is not one of position, source_id, dr2_source_id, dr3_source_id")
-    tables = used_tables(release, by)
     measured = _measured(release)
     if measured != "gaia_source":
         named = [(name(measured, cut["column"]), cut) for cut in _measured_cuts(release)]
         cuts = "".join(f" AND {condition(column, cut)}" for column, cut in named)
         join(measured, f"{name(measured, 'source_id')} = {source_id}{cuts}")
+    if BRIDGE in neighbourhoods(release, by):
+        join("dr3_neighbourhood", f"{name('dr3_neighbourhood', 'source_id')} = {source_id}")
+
+    def of_the_source(role: str) -> str:
+        key = source_id if release.get(role) else name("dr3_neighbourhood", "dr3_source_id")
+        return f"{name(role, 'source_id')} = {key}"
+
     if "tmass" in tables:
         oid = "clean_tmass_psc_xsc_oid"
-        join("tmass_best_neighbour", f"{name('tmass_best_neighbour', 'source_id')} = {source_id}")
+        join("tmass_best_neighbour", of_the_source("tmass_best_neighbour"))
         join("tmass_join", f"{name('tmass_join', oid)} = {name('tmass_best_neighbour', oid)}")
         join("tmass", f"{name('tmass', 'designation')} = {name('tmass_join', 'original_psc_source_id')}")
     if "distances" in tables:
-        join("distances", f"{name('distances', 'source_id')} = {source_id}")
+        join("distances", of_the_source("distances"))
     return "\n".join(lines)
 
 
@@ -230,6 +251,33 @@ def _near(name: Callable[[str, str], str], radius_arcsec: float, years: float, m
     )
 
 
+# ---------------------------------------------------------------- a sample of the sky
+
+FIELDS = 48  # of a sample: one in each of the sky's 48 pixels of level 1
+G = "phot_g_mean_mag"  # stands in gaia_source alone
+
+
+def sample_query(release: dict[str, Any], columns: list[str], level: int) -> tuple[str, str]:
+    """Query for `columns` (ours) of all sources in FIELDS pixels of a HEALPix level, and one for their number.
+
+    By ranges of source_id: the table's key, by which its rows lie on the disk, so that a range is read in one piece.
+    Sources of neighbouring random_index lie all over the disk, and a GROUP BY without ranges reads two billion rows.
+    """
+    name, measured = _namer(release), _measured(release)
+    cell, whole = 2 ** (59 - 2 * level), 12 * 4**level
+    first = [(2 * field + 1) * whole // (2 * FIELDS) * cell for field in range(FIELDS)]
+    source_id = name("gaia_source", "source_id")
+    lines = [f"FROM {quoted_table(release['gaia_source'])} AS g"]
+    if measured != "gaia_source":
+        cuts = (f" AND {condition(name(measured, cut['column']), cut)}" for cut in _measured_cuts(release))
+        on = f"{name(measured, 'source_id')} = {source_id}{''.join(cuts)}"
+        lines.append(f"JOIN {quoted_table(release[measured])} AS {_ALIAS[measured]} ON {on}")
+    ranges = "\n OR ".join(f"{source_id} BETWEEN {low} AND {low + cell - 1}" for low in first)
+    body = "\n".join([*lines, f"WHERE {ranges}"])
+    selected = [f"{name(_measured(release) if c != G else 'gaia_source', c)} AS {c}" for c in columns]
+    return f"SELECT {', '.join(selected)}\n{body}", f"SELECT COUNT(*) AS n\n{body}"
+
+
 # ---------------------------------------------------------------- tables that come from a query
 
 
@@ -241,6 +289,11 @@ def column_map(query: dict[str, Any]) -> dict[str, str]:
     """Our column names and theirs."""
     columns = query["columns"]
     return dict(columns) if isinstance(columns, dict) else {name: name for name in columns}
+
+
+def bridge_columns(query: dict[str, Any]) -> dict[str, str]:
+    """What comes of the neighbourhood that a join goes through, our names and theirs; nothing without one."""
+    return ((query.get("join") or {}).get("through") or {}).get("columns") or {}
 
 
 def parts(query: dict[str, Any]) -> int:
@@ -272,9 +325,10 @@ def part_cuts(query: dict[str, Any], part: int) -> list[dict[str, Any]]:
 
 def table_query(query: dict[str, Any], part: int | None = None) -> str:
     """ADQL for the rows of a part (of all where None), columns under our names."""
-    theirs = column_map(query)
+    columns = {name: f"t.{quoted(column)}" for name, column in column_map(query).items()}
+    columns |= {name: f"h.{quoted(column)}" for name, column in bridge_columns(query).items()}
     # Quoted, because a name of ours may be a word of ADQL (distance).
-    names = ", ".join(f't.{quoted(column)} AS "{name}"' for name, column in theirs.items())
+    names = ", ".join(f'{column} AS "{name}"' for name, column in columns.items())
     return f"SELECT {names}\n{_from_where(query, part)}"
 
 
@@ -288,8 +342,11 @@ def table_columns(query: dict[str, Any]) -> dict[str, list[str]]:
     needed = {_bare(query["table"]): [_bare(column) for column in column_map(query).values()]}
     join = query.get("join")
     if join:
-        needed.setdefault(_bare(join["table"]), []).append(_bare(join["by"]))
+        through = join.get("through") or {}
+        needed.setdefault(_bare(join["table"]), []).append(_bare(through.get("theirs", join["by"])))
         needed[_bare(query["table"])].append(_bare(join["by"]))
+        if through:
+            needed[_bare(through["table"])] = [_bare(name) for name in (through["by"], *through["columns"].values())]
     return needed
 
 
@@ -298,7 +355,7 @@ def complete_rows(frame: pd.DataFrame, query: dict[str, Any]) -> pd.DataFrame:
 
     Raises QueryError where a column did not come.
     """
-    names = list(column_map(query))
+    names = [*column_map(query), *bridge_columns(query)]
     lacking = [name for name in names if name not in frame.columns]
     if lacking:
         came = ", ".join(map(str, frame.columns))
@@ -334,8 +391,11 @@ def _from_where(query: dict[str, Any], part: int | None) -> str:
     lines = [f"FROM {quoted_table(query['table'])} AS t"]
     join = query.get("join")
     if join:
-        shared = quoted(join["by"])
-        lines.append(f"JOIN {quoted_table(join['table'])} AS j ON j.{shared} = t.{shared}")
+        ours, other = f"t.{quoted(join['by'])}", join["by"]
+        if through := join.get("through"):
+            lines.append(f"JOIN {quoted_table(through['table'])} AS h ON h.{quoted(through['by'])} = {ours}")
+            ours, other = f"h.{quoted(through['columns']['dr3_source_id'])}", through["theirs"]
+        lines.append(f"JOIN {quoted_table(join['table'])} AS j ON j.{quoted(other)} = {ours}")
     cuts = [*(query.get("where") or []), *([] if part is None else part_cuts(query, part))]
     conditions = [condition(f"t.{quoted(theirs[cut['column']])}", cut) for cut in cuts]
     if conditions:

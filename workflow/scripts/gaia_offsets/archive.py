@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -11,10 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.adql import HOP, hops
+from gaia_offsets.adql import BRIDGE, hops
 from gaia_offsets.columns import DISTANCES, GAIA, MATCH, TMASS
 from gaia_offsets.healpix import hp
 from gaia_offsets.matching import match_nearest, propagate, separation_arcsec, unit_vectors
+from gaia_offsets.releases import TABLES
 from gaia_offsets.selection import cut_mask
 from gaia_offsets.tables import TableError, check_table, column_names, read_table, write_table
 from gaia_offsets.tap import Archive
@@ -24,9 +26,10 @@ PROVIDED = {**GAIA, **TMASS, **DISTANCES}
 
 
 def service(url: str, resources: Mapping[str, Any]) -> Archive:
-    """A TAP service, with the patience that a job has among its resources, as text (common.smk, PATIENCE)."""
-    kinds = {field.name: {"int": int, "float": float}[field.type] for field in fields(Archive) if field.name != "url"}
-    return Archive(url, **{name: kind(resources[f"archive_{name}"]) for name, kind in kinds.items()})
+    """A TAP service, with its mirrors and the patience that a job has among its resources, as text (common.smk)."""
+    kinds = {"int": int, "float": float, "tuple[str, ...]": lambda text: tuple(text.split())}
+    settings = {field.name: kinds[field.type] for field in fields(Archive) if field.name != "url"}
+    return Archive(url, **{name: kind(resources[f"archive_{name}"]) for name, kind in settings.items()})
 
 
 # What identifiers of an unknown release may be, the first of equals preferred.
@@ -133,16 +136,16 @@ def choose_counterparts(
 
     By position: candidates are carried `years` (from the release's epoch to the targets') by their proper motion, and
     must lie within `radius_arcsec` of the target then; the nearest is best. By an identifier of an earlier release: the
-    smallest difference in G, then the smallest distance, each summed over the hops of the archive's own match (columns
-    adql.HOP with the number of the hop; an unknown difference comes last); with `agree` only among those that lie
-    within `radius_arcsec`, as by position, and with that separation. Ties go to the lower source_id.
+    fewest hops that the archive calls improbable, then the smallest difference in G, then the smallest distance, each
+    summed over the hops of the archive's own match (adql.neighbourhoods; an unknown difference comes last); with
+    `agree` only among those that lie within `radius_arcsec`, as by position, and with that separation. Ties go to the
+    lower source_id. Of the rows of one source the one with the best match to the bridge is taken, by the same rule.
 
     Columns: target_id, GAIA, TMASS, DISTANCES, `more_columns` (numbers), match_separation [arcsec], match_neighbours.
     """
     found = candidates[candidates["source_id"].notna()].reset_index(drop=True)
-    if by != "position":
-        found["_distance"], found["_fainter"] = (_over_hops(found, name) for name in HOP)
-        found["match_separation"] = found["_distance"] / 1000.0
+    hop, bridge = _ranks(found, r"\d+", "hop"), _ranks(found, BRIDGE, BRIDGE)
+    found = found.assign(**hop, **bridge, match_separation=hop["hop_distance"] / 1000.0)
     if by == "position" or agree:
         motions = [found[name].to_numpy(dtype=float) for name in ("ra", "dec", "pmra", "pmdec")]
         place = (
@@ -152,8 +155,7 @@ def choose_counterparts(
         found["match_separation"] = separation_arcsec(unit_vectors(place[:, 0], place[:, 1]), then)
         found = found[found["match_separation"] <= radius_arcsec]
     # A source with two 2MASS entries comes twice; the one with the smaller error stays.
-    ties = ["target_id", "_fainter", "_distance", "match_separation", "source_id", "ks_msigcom", "ks_m"]
-    ties = [name for name in ties if name in found]
+    ties = ["target_id", *hop, "match_separation", "source_id", *bridge, "ks_msigcom", "ks_m"]
     found = found.sort_values(ties, kind="stable").drop_duplicates(["target_id", "source_id"])
     neighbours = found.groupby("target_id").size()
     nearest = found.drop_duplicates("target_id").set_index("target_id")
@@ -177,17 +179,64 @@ def possible_kinds(release: Mapping[str, Any]) -> list[str]:
     return [kind for kind in KINDS if all(release.get(role) for role, _, _ in hops(dict(release), kind))]
 
 
-def _over_hops(found: pd.DataFrame, name: str) -> np.ndarray:
-    """Sum over the hops of the absolute values of adql.HOP's column `name`; null where one is, or without a hop."""
-    columns = [column for column in found.columns if column.startswith(f"{name}_")]
-    return found[columns].astype("float64").abs().sum(axis=1, min_count=max(len(columns), 1)).to_numpy()
+def _ranks(found: pd.DataFrame, suffix: str, name: str) -> dict[str, np.ndarray]:
+    """How good the archive's own matches are, the best first in the order of these columns: sums over their hops.
+
+    Hops that it calls improbable; absolute differences in G [mag] and distances [mas], null where one is. `suffix` is a
+    pattern of that of the hops' columns.
+    """
+    said = {
+        key: [column for column in found.columns if re.fullmatch(f"{column_name}_({suffix})", column)]
+        for key, column_name in (
+            ("improbable", "probable_match"),
+            ("fainter", "magnitude_difference"),
+            ("distance", "angular_distance"),
+        )
+    }
+    improbable = ~found[said.pop("improbable")].apply(is_true)
+    ranks = {f"{name}_improbable": improbable.sum(axis=1).to_numpy()}
+    for key, columns in said.items():
+        total = found[columns].astype("float64").abs().sum(axis=1, min_count=max(len(columns), 1))
+        ranks[f"{name}_{key}"] = total.to_numpy()
+    return ranks
+
+
+def is_true(values: pd.Series) -> pd.Series:
+    """Truth values of a service, which come as such, as numbers or as text (true, t, 1); null is false."""
+    return values.astype(str).str.lower().isin(["true", "t", "1", "1.0"])
+
+
+def nearest_in_bridge(rows: pd.DataFrame) -> pd.DataFrame:
+    """One source for each identifier of the bridge, and one identifier for each source, without the hop's columns.
+
+    `rows` is what a query gives whose join goes through a neighbourhood (adql.bridge_columns); of several pairs the
+    best by the rule of choose_counterparts stays. The order of the rows is kept.
+    """
+    hop = [name for name in ("dr3_source_id", *TABLES["dr3_neighbourhood"][2:]) if name in rows]
+    pairs = rows.rename(columns={name: f"{name}_{BRIDGE}" for name in hop[1:]})
+    ranks = _ranks(pairs, BRIDGE, BRIDGE)
+    pairs = rows[["source_id", "dr3_source_id"]].assign(**ranks).sort_values([*ranks, "source_id"], kind="stable")
+    pairs = pairs.drop_duplicates("dr3_source_id").drop_duplicates("source_id")
+    return rows.loc[pairs.index.sort_values()].drop(columns=hop).reset_index(drop=True)
 
 
 def ambiguous(answer: pd.DataFrame, by: str) -> str:
     """One line for the log: targets with more than one candidate."""
     several = int((answer["match_neighbours"] > 1).sum())
-    how = "the nearest is taken" if by == "position" else "the best by difference in G, then distance, is taken"
-    return f"{several} targets are ambiguous, with more than one Gaia source: {how}"
+    how = "the nearest" if by == "position" else "the best by probable match, difference in G, distance"
+    return f"{several} targets are ambiguous, with more than one Gaia source: {how} is taken"
+
+
+def bridge_line(candidates: pd.DataFrame) -> str | None:
+    """One line for the log: what of the candidates the release's bridge knows; None where it is not needed."""
+    if f"angular_distance_{BRIDGE}" not in candidates:
+        return None
+    pairs = candidates.loc[candidates["source_id"].notna(), ["source_id", f"angular_distance_{BRIDGE}"]]
+    known = pairs.dropna().drop_duplicates().groupby("source_id").size()
+    return (
+        f"{pairs['source_id'].nunique()} Gaia sources came back, {len(known)} with an identifier in the bridge, "
+        f"{int((known > 1).sum())} with several: the best by probable match, difference in G, distance is taken"
+    )
 
 
 def merge_chunks(targets: pd.DataFrame, chunks: Sequence[pd.DataFrame]) -> pd.DataFrame:

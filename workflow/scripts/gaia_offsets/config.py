@@ -21,6 +21,7 @@ from gaia_offsets.secret import hide_logins
 from gaia_offsets.yamlfile import YamlError, read_yaml
 
 Config = dict[str, Any]
+WORKFLOW = Path(__file__).parents[2]  # the folder of this package's workflow, where it is one of a workflow
 MAX_BINS = 10_000
 INHERITING = ("samples", "surveys", "releases")
 FOLDER = re.compile(r"\w[\w .+-]*")
@@ -36,6 +37,7 @@ LONGEST = 200  # bytes of a file's name; a file system takes 255, and some endin
 # Units that convert into one another: what most configs use; others are looked up in astropy.
 UNITS = ({"pc", "kpc"}, {"mas", "uas", "arcsec", "deg"}, {"mas / yr", "mas/yr"})
 AUTO = "^auto$"  # the schema's pattern of a number that may be left to the workflow
+GONE = {"release": "; `gaia-offsets check-release NAME` asks the archive for the names of a release"}
 # Columns that come only after the cuts.
 AFTER_THE_CUTS = ("zero_point", "parallax_corrected", "offset_raw", "offset_corrected")
 
@@ -160,6 +162,7 @@ def resolve(config: Config, schema: Config) -> Config:
                 faults.append(str(error))
                 broken = f"{section}.{str(error).split('.')[1]}."
     _add_defaults(resolved, schema["$defs"]["sample"]["properties"])
+    list(_as_far_as_possible(map(_add_release, [resolved])))
     _add_measure(resolved)
     list(_as_far_as_possible(map(_erase_columns, [resolved])))
     faults += [*_schema_faults(resolved, schema), *_not_finite(resolved)]
@@ -180,6 +183,9 @@ def resolve(config: Config, schema: Config) -> Config:
         # What an entry lacks because its `like` leads nowhere is no fault of its own.
         inherited |= {fault for fault in faults if broken and fault.startswith(broken) and ": missing" in fault}
         raise ConfigError(hide_logins("\n".join(fault for fault in faults if fault not in inherited)))
+    for release in resolved["releases"].values():
+        if tables := releases.bridged(release, resolved["releases"]):
+            release["bridged"] = tables
     for name, entry in resolved["datasets"].items():
         if entry.get("query") and releases.roles(entry["query"]):
             [release] = _releases_of(name, resolved)
@@ -204,6 +210,21 @@ def _add_defaults(config: Config, properties: Config) -> None:
                 erased = key in sample and sample[key] is None and "null" not in node.get("type", ())
                 if "default" in node and (key not in sample or erased):
                     sample[key] = copy.deepcopy(node["default"])
+
+
+def _add_release(config: Config) -> None:
+    """What the releases and the archive say for samples and queries that do not say it themselves."""
+    for entry in config["datasets"].values():
+        if entry.get("query"):
+            entry["query"].setdefault("url", config["archive"]["url"])
+    for sample in config["samples"].values():
+        release = config["releases"].get(sample["release"]) or {}
+        if sample.get("official") is None:
+            sample["official"] = release.get("official", "none")
+        query = config["datasets"].get(sample["targets"]["dataset"], {}).get("query")
+        if query and query["table"] == "gaia_source" and release.get("more_columns"):
+            fetched = {name: name for name in release["more_columns"]}
+            sample["targets"]["columns"] = fetched | (sample["targets"].get("columns") or {})
 
 
 def _erase_columns(config: Config) -> None:
@@ -336,7 +357,7 @@ def _schema_faults(config: Config, schema: Config) -> Iterator[str]:
         if error.validator == "additionalProperties":
             known = error.schema.get("properties", {})
             for key in sorted(set(error.instance) - set(known)):
-                yield f"{prefix}{key}: not a known key{_near(key, known)}"
+                yield f"{prefix}{key}: not a known key{GONE.get(prefix + key) or _near(key, known)}"
         elif error.validator == "required":
             for key in error.validator_value:
                 if key not in error.instance:
@@ -456,9 +477,9 @@ def _releases_of(dataset: str, config: Config) -> list[str]:
 def _release_faults(config: Config) -> Iterator[str]:
     for name, release in config["releases"].items():
         yield from (f"releases.{name}.{fault}" for fault in _as_far_as_possible(releases.release_faults(release)))
-    checked = config.get("release")
-    if checked is not None and checked not in config["releases"]:
-        yield f"release: {checked!r} is not one of releases{_near(checked, config['releases'])}"
+        for key, section in (("bridge", "releases"), ("official", "corrections")):
+            if (other := release.get(key)) and other not in config[section]:
+                yield f"releases.{name}.{key}: {other!r} is not one of {section}{_near(other, config[section])}"
     for name, entry in config["datasets"].items():
         roles = releases.roles(entry.get("query") or {})
         used = _releases_of(name, config)
@@ -475,7 +496,9 @@ def _release_faults(config: Config) -> Iterator[str]:
                 "asks for another table"
             )
         for role in roles if len(used) == 1 else ():
-            if not config["releases"].get(used[0], {}).get(role):
+            release = config["releases"].get(used[0], {})
+            there = releases.bridged(release, config["releases"]) if role != roles[0] else {}
+            if not (release.get(role) or there.get(role)):
                 yield f"datasets.{name}.query: releases.{used[0]} names no table {role}, which this query needs"
 
 
@@ -914,10 +937,9 @@ def _reference_columns(reference: Config) -> Iterator[tuple[str, str]]:
 
 
 if __name__ == "__main__":  # for the Makefile: checks config files, the workflow's own first, and prints the run's name
-    workflow = Path(__file__).parents[2]
     try:
-        found = load_yaml(workflow / "settings.yaml", *sys.argv[1:])
-        resolve(found, load_yaml(workflow / "schemas/config.schema.yaml"))
+        found = load_yaml(WORKFLOW / "settings.yaml", *sys.argv[1:])
+        resolve(found, load_yaml(WORKFLOW / "schemas/config.schema.yaml"))
         print(run_name(found, sys.argv[2:], sys.argv[1]))
     except ConfigError as error:
         sys.exit(str(error))

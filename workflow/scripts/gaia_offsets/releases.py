@@ -33,9 +33,12 @@ TABLES: dict[str, tuple[str, ...]] = {
     "tmass": ("designation", *TMASS),
     "distances": ("source_id", *DISTANCES),
     "dr2_neighbourhood": ("dr2_source_id", *_HOP[1:]),
-    "dr3_neighbourhood": _HOP,
+    "dr3_neighbourhood": (*_HOP, "probable_match"),
     "agn_cross_id": ("source_id",),
 }
+# Tables that a release may take from its `bridge`, an earlier release whose identifiers its dr3_neighbourhood gives.
+BRIDGED = ("tmass_best_neighbour", "tmass_join", "tmass", "distances", "agn_cross_id")
+MAY_LACK = ("probable_match",)  # columns that a release may say it has not, by a null in its `columns`
 
 
 def coding(release: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,7 +88,33 @@ def asked_names(release: Mapping[str, Any]) -> dict[str, Any]:
     """
     column = coding(release)["column"]
     renames = ({} if column == SOLVED else {SOLVED: column}) | (release.get("columns") or {})
-    return {**{key: value for key, value in release.items() if key != "solution"}, "columns": renames}
+    asked = {key: value for key, value in release.items() if key not in ("solution", "official", "bridge")}
+    return {**asked, "columns": renames}
+
+
+def bridged(release: Mapping[str, Any], releases: Mapping[str, Any]) -> dict[str, Any]:
+    """The tables that a release lacks and its `bridge` has, by their role, and the `columns` renamed in them."""
+    if not release.get("bridge"):
+        return {}
+    earlier = asked_names(releases[release["bridge"]])
+    tables = {role: earlier[role] for role in BRIDGED if earlier.get(role) and not release.get(role)}
+    return {**tables, "columns": earlier["columns"]} if tables else {}
+
+
+def table_of(release: Mapping[str, Any], role: str) -> str | None:
+    """The table of a role, of the release itself or of its bridge."""
+    return release.get(role) or (release.get("bridged") or {}).get(role)
+
+
+def column_of(release: Mapping[str, Any], role: str, column: str) -> str | None:
+    """The archive's name of a column of ours in the table of a role; None where the release has no such column."""
+    named = release if release.get(role) else release.get("bridged") or {}
+    return (named.get("columns") or {}).get(column, column)
+
+
+def neighbour_columns(release: Mapping[str, Any], role: str) -> list[str]:
+    """What a neighbourhood table of a release says of each of its pairs."""
+    return [name for name in TABLES[role][2:] if column_of(release, role, name)]
 
 
 def roles(query: Mapping[str, Any]) -> list[str]:
@@ -95,17 +124,31 @@ def roles(query: Mapping[str, Any]) -> list[str]:
 
 
 def named_query(query: Mapping[str, Any], release: Mapping[str, Any]) -> dict[str, Any]:
-    """A query on roles of a release, with the names that the release gives to its tables and columns."""
+    """A query on roles of a release, with the names that the release gives to its tables and columns.
+
+    From the table of sources come the release's `more_columns`, too. A join with a table of the release's bridge goes
+    `through` the neighbourhood.
+    """
     names, result = asked_names(release), copy.deepcopy(dict(query))
-    renames = names["columns"]
-    for block in (result, result.get("join") or {}):
-        if block.get("table") in TABLES:
-            block["table"] = names[block["table"]]
-    if result.get("join"):
-        result["join"]["by"] = renames.get(result["join"]["by"], result["join"]["by"])
-    columns = result["columns"]
-    if isinstance(columns, list) and set(columns) & set(renames):
-        result["columns"] = {name: renames.get(name, name) for name in columns}
+    role, columns = result["table"], result["columns"]
+    if role in TABLES:
+        result["table"] = table_of(names, role)
+        if isinstance(columns, list):
+            more = (names.get("more_columns") or []) if role == "gaia_source" else []
+            result["columns"] = {name: column_of(names, role, name) for name in [*columns, *more]}
+    join = result.get("join")
+    if join and join["table"] in TABLES:
+        other, by = join["table"], join["by"]
+        join |= {"table": table_of(names, other), "by": column_of(names, role, by)}
+        if not names.get(other):
+            hop = "dr3_neighbourhood"
+            pair = ("dr3_source_id", *neighbour_columns(names, hop))
+            join["through"] = {
+                "table": names[hop],
+                "by": column_of(names, hop, "source_id"),
+                "columns": {name: column_of(names, hop, name) for name in pair},
+                "theirs": column_of(names, other, by),
+            }
     return result
 
 
@@ -132,3 +175,8 @@ def release_faults(release: Mapping[str, Any]) -> Iterator[str]:
     chosen = release.get("astrometry") or "gaia_source"
     if not release.get(chosen):
         yield f"astrometry: the release names no table {chosen}"
+    for name, column in (release.get("columns") or {}).items():
+        if column is None and name not in MAY_LACK:
+            yield f"columns.{name}: null says that the release has no such column, which only {MAY_LACK[0]} may lack"
+    if release.get("bridge") and not release.get("dr3_neighbourhood"):
+        yield f"bridge: {release['bridge']} is reached by identifiers of DR3; the release names no dr3_neighbourhood"

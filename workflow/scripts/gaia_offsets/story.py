@@ -27,7 +27,6 @@ STAGES = {  # a rule's name or its verb: what the user reads; the name goes firs
     "retrieve": "fetching data",
     "query": "fetching data",
     "merge_catalogue": "fetching data",
-    "check_release": "asking the archive for its names",
     "probe_identifiers": "finding the release of the identifiers",
     "query_archive": "asking the Gaia archive",
     **dict.fromkeys(("search", "crossmatch", "adopt", "prepare", "merge"), "matching with Gaia"),

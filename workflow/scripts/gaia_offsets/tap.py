@@ -35,6 +35,10 @@ class ArchiveError(Fault, RuntimeError):
     """The archive did not give what was asked; the message is one line: what, where, what to do."""
 
 
+class NoAnswer(ArchiveError):
+    """The archive, and each of its mirrors, did not answer; the message is one line."""
+
+
 class _Failed(Exception):
     """One try that failed in a way that may pass."""
 
@@ -58,7 +62,10 @@ def _say(line: str) -> None:
 
 @dataclass
 class Archive:
-    """A TAP service and how patient to be with it (config section `archive`)."""
+    """A TAP service and how patient to be with it (config section `archive`).
+
+    `url` is the address that answers: one of `mirrors` takes its place where it does not, after all tries.
+    """
 
     url: str
     maxrec: int
@@ -67,6 +74,7 @@ class Archive:
     poll_s: float  # first pause between two looks at a job and before a second try
     attempts: int
     max_wait_s: float  # longest Retry-After obeyed
+    mirrors: tuple[str, ...] = ()  # addresses of services with the same tables
 
     def __post_init__(self) -> None:
         self.url = self.url.rstrip("/")
@@ -126,24 +134,41 @@ class Archive:
 
     def look_up(self, query: str, *, what: str) -> pd.DataFrame:
         """Rows of a small query that the archive answers at once; raises ArchiveError as `ask` does."""
-        url, end = f"{self.url}/sync", time.monotonic() + self.timeout_s
-        return self._insist(lambda: self._result(url, end, what, self._fields(query)), what)
+
+        def rows() -> pd.DataFrame:
+            end = time.monotonic() + self.timeout_s
+            return self._result(f"{self.url}/sync", end, what, self._fields(query))
+
+        return self._insist(rows, what)
 
     def _fields(self, query: str) -> dict[str, str]:
         return {"REQUEST": "doQuery", "LANG": "ADQL", "MAXREC": str(self.maxrec), "QUERY": query}
 
-    def _error(self, what: str, said: str) -> ArchiveError:
-        return ArchiveError(f"{self.url}: {what}: {said}")
+    def _error(self, what: str, said: str, kind: type[ArchiveError] = ArchiveError) -> ArchiveError:
+        return kind(f"{self.url}: {what}: {said}")
 
     def _insist(self, once: Callable[[], T], what: str) -> T:
+        """What `once` gives at the first address that answers; later queries begin with that one."""
+        errors = []
+        while True:
+            try:
+                return self._patiently(once, what)
+            except NoAnswer as error:
+                errors.append(str(error))
+                if not self.mirrors:
+                    raise NoAnswer("; ".join(errors)) from error
+                self.url, self.mirrors = self.mirrors[0].rstrip("/"), self.mirrors[1:]
+                _say(f"{error}; asking {self.url} from now on")
+
+    def _patiently(self, once: Callable[[], T], what: str) -> T:
         try:
             return self._again(once, what)
         except GaveUp as error:
             said = f"{error}; run again later, or raise archive.attempts or archive.max_wait_s"
-            raise self._error(what, said) from error
+            raise self._error(what, said, NoAnswer) from error
         except (_Failed, requests.RequestException) as error:
             said = f"{one_line(error)} ({self.attempts} tries); run again later, or look into it"
-            raise self._error(what, said) from error
+            raise self._error(what, said, NoAnswer) from error
 
     def _again(self, once: Callable[[], T], what: str) -> T:
         return again(
@@ -192,7 +217,7 @@ class Archive:
             left = end - time.monotonic()
             if left <= 0:
                 said = f"still {phase} after {self.timeout_s:g} s; raise archive.timeout_s or archive.chunks"
-                raise self._error(what, said)
+                raise self._error(what, said, NoAnswer)
             if looks % 10 == 0:
                 _say(f"{what}: {phase} for {time.monotonic() - started:.0f} s")
             time.sleep(min(self.poll_s * 1.2**looks, 60.0, left))
@@ -211,7 +236,7 @@ class Archive:
                 # A connection that drips never trips the time-out of its socket.
                 if time.monotonic() > end:
                     said = f"result not read after {self.timeout_s:g} s; raise archive.timeout_s or archive.chunks"
-                    raise self._error(what, said)
+                    raise self._error(what, said, NoAnswer)
         try:
             return read_result(b"".join(parts))
         except Overflow as error:
