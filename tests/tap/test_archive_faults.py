@@ -17,6 +17,7 @@ from gaia_offsets import adql
 from gaia_offsets.tap import Archive, ArchiveError, upload_document
 
 RESULT = "/results/result"
+NOBODY = "http://127.0.0.1:9/tap"
 
 
 def archive(url: str, **changes: Any) -> Archive:
@@ -193,3 +194,36 @@ def test_uploads_are_valid_votables(wanted: dict[str, np.ndarray], tmp_path: Any
         document.write_bytes(upload_document(columns))
         result = subprocess.run([require_stilts, "votlint", document], capture_output=True, text=True, check=True)
         assert "ERROR" not in result.stdout + result.stderr
+
+
+# ---------------------------------------------------------------- several addresses
+
+
+def test_the_next_address_is_asked(
+    proxy: FaultyProxy, wanted: dict[str, np.ndarray], capsys: pytest.CaptureFixture[str]
+) -> None:
+    client = archive(NOBODY, mirrors=(proxy.url,), attempts=2)
+    for _ in range(2):
+        assert complete(ask(client, wanted), wanted) and client.url == proxy.url
+    assert capsys.readouterr().err.count(f"asking {proxy.url} from now on") == 1
+
+
+def test_a_job_that_one_service_does_not_end_is_another_s(proxy: FaultyProxy, wanted: dict[str, np.ndarray]) -> None:
+    first = FaultyProxy(proxy.upstream)
+    try:
+        first.plan("GET", RESULT, faults.replace(faults.ERROR_DOCUMENT))
+        client = archive(first.url, mirrors=(proxy.url,), attempts=1)
+        assert complete(ask(client, wanted), wanted) and client.url == proxy.url and not first.faults
+        first.plan("GET", RESULT, faults.overflow)
+        with pytest.raises(ArchiveError, match="the archive cut the result"):  # an answer, if no good one
+            ask(archive(first.url, mirrors=(proxy.url,)), wanted)
+        assert proxy.count("POST", "/async") == 1
+    finally:
+        first.shutdown()
+        first.server_close()
+
+
+def test_nobody_answers(wanted: dict[str, np.ndarray]) -> None:
+    with pytest.raises(ArchiveError, match=rf"{NOBODY}: chunk.*; {NOBODY}2: chunk") as caught:
+        ask(archive(NOBODY, mirrors=(f"{NOBODY}2",), attempts=1), wanted)
+    assert "\n" not in str(caught.value)
