@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.faults import TableError
 from gaia_offsets.published import ENDINGS, FITS_UNITS, META, OFFSETS, TABLE1, VO_UNITS, Field, extended, worded
 from gaia_offsets.sky import COORDSYS, pixel_centre, to_equatorial, to_galactic
-from gaia_offsets.tables import TableError, table_format
+from gaia_offsets.table_formats import table_format
 
 if TYPE_CHECKING:
     from astropy.io.fits import Column, HDUList, Header

@@ -17,17 +17,12 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from gaia_offsets.faults import TableError
 from gaia_offsets.progress import progress
 from gaia_offsets.published import FITS_UNITS, VO_UNITS, Field
-from gaia_offsets.tables import (
-    TableError,
-    csv_batches,
-    csv_header,
-    fits_names,
-    parquet_units,
-    refuse_twice,
-    table_format,
-)
+from gaia_offsets.table_formats import table_format
+from gaia_offsets.table_text import csv_batches, csv_header, refuse_twice
+from gaia_offsets.tables import fits_names, parquet_units
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,142 +1,36 @@
-"""Reading, checking and writing of tables against the column contracts."""
+"""Reading and writing of tables: files of any known format as standard columns."""
 
 from __future__ import annotations
 
-import csv
 import difflib
 import gzip
 import os
 import sys
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache, partial
 from itertools import chain
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from gaia_offsets.columns import STANDARD, VIZIER
-from gaia_offsets.faults import Fault
+from gaia_offsets.faults import TableError
 from gaia_offsets.fitscolumns import read_columns
+from gaia_offsets.table_contracts import standardise, unit_factor
+from gaia_offsets.table_formats import table_format
+from gaia_offsets.table_text import NULLS, csv_batches, csv_header, refuse_twice
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from astropy.table import Table
 
-
-class TableError(Fault, ValueError):
-    """A table that cannot be used; the message is one line: what, where, what to do."""
-
-
 Part = TypeVar("Part")
 
-LONGEST_HEADER = 1_000_000  # characters of the line that names the columns
 ROW_GROUP = 1 << 18  # rows of a piece of a Parquet file
-NULLS = ("--", "null")  # besides pandas' own: how astropy and the archives print a missing value
-
-
-def table_format(path: str | Path) -> str:
-    """Format of a table file by its name: csv, fits, votable, ecsv or parquet.
-
-    Raises TableError for a name that ends in none of the known ways.
-    """
-    name = Path(path).name.lower().removesuffix(".gz")
-    endings = {
-        "csv": (".csv",),
-        "fits": (".fits", ".fit"),
-        "votable": (".vot", ".votable", ".xml"),
-        "ecsv": (".ecsv",),
-        "parquet": (".parquet",),
-    }
-    for fmt, ends in endings.items():
-        if name.endswith(ends):
-            return fmt
-    raise TableError(
-        f"{path}: unknown kind of table; its name should end in .csv[.gz], .fits[.gz], .vot, .ecsv or .parquet"
-    )
-
-
-def refuse_twice(names: Iterable[str], where: str | Path) -> None:
-    """Raise TableError where a column's name stands more than once: nobody could say which of the two is meant."""
-    twice = [name for name, count in Counter(names).items() if name and count > 1]
-    if twice:
-        raise TableError(f"{where}: the column {twice[0]!r} stands more than once; name each column once")
-
-
-def csv_header(path: Path) -> tuple[list[str], str]:
-    """Names of the columns of a CSV file, and its separator by the first line: comma, LAMOST's bar, semicolon or tab.
-
-    Raises TableError where there are no names, or one stands twice.
-    """
-    with _open_text(path) as stream:
-        first = stream.readline(LONGEST_HEADER)
-    if len(first) == LONGEST_HEADER:
-        raise TableError(f"{path}: is no csv table: its first line has a million characters or more")
-    separator = max(",|;\t", key=first.count)
-    names = next(csv.reader([first], delimiter=separator), [])
-    if not any(names):
-        raise TableError(f"{path}: is no csv table: its first line, which should name the columns, is empty")
-    refuse_twice(names, path)
-    return names, separator
-
-
-def _open_text(path: Path, errors: str = "strict") -> IO[str]:
-    opener = gzip.open if path.name.lower().endswith(".gz") else open
-    return opener(path, "rt", encoding="utf-8-sig", errors=errors, newline="")
-
-
-def csv_batches(path: Path, *, columns: list[str] | None = None, block_size: int = 1 << 24) -> Iterator[pa.RecordBatch]:
-    """The rows of a CSV file in batches, each value as text; all columns or the named ones.
-
-    Raises TableError with the line of the first row that has more or fewer values than the header has names.
-    """
-    import pyarrow as pa
-    import pyarrow.csv as pacsv
-
-    names, separator = csv_header(path)
-    damaged: list[str] = []
-
-    def note(row: pacsv.InvalidRow) -> str:
-        damaged.append(row.text)
-        return "skip"
-
-    opener, last = gzip.open if path.name.lower().endswith(".gz") else open, ""
-    with opener(path, "rb") as source:
-        for batch in pacsv.open_csv(
-            source,
-            read_options=pacsv.ReadOptions(block_size=block_size, column_names=names, skip_rows=1),
-            parse_options=pacsv.ParseOptions(delimiter=separator, newlines_in_values=True, invalid_row_handler=note),
-            convert_options=pacsv.ConvertOptions(
-                include_columns=columns or [], column_types=dict.fromkeys(names, pa.string())
-            ),
-        ):
-            if damaged:
-                break
-            last = batch.column(batch.num_columns - 1)[-1].as_py() if batch.num_rows else last
-            yield batch
-    # An open quote takes all that follows for one value; that of the last row is then full of lines.
-    if damaged or "\n" in last:
-        _refuse_damaged(path, names, separator, damaged)
-
-
-def _refuse_damaged(path: Path, names: list[str], separator: str, damaged: list[str]) -> None:
-    """Raise TableError with the line of the first row that is damaged; only here rows are looked at one by one."""
-    with _open_text(path, "replace") as stream:
-        rows, what = csv.reader(stream, delimiter=separator, strict=True), ""
-        try:
-            number = next((len(row) for row in rows if row and len(row) != len(names)), None)
-            if number is not None:
-                what = f"line {rows.line_num}: {number} value(s) for {len(names)} column(s)"
-        except csv.Error as error:
-            what = f"line {rows.line_num}: damaged ({error})"
-    if damaged and not what:
-        what = f"a row has another number of values than the header has names ({damaged[0][:60]!r})"
-    if what:
-        raise TableError(f"{path}: {what}; mend the file, or fetch it again")
 
 
 def memory() -> int:
@@ -475,7 +369,7 @@ class TableFile:
             source, unit = self._columns[name]
             with _readable(self.path):
                 values = native[source]()
-            frame[name] = _standardise(values, name, unit, self.path, source, start)
+            frame[name] = standardise(values, name, unit, self.path, source, start)
         return pd.DataFrame(frame, copy=False)
 
 
@@ -516,108 +410,6 @@ def _check_names(path: Path, sources: dict[str, str], read: Collection[str]) -> 
     raise TableError(f"{path}: {', '.join(lacking)}{advice}; the file has: {', '.join(present[:60])}{more}")
 
 
-def _standardise(values: pd.Series, name: str, unit: str, path: Path, source: str, start: int = 0) -> pd.Series:
-    """A column in its standard type and unit; `start` is the number of its first row in the file."""
-    contract = STANDARD.get(name)
-    if contract is None:
-        return values.rename(name)
-    if contract.kind == "text":
-        return values.astype("str").rename(name)
-    if contract.kind == "bool":
-        return values.astype("bool").rename(name)
-    where = f"{path}: column {source!r}{f', rows {start + 1} to {start + len(values)}' if start else ''}"
-    if contract.kind == "int":
-        values = _as_integers(values, where)
-    else:
-        try:
-            if not (isinstance(values.dtype, np.dtype) and values.dtype.kind in "fiu"):
-                values = pd.to_numeric(values).astype("Float64")
-            numbers = values.to_numpy(dtype=float, na_value=np.nan)
-        except (ValueError, TypeError):
-            raise TableError(f"{where} holds text where numbers of {name!r} are expected") from None
-        factor = unit_factor(unit, contract.unit, where)
-        numbers = numbers if factor == 1.0 else numbers * factor
-        # LAMOST and others write -9999 for a missing value; no standard column can hold it as a real one.
-        missing = ~np.isfinite(numbers) | (numbers == -9999.0 * factor)
-        if missing.any():
-            numbers = np.where(missing, np.nan, numbers)
-        values = pd.Series(numbers, index=values.index, copy=False)
-    outside = (values < contract.low) | (values > contract.high)
-    count = int(outside.sum())
-    if count:
-        example = values[outside].iloc[0]
-        raise TableError(
-            f"{where}: {count} of {len(values)} rows outside {contract.low:g} to {contract.high:g} "
-            f"{contract.unit} for {name!r}, the first {example:g}; is it the right column, in the right unit?"
-        )
-    return values.rename(name)
-
-
-def _as_integers(values: pd.Series, where: str) -> pd.Series:
-    if values.dtype == object or isinstance(values.dtype, pd.StringDtype):
-        text = values.astype("str").str.strip()
-        text = text.mask(text.isin(["", "nan", "None", "<NA>"]))
-        good = text.isna() | text.str.fullmatch(r"[+-]?\d{1,19}")
-        if not bool(good.all()):
-            raise TableError(f"{where}: {int((~good).sum())} of {len(values)} values are not whole numbers")
-        whole = np.array([0 if x is None or x != x else int(x) for x in text], dtype=np.int64)
-        return pd.Series(pd.array(whole, dtype="Int64"), index=values.index).mask(text.isna())
-    if pd.api.types.is_float_dtype(values.dtype):
-        plain = values.astype("Float64")
-        large = int((plain.abs() > 2**53).sum())
-        if large:
-            raise TableError(
-                f"{where}: {large} of {len(values)} identifiers are stored as floating-point numbers above 2**53 and "
-                "have lost digits; write them as 64-bit integers or text"
-            )
-        rest = plain.dropna()
-        if bool((rest != rest.round()).any()):
-            raise TableError(f"{where}: fractions where whole numbers are expected")
-        return plain.astype("Int64")
-    try:
-        return values.astype("Int64")
-    except (TypeError, ValueError):
-        raise TableError(f"{where}: not whole numbers of 64 bits") from None
-
-
-def as_numbers(values: pd.Series, where: str, *, null: float = np.nan) -> np.ndarray:
-    """A column as float64 (N,), `null` where unknown; TableError where it holds text."""
-    try:
-        return values.to_numpy(dtype=float, na_value=null)
-    except (TypeError, ValueError):
-        raise TableError(f"{where}: the column holds text, such as {values.dropna().iloc[0]!r}, not numbers") from None
-
-
-def unit_factor(unit: str, standard: str, where: str) -> float:
-    """Factor from a unit (as astropy writes it, "" for none) to the standard one; TableError where there is none."""
-    if not unit or unit == standard:
-        return 1.0
-    # Logarithms and magnitudes of a system, e.g. log(cm.s**-2), dex or mag(Vega), are numbers in the standard unit.
-    if (not standard and unit.startswith(("dex", "log", "["))) or (standard == "mag" and unit.startswith("mag(")):
-        return 1.0
-    from astropy import units as u
-
-    try:
-        return float(u.Unit(unit).to(u.Unit(standard)))
-    except u.UnitConversionError:
-        raise TableError(f"{where}: unit {unit!r} cannot be converted to {standard!r}") from None
-    except ValueError:
-        raise TableError(
-            f"{where}: unit {unit!r} is not known; write it as astropy does, e.g. 'kpc', 'mas', 'deg'"
-        ) from None
-
-
-def rounded_source_ids(source_id: pd.Series) -> bool:
-    """Whether Gaia identifiers look as if they had gone through float64 (53 bits) on their way.
-
-    Real identifiers above 2**60 are odd multiples of 128 half of the time; after float64 all are multiples of 256.
-    Needs 20 such identifiers to say so, else False.
-    """
-    large = source_id.dropna().astype("int64")
-    large = large[large > 2**60]
-    return bool(len(large) >= 20 and (large % 256 == 0).all())
-
-
 def check_table(frame: pd.DataFrame, columns: tuple[str, ...] | list[str], where: str | Path) -> pd.DataFrame:
     """The named standard columns in their order and types; raises TableError where one is missing or out of range."""
     missing = [name for name in columns if name not in frame.columns]
@@ -625,7 +417,7 @@ def check_table(frame: pd.DataFrame, columns: tuple[str, ...] | list[str], where
         raise TableError(f"{where}: column {missing[0]!r} is missing; has the table been made by an older version?")
     result = {}
     for name in columns:
-        result[name] = _standardise(frame[name], name, "", Path(where), name)
+        result[name] = standardise(frame[name], name, "", Path(where), name)
     return pd.DataFrame(result, index=frame.index)
 
 
