@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import gaia_offsets
-from gaia_offsets.apply import COLUMNS, CORRECTION, ApplyError, Correction, correct_file, read_map_for
+from gaia_offsets.apply import COLUMNS, Correction, correct_file, read_map_for
 from gaia_offsets.coefficients import INFLATING, MAIZ_APELLANIZ
 from gaia_offsets.columns import STANDARD, VIZIER
 from gaia_offsets.faults import told
 from gaia_offsets.means import NEEDED, file_means
+from gaia_offsets.offset_map import ApplyError
 from gaia_offsets.published import BASES, COLUMN_PREFIX, ENDINGS, INFLATIONS, MODELS, NONE, OFFICIAL, TRUE_ERROR
 from gaia_offsets.sky import FRAMES
+from gaia_offsets.star_table import CORRECTION
 
 TABLES = ".fits, .parquet, .csv[.gz], .vot or .ecsv"
 

@@ -12,6 +12,7 @@ import numpy as np
 from gaia_offsets.dataset import read_dataset
 from gaia_offsets.faults import TableError
 from gaia_offsets.published import ENDINGS
+from gaia_offsets.releases import named_epoch
 from gaia_offsets.sky import FRAMES, pixel_index
 
 if TYPE_CHECKING:
@@ -39,6 +40,26 @@ class OffsetMap:
     n: np.ndarray
     meta: Mapping[str, Any]
     path: Path | None = None
+
+    def find(self, longitude: np.ndarray, latitude: np.ndarray) -> np.ndarray:
+        """Place (N,) among the pixels of the one around each position (degrees in the map's frame); -1 where none."""
+        place = np.full(len(longitude), -1, dtype=np.int64)
+        known = on_sky(longitude, latitude)
+        pixel = pixel_index(longitude[known], latitude[known], nside=self.nside, ordering=self.ordering)
+        nearest = np.minimum(np.searchsorted(self.pixels, pixel), len(self.pixels) - 1)
+        place[known] = np.where(self.pixels[nearest] == pixel, nearest, -1)
+        return place
+
+    @property
+    def epoch(self) -> float | None:
+        """Epoch of the release of its stars, None where the map does not say."""
+        return named_epoch(self.meta.get("release"))
+
+
+def on_sky(longitude: np.ndarray, latitude: np.ndarray) -> np.ndarray:
+    """Whether angles in degrees are a position."""
+    with np.errstate(invalid="ignore"):
+        return (longitude >= -180) & (longitude <= 360) & (np.abs(latitude) <= 90)
 
 
 def read_map(
