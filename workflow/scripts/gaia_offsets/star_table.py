@@ -15,8 +15,8 @@ from gaia_offsets.columns import STANDARD, VIZIER, Column
 from gaia_offsets.faults import TableError
 from gaia_offsets.releases import EPOCHS, named_epoch
 from gaia_offsets.sky import check_positions
-from gaia_offsets.table_contracts import Origin, refuse_value_as_error, standardise, unit_factor, zero_lines
-from gaia_offsets.tables import column_for
+from gaia_offsets.table_contracts import Origin, as_names, refuse_value_as_error, standardise, unit_factor, zero_lines
+from gaia_offsets.tables import column_for, column_names, read_native
 
 CORRECTION = "correction"  # our name of the column that column:NAME names
 ENOUGH_STARS = 20
@@ -121,9 +121,10 @@ class StarTable:
         for name in set(self.sources) - self._optional:  # a unit that is none is refused before a row is read
             contract = self.contracts[name]
             if contract.kind == "float":
-                unit_factor(self._unit(name), contract.unit, f"{self.where}: column {self.sources[name]!r}")
+                unit_factor(self.unit(name), contract.unit, f"{self.where}: column {self.sources[name]!r}")
 
-    def _unit(self, name: str) -> str:
+    def unit(self, name: str) -> str:
+        """Unit of the column that stands for a standard name, "" where neither the caller nor the table states one."""
         return self.entries.get(name, {}).get("unit") or self._units.get(self.sources[name], "")
 
     def values(self, piece: Mapping[str, Any]) -> pd.DataFrame:
@@ -133,7 +134,7 @@ class StarTable:
         """
         frame: dict[str, pd.Series] = {}
         for name, values in piece.items():
-            origin = Origin(self.where, self.sources[name], self._unit(name), self._start)
+            origin = Origin(self.where, self.sources[name], self.unit(name), self._start)
             try:
                 frame[name] = standardise(values, name, origin, contract=self.contracts[name], zeros=self._zeros)
             except TableError as error:
@@ -170,3 +171,38 @@ class StarTable:
 def _option(name: str) -> str:
     """How the command names a column; in Python and in the config it is `columns`."""
     return f"--{name.replace('_', '-')}"
+
+
+def read_stars(
+    path: str | Path, table: StarTable, needed: Sequence[str], *, group: str | None = None, also: Any = None
+) -> tuple[pd.DataFrame, pd.Series | None]:
+    """The stars of a whole file by standard name, and the names in the column `group`, which is read as text.
+
+    `also` is a Correction, whose corrected parallax takes the place of the file's.
+    """
+    path = Path(path)
+    names = column_names(path)
+    if group is not None and group not in names:
+        near = difflib.get_close_matches(group, names, n=3, cutoff=0.5)
+        nearest = f"; nearest: {', '.join(near)}" if near else ""
+        raise TableError(f"{path}: no column {group!r} (--group){nearest}; it has: {', '.join(names[:40])}")
+    doors = [door for door in (table, also) if door is not None]
+    table.open(names, {}, path)
+    table.take(needed)
+    if also:
+        also.start(names, {}, path)
+    wanted = {source for door in doors for source in door.sources.values()} | ({group} if group else set())
+    native, units = read_native(path, wanted, [group] if group else [])
+    missing = wanted - set(native)
+    if missing:
+        raise TableError(f"{path}: column {missing.pop()!r} holds vectors, not one value a row")
+    table.open(names, units, path)
+    table.take(needed)
+    stars = table.values({name: native[source]() for name, source in table.sources.items()})
+    if also:
+        also.start(names, units, path)
+        stars["parallax"] = also.apply({name: native[source]() for name, source in also.sources.items()})[
+            "parallax_corrected"
+        ]
+        also.finish()
+    return stars, as_names(native[group]()) if group else None

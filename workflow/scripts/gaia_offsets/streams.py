@@ -64,8 +64,7 @@ class Work(Protocol):
 def with_columns(table: pd.DataFrame | Table, work: Work, where: str | Path) -> pd.DataFrame | Table:
     """A copy of a table with the columns of `work` added; `where` is what messages call it."""
     names = list(getattr(table, "colnames", table.columns))
-    units = {name: str(table[name].unit) for name in names if getattr(table[name], "unit", None) is not None}
-    work.start(names, units, where)
+    work.start(names, native_units(table), where)
     added = work.apply({name: native_column(table, source, where) for name, source in work.sources.items()})
     work.finish()
     result = table.copy()
@@ -76,6 +75,11 @@ def with_columns(table: pd.DataFrame | Table, work: Work, where: str | Path) -> 
             result[field.name].description = field.meaning
             result[field.name].meta["ucd"] = field.ucd
     return result
+
+
+def native_units(table: pd.DataFrame | Table) -> dict[str, str]:
+    """Units that a table in memory states, by column."""
+    return {name: str(table[name].unit) for name in getattr(table, "colnames", ()) if table[name].unit is not None}
 
 
 def native_column(table: pd.DataFrame | Table, name: str, where: str | Path) -> pd.Series:
