@@ -24,7 +24,7 @@ from gaia_offsets import __main__ as command
 from gaia_offsets import apply, dataset, published
 from gaia_offsets.estimators import pixel_offsets
 from gaia_offsets.official import zero_point
-from gaia_offsets.sky import pixel_centre, pixel_index, to_galactic
+from gaia_offsets.sky import ecliptic_latitude, pixel_centre, pixel_index, to_galactic
 
 READ = {"fits": "fits", "vot": "votable", "ecsv": "ascii.ecsv", "csv": "ascii.csv", "parquet": "parquet"}
 ADDED = [field.name for field in published.OUTPUT]
@@ -36,20 +36,20 @@ def offsets_of(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return -30.0 - 0.25 * pixels, 2.0 + 0.5 * pixels
 
 
-def write_map(folder, *, form="ecsv", corrected=True, simulated=False, official="lindegren2021", release="", **grid):
-    """A map of the northern part of the frame, as a dataset file."""
-    grid = GRID | grid
+def write_map(folder, *, form="ecsv", corrected=True, south=False, **meta):
+    """A map of the northern or southern part of the frame, as a dataset file; the grid is among `meta`."""
+    grid = {key: meta.get(key, value) for key, value in GRID.items()}
     pixels = np.arange(192)
-    pixels = pixels[pixel_centre(pixels, nside=4, ordering=grid["ordering"])[1] > 0]
+    latitude = pixel_centre(pixels, nside=4, ordering=grid["ordering"])[1]
+    pixels = pixels[latitude < 0 if south else latitude > 0]
     rows = pd.DataFrame({"hindex": pixels, "n": 60 + pixels, "gaussian_mean_error": 5.0 + 0.01 * pixels})
     kinds = zip(("raw", "corrected"), offsets_of(pixels), strict=True)
     rows = pd.concat([rows.assign(parallax=kind, gaussian_mean=mean) for kind, mean in kinds], ignore_index=True)
     rows = rows[(rows["parallax"] == "raw") | corrected].assign(solution="5p")
-    meta = {key: f"some {key}" for key, *_ in published.META} | grid
-    meta |= {"simulated": simulated, "more_than": 50, "systematic_uas": 10.3, "official": official}
-    meta |= {"release": release} if release else {}
+    facts = {key: f"some {key}" for key, *_ in published.META} | grid
+    facts |= {"simulated": False, "more_than": 50, "systematic_uas": 10.3, "official": "lindegren2021"} | meta
     path = folder / f"map.{form}"
-    dataset.write_dataset(dataset.table1(rows, solution="5p", more_than=50, **grid), path, published.TABLE1, meta)
+    dataset.write_dataset(dataset.table1(rows, solution="5p", more_than=50, **grid), path, published.TABLE1, facts)
     return path
 
 
@@ -82,8 +82,9 @@ def stars() -> Table:
     random = np.random.default_rng(4)
     n = 300
     table = Table()
-    table["source_id"] = 2**60 + 1 + np.arange(n)
-    table["ra"], table["dec"] = random.uniform(0, 360, n) * u.deg, random.uniform(-89, 89, n) * u.deg
+    ra, dec = random.uniform(0, 360, n), random.uniform(-89, 89, n)
+    table["source_id"] = (pixel_index(ra, dec, nside=4096, ordering="nested") << 35) + np.arange(n)
+    table["ra"], table["dec"] = ra * u.deg, dec * u.deg
     parallax = random.normal(1, 0.3, n)
     parallax[3] = np.nan
     table["parallax"] = MaskedColumn(parallax, mask=np.isnan(parallax), unit="mas")
@@ -108,7 +109,7 @@ def expected(stars: Table, frame: str = "equatorial") -> tuple[np.ndarray, np.nd
             inside = hp.pix2ang(4, pixel, nest=True, lonlat=True)[1] > 0
         no_parallax = np.isnan(parallax) or row["astrometric_params_solved"] == 3
         flags.append(2 if no_parallax else 3 if not on_sky else 0 if inside else 1)
-        values.append(parallax - 1e-3 * offsets_of(pixel)[0] if flags[-1] == 0 else parallax)
+        values.append(parallax - 1e-3 * offsets_of(pixel)[0] if flags[-1] == 0 else np.nan)
     return np.array(flags), np.array(values)
 
 
@@ -168,7 +169,8 @@ def test_units_and_frames_of_a_table_are_honoured_or_refused(stars, raw):
 
 def test_official_zero_point_computed_on_the_way(corrected):
     """Stars inside the model's range, outside of it, and outside the footprint."""
-    columns = {"ra": 10.0, "dec": [50.0, 50.0, -50.0], "parallax": 1.0, "ecl_lat": 0.0, "pseudocolour": np.nan}
+    columns = {"ra": [90.0, 90.0, 270.0], "dec": [23.4393, 23.4393, -23.4393]}  # on the ecliptic
+    columns |= {"parallax": 1.0, "ecl_lat": 0.0, "pseudocolour": np.nan}
     columns |= {"phot_g_mean_mag": [15.0, 25.0, 15.0], "nu_eff_used_in_astrometry": 1.5}
     table = pd.DataFrame(columns).assign(astrometric_params_solved=31)
     result = apply.correct_table(table, corrected, correction="lindegren2021")
@@ -176,7 +178,8 @@ def test_official_zero_point_computed_on_the_way(corrected):
     offset = result["map_offset"][0]
     assert official < -0.01 and result["subtracted_zero_point"][0] == official
     assert result["map_flag"].tolist() == [0, 4, 1]
-    assert result["parallax_map_corrected"].tolist() == pytest.approx([1 - official - 1e-3 * offset, 1.0, 1 - official])
+    values = [1 - official - 1e-3 * offset, np.nan, np.nan]  # half a correction is none
+    assert result["parallax_map_corrected"].tolist() == pytest.approx(values, nan_ok=True)
     with refused("'phot_g_mean_mag'"):
         apply.correct_table(table.drop(columns="phot_g_mean_mag"), corrected, correction="lindegren2021")
 
@@ -311,7 +314,7 @@ def test_text_of_a_csv_passes_untouched(raw, tmp_path):
     lines = output.read_text().splitlines()
     assert lines[0] == "id,ra,dec,parallax,note," + ",".join(ADDED)
     assert lines[1].startswith('0012,1.50,50.0,0.4500,"a, ""b""",')
-    assert lines[2].startswith("7, 2.0 ,50,,,,,,,0,2") and lines[3].startswith("8,nan,50,1e-1,null,0.1,,,,0,3")
+    assert lines[2].startswith("7, 2.0 ,50,,,,,,,0,2") and lines[3].startswith("8,nan,50,1e-1,null,,,,,0,3")
 
 
 def python(*arguments) -> subprocess.CompletedProcess:
@@ -351,7 +354,7 @@ def test_command_refuses_in_one_line(stars, map_file, tmp_path, capsys):
         ("nested, not ring", "--ordering", "ring"),
         ("to 'mas'", "--unit", "parallax=mag"),
         ("NAME=UNIT", "--unit", "plx"),
-        ("not hold numbers", "--parallax", "name"),
+        ("holds text where numbers", "--parallax", "name"),
         ("'phot_g_mean_mag'", "--with-official"),
     ):
         refuses(words, *start, *more)
@@ -362,7 +365,7 @@ def test_command_refuses_in_one_line(stars, map_file, tmp_path, capsys):
     refuses("its frame", write_map(tmp_path, form="csv"), path, output)
     refuses("short.fits", map_file, tmp_path / "short.fits", output)
     for form in ("csv", "parquet", "fits"):
-        for words, columns in (("no position", {}), ("not hold numbers", {"parallax": ["x"], "dec": [1.0]})):
+        for words, columns in (("no position", {}), ("the first 'x' in row 1", {"parallax": ["x"], "dec": [1.0]})):
             odd = tmp_path / f"odd.{form}"
             Table({"parallax": [1.0], "ra": [1.0], **columns}).write(odd, format=READ[form], overwrite=True)
             refuses(words, map_file, odd, tmp_path / f"o.{form}")
@@ -404,7 +407,8 @@ def test_memory_does_not_grow_with_the_catalogue(form, map_file, tmp_path):
     random = np.random.default_rng(2)
     columns = {"source_id": np.arange(n), "ra": random.integers(0, 360, n), "dec": random.integers(-90, 90, n)}
     columns |= {"Plx": random.integers(1, 9, n) / 4, "e_Plx": 0.25, "Gmag": random.integers(24, 84, n) / 4}
-    columns |= {"nueff": 1.5, "pscol": 1.5, "ELAT": 30.0, "Solved": 31, "RUWE": 1.0}
+    columns |= {"nueff": 1.5, "pscol": 1.5, "Solved": 31, "RUWE": 1.0}
+    columns["ELAT"] = ecliptic_latitude(columns["ra"], columns["dec"])
     table = pd.DataFrame(columns).astype({"ra": float, "dec": float})
     paths = [tmp_path / f"{rows}.{form}" for rows in (n // 4, n)]
     for path in paths:
@@ -466,7 +470,7 @@ def test_round_trip_on_simulated_stars():
     drop = means["before"].var() - means["left"].var()
     assert drop == pytest.approx(injected - map_noise.mean(), rel=0.15)
     outside = result["map_flag"] == 1
-    assert (result["parallax_map_corrected"][outside] == parallax[~half][outside]).all()
+    assert outside.any() and np.isnan(result["parallax_map_corrected"][outside]).all()
 
 
 def test_an_image_before_the_table_does_not_spoil_the_output(stars, map_file, tmp_path):

@@ -23,9 +23,13 @@ MAIZ = "maiz_apellaniz2022"
 
 
 def vizier() -> Table:
-    """Stars under VizieR's names and units: 5p, 6p, too faint for a zero point, 2p, south of the map."""
-    table = Table({"Source": 2**60 + np.arange(5)})
-    table["RA_ICRS"], table["DE_ICRS"] = np.full(5, 10.0), np.array([50.0, 50.0, 50.0, 50.0, -50.0])
+    """Stars under VizieR's names and units: 5p, 6p, too faint for a zero point, 2p, north of the map.
+
+    Near where the circle through the poles of equator and ecliptic meets the ecliptic latitudes -45 and 0.
+    """
+    ra, dec = np.array([270.1] * 4 + [90.1]), np.array([-68.43928, -68.43928, -23.43928, -23.43928, 23.43928])
+    table = Table({"Source": (pixel_index(ra, dec, nside=4096, ordering="nested") << 35) + np.arange(5)})
+    table["RA_ICRS"], table["DE_ICRS"] = ra, dec
     table["Plx"] = MaskedColumn([1.0, 1.0, 1.0, 0.0, 1.0], mask=[False, False, False, True, False])
     table["e_Plx"] = MaskedColumn([0.02, 0.02, 0.02, 0.0, 0.02], mask=[False, False, False, True, False])
     table["Gmag"] = [15.0, 15.0, 21.5, 15.0, 15.0]
@@ -57,7 +61,7 @@ def written(form: str, folder, table: Table | None = None):
 
 
 def map_on(folder, correction: str):
-    return write_map(folder, official=correction.removeprefix("column:"))
+    return write_map(folder, official=correction.removeprefix("column:"), south=True)
 
 
 @pytest.mark.parametrize("form", READ)
@@ -78,9 +82,8 @@ def test_every_correction_on_a_file_with_names_of_vizier(form, correction, mappe
         np.testing.assert_allclose(plain(result["parallax_corrected"]), expected, rtol=0, atol=1e-6)
         return
     assert result["map_flag"].tolist() == [0, 0, 4, 2, 1]
-    pixel = pixel_index([10.0], [50.0], nside=4, ordering="nested")[0]
-    offset = np.array([1e-3 * offsets_of(pixel)[1]] * 2 + [0, 0, 0])
-    expected = np.array([1.0, 1.0, 1.0, np.nan, 1.0]) - np.nan_to_num(zero) - offset
+    pixel = pixel_index([270.1], [-68.43928], nside=4, ordering="nested")[0]
+    expected = np.array([1.0, 1.0, np.nan, np.nan, np.nan]) - zero - 1e-3 * offsets_of(pixel)[1]
     np.testing.assert_allclose(plain(result["parallax_map_corrected"]), expected, rtol=0, atol=1e-6)
 
 
@@ -91,13 +94,14 @@ def test_a_map_alone_and_galactic_names(base, frame, tmp_path, capsys):
     table["GLON"], table["GLAT"] = apply.to_galactic(np.asarray(table["RA_ICRS"]), np.asarray(table["DE_ICRS"]))
     table.remove_columns(["RA_ICRS", "DE_ICRS"])
     path, output = written("fits", tmp_path, table)
-    assert run(write_map(tmp_path, frame=frame), path, output, "--base", base) == 0
+    given = write_map(tmp_path, frame=frame, south=frame == "equatorial")
+    assert run(given, path, output, "--base", base) == 0
     said = capsys.readouterr().err
     assert ("stands on lindegren2021: it must be the one subtracted already" in said) == (base == "official")
-    place = (10.0, 50.0) if frame == "equatorial" else (table["GLON"][0], table["GLAT"][0])
+    place = (270.1, -68.43928) if frame == "equatorial" else (table["GLON"][0], table["GLAT"][0])
     pixel = pixel_index([place[0]], [place[1]], nside=4, ordering="nested")[0]
     found = Table.read(output)[0]
-    inside = pixel in apply.read_map(write_map(tmp_path, frame=frame), parallax="raw").pixels
+    inside = pixel in apply.read_map(given, parallax="raw").pixels
     assert found["map_flag"] == (0 if inside else 1) and inside == (frame == "equatorial")
     if inside:
         assert found["map_offset"] == offsets_of(pixel)[base == "official"]
@@ -111,7 +115,7 @@ def test_inflate_alone_and_the_report(tmp_path, capsys):
     assert run("-", path, output, "--with-official", "--overwrite") == 0
     assert capsys.readouterr().err.splitlines() == [
         "3 of 5 rows: corrected with lindegren2021",
-        "1 of 5 rows: no parallax (2p)",
+        "1 of 5 rows: no parallax: null",
         "1 of 5 rows: no zero point for such a star: null",
     ]
 
@@ -141,7 +145,7 @@ def test_ecliptic_latitude_is_computed_where_there_is_none():
     table = vizier()
     table.remove_column("ELAT")
     result = apply.correct_table(table, None, correction=MAIZ)
-    latitude = apply.ecliptic_latitude(np.array([10.0]), np.array([50.0]))
+    latitude = apply.ecliptic_latitude(np.array([270.1]), np.array([-68.43928]))
     assert result["subtracted_zero_point"][1] == zero_point([15.0], [np.nan], [1.35], latitude, [95])[0]
 
 

@@ -10,7 +10,7 @@ from unit.shared import ROOT, refused
 
 from gaia_offsets.columns import TRACERS
 from gaia_offsets.corrections import with_offsets, zero_point
-from gaia_offsets.dataset import write_dataset
+from gaia_offsets.dataset import at_centres, write_dataset
 from gaia_offsets.published import TABLE1
 from gaia_offsets.sky import pixel_index
 
@@ -112,10 +112,10 @@ META |= {"solution": "5p"}
 def map_path(tmp_path):
     """A map of one pixel, that of ra 30, dec 20: +5 uas on the corrected, -20 on the published parallax."""
     pixel = pixel_index(np.array([30.0]), np.array([20.0]), nside=32, ordering="nested")
-    values = dict.fromkeys([field.name for field in TABLE1], 0.0) | {"hindex": pixel, "n": 60}
-    values |= {"domega_corr": 5.0, "domega_noncorr": -20.0}
+    table = at_centres(pd.Index(pixel), frame="equatorial", nside=32, ordering="nested")
+    values = {"domega_corr": 5.0, "domega_noncorr": -20.0, "e_domega_corr": 1.0, "e_domega_noncorr": 1.0, "n": 60}
     path = tmp_path / "equatorial.ecsv"
-    write_dataset(pd.DataFrame(values), path, TABLE1, META)
+    write_dataset(table.assign(**values), path, TABLE1, META)
     return str(path)
 
 
@@ -141,7 +141,7 @@ def test_a_map_on_another_correction_and_one_that_does_not_say_are_refused(map_p
     without = tmp_path / "equatorial.csv"
     lines = open(map_path, encoding="utf-8").read().splitlines()
     without.write_text("\n".join(line for line in lines if not line.startswith("#")).replace(" ", ","))
-    with refused("does not say on which correction"):
+    with refused("does not state its frame; .* or use its .ecsv or .fits"):
         on_the_map("lindegren2021", str(without))
 
 

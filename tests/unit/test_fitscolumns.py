@@ -90,7 +90,7 @@ def test_a_file_that_ends_early(file: Path) -> None:
 
 def test_no_table(tmp_path: Path) -> None:
     fits.PrimaryHDU(np.zeros((3, 3))).writeto(tmp_path / "a.fits")
-    with refused("a.fits: no column 'id'"):
+    with refused("a.fits: .*no table in the file"):
         read_table(tmp_path / "a.fits", {"x": "id"})
     with refused("cannot be read as a fits table .no table in the file"):
         read_table(tmp_path / "a.fits")

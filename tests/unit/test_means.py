@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.table import Table
 from unit.shared import refused
 
 from gaia_offsets import __main__ as command
-from gaia_offsets import means
+from gaia_offsets import covariance, means
 from gaia_offsets.covariance import maiz_apellaniz2021
 from gaia_offsets.releases import SOLVED
 
@@ -55,7 +56,7 @@ def test_many_stars_are_gathered_and_give_nearly_the_same(monkeypatch):
         random.uniform(0, 30, 4000),
     )
     exact = means.mean_parallax(*stars)
-    monkeypatch.setattr(means, "MANY", 100)
+    monkeypatch.setattr(covariance, "MANY", 100)
     gathered = means.mean_parallax(*stars)
     assert gathered[:2] == exact[:2] and gathered[2] == pytest.approx(exact[2], rel=0.01) and gathered[2] != exact[2]
 
@@ -115,3 +116,88 @@ def test_a_file_is_read_by_the_columns_that_the_mean_needs(tmp_path, capsys):
     assert row[:2] == ["all", "2"] and float(row[3]) == pytest.approx(0.6)
     assert command.main(["mean", str(path), "--parallax-error", "parallax_error_true"]) == 1
     assert "--inflate" in capsys.readouterr().err
+
+
+def test_many_stars_of_the_whole_sky_by_cells_and_blocks(monkeypatch):
+    """Near cells by pairs, far ones by blocks: the sum over all pairs of stars, to 2 percent of its size on the sky."""
+    random = np.random.default_rng(5)
+    vectors = random.normal(size=(6000, 3))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors[:2000] = vectors[:2000] * 0.1 + vectors[0]  # a third of them in one place, 5 deg wide
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    weights = random.uniform(0.5, 1.5, 6000)
+    exact = float(covariance.mean_covariance(vectors, weights))
+    monkeypatch.setattr(covariance, "MANY", 200)
+    assert covariance.gathered_covariance(vectors, weights) == pytest.approx(exact, rel=0.02)
+
+
+def test_a_cluster_where_pixels_meet_keeps_the_floor():
+    random = np.random.default_rng(6)
+    place = random.normal(0.0, 1e-4, (2, 30_000))
+    for ra, dec in ((45.0, 0.0), (0.0, 41.81031489577862), (90.0, 0.0)):  # corners of the coarsest pixels
+        error = means.mean_parallax(np.ones(30_000), np.full(30_000, 0.05), ra + place[0], dec + place[1])[2]
+        assert error >= 1e-3 * np.sqrt(V0) * 0.9995
+
+
+# Name of the kind, what stands in the column, and the groups with their numbers of stars; the rest has none.
+NAMES = {
+    "64 bits and one missing": ([str(2**62 + 1), str(2**62 + 2), ""], {str(2**62 + 1): 1, str(2**62 + 2): 1}),
+    "zeros in front": (["007", "7", "07"], {"007": 1, "07": 1, "7": 1}),
+    "a point": (["1", "1.0", "1"], {"1": 2, "1.0": 1}),
+    "words for none": (["NA", "None", "null", "M 2"], {"M 2": 1}),
+    "blanks": (["M 2", "  ", " M 2"], {"M 2": 2}),
+    "close numbers": (["0.12345678901", "0.12345678902"], {"0.12345678901": 1, "0.12345678902": 1}),
+}
+
+
+@pytest.mark.parametrize("kind", NAMES)
+@pytest.mark.parametrize("form", ["csv", "fits", "vot", "ecsv", "parquet"])
+def test_names_of_groups_are_text_digit_by_digit(kind, form, tmp_path, capsys):
+    names, expected = NAMES[kind]
+    table = pd.DataFrame({"ra": 10.0, "dec": 20.0, "parallax": 1.0, "parallax_error": 0.1, "cl": names})
+    path = tmp_path / f"t.{form}"
+    if form == "csv":
+        table.to_csv(path, index=False)
+    else:
+        formats = {"fits": "fits", "vot": "votable", "ecsv": "ascii.ecsv", "parquet": "parquet"}
+        Table({name: np.array(table[name].tolist()) for name in table}).write(path, format=formats[form])
+    found = means.file_means(path, group="cl")
+    assert dict(zip(found["group"], found["n"], strict=True)) == dict(sorted(expected.items()))
+    without = len(names) - sum(expected.values())
+    assert (f"{without} of {len(names)} stars have no group" in capsys.readouterr().err) == (without > 0)
+
+
+def test_numbers_of_groups_in_binary_formats(tmp_path):
+    table = pd.DataFrame({"ra": 10.0, "dec": 20.0, "parallax": 1.0, "parallax_error": 0.1}, index=range(3))
+    for values, expected in (
+        (pd.array([2**62 + 1, None, 2**62 + 3], dtype="Int64"), [str(2**62 + 1), str(2**62 + 3)]),
+        ([1.0, np.nan, 2.0], ["1", "2"]),
+        ([0.1, 0.1 + 1e-15, np.nan], ["0.1", "0.100000000000001"]),
+    ):
+        table.assign(cl=values).to_parquet(tmp_path / "t.parquet")
+        assert means.file_means(tmp_path / "t.parquet", group="cl")["group"].tolist() == expected
+
+
+def test_a_star_counts_once_and_an_absurd_parallax_is_told(tmp_path, capsys):
+    table = pd.DataFrame({"ra": 10.0, "dec": 20.0, "parallax": [1.0, 1.0, 1.1, 99.99], "parallax_error": 0.1})
+    once = means.group_means(table[1:3])
+    table.assign(source_id=[7, 7, 8, 9]).to_csv(tmp_path / "t.csv", index=False)
+    found = means.file_means(tmp_path / "t.csv")
+    said = capsys.readouterr().err
+    assert found["n"].tolist() == [3] and "1 rows are of a source_id that the group has already" in said
+    assert "1 parallaxes lie more than 10 mas from the median" in said
+    table[:3].assign(source_id=[7, 7, 8]).to_csv(tmp_path / "t.csv", index=False)
+    pd.testing.assert_frame_equal(means.file_means(tmp_path / "t.csv"), once)
+
+
+def test_a_mean_after_a_correction_names_its_column(tmp_path, capsys):
+    columns = {"ra": [90.0], "dec": [23.4393], "parallax": [1.0], "parallax_error": [0.1], "bias": [-0.03]}
+    path = tmp_path / "t.csv"
+    pd.DataFrame(columns).to_csv(path, index=False)
+    assert command.main(["mean", str(path), "--correction", "column:bias"]) == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines()[1].startswith("all,1,0,1.030000")
+    assert "mean of the column 'parallax' [mas, for no unit is stated] after column:bias" in said.err
+    pd.DataFrame(columns).assign(parallax_corrected=1.03).to_csv(path, index=False)
+    assert command.main(["mean", str(path)]) == 0
+    assert "there is a column 'parallax_corrected', too" in capsys.readouterr().err

@@ -25,7 +25,8 @@ from gaia_offsets.simulate import (
     write_survey,
 )
 from gaia_offsets.sky import ecliptic_latitude, pixel_index, to_galactic
-from gaia_offsets.tables import read_table, rounded_source_ids
+from gaia_offsets.table_contracts import rounded_source_ids
+from gaia_offsets.tables import read_table
 
 OFFSET = {"global_uas": 2.6, "large_scale_uas2": 142.0, "large_scale_deg": 16.0, "small_scale_uas2": 50.0}
 OFFSET |= {"small_scale_deg": 1.0, "colour_slope_uas": 4.0, "plane_uas": -5.0}

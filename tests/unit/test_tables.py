@@ -13,7 +13,10 @@ from unit.shared import refused
 
 from gaia_offsets import tables
 from gaia_offsets.columns import GAIA, VIZIER
-from gaia_offsets.tables import check_table, csv_header, read_table, rounded_source_ids, table_format, write_table
+from gaia_offsets.table_contracts import rounded_source_ids
+from gaia_offsets.table_formats import table_format
+from gaia_offsets.table_text import csv_header
+from gaia_offsets.tables import check_table, read_table, write_table
 
 BIG = 4611686018427387905  # 2**62 + 1
 

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets import adql, archive
-from gaia_offsets.faults import open_log
-from gaia_offsets.tables import TableError, rounded_source_ids
+from gaia_offsets.faults import TableError, open_log
+from gaia_offsets.table_contracts import rounded_source_ids
 from gaia_offsets.tap import Archive
 
 DRAWN = 2000  # targets asked for: a share is known to 1 %

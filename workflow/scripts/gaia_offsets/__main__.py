@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import gaia_offsets
-from gaia_offsets.apply import COLUMNS, CORRECTION, ApplyError, Correction, correct_file, read_map_for
-from gaia_offsets.coefficients import INFLATING, MAIZ_APELLANIZ
+from gaia_offsets.apply import COLUMNS, Correction, correct_file, read_map_for
+from gaia_offsets.coefficients import MAIZ_APELLANIZ
 from gaia_offsets.columns import STANDARD, VIZIER
 from gaia_offsets.faults import told
-from gaia_offsets.means import NEEDED, file_means
+from gaia_offsets.means import file_means
+from gaia_offsets.offset_map import ApplyError
 from gaia_offsets.published import BASES, COLUMN_PREFIX, ENDINGS, INFLATIONS, MODELS, NONE, OFFICIAL, TRUE_ERROR
 from gaia_offsets.sky import FRAMES
+from gaia_offsets.star_table import CORRECTION
 
 TABLES = ".fits, .parquet, .csv[.gz], .vot or .ecsv"
 
@@ -71,8 +73,14 @@ def _add_mean(commands: Any) -> None:
     parser = commands.add_parser("mean", help=about, description=about)
     parser.add_argument("catalogue", metavar="CATALOGUE", help=f"your table: {TABLES}")
     parser.add_argument("--group", metavar="COLUMN", help="column that names the group of each star; else one group")
+    parser.add_argument(
+        "--correction",
+        default=NONE,
+        metavar="NAME",
+        help=f"zero point to subtract first: {', '.join(MODELS)}, {COLUMN_PREFIX}NAME, or {NONE} (default)",
+    )
     _add_inflate(parser, "multiply errors by k or f first, without a floor")
-    _add_columns(parser, (*NEEDED, *INFLATING[MAIZ_APELLANIZ]))
+    _add_columns(parser, COLUMNS)
     parser.set_defaults(run=_mean)
 
 
@@ -126,6 +134,10 @@ def _columns(arguments: argparse.Namespace, names: Sequence[str]) -> dict[str, d
     return columns
 
 
+def _known_columns(arguments: argparse.Namespace) -> Sequence[str]:
+    return (*COLUMNS, CORRECTION) if arguments.correction.startswith(COLUMN_PREFIX) else COLUMNS
+
+
 def _apply(arguments: argparse.Namespace) -> None:
     stated = {name: getattr(arguments, name) for name in ("frame", "nside", "ordering")}
     stated |= {"named": arguments.map, "systematic_uas": arguments.systematic}
@@ -134,9 +146,8 @@ def _apply(arguments: argparse.Namespace) -> None:
         offsets = read_map_for(arguments.dataset, arguments.base, correction=arguments.correction, **stated)
     elif any(value is not None for value in stated.values()):
         raise ApplyError("--map, --frame, --nside, --ordering and --systematic are for a map, and MAP is -")
-    names = (*COLUMNS, CORRECTION) if arguments.correction.startswith(COLUMN_PREFIX) else COLUMNS
     settings = {"base": arguments.base, "correction": arguments.correction, "inflate": arguments.inflate}
-    correction = Correction(offsets, columns=_columns(arguments, names), **settings)
+    correction = Correction(offsets, columns=_columns(arguments, _known_columns(arguments)), **settings)
     correct_file(arguments.catalogue, arguments.output, correction, overwrite=arguments.overwrite)
     print("\n".join(correction.report()), file=sys.stderr)
 
@@ -147,8 +158,9 @@ def _mean(arguments: argparse.Namespace) -> None:
             f"--parallax-error: {TRUE_ERROR.name} holds already the correlated part that this command adds; give the "
             "published error and --inflate"
         )
-    columns = _columns(arguments, (*NEEDED, *INFLATING[MAIZ_APELLANIZ]))
-    means = file_means(arguments.catalogue, group=arguments.group, columns=columns, inflate=arguments.inflate)
+    settings = {"inflate": arguments.inflate, "correction": arguments.correction}
+    columns = _columns(arguments, _known_columns(arguments))
+    means = file_means(arguments.catalogue, group=arguments.group, columns=columns, **settings)
     print(means.to_csv(index=False, float_format="%.6f", lineterminator="\n"), end="")
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +12,12 @@ import numpy as np
 
 from gaia_offsets import coefficients
 from gaia_offsets.columns import STANDARD
-from gaia_offsets.dataset import read_dataset
+from gaia_offsets.faults import TableError
 from gaia_offsets.official import check_edr3
+from gaia_offsets.offset_map import ApplyError, OffsetMap, on_sky, read_map
 from gaia_offsets.published import (
     COLUMN_PREFIX,
     CORRECTED,
-    ENDINGS,
     FLAGS,
     INSIDE,
     MODELS,
@@ -34,11 +34,12 @@ from gaia_offsets.published import (
     pairing_faults,
     true_error_field,
 )
-from gaia_offsets.reference import ENOUGH_STARS, TINY_MAS
-from gaia_offsets.releases import SOLVED, is_edr3
-from gaia_offsets.sky import FRAMES, ecliptic_latitude, pixel_index, to_equatorial, to_galactic
-from gaia_offsets.streams import CHUNK, add_columns, plain_floats, with_columns
-from gaia_offsets.tables import TableError, column_for, table_format, unit_factor
+from gaia_offsets.releases import EPOCHS, SOLVED, is_edr3
+from gaia_offsets.sky import FRAMES, ecliptic_latitude, to_equatorial, to_galactic
+from gaia_offsets.star_table import CORRECTION, IDENTITY, StarTable
+from gaia_offsets.streams import CHUNK, add_columns, with_columns
+from gaia_offsets.table_contracts import plain_floats
+from gaia_offsets.table_formats import refuse_folder, table_format
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,103 +48,7 @@ if TYPE_CHECKING:
 _POSITIONS = ("ra", "dec", "l", "b")
 _MODEL = ("phot_g_mean_mag", "nu_eff_used_in_astrometry", "pseudocolour")
 COLUMNS = ("parallax", *_POSITIONS, "astrometric_params_solved", *_MODEL, "ecl_lat", "parallax_error", "ruwe")
-LARGEST_UAS = 10_000.0  # of an offset or its error in a map; real ones are below 100
-CORRECTION = "correction"  # our name of the column that column:NAME names; mas
-
-
-class ApplyError(TableError):
-    """A catalogue and a map that do not go together; the message is one line."""
-
-
-@dataclass(frozen=True)
-class OffsetMap:
-    """One of the two maps of a dataset: pixels ascending, offsets and errors in uas, numbers of stars, metadata."""
-
-    parallax: str
-    frame: str
-    nside: int
-    ordering: str
-    systematic_uas: float
-    pixels: np.ndarray
-    offset: np.ndarray
-    error: np.ndarray
-    n: np.ndarray
-    meta: Mapping[str, Any]
-    path: Path | None = None
-
-
-def read_map(
-    path: str | Path,
-    *,
-    parallax: str,
-    frame: str | None = None,
-    nside: int | None = None,
-    ordering: str | None = None,
-    systematic_uas: float | None = None,
-) -> OffsetMap:
-    """The map `raw` or `corrected` of a dataset file (ECSV, FITS, VOTable, Parquet, MRT or CSV).
-
-    Frame, nside and ordering come from the file's metadata; a CSV file has none, and they must be given. Raises
-    ApplyError or TableError, one line each, for what is missing, unknown or contradicts the file.
-    """
-    if parallax not in ENDINGS:
-        raise ApplyError(f"map {parallax!r} is neither raw nor corrected")
-    table, meta = read_dataset(path)
-    stated = {"frame": frame, "nside": nside, "ordering": ordering}
-    for key, value in stated.items():
-        if value is not None and key in meta and meta[key] != value:
-            raise ApplyError(f"{path}: its {key} is {meta[key]}, not {value}")
-        stated[key] = meta.get(key, value)
-        if stated[key] is None:
-            raise ApplyError(f"{path}: the file does not state its {key}; give --{key}, or use its .ecsv or .fits")
-    if stated["frame"] not in FRAMES:
-        raise ApplyError(f"{path}: unknown frame {stated['frame']!r}; known are {' and '.join(FRAMES)}")
-    if stated["ordering"] not in ("nested", "ring"):
-        raise ApplyError(f"{path}: unknown ordering {stated['ordering']!r}; known are nested and ring")
-    nside = int(stated["nside"])
-    if nside < 1 or nside & (nside - 1):
-        raise ApplyError(f"{path}: nside {nside} is not a power of two")
-    _check_centres(table, path, frame=stated["frame"], nside=nside, ordering=stated["ordering"])
-    kind = ENDINGS[parallax]
-    table = table[np.isfinite(table[f"domega_{kind}"])].sort_values("hindex")
-    if len(table) == 0:
-        raise ApplyError(f"{path}: no pixel has a {parallax} offset")
-    _check_values(table, path, f"domega_{kind}")
-    floor = systematic_uas if systematic_uas is not None else meta.get("systematic_uas")
-    if floor is not None and not 0 <= floor < np.inf:
-        raise ApplyError(f"{path}: a systematic floor of {floor} uas; it should be 0 or more")
-    if floor is None:
-        raise ApplyError(f"{path}: the file does not state its systematic floor; give --systematic (uas)")
-    values = (table[name].to_numpy() for name in ("hindex", f"domega_{kind}", f"e_domega_{kind}", "n"))
-    return OffsetMap(parallax, stated["frame"], nside, stated["ordering"], float(floor), *values, meta, Path(path))
-
-
-def _check_centres(table: pd.DataFrame, path: str | Path, *, frame: str, nside: int, ordering: str) -> None:
-    """The centres in the table must lie in their pixels: this finds a wrong frame, nside or ordering."""
-    names = {"equatorial": ("ra", "dec"), "galactic": ("gl", "gb")}[frame]
-    found = pixel_index(*(table[name].to_numpy() for name in names), nside=nside, ordering=ordering)
-    wrong = int((found != table["hindex"].to_numpy()).sum())
-    if wrong:
-        raise ApplyError(
-            f"{path}: {wrong} of {len(table)} pixel centres do not lie in their pixel for frame {frame}, nside {nside} "
-            f"and ordering {ordering}; give those of the map"
-        )
-
-
-def _check_values(table: pd.DataFrame, path: str | Path, offset: str) -> None:
-    """No pixel twice, and only numbers that a map can have; a damaged or edited file must not correct anything."""
-    for column, wrong, should in (
-        ("hindex", table["hindex"].duplicated(), "stand once"),
-        (offset, table[offset].abs() > LARGEST_UAS, f"be within {LARGEST_UAS:g} uas"),
-        (f"e_{offset}", ~table[f"e_{offset}"].between(0, LARGEST_UAS), f"be 0 to {LARGEST_UAS:g} uas"),
-        ("n", table["n"] < 0, "be 0 or more"),
-    ):
-        if wrong.any():
-            first = table.loc[wrong.idxmax(), column]
-            raise ApplyError(
-                f"{path}: column {column!r}: {int(wrong.sum())} of {len(table)} pixels are wrong, the first {first:g}; "
-                f"each should {should}; take the map as it was published"
-            )
+ADDED = (*OUTPUT, CORRECTED, ZERO_POINT)
 
 
 def correct_parallax(
@@ -164,25 +69,23 @@ def correct_parallax(
     zero point is subtracted first, and the map must be the corrected one. `solved` (N,) is
     astrometric_params_solved, for the flag of 2p sources. Lists, masked arrays and nullable columns are fine.
 
-    map_flag: see FLAGS. A parallax outside the footprint is never extrapolated: no offset is subtracted from it, its
-    offset and errors are null. Errors are those of the offset; add them in quadrature to the parallax's own, but the
-    errors of two stars of a pixel are the same, so they do not average out.
+    map_flag: see FLAGS. A parallax outside the footprint is never extrapolated: corrected parallax, offset and errors
+    are null where map_flag is not 0. Errors are those of the offset; add them in quadrature to the parallax's own, but
+    the errors of two stars of a pixel are the same, so they do not average out.
 
     Raises ApplyError where map and base do not go together.
     """
     check_base(base, offsets.parallax, NONE if zero_point is None else OFFICIAL)
-    parallax, longitude, latitude = plain_floats(parallax), plain_floats(longitude), plain_floats(latitude)
-    placed = _on_sky(longitude, latitude)
-    place = np.zeros(len(parallax), dtype=np.int64)
-    inside = np.zeros(len(parallax), dtype=bool)
-    pixel = pixel_index(longitude[placed], latitude[placed], nside=offsets.nside, ordering=offsets.ordering)
-    place[placed] = np.minimum(np.searchsorted(offsets.pixels, pixel), len(offsets.pixels) - 1)
-    inside[placed] = offsets.pixels[place[placed]] == pixel
-    flag = np.where(placed, np.where(inside, INSIDE, OUTSIDE), NO_POSITION).astype(np.uint8)
+    parallax, (longitude, latitude) = (
+        plain_floats(parallax, "mas"),
+        (plain_floats(x, "deg") for x in (longitude, latitude)),
+    )
+    place = offsets.find(longitude, latitude)
+    flag = np.where(on_sky(longitude, latitude), np.where(place >= 0, INSIDE, OUTSIDE), NO_POSITION).astype(np.uint8)
     corrected = parallax
     if zero_point is not None:
-        zero_point = plain_floats(zero_point)
-        corrected = parallax - np.where(np.isfinite(zero_point), zero_point, 0.0)
+        zero_point = plain_floats(zero_point, "mas")
+        corrected = parallax - zero_point
         flag[~np.isfinite(zero_point)] = NO_ZERO_POINT
     without = ~np.isfinite(parallax)
     if solved is not None:
@@ -191,18 +94,13 @@ def correct_parallax(
     known = flag == INSIDE
     value = np.where(known, offsets.offset[place], np.nan)
     return {
-        "parallax_map_corrected": np.where(known, corrected - 1e-3 * np.where(known, value, 0.0), corrected),
+        "parallax_map_corrected": corrected - 1e-3 * value,
         "map_offset": value,
         "map_error_statistical": np.where(known, offsets.error[place], np.nan),
         "map_error_systematic": np.where(known, offsets.systematic_uas, np.nan),
         "map_n": np.where(known, offsets.n[place], 0).astype(np.int32),
         "map_flag": flag,
     }
-
-
-def _on_sky(longitude: np.ndarray, latitude: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore"):
-        return (longitude >= -180) & (longitude <= 360) & (np.abs(latitude) <= 90)
 
 
 def check_base(base: str, parallax: str | None, correction: str) -> None:
@@ -261,70 +159,81 @@ class Correction:
             *((ZERO_POINT,) if subtracts else ()),
             *((true_error_field(inflate),) if inflate else ()),
         )
-        columns = columns or {}
+        columns = dict(columns or {})
         own = correction.startswith(COLUMN_PREFIX)
         unknown = sorted(set(columns) - {*COLUMNS, *((CORRECTION,) if own else ())})
         if unknown:
             raise ApplyError(f"columns: {unknown[0]!r} is none of {', '.join(COLUMNS)}")
-        self.entries = {name: dict(e) if isinstance(e, Mapping) else {"column": e} for name, e in columns.items()}
         if own:
-            self.entries.setdefault(CORRECTION, {})["column"] = correction.removeprefix(COLUMN_PREFIX)
-        self.sources: dict[str, str] = {}
-        self.factors: dict[str, float] = {}
+            entry = columns.get(CORRECTION)
+            columns[CORRECTION] = {
+                **(entry if isinstance(entry, Mapping) else {}),
+                "column": correction[len(COLUMN_PREFIX) :],
+            }
+        epoch = offsets.epoch if offsets else None
+        if epoch is None and (inflate or correction in MODELS):
+            epoch = EPOCHS["EDR3"]  # whose parallaxes the models and the factors are for
+        self.stars = StarTable(columns, contracts={CORRECTION: STANDARD["zero_point"]}, epoch=epoch)
+        self.lines: list[str] = []
         self.counts = np.zeros(len(FLAGS), dtype=np.int64)
-        self.rows = self.without_error = self.known = self.tiny = 0
+        self.rows = self.without_error = 0
+
+    @property
+    def sources(self) -> Mapping[str, str]:
+        """The columns that `apply` needs: our name, the table's."""
+        return self.stars.sources
 
     def start(self, names: Sequence[str], units: Mapping[str, str], where: str | Path) -> None:
         """Find the columns needed among the catalogue's `names`; `units` are those that the file states."""
         self.where = where
-        stated = {name: entry["column"] for name, entry in self.entries.items() if "column" in entry}
-        for name, source in stated.items():
-            if source not in names:
-                present = ", ".join(names[:40])
-                raise TableError(f"{where}: no column {source!r} (wanted as {name!r}); it has: {present}")
-        free = set(names) - set(stated.values())
-
-        def find(name: str) -> str | None:
-            option = f"--{name.replace('_', '-')} {{column}}"  # in Python and in the config: columns
-            return stated.get(name) or column_for(name, free, where, option)
-
-        needed = ["parallax"] if self.offsets or self.correction != NONE else []
+        self._recognise_own(names)
+        stars = self.stars
+        stars.open(names, units, where)
+        subtracts = self.correction != NONE
+        needed = ["parallax"] if self.offsets or subtracts else []
         wanted = ["astrometric_params_solved"] if needed else []
         if self.offsets:
             pairs = FRAMES[self.offsets.frame], *(p for p in FRAMES.values() if p != FRAMES[self.offsets.frame])
-            self.position = next((pair for pair in pairs if all(map(find, pair))), None)
+            self.position = next((pair for pair in pairs if all(map(stars.find, pair))), None)
             if self.position is None:
                 either = " or ".join(", ".join(pair) for pair in pairs)
                 raise TableError(f"{where}: no position: name the columns for {either}")
             needed += self.position
         if self.correction in MODELS:
-            needed += [*_MODEL, "astrometric_params_solved"] + ([] if find("ecl_lat") else ["ra", "dec"])
-            wanted.append("ecl_lat")
-        elif self.correction != NONE:
+            needed += [*_MODEL, "astrometric_params_solved"] + ([] if stars.find("ecl_lat") else ["ra", "dec"])
+        elif subtracts:
             needed.append(CORRECTION)
         if self.inflate:
             needed += ["parallax_error", *coefficients.INFLATING[self.inflate]]
-        self.sources = {name: source for name in dict.fromkeys([*needed, *wanted]) if (source := find(name))}
-        missing = [name for name in needed if name not in self.sources]
-        if missing:
-            raise TableError(f"{where}: no column {missing[0]!r}: name the column that stands for it")
+        stars.take(needed, wanted)
+
+    def _recognise_own(self, names: Sequence[str]) -> None:
+        """Refuse what this program has corrected already, under its own names or those that TOPCAT makes of them."""
+        own = {field.name: [n for n in names if re.fullmatch(rf"(?i){field.name}(_\d+)?", n)] for field in ADDED}
+        named = self.stars.entries.get("parallax", {}).get("column")
+        corrected = [*own[CORRECTED.name], *own[ZERO_POINT.name]]
+        if named in own[OUTPUT[0].name]:
+            raise ApplyError(f"{self.where}: {named!r} is corrected with a map already; a catalogue is corrected once")
+        if self.base == "official" and own[CORRECTED.name] and not named:
+            self.stars.entries.setdefault("parallax", {})["column"] = own[CORRECTED.name][0]
+            self.lines.append(f"parallax: {own[CORRECTED.name][0]}, from which a zero point is subtracted")
+        elif corrected and self.base == "raw" and (self.offsets or self.correction != NONE):
+            raise ApplyError(
+                f"{self.where}: has a column {corrected[0]!r} already; a catalogue is corrected once: a map that goes "
+                f"on top takes --base official --parallax {CORRECTED.name}"
+            )
         twice = [field.name for field in self.fields if field.name in names]
         if twice:
-            raise TableError(f"{where}: has a column {twice[0]!r} already; a catalogue is corrected once")
-        for name, source in self.sources.items():
-            unit = self.entries.get(name, {}).get("unit") or units.get(source, "")
-            standard = "mas" if name == CORRECTION else STANDARD[name].unit
-            self.factors[name] = unit_factor(unit, standard, f"{where}: column {source!r}")
+            raise TableError(f"{self.where}: has a column {twice[0]!r} already; a catalogue is corrected once")
 
-    def apply(self, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The columns to add, from float64 arrays by standard name in the catalogue's units."""
-        # -9999 is many catalogues' way to say nothing; see tables.py.
-        values = {name: np.where(x == -9999.0, np.nan, x) * self.factors[name] for name, x in values.items()}
-        rows, result = len(next(iter(values.values()))), {}
+    def apply(self, values: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """The columns to add, from columns by standard name in the catalogue's units."""
+        stars = self.stars.values(values)
+        values = {name: plain_floats(stars[name]) for name in stars if name not in IDENTITY}
+        rows, result = len(stars), {}
         if self.correction in MODELS or self.inflate:
             check_edr3(values[SOLVED], self.sources[SOLVED], self.where)
         if "parallax" in values:
-            self._check_range(values["parallax"])
             zero_point = None if self.correction == NONE else self._zero_point(values)
             if self.offsets:
                 solved = values.get("astrometric_params_solved")
@@ -347,30 +256,15 @@ class Correction:
         self.rows += rows
         return result
 
-    def _check_range(self, parallax: np.ndarray) -> None:
-        low, high = STANDARD["parallax"].low, STANDARD["parallax"].high
-        far = int((((parallax < low) | (parallax > high)) & np.isfinite(parallax)).sum())
-        if far:
-            raise TableError(
-                f"{self.where}: {far} of {len(parallax)} parallaxes outside {low:g} to {high:g} mas in column "
-                f"{self.sources['parallax']!r}; are they in mas, and is a missing one left empty?"
-            )
-        self.known += int(np.isfinite(parallax).sum())
-        self.tiny += int((np.abs(parallax) < TINY_MAS).sum())
-
     def finish(self) -> None:
-        """Raise TableError where the parallaxes as a whole cannot be in the unit that they are taken to be in."""
-        if self.known >= ENOUGH_STARS and 2 * self.tiny > self.known:
-            raise TableError(
-                f"{self.where}: {self.tiny} of {self.known} parallaxes in column {self.sources['parallax']!r} are "
-                f"smaller than {TINY_MAS:g} mas; are they in arcsec? Then say so: --unit parallax=arcsec, or `columns:`"
-            )
+        """Raise TableError where the values as a whole cannot be in the unit that they are taken to be in."""
+        self.lines += self.stars.finish()
 
     def _position(self, values: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         longitude, latitude = (values[name] for name in self.position)
         if self.position == FRAMES[self.offsets.frame]:
             return longitude, latitude
-        good = _on_sky(longitude, latitude)
+        good = on_sky(longitude, latitude)
         turned = np.full((2, len(good)), np.nan)
         turn = to_galactic if self.offsets.frame == "galactic" else to_equatorial
         turned[:, good] = turn(longitude[good], latitude[good])
@@ -395,6 +289,7 @@ class Correction:
 
     def report(self) -> Iterator[str]:
         """Lines for the log: rows by flag, and a word where the map is of simulated stars."""
+        yield from self.lines
         if self.rows == 0:
             yield "the catalogue has no rows"
         for flag, count in enumerate(self.counts.tolist()):
@@ -455,6 +350,7 @@ def correct_file(
     """
     catalogue, output = Path(catalogue), Path(output)
     table_format(catalogue), table_format(output)  # refuse other endings before anything is made
+    refuse_folder(catalogue)
     if not catalogue.is_file():
         raise TableError(f"{catalogue}: no such file")
     inputs = {"catalogue": catalogue, "map": correction.offsets and correction.offsets.path}

@@ -36,7 +36,7 @@ GAIA: dict[str, Column] = {
     "pmra": _c("float", "mas / yr", -2e4, 2e4, "proper motion in right ascension times cos(dec)"),
     "pmdec": _c("float", "mas / yr", -2e4, 2e4, "proper motion in declination"),
     "parallax": _c("float", "mas", -300, 1e3, "published Gaia parallax"),
-    "parallax_error": _c("float", "mas", 0, 100, "published standard error of the Gaia parallax"),
+    "parallax_error": _c("float", "mas", 0, 10, "published standard error of the Gaia parallax"),
     "phot_g_mean_mag": _c("float", "mag", -2, 25, "mean G magnitude"),
     "bp_rp": _c("float", "mag", -10, 15, "colour BP - RP"),
     "nu_eff_used_in_astrometry": _c("float", "1 / um", 0, 5, "effective wavenumber, in EDR3 of 5p solutions"),
@@ -84,7 +84,7 @@ MATCH: dict[str, Column] = {
 }
 OFFSETS: dict[str, Column] = {
     "solution": _c("text", "", 0, 0, "class of the solution, a name of its release (5p, 6p)"),
-    "zero_point": _c("float", "mas", -1, 1, "zero point of the official correction; null where it has none"),
+    "zero_point": _c("float", "mas", -0.5, 0.5, "zero point of the official correction; null where it has none"),
     "parallax_corrected": _c("float", "mas", -1e3, 1e3, "parallax - zero_point"),
     "offset_raw": _c("float", "uas", -1e6, 1e6, "1000 (parallax - reference_parallax)"),
     "offset_corrected": _c("float", "uas", -1e6, 1e6, "1000 (parallax_corrected - reference_parallax)"),
@@ -108,7 +108,14 @@ VIZIER: dict[str, str] = {
     "astrometric_params_solved": "Solved",
     "ruwe": "RUWE",
 }
-STANDARD: dict[str, Column] = {**GAIA, **TMASS, **DISTANCES, **TARGETS, **MATCH, **OFFSETS}
+# What tells the release of a table; read where it is there, and not kept.
+RELEASE: dict[str, Column] = {
+    "designation": _c("text", "", 0, 0, "name of the source, which begins with the release"),
+    "ref_epoch": _c("float", "yr", 0, 1e4, "epoch of the positions"),
+}
+STANDARD: dict[str, Column] = {**GAIA, **TMASS, **DISTANCES, **TARGETS, **MATCH, **OFFSETS, **RELEASE}
+# Of these a 0 is no error: a table says so of what it does not know.
+ERRORS = ("parallax_error", "distance_error", "distance_modulus_error", "reference_parallax_error", "ks_msigcom")
 
 # What a catalogue to be corrected may bring; `correction` is our name of the column that column:NAME names.
 CATALOGUE: tuple[str, ...] = (

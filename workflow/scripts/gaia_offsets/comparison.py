@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.faults import TableError
 from gaia_offsets.selection import best_rows
-from gaia_offsets.tables import TableError, as_numbers, read_pieces
+from gaia_offsets.table_contracts import as_numbers
+from gaia_offsets.tables import read_pieces
 
 
 def column(table: pd.DataFrame, name: str, figure: str) -> np.ndarray:

@@ -14,12 +14,11 @@ import pandas as pd
 from gaia_offsets import official as package
 from gaia_offsets.coefficients import INFLATING, error_factor, zero_point_5p
 from gaia_offsets.columns import STANDARD, TRACERS
-from gaia_offsets.dataset import read_dataset
-from gaia_offsets.published import ENDINGS
+from gaia_offsets.offset_map import read_map
 from gaia_offsets.reference import check_units
 from gaia_offsets.releases import is_edr3
 from gaia_offsets.selection import solution
-from gaia_offsets.sky import FRAMES, pixel_index
+from gaia_offsets.sky import FRAMES
 from gaia_offsets.tables import TableError, column_names, read_table
 
 MODEL = ("phot_g_mean_mag", "nu_eff_used_in_astrometry", "pseudocolour", "ecl_lat", "astrometric_params_solved")
@@ -92,7 +91,8 @@ def _by_coefficients(model: Mapping[str, np.ndarray], table: pd.DataFrame) -> np
 def _map_offset(table: pd.DataFrame, name: str, block: Mapping[str, Any], on: str) -> np.ndarray:
     """Offset [mas] of the map's pixel around each star; null outside its footprint. The map should stand on `on`."""
     path = block["path"]
-    pixels, meta = read_dataset(path)
+    offsets = read_map(path, parallax="raw" if on == "none" else "corrected", systematic_uas=0.0)
+    meta = offsets.meta
     if "official" not in meta:
         raise TableError(
             f"correction {name}: {path} does not say on which correction it stands; take the .ecsv or .fits"
@@ -107,11 +107,8 @@ def _map_offset(table: pd.DataFrame, name: str, block: Mapping[str, Any], on: st
             f"correction {name}: {path} stands on {meta['official']}, not on {on}; "
             f"set corrections.{name}.on_top_of to {meta['official']} or none"
         )
-    longitude, latitude = (_column(table, column, name) for column in FRAMES[meta["frame"]])
-    index, known = np.full(len(table), -1), np.isfinite(longitude + latitude)
-    index[known] = pixel_index(longitude[known], latitude[known], nside=meta["nside"], ordering=meta["ordering"])
-    values = pixels.set_index("hindex")[f"domega_{ENDINGS['raw' if on == 'none' else 'corrected']}"]
-    return values.reindex(index).to_numpy(dtype=float) / 1000.0
+    place = offsets.find(*(_column(table, column, name) for column in FRAMES[offsets.frame]))
+    return np.where(place >= 0, offsets.offset[place] / 1000.0, np.nan)
 
 
 def with_offsets(

@@ -6,7 +6,14 @@ from collections.abc import Callable
 
 import numpy as np
 
+from gaia_offsets.healpix import hp
+from gaia_offsets.progress import progress
+
 PIECE = 64  # rows of the matrix of distances at a time
+MANY = 3000  # stars or cells of which all pairs are reckoned
+FINEST, COARSEST = 4096, 64  # nside of the cells of many stars: 0.9 to 52 arcmin
+BLOCK = 16  # cells of COARSEST in a block, 3.7 deg wide
+NEAR_DEG = 12.0  # from here on blocks stand for their cells
 DAMPED_DEG = 40.0  # beyond this exp(-(angle / 0.35)^0.8) < 1e-19 changes no bit of the sum that it stands in
 
 
@@ -40,6 +47,47 @@ def mean_covariance(
         # Each pair once: those behind the piece count for both orders.
         part, behind = weights[start : start + PIECE], 2.0 * weights[start:]
         behind[: len(part)] /= 2.0
-        angle = np.degrees(np.arccos(np.clip(vectors[start : start + PIECE] @ vectors[start:].T, -1.0, 1.0)))
+        angle = _angle(vectors[start : start + PIECE], vectors[start:])
         total += np.sum(part * (covariance(angle) @ behind), axis=0)
     return total
+
+
+def gathered_covariance(
+    vectors: np.ndarray, weights: np.ndarray, covariance: Callable[[np.ndarray], np.ndarray] = maiz_apellaniz2021
+) -> float:
+    """mean_covariance of many stars: cells of the sky stand for theirs, beyond NEAR_DEG larger ones.
+
+    A cell lies at the mean of its stars, so that where pixels meet does not matter; those in one cell count as one
+    place, which makes the covariance larger, by the share of the pairs in one cell: one of hundreds or thousands.
+    """
+    nside = FINEST
+    cell = np.asarray(hp.vec2pix(nside, *np.asarray(vectors).T, nest=True))
+    if len(cell) <= MANY:
+        return float(mean_covariance(vectors, weights, covariance))
+    while nside > COARSEST and len(np.unique(cell)) > MANY:
+        cell, nside = cell >> 2, nside // 2
+    cells, share, centre = _cells(cell, vectors, np.asarray(weights, dtype=float) / np.sum(weights))
+    if len(cells) <= MANY:
+        return float(mean_covariance(centre, share, covariance))
+    blocks, block_share, block_centre = _cells(cells // BLOCK, centre, share)
+    edges, total = np.searchsorted(cells // BLOCK, np.append(blocks, blocks[-1] + 1)), 0.0
+    for own in progress(range(len(blocks)), len(blocks), "parts of the sky", each=500):
+        angle = _angle(block_centre[own : own + 1], block_centre)[0]
+        near = angle < NEAR_DEG
+        total += block_share[own] * (covariance(angle[~near]) @ block_share[~near])
+        others = np.concatenate([np.arange(edges[place], edges[place + 1]) for place in np.flatnonzero(near)])
+        mine = slice(edges[own], edges[own + 1])
+        total += share[mine] @ covariance(_angle(centre[mine], centre[others])) @ share[others]
+    return float(total)
+
+
+def _cells(cell: np.ndarray, vectors: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The cells that hold something, ascending, the weight in each and its mean direction."""
+    cells, place = np.unique(cell, return_inverse=True)
+    share = np.bincount(place, weights)
+    mean = np.stack([np.bincount(place, weights * axis) for axis in np.asarray(vectors).T], axis=1)
+    return cells, share, mean / np.linalg.norm(mean, axis=1, keepdims=True)
+
+
+def _angle(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    return np.degrees(np.arccos(np.clip(first @ second.T, -1.0, 1.0)))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import textwrap
 import unicodedata
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.faults import TableError
+from gaia_offsets.fitscolumns import table_hdu
 from gaia_offsets.published import ENDINGS, FITS_UNITS, META, OFFSETS, TABLE1, VO_UNITS, Field, extended, worded
 from gaia_offsets.sky import COORDSYS, pixel_centre, to_equatorial, to_galactic
-from gaia_offsets.tables import TableError, table_format
+from gaia_offsets.table_contracts import unit_factor
+from gaia_offsets.table_formats import plain_table, read_ecsv, read_votable, readable, refuse_folder, table_format
+from gaia_offsets.table_text import csv_table
 
 if TYPE_CHECKING:
     from astropy.io.fits import Column, HDUList, Header
@@ -291,13 +297,10 @@ def read_dataset(path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     """
     path = Path(path)
     form = "mrt" if path.suffix == ".mrt" else table_format(path)
-    try:
+    with readable(path, f"a dataset in {form}"):
+        refuse_folder(path)
         table, meta = _read_any(path, form)
-    except FileNotFoundError:
-        raise TableError(f"{path}: no such file") from None
-    except Exception as error:  # the readers raise dozens of types; the user needs one line
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise TableError(f"{path}: cannot be read as a dataset in {form} ({reason})") from error
+        table = plain_table(table)
     if meta.get("rows", len(table)) != len(table):
         raise TableError(f"{path}: has {len(table)} rows where its metadata say {meta['rows']}; take the whole file")
     lacking = [field.name for field in TABLE1 if field.name not in table.colnames]
@@ -307,13 +310,13 @@ def read_dataset(path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     others = (name.removeprefix("n_") for name in table.colnames if name.startswith("n_"))
     for field in (field for field in extended(others) if field.name in table.colnames):
         column = table[field.name]
+        if column.dtype.kind not in "fiu":
+            raise TableError(f"{path}: column {field.name!r} holds {column.dtype}, not numbers")
         values = np.ma.filled(np.ma.asarray(column.data).astype(float), np.nan)
         if column.unit is not None and field.unit:
-            try:
-                values = values * column.unit.to(field.unit)
-            except ValueError:
-                unit = column.unit
-                raise TableError(f"{path}: column {field.name!r} is in {unit}, not in {field.unit}") from None
+            values = values * unit_factor(str(column.unit), field.unit, f"{path}: column {field.name!r}")
+        elif field.decimals is None and np.isnan(values).any():
+            raise TableError(f"{path}: column {field.name!r}: {int(np.isnan(values).sum())} values are missing")
         if field.decimals is not None:
             values = np.round(values, field.decimals)
         frame[field.name] = values if field.decimals is not None else values.astype(np.int64)
@@ -326,20 +329,22 @@ def _read_any(path: Path, form: str) -> tuple[Table, dict[str, Any]]:
     if form == "fits":
         from astropy.io import fits
 
-        table, header = Table.read(path, format="fits", hdu=1), fits.getheader(path, 1)
+        with warnings.catch_warnings(), fits.open(path) as hdus:
+            warnings.simplefilter("ignore")  # units that FITS does not know, TOPCAT's uas among them
+            number, hdu = table_hdu(hdus, path, {field.name for field in TABLE1})
+            table, header = Table.read(hdus, format="fits", hdu=number), hdu.header
         meta = {key: header[keyword] for key, keyword, _ in META if keyword in header}
         if "ordering" in meta:
             meta["ordering"] = meta["ordering"].lower()
         return table, meta
     if form == "votable":
-        from astropy.io.votable import parse_single_table
-
-        single = parse_single_table(path)
-        return single.to_table(use_names_over_ids=True), _typed({info.name: info.value for info in single.infos})
+        table, element = read_votable(path)
+        return table, _typed({info.name: info.value for info in element.infos})
     if form == "mrt":
         text = path.read_text(encoding="ascii")
         return Table.read(text, format="ascii.mrt"), _typed(_notes(text))
-    table = Table.read(path, format={"ecsv": "ascii.ecsv", "csv": "ascii.csv", "parquet": "parquet"}[form])
+    reader = {"ecsv": read_ecsv, "csv": csv_table, "parquet": partial(Table.read, format="parquet")}[form]
+    table = reader(path)
     return table, dict(table.meta)
 
 

@@ -20,6 +20,10 @@ class Fault(Exception):
     """A fault of an input, a setting, a disk or a service: its text says what, where and what to do."""
 
 
+class TableError(Fault, ValueError):
+    """A table that cannot be used; the message is one line: what, where, what to do."""
+
+
 def told(error: BaseException) -> str | None:
     """The message of a fault that was foreseen, None for any other error."""
     if isinstance(error, Fault):

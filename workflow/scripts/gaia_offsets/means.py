@@ -2,81 +2,106 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.apply import Correction
 from gaia_offsets.coefficients import INFLATING, error_factor, inflation
-from gaia_offsets.covariance import maiz_apellaniz2021, mean_covariance
+from gaia_offsets.covariance import gathered_covariance, maiz_apellaniz2021
+from gaia_offsets.faults import TableError
 from gaia_offsets.official import check_edr3
+from gaia_offsets.published import CORRECTED, NONE
 from gaia_offsets.releases import SOLVED
-from gaia_offsets.sky import pixel_centre, pixel_index
-from gaia_offsets.tables import TableError, column_for, column_names, read_table
+from gaia_offsets.selection import SUSPECT_MAS
+from gaia_offsets.star_table import StarTable, read_stars
+from gaia_offsets.streams import native_column, native_units
+from gaia_offsets.table_contracts import as_names, plain_floats
 
-MANY = 20_000  # stars; beyond, pixels of GATHERED stand for theirs
-GATHERED = {"nside": 64, "ordering": "nested"}
 NEEDED = ("parallax", "parallax_error", "ra", "dec")
 
 
 def mean_parallax(
-    parallax: np.ndarray,
-    parallax_error: np.ndarray,
-    ra: np.ndarray,
-    dec: np.ndarray,
+    parallax: Any,
+    parallax_error: Any,
+    ra: Any,
+    dec: Any,
     *,
     covariance: Callable[[np.ndarray], np.ndarray] = maiz_apellaniz2021,
 ) -> tuple[float, float, float]:
     """Weighted mean of parallaxes, its statistical error and its whole error, mas.
 
-    Inputs (N,), N > 0, none null: mas and degrees. Errors are those of single stars without any floor. The weights are
-    1 / error^2: the best ones where the stars lie so close together that their correlated errors are the same. The
-    whole error adds the mean of `covariance` [uas2 at angles in degrees] over all pairs of stars, each with itself
-    included: for many stars in one place it falls to the root of the covariance at 0, 10.3 uas, and not further.
+    Inputs (N,), N > 0, none null: mas and degrees, or with units. Errors are those of single stars without any floor.
+    The weights are 1 / error^2: the best ones where the stars lie so close together that their correlated errors are
+    the same. The whole error adds the mean of `covariance` [uas2 at angles in degrees] over all pairs of stars, each
+    with itself included: for many stars in one place it falls to the root of the covariance at 0, 10.3 uas, and not
+    further. Raises TableError for an error that is not positive.
     """
-    weights = np.asarray(parallax_error, dtype=float) ** -2.0
+    errors = plain_floats(parallax_error, "mas")
+    if not (errors > 0).all():
+        raise TableError(f"mean parallax: {int((~(errors > 0)).sum())} of {len(errors)} errors are not positive")
+    weights = errors**-2.0
     total = weights.sum()
-    ra, dec = np.asarray(ra, dtype=float), np.asarray(dec, dtype=float)
-    shares = weights
-    if len(weights) > MANY:
-        pixels, place = np.unique(pixel_index(ra, dec, **GATHERED), return_inverse=True)
-        shares, (ra, dec) = np.bincount(place, weights), pixel_centre(pixels, **GATHERED)
-    ra, dec = np.radians(ra), np.radians(dec)
+    ra, dec = np.radians(plain_floats(ra, "deg")), np.radians(plain_floats(dec, "deg"))
     vectors = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
-    correlated = 1e-6 * mean_covariance(vectors, shares, covariance)
-    mean = float(np.asarray(parallax, dtype=float) @ weights / total)
+    correlated = 1e-6 * gathered_covariance(vectors, weights, covariance)
+    mean = float(plain_floats(parallax, "mas") @ weights / total)
     return mean, float(total**-0.5), float(np.sqrt(1.0 / total + correlated))
 
 
-def group_means(
-    stars: pd.DataFrame, groups: Sequence[Any] | None = None, *, inflate: str | bool | None = None
-) -> pd.DataFrame:
+def group_means(stars: Any, groups: Sequence[Any] | None = None, *, inflate: str | bool | None = None) -> pd.DataFrame:
     """One row a group, by its name: group, n, left_out, mean_parallax, error_statistical, error [mas].
 
-    `stars` (N rows) has NEEDED in standard units. With `inflate`, one of INFLATIONS (True: the first), it has what that
-    takes (INFLATING), too, and errors are first multiplied by error_factor. `groups` (N,) are names, one group where
-    None; stars without a name belong to none. Left out of a group and counted are stars with a null, or an error of 0.
-    Raises TableError where a column is missing.
+    `stars`, a DataFrame or an astropy Table of N rows, has NEEDED in standard units or its own. With `inflate`, one of
+    INFLATIONS (True: the first), it has what that takes (INFLATING), too, and errors are first multiplied by
+    error_factor. `groups` (N,) are names, one group where None; stars without a name belong to none. Left out of a
+    group and counted are stars with a null, or an error of 0. What else is left out is said on standard error: stars
+    without a group, further rows of a source_id in a group. Raises TableError for a column that is missing or wrong.
     """
-    inflate = inflation(inflate)
-    names = [*NEEDED, *INFLATING.get(inflate, ())]
-    missing = [name for name in names if name not in stars.columns]
-    if missing:
-        raise TableError(f"mean parallax: no column {missing[0]!r}: name the column that stands for it")
-    values = {name: stars[name].to_numpy(dtype=float, na_value=np.nan) for name in names}
+    table = StarTable()
+    where = "mean parallax"
+    table.open(list(getattr(stars, "colnames", stars.columns)), native_units(stars), where)
+    table.take([*NEEDED, *INFLATING.get(inflation(inflate), ())])
+    frame = table.values({name: native_column(stars, source, where) for name, source in table.sources.items()})
+    _say(table.finish())
+    return _means(frame, None if groups is None else as_names(pd.Series(groups)), inflation(inflate), where)
+
+
+def _say(lines: Sequence[str]) -> None:
+    print("".join(f"{line}\n" for line in lines), end="", file=sys.stderr)
+
+
+def _means(stars: pd.DataFrame, groups: pd.Series | None, inflate: str | None, where: str | Path) -> pd.DataFrame:
+    table = stars[list(NEEDED)].astype(float)
     if inflate:
-        given = (values[name] for name in INFLATING[inflate])
-        values["parallax_error"] = values["parallax_error"] * error_factor(*given, inflate=inflate)
-    table = pd.DataFrame({name: values[name] for name in NEEDED})
-    table["group"] = "all" if groups is None else np.asarray(groups)
-    good = np.isfinite(table[list(NEEDED)]).all(axis=1) & (table["parallax_error"] > 0)
-    rows = []
-    for name, part in table.groupby("group"):
+        given = (stars[name].to_numpy(dtype=float, na_value=np.nan) for name in INFLATING[inflate])
+        table["parallax_error"] *= error_factor(*given, inflate=inflate)
+    table["group"] = "all" if groups is None else groups.to_numpy()
+    without = int(table["group"].isna().sum())
+    if without:
+        _say([f"{where}: {without} of {len(table)} stars have no group: they are in no mean"])
+    if "source_id" in stars and stars["source_id"].notna().any():
+        table["source_id"] = stars["source_id"]
+        again = table["group"].notna() & table["source_id"].notna() & table.duplicated(["group", "source_id"])
+        if again.any():
+            _say([f"{where}: {int(again.sum())} rows are of a source_id that the group has already: counted once"])
+            table = table[~again]
+    good = table[list(NEEDED)].notna().all(axis=1) & (table["parallax_error"] > 0)
+    rows, suspect = [], 0
+    names = table["group"].dropna().unique().tolist()
+    for name in sorted(names, key=lambda text: (int(text) if text.isdecimal() else np.inf, text)):
+        part = table[table["group"] == name]
         used = part[good[part.index]]
         found = mean_parallax(*(used[column].to_numpy() for column in NEEDED)) if len(used) else (np.nan,) * 3
+        suspect += int(((used["parallax"] - used["parallax"].median()).abs() > SUSPECT_MAS).sum())
         rows.append((name, len(used), len(part) - len(used), *found))
+    if suspect:
+        line = f"{where}: {suspect} parallaxes lie more than {SUSPECT_MAS:g} mas from the median of their group"
+        _say([f"{line}; are these values (99.99, -99) that stand for none?"])
     return pd.DataFrame(rows, columns=["group", "n", "left_out", "mean_parallax", "error_statistical", "error"])
 
 
@@ -84,22 +109,23 @@ def file_means(
     path: str | Path,
     *,
     group: str | None = None,
-    columns: dict[str, Any] | None = None,
+    columns: Mapping[str, Any] | None = None,
     inflate: str | bool | None = None,
+    correction: str = NONE,
 ) -> pd.DataFrame:
-    """group_means of a table file, whose column `group` names the groups; `columns` as in read_table.
+    """group_means of a table file, whose column `group` names the groups; `columns` as in apply.Correction.
 
-    Standard names and VizieR's need no entry. Raises TableError, one line.
+    `correction` (see apply.Correction) is subtracted first. Which column is taken, in which unit, and what is left out
+    stands on standard error. Standard names and VizieR's need no entry. Raises TableError, one line.
     """
-    wanted = (*NEEDED, *INFLATING.get(inflation(inflate), ()))
-    present, named = column_names(path), {"group of stars": group} if group else {}
-    for name in wanted:
-        entry = (columns or {}).get(name) or {}
-        entry = dict(entry) if isinstance(entry, dict) else {"column": entry}
-        source = entry.get("column") or column_for(name, present, path, f"--{name.replace('_', '-')} {{column}}")
-        named[name] = entry | {"column": source or name}
-    # Nothing else of the file is looked at: it may hold whatever it likes.
-    stars = read_table(path, named, required=wanted, others=False)
+    inflate = inflation(inflate)
+    work = None if correction == NONE else Correction(None, correction=correction, columns=columns)
+    table = StarTable(columns)
+    stars, names = read_stars(path, table, [*NEEDED, *INFLATING.get(inflate, ())], group=group, also=work)
     if inflate:
-        check_edr3(stars[SOLVED].to_numpy(dtype=float, na_value=np.nan), named[SOLVED]["column"], str(path))
-    return group_means(stars, stars["group of stars"] if group else None, inflate=inflate)
+        check_edr3(stars[SOLVED].to_numpy(dtype=float, na_value=np.nan), table.sources[SOLVED], str(path))
+    source, unit = table.sources["parallax"], table.unit("parallax") or "mas, for no unit is stated"
+    after = f"after {correction}" if work else "as it stands"
+    more = "" if work or CORRECTED.name not in table.names else f"; there is a column {CORRECTED.name!r}, too"
+    _say([f"{path}: mean of the column {source!r} [{unit}] {after}{more}", *table.finish()])
+    return _means(stars, names, inflate, path)

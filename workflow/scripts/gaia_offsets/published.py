@@ -174,17 +174,17 @@ META: tuple[tuple[str, str, str], ...] = (
 INSIDE, OUTSIDE, NO_PARALLAX, NO_POSITION, NO_ZERO_POINT = range(5)
 FLAGS = {
     INSIDE: "corrected with the map",
-    OUTSIDE: "outside the footprint of the map: no offset subtracted",
-    NO_PARALLAX: "no parallax (2p)",
-    NO_POSITION: "no position, or one off the sky: no offset subtracted",
-    NO_ZERO_POINT: "no zero point, asked for, at this magnitude and colour: nothing subtracted",
+    OUTSIDE: "outside the footprint of the map: null",
+    NO_PARALLAX: "no parallax: null",
+    NO_POSITION: "no position: null",
+    NO_ZERO_POINT: "outside the range of the zero point that was asked for: null",
 }
 OUTPUT: tuple[Field, ...] = (
     Field(
         "parallax_map_corrected",
         "mas",
         6,
-        "parallax minus map_offset; unchanged by the map where map_flag is not 0",
+        "parallax minus the zero point, where one is asked for, minus map_offset; null where map_flag is not 0",
         "pos.parallax",
     ),
     Field("map_offset", "uas", 3, "offset of the pixel in the map, Gaia minus reference", _OFFSET),

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.columns import LEARNED, magnitude_column
-from gaia_offsets.tables import TableError, as_numbers
+from gaia_offsets.faults import TableError
+from gaia_offsets.table_contracts import as_numbers
 
 ENOUGH_STARS = 20
 TINY_MAS = 0.005  # half of the parallaxes of no table in mas are smaller: their errors alone are larger

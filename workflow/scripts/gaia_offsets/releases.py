@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gaia_offsets.columns import DISTANCES, GAIA, TMASS
 
 EDR3 = ("edr3", "dr3")  # releases of one astrometry
+EPOCHS = {"DR1": 2015.0, "DR2": 2015.5, "EDR3": 2016.0, "DR3": 2016.0, "DR4": 2017.5}  # Julian years of the positions
 SOLVED = "astrometric_params_solved"
 # How Gaia EDR3 and DR3 code their solutions (data model, astrometric_params_solved), and what is measured of them.
 EDR3_CODING = {
@@ -39,6 +41,12 @@ TABLES: dict[str, tuple[str, ...]] = {
 # Tables that a release may take from its `bridge`, an earlier release whose identifiers its dr3_neighbourhood gives.
 BRIDGED = ("tmass_best_neighbour", "tmass_join", "tmass", "distances", "agn_cross_id")
 MAY_LACK = ("probable_match",)  # columns that a release may say it has not, by a null in its `columns`
+
+
+def named_epoch(release: Any) -> float | None:
+    """Epoch of a release by its name (Gaia EDR3, dr3); None for anything else."""
+    found = re.search(r"E?DR\d", str(release).upper())
+    return EPOCHS.get(found[0]) if found else None
 
 
 def coding(release: Mapping[str, Any]) -> dict[str, Any]:

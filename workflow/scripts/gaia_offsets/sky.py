@@ -96,7 +96,9 @@ def separation(first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, n
     return np.degrees(2 * np.arcsin(np.sqrt(np.clip(haversine, 0, 1))))
 
 
-def check_positions(frame: pd.DataFrame, where: str | Path) -> list[str]:
+def check_positions(
+    frame: pd.DataFrame, where: str | Path, *, advice: str = "Correct `columns:` of the table in the config"
+) -> list[str]:
     """Lines about rows whose ra, dec (or l, b, without these) disagree with what else the table says of the position.
 
     That are the pixel in `source_id` (nested, level 12, equatorial: source_id >> 35) and the columns l, b and ecl_lat.
@@ -143,7 +145,7 @@ def check_positions(frame: pd.DataFrame, where: str | Path) -> list[str]:
             if 2 * wrong.sum() > compared:
                 raise TableError(
                     f"{line}; are they swapped, in hours or in radians, or are these columns of something else? "
-                    "Correct `columns:` of the table in the config"
+                    f"{advice}"
                 )
             lines.append(line)
     return lines

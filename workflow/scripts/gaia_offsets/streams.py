@@ -9,28 +9,33 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
+import sys
 import uuid
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
 import numpy as np
+import pandas as pd
 
+from gaia_offsets.faults import TableError
+from gaia_offsets.fitscolumns import ascii_table, columnar_table, fits_names, is_columnar, read_columns, table_hdu
 from gaia_offsets.progress import progress
 from gaia_offsets.published import FITS_UNITS, VO_UNITS, Field
-from gaia_offsets.tables import (
-    TableError,
-    csv_batches,
-    csv_header,
-    fits_names,
-    parquet_units,
-    refuse_twice,
+from gaia_offsets.table_formats import (
+    open_bytes,
+    plain_table,
+    read_ecsv,
+    read_votable,
+    refuse_folder,
     table_format,
+    without_vectors,
 )
+from gaia_offsets.table_text import csv_batches, csv_header, csv_table, refuse_twice
+from gaia_offsets.tables import arrow_column, astropy_column, parquet_units
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
     from astropy.table import Table
 
@@ -46,8 +51,8 @@ class Work(Protocol):
     def start(self, names: Sequence[str], units: Mapping[str, str], where: str | Path) -> None:
         """Sets `sources`, from the table's columns and the units that it states; TableError where one is missing."""
 
-    def apply(self, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The columns to add, from those needed as float64 with NaN for null, by our name in the table's units."""
+    def apply(self, values: Mapping[str, pd.Series]) -> dict[str, np.ndarray]:
+        """The columns to add, from those needed as they stand in the table, by our name in the table's units."""
 
     def finish(self) -> None:
         """Called after the last chunk, before the output appears; TableError where the whole cannot be right."""
@@ -56,25 +61,11 @@ class Work(Protocol):
         """Facts for the metadata of the output."""
 
 
-def plain_floats(values: Any) -> np.ndarray:
-    """Any column as a float64 array with NaN for what is masked or missing."""
-    if hasattr(values, "to_numpy"):
-        return np.atleast_1d(values.to_numpy(dtype=float, na_value=np.nan))
-    return np.atleast_1d(np.ma.filled(np.ma.asarray(values).astype(float), np.nan))
-
-
 def with_columns(table: pd.DataFrame | Table, work: Work, where: str | Path) -> pd.DataFrame | Table:
     """A copy of a table with the columns of `work` added; `where` is what messages call it."""
     names = list(getattr(table, "colnames", table.columns))
-    units = {name: str(table[name].unit) for name in names if getattr(table[name], "unit", None) is not None}
-    work.start(names, units, where)
-    values = {}
-    for name, source in work.sources.items():
-        try:
-            values[name] = plain_floats(table[source])
-        except (TypeError, ValueError):
-            raise _not_numbers(where, source) from None
-    added = work.apply(values)
+    work.start(names, native_units(table), where)
+    added = work.apply({name: native_column(table, source, where) for name, source in work.sources.items()})
     work.finish()
     result = table.copy()
     for field in work.fields:
@@ -84,6 +75,21 @@ def with_columns(table: pd.DataFrame | Table, work: Work, where: str | Path) -> 
             result[field.name].description = field.meaning
             result[field.name].meta["ucd"] = field.ucd
     return result
+
+
+def native_units(table: pd.DataFrame | Table) -> dict[str, str]:
+    """Units that a table in memory states, by column."""
+    return {name: str(table[name].unit) for name in getattr(table, "colnames", ()) if table[name].unit is not None}
+
+
+def native_column(table: pd.DataFrame | Table, name: str, where: str | Path) -> pd.Series:
+    """A column of a table in memory, in its own unit; TableError where it has several values a row."""
+    column = table[name]
+    if not hasattr(table, "colnames"):
+        return column.reset_index(drop=True)
+    if column.ndim > 1:
+        raise TableError(f"{where}: column {name!r} holds vectors, not numbers")
+    return astropy_column(table, name) if hasattr(column, "dtype") else pd.Series(column.value, name=name)
 
 
 def add_columns(catalogue: Path, output: Path, work: Work, *, chunk: int = CHUNK) -> None:
@@ -96,7 +102,8 @@ def add_columns(catalogue: Path, output: Path, work: Work, *, chunk: int = CHUNK
     part = output.with_name(f".{uuid.uuid4().hex}.part")  # a name that no file of the user has
     streams = {"parquet": _stream_parquet, "csv": _stream_csv, "fits": _stream_fits}
     try:
-        if before == after and before in streams:
+        refuse_folder(catalogue)
+        if before == after and before in streams and not (before == "fits" and _read_whole_only(catalogue)):
             streams[before](catalogue, part, work, chunk, packed=output.name.lower().endswith(".gz"))
             work.finish()
         else:
@@ -109,10 +116,6 @@ def add_columns(catalogue: Path, output: Path, work: Work, *, chunk: int = CHUNK
         raise TableError(f"{catalogue}: cannot be corrected as a {before} table ({reason})") from error
     finally:
         part.unlink(missing_ok=True)
-
-
-def _read(path: Path) -> IO[bytes]:
-    return gzip.open(path) if path.name.lower().endswith(".gz") else open(path, "rb")
 
 
 def _write(path: Path, packed: bool) -> IO[bytes]:
@@ -137,7 +140,7 @@ def _stream_parquet(catalogue: Path, part: Path, work: Work, chunk: int, *, pack
         with pq.ParquetWriter(part, schema, compression="zstd") as writer:
             rows = file.metadata.num_rows
             for batch in progress(file.iter_batches(batch_size=chunk), rows, "rows", each=chunk):
-                values = {name: _masked_floats(batch, source, catalogue) for name, source in work.sources.items()}
+                values = {name: arrow_column(batch, source) for name, source in work.sources.items()}
                 writer.write_batch(_with_added(batch, work.apply(values), schema))
 
 
@@ -147,24 +150,6 @@ def _with_added(batch: pa.RecordBatch, added: Mapping[str, np.ndarray], schema: 
     new = [pa.array(added[name], type=schema.field(name).type, from_pandas=True) for name in added]
     names = schema.names[: batch.num_columns] + list(added)
     return pa.RecordBatch.from_arrays([*batch.columns, *new], names=names).cast(schema)
-
-
-def _masked_floats(batch: pa.RecordBatch, source: str, where: Path) -> np.ndarray:
-    """A column as floats; astropy writes a masked one as two, the second named `.mask`."""
-    values = _arrow_floats(batch.column(source), where, source)
-    mask = f"{source}.mask"
-    if mask not in batch.schema.names:
-        return values
-    return np.where(batch.column(mask).to_numpy(zero_copy_only=False).astype(bool), np.nan, values)
-
-
-def _arrow_floats(column: pa.Array, where: Path, source: str) -> np.ndarray:
-    import pyarrow as pa
-
-    try:
-        return column.cast(pa.float64()).to_numpy(zero_copy_only=False)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        raise _not_numbers(where, source) from None
 
 
 _ASTROPY = b"table_meta_yaml"  # where astropy keeps the units of a Parquet file
@@ -189,8 +174,13 @@ def _stream_csv(catalogue: Path, part: Path, work: Work, chunk: int, *, packed: 
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    names, separator = csv_header(catalogue)
-    work.start(names, {}, catalogue)
+    head = csv_header(catalogue)
+    names, separator = head.names, head.separator
+    if head.lines > 1:
+        print(
+            f"{catalogue}: the {head.lines - 1} lines above the rows, but for the names, are left out", file=sys.stderr
+        )
+    work.start(names, head.units, catalogue)
     special = rf"[{separator}\"\r\n]"
 
     def quoted(text: pa.Array) -> pa.Array:
@@ -209,21 +199,9 @@ def _stream_csv(catalogue: Path, part: Path, work: Work, chunk: int, *, packed: 
         header = [*names, *(field.name for field in work.fields)]
         target.write(lines([quoted(pa.array([name])) for name in header]))
         for batch in csv_batches(catalogue, block_size=16 * chunk):
-            values = {
-                name: _text_floats(batch.column(column), catalogue, column) for name, column in work.sources.items()
-            }
-            added = work.apply(values)
+            added = work.apply({name: batch.column(source).to_pandas() for name, source in work.sources.items()})
             new = [pa.array(added[field.name], from_pandas=True) for field in work.fields]
             target.write(lines([*map(quoted, batch.columns), *new]))
-
-
-def _text_floats(column: pa.Array, where: Path, source: str) -> np.ndarray:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    text = pc.utf8_trim_whitespace(column)
-    null = pc.is_in(pc.utf8_lower(text), value_set=pa.array(["", "nan", "null", "none", "na", "n/a", "--"]))
-    return _arrow_floats(pc.if_else(null, None, text), where, source)
 
 
 def _stream_fits(catalogue: Path, part: Path, work: Work, chunk: int, *, packed: bool) -> None:
@@ -235,10 +213,9 @@ def _stream_fits(catalogue: Path, part: Path, work: Work, chunk: int, *, packed:
 
     with warnings.catch_warnings(), fits.open(catalogue, memmap=False, lazy_load_hdus=True) as hdus:
         warnings.simplefilter("ignore")  # a file that is too short is refused below, in one line
-        hdu = next((hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)), None)
-        if hdu is None:
-            raise TableError(f"{catalogue}: no binary table in the file")
+        _, hdu = table_hdu(hdus, catalogue)
         columns, header, place = hdu.columns, hdu.header.copy(), hdu.fileinfo()
+        described = hdus[0].header.get("VOTMETA") and hdus[0].fileinfo()["datLoc"] + hdus[0].fileinfo()["datSpan"]
     for keyword in ("CHECKSUM", "DATASUM"):
         header.remove(keyword, ignore_missing=True)
     units = {column.name: column.unit for column in columns if column.unit}
@@ -262,16 +239,23 @@ def _stream_fits(catalogue: Path, part: Path, work: Work, chunk: int, *, packed:
     header["NAXIS1"] = width + added.itemsize
     for key, value in work.about().items():
         header.add_history(f"gaia_offsets {key}: {value}".encode("ascii", "replace").decode())
-    with _read(catalogue) as source, _write(part, packed) as target:
-        for size in _pieces(place["hdrLoc"]):
+    with open_bytes(catalogue) as source, _write(part, packed) as target:
+        if described:
+            print(f"{catalogue}: {_VOTABLE}", file=sys.stderr)
+            target.write(fits.PrimaryHDU().header.tostring().encode("ascii"))
+            source.seek(described)
+        for size in _pieces(place["hdrLoc"] - (described or 0)):
             target.write(_exactly(source, size))
         target.write(header.tostring().encode("ascii"))
         source.seek(place["datLoc"])
-        readers = {name: _fits_reader(columns, original, catalogue) for name, original in work.sources.items()}
+        values = read_columns(catalogue, set(work.sources.values()), chunk)
         for first in progress(range(0, rows, chunk), rows, "rows", each=chunk):
             count = min(chunk, rows - first)
             block = np.frombuffer(_exactly(source, count * width), dtype=np.uint8).reshape(count, width)
-            result = work.apply({name: read(block) for name, read in readers.items()})
+            needed = next(values)
+            if vectors := set(work.sources.values()) - set(needed.colnames):
+                raise TableError(f"{catalogue}: column {vectors.pop()!r} holds vectors, not numbers")
+            result = work.apply({name: astropy_column(needed, own) for name, own in work.sources.items()})
             new = np.empty(count, dtype=added)
             for name in added.names:
                 new[name] = result[name]
@@ -295,23 +279,50 @@ def _exactly(stream: IO[bytes], size: int) -> bytes:
     return data
 
 
-def _fits_reader(columns: Any, name: str, where: Path) -> Callable[[np.ndarray], np.ndarray]:
-    """A function from rows of bytes (rows, width) to a column as float64, scaled, with NaN for nulls."""
-    column, place = columns[name], columns.names.index(name)
-    kind = columns.dtype[place]
-    if kind.kind not in "iuf" or kind.shape or str(column.format).lstrip("1")[:1] not in tuple("BIJKED"):
-        raise _not_numbers(where, name)
-    kind = kind.newbyteorder(">")
-    start = int(columns.dtype.fields[columns.dtype.names[place]][1])
+_VOTABLE = "the VOTable in its primary HDU, which describes the table without the new columns, is left out"
 
-    def read(block: np.ndarray) -> np.ndarray:
-        stored = np.ascontiguousarray(block[:, start : start + kind.itemsize]).view(kind)[:, 0]
-        values = stored.astype(float)
-        if column.null is not None and kind.kind in "iu":
-            values[stored == int(column.null)] = np.nan
-        return values * (column.bscale or 1.0) + (column.bzero or 0.0)
 
-    return read
+def _read_whole_only(catalogue: Path) -> bool:
+    """Whether a FITS table has no rows of bytes to copy: an ASCII table, or one in whole columns."""
+    from astropy.io import fits
+
+    with fits.open(catalogue) as hdus:
+        _, hdu = table_hdu(hdus, catalogue)
+        return isinstance(hdu, fits.TableHDU) or is_columnar(hdu)
+
+
+def _read_whole(catalogue: Path, form: str) -> Table:
+    """The catalogue's one table; TableError where the file holds more that another format has no room for."""
+    from astropy.table import Table
+
+    if form == "csv":
+        return csv_table(catalogue)
+    if form == "fits":
+        return plain_table(_read_fits(catalogue))
+    if form == "votable":
+        return plain_table(read_votable(catalogue)[0])
+    return plain_table(Table.read(catalogue, format="parquet") if form == "parquet" else read_ecsv(catalogue))
+
+
+def _read_fits(catalogue: Path) -> Table:
+    from astropy.io import fits
+    from astropy.table import Table
+
+    with warnings.catch_warnings(), fits.open(catalogue) as hdus:
+        warnings.simplefilter("ignore")
+        number, hdu = table_hdu(hdus, catalogue)
+        _refuse_alike(fits_names(hdu.header), catalogue)
+        parts = enumerate(hdus)
+        full = [hdu.name or f"number {i}" for i, hdu in parts if hdu.header["NAXIS"] and hdu.header.get("NAXIS1")]
+        if hdus[0].header.get("VOTMETA"):
+            full.remove(hdus[0].name)
+            print(f"{catalogue}: {_VOTABLE}", file=sys.stderr)
+        if len(full) > 1:
+            others = f"{catalogue}: holds {len(full)} HDUs with data ({', '.join(full)})"
+            raise TableError(f"{others}; give the output a name that ends in .fits, so that none is lost")
+        if isinstance(hdu, fits.TableHDU):
+            return ascii_table(hdu)
+        return columnar_table(hdu) if is_columnar(hdu) else Table.read(hdus, format="fits", hdu=number)
 
 
 _ASTROPY_FORMATS = {
@@ -323,51 +334,10 @@ _ASTROPY_FORMATS = {
 }
 
 
-def _read_whole(catalogue: Path, form: str) -> Table:
-    """The catalogue's one table; TableError where the file holds more that another format has no room for."""
-    from astropy.table import Table
-
-    if form == "csv":
-        return _read_csv(catalogue)
-    if form == "fits":
-        from astropy.io import fits
-
-        with fits.open(catalogue) as hdus:
-            parts = enumerate(hdus)
-            full = [hdu.name or f"number {i}" for i, hdu in parts if hdu.header["NAXIS"] and hdu.header.get("NAXIS1")]
-            tables = [hdu.header for hdu in hdus if "TFIELDS" in hdu.header]
-        if len(full) > 1:
-            others = f"{catalogue}: holds {len(full)} HDUs with data ({', '.join(full)})"
-            raise TableError(f"{others}; give the output a name that ends in .fits, so that none is lost")
-        for header in tables:
-            _refuse_alike(fits_names(header), catalogue)
-    if form == "votable":
-        from astropy.io.votable import parse
-
-        tables = list(parse(catalogue).iter_tables())
-        if len(tables) > 1:
-            raise TableError(f"{catalogue}: holds {len(tables)} tables; write each to a file of its own")
-        return tables[0].to_table(use_names_over_ids=True)
-    return Table.read(catalogue, format=_ASTROPY_FORMATS[form])
-
-
-def _read_csv(catalogue: Path) -> Table:
-    """A CSV file as an astropy Table; a column with values like 007 stays text, for a number has no such zeros."""
-    import pyarrow.compute as pc
-    from astropy.io.ascii import convert_numpy
-    from astropy.table import Table
-
-    names, separator = csv_header(catalogue)
-    text: set[str] = set()
-    for batch in csv_batches(catalogue):
-        found = [pc.any(pc.match_substring_regex(column, r"^\s*[+-]?0\d")).as_py() for column in batch.columns]
-        text |= {name for name, is_text in zip(batch.schema.names, found, strict=True) if is_text}
-    converters = {name: [convert_numpy(str)] for name in names if name in text}
-    return Table.read(catalogue, format="ascii.csv", delimiter=separator, guess=False, converters=converters)
-
-
 def _write_whole(table: Table, part: Path, form: str, work: Work) -> None:
     about = work.about()
+    if form in ("csv", "parquet"):
+        table = without_vectors(table, "the output", form)
     if form == "votable":
         for name in table.colnames:
             unit = table[name].unit
@@ -391,7 +361,3 @@ def _refuse_alike(names: Sequence[str], where: str | Path) -> None:
                 f"{where}: FITS does not tell the columns {other!r} and {name!r} apart; rename one of them"
             )
         first[name.casefold()] = name
-
-
-def _not_numbers(where: str | Path, source: str) -> TableError:
-    return TableError(f"{where}: column {source!r} does not hold numbers")

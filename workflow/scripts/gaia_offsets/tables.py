@@ -1,142 +1,52 @@
-"""Reading, checking and writing of tables against the column contracts."""
+"""Reading and writing of tables: files of any known format as standard columns."""
 
 from __future__ import annotations
 
-import csv
 import difflib
-import gzip
 import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import cache, partial
 from itertools import chain
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from gaia_offsets.columns import STANDARD, VIZIER
-from gaia_offsets.faults import Fault
-from gaia_offsets.fitscolumns import read_columns
+from gaia_offsets.faults import TableError
+from gaia_offsets.fitscolumns import fits_names, read_columns, table_hdu
+from gaia_offsets.table_contracts import (
+    Origin,
+    as_names,
+    refuse_value_as_error,
+    standardise,
+    unit_factor,
+    zero_lines,
+    zero_point_in,
+)
+from gaia_offsets.table_formats import (
+    is_packed,
+    open_bytes,
+    plain_table,
+    read_ecsv,
+    read_votable,
+    readable,
+    refuse_folder,
+    table_format,
+)
+from gaia_offsets.table_text import csv_batches, csv_frame, csv_header, refuse_twice
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from astropy.table import Table
 
-
-class TableError(Fault, ValueError):
-    """A table that cannot be used; the message is one line: what, where, what to do."""
-
-
 Part = TypeVar("Part")
 
-LONGEST_HEADER = 1_000_000  # characters of the line that names the columns
 ROW_GROUP = 1 << 18  # rows of a piece of a Parquet file
-NULLS = ("--", "null")  # besides pandas' own: how astropy and the archives print a missing value
-
-
-def table_format(path: str | Path) -> str:
-    """Format of a table file by its name: csv, fits, votable, ecsv or parquet.
-
-    Raises TableError for a name that ends in none of the known ways.
-    """
-    name = Path(path).name.lower().removesuffix(".gz")
-    endings = {
-        "csv": (".csv",),
-        "fits": (".fits", ".fit"),
-        "votable": (".vot", ".votable", ".xml"),
-        "ecsv": (".ecsv",),
-        "parquet": (".parquet",),
-    }
-    for fmt, ends in endings.items():
-        if name.endswith(ends):
-            return fmt
-    raise TableError(
-        f"{path}: unknown kind of table; its name should end in .csv[.gz], .fits[.gz], .vot, .ecsv or .parquet"
-    )
-
-
-def refuse_twice(names: Iterable[str], where: str | Path) -> None:
-    """Raise TableError where a column's name stands more than once: nobody could say which of the two is meant."""
-    twice = [name for name, count in Counter(names).items() if name and count > 1]
-    if twice:
-        raise TableError(f"{where}: the column {twice[0]!r} stands more than once; name each column once")
-
-
-def csv_header(path: Path) -> tuple[list[str], str]:
-    """Names of the columns of a CSV file, and its separator by the first line: comma, LAMOST's bar, semicolon or tab.
-
-    Raises TableError where there are no names, or one stands twice.
-    """
-    with _open_text(path) as stream:
-        first = stream.readline(LONGEST_HEADER)
-    if len(first) == LONGEST_HEADER:
-        raise TableError(f"{path}: is no csv table: its first line has a million characters or more")
-    separator = max(",|;\t", key=first.count)
-    names = next(csv.reader([first], delimiter=separator), [])
-    if not any(names):
-        raise TableError(f"{path}: is no csv table: its first line, which should name the columns, is empty")
-    refuse_twice(names, path)
-    return names, separator
-
-
-def _open_text(path: Path, errors: str = "strict") -> IO[str]:
-    opener = gzip.open if path.name.lower().endswith(".gz") else open
-    return opener(path, "rt", encoding="utf-8-sig", errors=errors, newline="")
-
-
-def csv_batches(path: Path, *, columns: list[str] | None = None, block_size: int = 1 << 24) -> Iterator[pa.RecordBatch]:
-    """The rows of a CSV file in batches, each value as text; all columns or the named ones.
-
-    Raises TableError with the line of the first row that has more or fewer values than the header has names.
-    """
-    import pyarrow as pa
-    import pyarrow.csv as pacsv
-
-    names, separator = csv_header(path)
-    damaged: list[str] = []
-
-    def note(row: pacsv.InvalidRow) -> str:
-        damaged.append(row.text)
-        return "skip"
-
-    opener, last = gzip.open if path.name.lower().endswith(".gz") else open, ""
-    with opener(path, "rb") as source:
-        for batch in pacsv.open_csv(
-            source,
-            read_options=pacsv.ReadOptions(block_size=block_size, column_names=names, skip_rows=1),
-            parse_options=pacsv.ParseOptions(delimiter=separator, newlines_in_values=True, invalid_row_handler=note),
-            convert_options=pacsv.ConvertOptions(
-                include_columns=columns or [], column_types=dict.fromkeys(names, pa.string())
-            ),
-        ):
-            if damaged:
-                break
-            last = batch.column(batch.num_columns - 1)[-1].as_py() if batch.num_rows else last
-            yield batch
-    # An open quote takes all that follows for one value; that of the last row is then full of lines.
-    if damaged or "\n" in last:
-        _refuse_damaged(path, names, separator, damaged)
-
-
-def _refuse_damaged(path: Path, names: list[str], separator: str, damaged: list[str]) -> None:
-    """Raise TableError with the line of the first row that is damaged; only here rows are looked at one by one."""
-    with _open_text(path, "replace") as stream:
-        rows, what = csv.reader(stream, delimiter=separator, strict=True), ""
-        try:
-            number = next((len(row) for row in rows if row and len(row) != len(names)), None)
-            if number is not None:
-                what = f"line {rows.line_num}: {number} value(s) for {len(names)} column(s)"
-        except csv.Error as error:
-            what = f"line {rows.line_num}: damaged ({error})"
-    if damaged and not what:
-        what = f"a row has another number of values than the header has names ({damaged[0][:60]!r})"
-    if what:
-        raise TableError(f"{path}: {what}; mend the file, or fetch it again")
 
 
 def memory() -> int:
@@ -148,10 +58,10 @@ def _refuse_beyond_memory(path: Path, fmt: str) -> None:
     """Raise TableError for a packed text file, read as a whole, that unpacks to more than the machine's memory."""
     most = memory()
     # Deflate packs 1,032 to 1 at best: most files need no look. A FITS file is unpacked block by block.
-    if fmt == "fits" or not path.name.lower().endswith(".gz") or path.stat().st_size * 1032 <= most:
+    if fmt in ("fits", "parquet") or not is_packed(path) or path.stat().st_size * 1032 <= most:
         return
     unpacked = 0
-    with gzip.open(path, "rb") as stream:
+    with open_bytes(path) as stream:
         while block := stream.read(1 << 24):
             unpacked += len(block)
             if unpacked > most:
@@ -161,12 +71,16 @@ def _refuse_beyond_memory(path: Path, fmt: str) -> None:
                 )
 
 
-def _read_native(path: Path, wanted: set[str] | None) -> tuple[dict[str, Callable[[], pd.Series]], dict[str, str]]:
+def read_native(
+    path: Path, wanted: set[str] | None, texts: Collection[str] = ()
+) -> tuple[dict[str, Callable[[], pd.Series]], dict[str, str]]:
     """How to get each of the (or the wanted) columns of a file, and the units that the file itself states.
 
-    Of Parquet a column is read when it is asked for, of FITS all are read with the first.
+    Of Parquet a column is read when it is asked for, of FITS all are read with the first. Of a text file the columns
+    `texts` stay text.
     """
     fmt = table_format(path)
+    refuse_folder(path)
     _refuse_beyond_memory(path, fmt)
     if fmt == "parquet":
         import pyarrow.parquet as pq
@@ -175,24 +89,19 @@ def _read_native(path: Path, wanted: set[str] | None) -> tuple[dict[str, Callabl
         columns = [name for name in schema.names if wanted is None or name in wanted]
         return {name: partial(_parquet_column, path, name) for name in columns}, parquet_units(schema)
     if fmt == "csv":
-        keep = None if wanted is None else (lambda name: name in wanted)
-        names, separator = csv_header(path)
-        for _ in csv_batches(path, columns=[next(filter(None, names))]):
+        header = csv_header(path)
+        for _ in csv_batches(path, columns=[next(filter(None, header.names))]):
             pass  # pandas would fill a row that is too short, and take the first values of longer ones for names
-        frame = pd.read_csv(path, sep=separator, usecols=keep, na_values=NULLS, dtype_backend="numpy_nullable")
-        return {name: partial(frame.get, name) for name in frame.columns}, {}
+        names = [name for name in header.names if name and (wanted is None or name in wanted)]
+        frame = csv_frame(path, names, texts)
+        return {name: partial(frame.get, name) for name in names}, header.units
     if fmt == "fits":
         refuse_twice(column_names(path), path)
         header, units = _astropy_columns(next(read_columns(path, wanted, 0)))
         rows = cache(lambda: _astropy_columns(next(read_columns(path, wanted)))[0])
         return {name: partial(lambda name: rows()[name](), name) for name in header}, units
-    from astropy.table import Table
-
-    if fmt == "votable":
-        table = Table.read(path, format="votable", use_names_over_ids=True)
-    else:
-        table = Table.read(path, format="ascii.ecsv")
-    return _astropy_columns(table, wanted)
+    table = read_votable(path)[0] if fmt == "votable" else read_ecsv(path)
+    return _astropy_columns(plain_table(table), wanted)
 
 
 def _astropy_columns(
@@ -202,11 +111,20 @@ def _astropy_columns(
         name for name in table.colnames if table[name].ndim == 1 and (wanted is None or name in wanted)
     ]  # a DataFrame has no vector columns
     units = {name: str(table[name].unit) for name in flat if table[name].unit is not None}
-    return {name: partial(_astropy_column, table, name) for name in flat}, units
+    return {name: partial(astropy_column, table, name) for name in flat}, units
 
 
-def _astropy_column(table: Table, name: str) -> pd.Series:
+def astropy_column(table: Table, name: str) -> pd.Series:
+    """A column of one value a row as pandas has it: integers with nulls stay integers."""
     return table[[name]].to_pandas(use_nullable_int=True)[name]
+
+
+def arrow_column(batch: pa.RecordBatch, name: str) -> pd.Series:
+    """A column of a piece of a Parquet file; its nulls are those of Arrow and of astropy's masks."""
+    import pyarrow as pa
+
+    frame = _to_pandas(pa.Table.from_batches([batch.select(_with_masks([name], batch.schema))]))
+    return _unmasked(frame, batch.schema, name)
 
 
 def _parquet_column(path: Path, name: str) -> pd.Series:
@@ -239,7 +157,7 @@ def _native_pieces(
     At least one piece. `rows` and `within` are those of TableFile.pieces, in the file's unit.
     """
     fmt, start = table_format(path), 0
-    with _readable(path):
+    with readable(path):
         if fmt == "parquet":
             yield from _parquet_pieces(path, names, rows, within)
         elif fmt == "fits":
@@ -330,28 +248,26 @@ def read_pieces(path: str | Path, columns: Collection[str] | None = None) -> Ite
 
 
 def column_names(path: str | Path) -> list[str]:
-    """Names of the columns of a table file, without reading its rows where the format allows it."""
+    """Names of the columns of a table file, without reading its rows where the format allows it.
+
+    Raises TableError, one line, for a file that cannot be read.
+    """
     path = Path(path)
-    fmt = table_format(path)
-    if fmt == "parquet":
-        import pyarrow.parquet as pq
+    with readable(path):
+        fmt = table_format(path)
+        refuse_folder(path)
+        if fmt == "parquet":
+            import pyarrow.parquet as pq
 
-        return list(pq.read_schema(path).names)
-    if fmt == "csv":
-        return csv_header(path)[0]
-    if fmt == "fits":
-        from astropy.io import fits
+            return list(pq.read_schema(path).names)
+        if fmt == "csv":
+            return csv_header(path).names
+        if fmt == "fits":
+            from astropy.io import fits
 
-        with fits.open(path, memmap=True) as hdus:
-            # The first only: to look behind it, the whole of a packed file would be unpacked.
-            tables = (hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU | fits.TableHDU))
-            return next((fits_names(hdu.header) for hdu in tables), [])
-    return list(_read_native(path, None)[0])
-
-
-def fits_names(header: Any) -> list[str]:
-    """Names of the columns of a FITS table by its header; astropy gives one that stands twice another name."""
-    return [header.get(f"TTYPE{number}", "") for number in range(1, header["TFIELDS"] + 1)]
+            with fits.open(path, memmap=True) as hdus:
+                return fits_names(table_hdu(hdus, path)[1].header)
+        return list(read_native(path, None)[0])
 
 
 def column_for(name: str, present: Collection[str], where: str | Path, say: str) -> str | None:
@@ -377,7 +293,9 @@ def read_table(
     """Read a table of any known format into standard names, types and units.
 
     `columns` maps a standard (or the user's own) name to a column of the file: a name, or
-    `{column, unit}` where the unit is the file's and is converted to the standard one. Columns of the file that already
+    `{column, unit}` where the unit is the file's and is converted to the standard one. A `kind` says what a column of
+    the user's own is: `name` a text, digit by digit as in the file, or the unit (mas, uas) of a zero point, to which
+    it is converted from the one that the file states. Columns of the file that already
     bear a standard name need no entry, nor do VizieR's columns that stand for the standard names in `vizier`. Columns
     not mentioned either way are left out; without `others` so are those that no entry of `columns` names. A unit stated
     in the file itself is used where the map gives none; where neither does, the standard unit is assumed.
@@ -405,12 +323,16 @@ class TableFile:
     ) -> None:
         self.path = path = Path(path)
         spec = {name: _entry(entry) for name, entry in (columns or {}).items()}
+        self._kinds = {name: entry["kind"] for name, entry in (columns or {}).items() if _kind(entry)}
+        self._zeros: Counter[str] = Counter()
         sources = {source: name for name, (source, _) in spec.items()}
-        with _readable(path):
+        refuse_value_as_error({name: source for name, (source, _) in spec.items()}, path)
+        texts = [spec[name][0] for name, kind in self._kinds.items() if kind == "name"]
+        with readable(path):
             if table_format(path) in ("parquet", "csv", "fits"):  # a header that can be read alone
                 _check_names(path, sources, column_names(path))
             wanted = {*sources, *STANDARD, *(VIZIER.get(name) for name in vizier)}
-            self._native, units = _read_native(path, wanted)
+            self._native, units = read_native(path, wanted, texts)
         _check_names(path, sources, self._native)
         free = set(self._native) - set(sources)
         for name in vizier:
@@ -441,7 +363,9 @@ class TableFile:
 
     def read(self) -> pd.DataFrame:
         """All rows and columns."""
-        return self._standard(self._native, self.names)
+        table = self._standard(self._native, self.names)
+        self._tell_zeros()
+        return table
 
     def pieces(
         self,
@@ -466,6 +390,12 @@ class TableFile:
             piece = self._standard(native, names, start)
             piece.index = pd.RangeIndex(start, start + len(piece))
             yield piece
+        self._tell_zeros()
+
+    def _tell_zeros(self) -> None:
+        for line in zero_lines(self._zeros, self.path):
+            print(line, file=sys.stderr)
+        self._zeros.clear()
 
     def _standard(
         self, native: Mapping[str, Callable[[], pd.Series]], names: Iterable[str], start: int = 0
@@ -473,9 +403,16 @@ class TableFile:
         frame = {}
         for name in names:
             source, unit = self._columns[name]
-            with _readable(self.path):
+            with readable(self.path):
                 values = native[source]()
-            frame[name] = _standardise(values, name, unit, self.path, source, start)
+            kind = self._kinds.get(name)
+            if kind == "name":
+                frame[name] = as_names(values).rename(name)
+                continue
+            contract = zero_point_in(kind) if kind else None
+            unit = unit or kind or ""  # the file's own, or the one that the correction is said to be in
+            origin = Origin(self.path, source, unit, start)
+            frame[name] = standardise(values, name, origin, contract=contract, zeros=self._zeros)
         return pd.DataFrame(frame, copy=False)
 
 
@@ -484,18 +421,8 @@ def _entry(entry: Any) -> tuple[str, str | None]:
     return (entry["column"], entry.get("unit")) if isinstance(entry, dict) else (entry, None)
 
 
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """What goes wrong in reading the file is told in one line: the readers raise dozens of types."""
-    try:
-        yield
-    except TableError:
-        raise
-    except FileNotFoundError:
-        raise TableError(f"{path}: no such file") from None
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise TableError(f"{path}: cannot be read as a {table_format(path)} table ({reason})") from error
+def _kind(entry: Any) -> str | None:
+    return entry.get("kind") if isinstance(entry, dict) else None
 
 
 def _check_names(path: Path, sources: dict[str, str], read: Collection[str]) -> None:
@@ -516,108 +443,6 @@ def _check_names(path: Path, sources: dict[str, str], read: Collection[str]) -> 
     raise TableError(f"{path}: {', '.join(lacking)}{advice}; the file has: {', '.join(present[:60])}{more}")
 
 
-def _standardise(values: pd.Series, name: str, unit: str, path: Path, source: str, start: int = 0) -> pd.Series:
-    """A column in its standard type and unit; `start` is the number of its first row in the file."""
-    contract = STANDARD.get(name)
-    if contract is None:
-        return values.rename(name)
-    if contract.kind == "text":
-        return values.astype("str").rename(name)
-    if contract.kind == "bool":
-        return values.astype("bool").rename(name)
-    where = f"{path}: column {source!r}{f', rows {start + 1} to {start + len(values)}' if start else ''}"
-    if contract.kind == "int":
-        values = _as_integers(values, where)
-    else:
-        try:
-            if not (isinstance(values.dtype, np.dtype) and values.dtype.kind in "fiu"):
-                values = pd.to_numeric(values).astype("Float64")
-            numbers = values.to_numpy(dtype=float, na_value=np.nan)
-        except (ValueError, TypeError):
-            raise TableError(f"{where} holds text where numbers of {name!r} are expected") from None
-        factor = unit_factor(unit, contract.unit, where)
-        numbers = numbers if factor == 1.0 else numbers * factor
-        # LAMOST and others write -9999 for a missing value; no standard column can hold it as a real one.
-        missing = ~np.isfinite(numbers) | (numbers == -9999.0 * factor)
-        if missing.any():
-            numbers = np.where(missing, np.nan, numbers)
-        values = pd.Series(numbers, index=values.index, copy=False)
-    outside = (values < contract.low) | (values > contract.high)
-    count = int(outside.sum())
-    if count:
-        example = values[outside].iloc[0]
-        raise TableError(
-            f"{where}: {count} of {len(values)} rows outside {contract.low:g} to {contract.high:g} "
-            f"{contract.unit} for {name!r}, the first {example:g}; is it the right column, in the right unit?"
-        )
-    return values.rename(name)
-
-
-def _as_integers(values: pd.Series, where: str) -> pd.Series:
-    if values.dtype == object or isinstance(values.dtype, pd.StringDtype):
-        text = values.astype("str").str.strip()
-        text = text.mask(text.isin(["", "nan", "None", "<NA>"]))
-        good = text.isna() | text.str.fullmatch(r"[+-]?\d{1,19}")
-        if not bool(good.all()):
-            raise TableError(f"{where}: {int((~good).sum())} of {len(values)} values are not whole numbers")
-        whole = np.array([0 if x is None or x != x else int(x) for x in text], dtype=np.int64)
-        return pd.Series(pd.array(whole, dtype="Int64"), index=values.index).mask(text.isna())
-    if pd.api.types.is_float_dtype(values.dtype):
-        plain = values.astype("Float64")
-        large = int((plain.abs() > 2**53).sum())
-        if large:
-            raise TableError(
-                f"{where}: {large} of {len(values)} identifiers are stored as floating-point numbers above 2**53 and "
-                "have lost digits; write them as 64-bit integers or text"
-            )
-        rest = plain.dropna()
-        if bool((rest != rest.round()).any()):
-            raise TableError(f"{where}: fractions where whole numbers are expected")
-        return plain.astype("Int64")
-    try:
-        return values.astype("Int64")
-    except (TypeError, ValueError):
-        raise TableError(f"{where}: not whole numbers of 64 bits") from None
-
-
-def as_numbers(values: pd.Series, where: str, *, null: float = np.nan) -> np.ndarray:
-    """A column as float64 (N,), `null` where unknown; TableError where it holds text."""
-    try:
-        return values.to_numpy(dtype=float, na_value=null)
-    except (TypeError, ValueError):
-        raise TableError(f"{where}: the column holds text, such as {values.dropna().iloc[0]!r}, not numbers") from None
-
-
-def unit_factor(unit: str, standard: str, where: str) -> float:
-    """Factor from a unit (as astropy writes it, "" for none) to the standard one; TableError where there is none."""
-    if not unit or unit == standard:
-        return 1.0
-    # Logarithms and magnitudes of a system, e.g. log(cm.s**-2), dex or mag(Vega), are numbers in the standard unit.
-    if (not standard and unit.startswith(("dex", "log", "["))) or (standard == "mag" and unit.startswith("mag(")):
-        return 1.0
-    from astropy import units as u
-
-    try:
-        return float(u.Unit(unit).to(u.Unit(standard)))
-    except u.UnitConversionError:
-        raise TableError(f"{where}: unit {unit!r} cannot be converted to {standard!r}") from None
-    except ValueError:
-        raise TableError(
-            f"{where}: unit {unit!r} is not known; write it as astropy does, e.g. 'kpc', 'mas', 'deg'"
-        ) from None
-
-
-def rounded_source_ids(source_id: pd.Series) -> bool:
-    """Whether Gaia identifiers look as if they had gone through float64 (53 bits) on their way.
-
-    Real identifiers above 2**60 are odd multiples of 128 half of the time; after float64 all are multiples of 256.
-    Needs 20 such identifiers to say so, else False.
-    """
-    large = source_id.dropna().astype("int64")
-    large = large[large > 2**60]
-    return bool(len(large) >= 20 and (large % 256 == 0).all())
-
-
 def check_table(frame: pd.DataFrame, columns: tuple[str, ...] | list[str], where: str | Path) -> pd.DataFrame:
     """The named standard columns in their order and types; raises TableError where one is missing or out of range."""
     missing = [name for name in columns if name not in frame.columns]
@@ -625,7 +450,7 @@ def check_table(frame: pd.DataFrame, columns: tuple[str, ...] | list[str], where
         raise TableError(f"{where}: column {missing[0]!r} is missing; has the table been made by an older version?")
     result = {}
     for name in columns:
-        result[name] = _standardise(frame[name], name, "", Path(where), name)
+        result[name] = standardise(frame[name], name, Origin(where, name))
     return pd.DataFrame(result, index=frame.index)
 
 

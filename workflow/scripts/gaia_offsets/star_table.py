@@ -1,0 +1,208 @@
+"""One door for tables of stars: their columns are found, converted and checked, whoever reads them."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from gaia_offsets.columns import STANDARD, VIZIER, Column
+from gaia_offsets.faults import TableError
+from gaia_offsets.releases import EPOCHS, named_epoch
+from gaia_offsets.sky import check_positions
+from gaia_offsets.table_contracts import Origin, as_names, refuse_value_as_error, standardise, unit_factor, zero_lines
+from gaia_offsets.tables import column_for, column_names, read_native
+
+CORRECTION = "correction"  # our name of the column that column:NAME names
+ENOUGH_STARS = 20
+# Half of the values of no table in mas are smaller: errors of Gaia are 0.007 mas and more, zero points some 0.03.
+TINY_MAS = {"parallax": 0.005, "parallax_error": 0.003, CORRECTION: 1e-4}
+_WORDS = {"parallax": "parallaxes", "parallax_error": "errors", CORRECTION: "zero points"}
+POSITIONS = ("ra", "dec", "l", "b", "ecl_lat")
+IDENTITY = ("source_id", "designation", "ref_epoch")  # looked at where they are there, whatever they hold
+
+
+def check_stars(
+    stars: pd.DataFrame, where: str | Path, *, epoch: float | None = None, advice: str | None = None
+) -> list[str]:
+    """Lines about rows whose position or release is not what else the table says of it.
+
+    `epoch` is that of the release of what the stars are used with. Raises TableError where most rows contradict.
+    """
+    lines = [] if epoch is None else _check_release(stars, where, epoch)
+    return [*lines, *check_positions(stars, where, **({"advice": advice} if advice else {}))]
+
+
+def _check_release(stars: pd.DataFrame, where: str | Path, epoch: float) -> list[str]:
+    """The release by `designation` and `ref_epoch` against the epoch of the one that it should be."""
+    seen = {}
+    if "designation" in stars:
+        found = stars["designation"].astype("str").str.extract(r"^\s*Gaia (E?DR\d)", expand=False)
+        seen["designation"] = (found, found.map(named_epoch))
+    if "ref_epoch" in stars:
+        seen["ref_epoch"] = (stars["ref_epoch"], stars["ref_epoch"])
+    lines = []
+    for name, (values, epochs) in seen.items():
+        known = epochs.round(2).isin(EPOCHS.values()) if name == "ref_epoch" else epochs.notna()
+        wrong = known & ((epochs - epoch).abs() > 0.01)
+        if wrong.any():
+            first = values[wrong].iloc[0]
+            line = f"{where}: {int(wrong.sum())} of {len(stars)} rows are of another release: {name} is {first}"
+            if 2 * int(wrong.sum()) > int(known.sum()):
+                raise TableError(f"{line}; what they are used with is of epoch {epoch:g}: take that of one release")
+            lines.append(line)
+    return lines
+
+
+class StarTable:
+    """The standard columns of a table of stars, in memory or in pieces: `open`, `take`, then `values` a piece."""
+
+    def __init__(
+        self,
+        columns: Mapping[str, Any] | None = None,
+        *,
+        contracts: Mapping[str, Column] | None = None,
+        epoch: float | None = None,
+    ) -> None:
+        """`columns` maps standard names to the table's: a name, or `{column, unit}`.
+
+        `contracts` are those of further names; `epoch` is that of the release that the stars should be of.
+        """
+        columns = columns or {}
+        self.entries = {name: dict(e) if isinstance(e, Mapping) else {"column": e} for name, e in columns.items()}
+        self.contracts = {**STANDARD, **(contracts or {})}
+        self.epoch = epoch
+        self.sources: dict[str, str] = {}
+        self._zeros: Counter[str] = Counter()
+        self._known: Counter[str] = Counter()
+        self._tiny: Counter[str] = Counter()
+        self._lines: dict[str, str] = {}
+        self._start = 0
+
+    def open(self, names: Sequence[str], units: Mapping[str, str], where: str | Path) -> None:
+        """The table's columns and the units that it states; TableError where one that is named is missing."""
+        self.where, self.names, self._units = where, list(names), units
+        stated = {name: entry["column"] for name, entry in self.entries.items() if "column" in entry}
+        refuse_value_as_error(stated, where)
+        for name, source in stated.items():
+            if source not in names:
+                near = difflib.get_close_matches(source, names, n=3, cutoff=0.5)
+                nearest = f"; nearest: {', '.join(near)}" if near else ""
+                present = ", ".join(names[:40])
+                raise TableError(f"{where}: no column {source!r} (wanted as {name!r}){nearest}; it has: {present}")
+        self._stated, self._free = stated, set(names) - set(stated.values())
+
+    def find(self, name: str) -> str | None:
+        """The column that stands for a standard name, None where there is none; TableError where there are two."""
+        return self._stated.get(name) or column_for(name, self._free, self.where, f"{_option(name)} {{column}}")
+
+    def take(self, needed: Iterable[str], wanted: Iterable[str] = ()) -> None:
+        """Sets `sources`: the columns needed, those wanted that are there, and those that tell of place and release.
+
+        Raises TableError with all that are missing.
+        """
+        needed = list(dict.fromkeys(needed))
+        missing = [name for name in needed if not self.find(name)]
+        if missing:
+            told = (f"{name!r}" + (f" (VizieR: {VIZIER[name]})" if name in VIZIER else "") for name in missing)
+            near = {name: difflib.get_close_matches(name, self._free, n=1, cutoff=0.5) for name in missing}
+            options = (f"{_option(name)} {(near[name] or ['COLUMN'])[0]}" for name in missing)
+            raise TableError(
+                f"{self.where}: no column {', '.join(told)}: name the column that stands for it, {' '.join(options)}"
+            )
+        every = dict.fromkeys([*needed, *wanted, *POSITIONS, *IDENTITY])
+        self.sources = {name: source for name in every if (source := self.find(name))}
+        self._optional = set(IDENTITY) - set(needed)
+        for name in set(self.sources) - self._optional:  # a unit that is none is refused before a row is read
+            contract = self.contracts[name]
+            if contract.kind == "float":
+                unit_factor(self.unit(name), contract.unit, f"{self.where}: column {self.sources[name]!r}")
+
+    def unit(self, name: str) -> str:
+        """Unit of the column that stands for a standard name, "" where neither the caller nor the table states one."""
+        return self.entries.get(name, {}).get("unit") or self._units.get(self.sources[name], "")
+
+    def values(self, piece: Mapping[str, Any]) -> pd.DataFrame:
+        """The next piece by standard name, in standard units, checked; `piece` has the columns of `sources`.
+
+        Raises TableError, one line, for a value that cannot be what the column is taken for.
+        """
+        frame: dict[str, pd.Series] = {}
+        for name, values in piece.items():
+            origin = Origin(self.where, self.sources[name], self.unit(name), self._start)
+            try:
+                frame[name] = standardise(values, name, origin, contract=self.contracts[name], zeros=self._zeros)
+            except TableError as error:
+                if name not in self._optional:
+                    raise
+                self._tell(f"{error}; nobody asked for this column: it is not looked at")
+        stars = pd.DataFrame(frame, copy=False)
+        for name, limit in TINY_MAS.items():
+            if name in stars:
+                size = stars[name].abs()
+                self._known[name] += int(size.notna().sum())
+                self._tiny[name] += int(((size < limit) & ((size > 0) | (name != CORRECTION))).sum())
+        advice = "Name the right columns and units (--ra, --dec, --unit ra=hourangle)"
+        for line in check_stars(stars, self.where, epoch=self.epoch, advice=advice):
+            self._tell(line)
+        self._start += len(stars)
+        return stars
+
+    def _tell(self, line: str) -> None:
+        self._lines.setdefault(re.sub(r"\d[\d.]*", "", line), line)  # once, not for each piece
+
+    def finish(self) -> list[str]:
+        """Lines about the whole; TableError where it cannot be in the unit that it is taken to be in."""
+        for name, limit in TINY_MAS.items():
+            known, tiny = self._known[name], self._tiny[name]
+            if known >= ENOUGH_STARS and 2 * tiny > known:
+                raise TableError(
+                    f"{self.where}: {tiny} of {known} {_WORDS[name]} in column {self.sources[name]!r} are smaller than "
+                    f"{limit:g} mas; are they in arcsec? Then say so: --unit {name}=arcsec, or `columns:`"
+                )
+        return [*self._lines.values(), *zero_lines(self._zeros, self.where)]
+
+
+def _option(name: str) -> str:
+    """How the command names a column; in Python and in the config it is `columns`."""
+    return f"--{name.replace('_', '-')}"
+
+
+def read_stars(
+    path: str | Path, table: StarTable, needed: Sequence[str], *, group: str | None = None, also: Any = None
+) -> tuple[pd.DataFrame, pd.Series | None]:
+    """The stars of a whole file by standard name, and the names in the column `group`, which is read as text.
+
+    `also` is a Correction, whose corrected parallax takes the place of the file's.
+    """
+    path = Path(path)
+    names = column_names(path)
+    if group is not None and group not in names:
+        near = difflib.get_close_matches(group, names, n=3, cutoff=0.5)
+        nearest = f"; nearest: {', '.join(near)}" if near else ""
+        raise TableError(f"{path}: no column {group!r} (--group){nearest}; it has: {', '.join(names[:40])}")
+    doors = [door for door in (table, also) if door is not None]
+    table.open(names, {}, path)
+    table.take(needed)
+    if also:
+        also.start(names, {}, path)
+    wanted = {source for door in doors for source in door.sources.values()} | ({group} if group else set())
+    native, units = read_native(path, wanted, [group] if group else [])
+    missing = wanted - set(native)
+    if missing:
+        raise TableError(f"{path}: column {missing.pop()!r} holds vectors, not one value a row")
+    table.open(names, units, path)
+    table.take(needed)
+    stars = table.values({name: native[source]() for name, source in table.sources.items()})
+    if also:
+        also.start(names, units, path)
+        stars["parallax"] = also.apply({name: native[source]() for name, source in also.sources.items()})[
+            "parallax_corrected"
+        ]
+        also.finish()
+    return stars, as_names(native[group]()) if group else None

@@ -1,0 +1,237 @@
+"""A column in its standard type, unit and range: every value of a table of stars passes here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gaia_offsets.columns import ERRORS, STANDARD, Column
+from gaia_offsets.faults import TableError
+from gaia_offsets.table_text import NULL_WORDS, text_numbers
+
+LONGITUDES = ("ra", "l", "target_ra")  # some tables have them from -180 to 180
+NO_LONGITUDE = (-1.0, -9.0, -99.0)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a column comes from: table, name and unit there, number of the first row."""
+
+    where: str | Path
+    column: str
+    unit: str = ""
+    start: int = 0
+
+
+def standardise(
+    values: Any,
+    name: str,
+    origin: Origin,
+    *,
+    contract: Column | None = None,
+    zeros: Counter[str] | None = None,
+) -> pd.Series:
+    """A column in its standard type and unit, from the unit of its origin.
+
+    `contract` is that of the standard name where not given; a column that has none stays as it is. With `zeros` an
+    error of 0, which is none, becomes null and is counted there under its column. Raises TableError, one line.
+    """
+    contract = contract or STANDARD.get(name)
+    values = values if isinstance(values, pd.Series) else pd.Series(values, copy=False)
+    if contract is None:
+        return values.rename(name)
+    if contract.kind == "text":
+        return values.astype("str").rename(name)
+    if contract.kind == "bool":
+        return _as_booleans(values, f"{origin.where}: column {origin.column!r}").rename(name)
+    start = origin.start
+    rows = f", rows {start + 1} to {start + len(values)}" if start else ""
+    where = f"{origin.where}: column {origin.column!r}{rows}"
+    if contract.kind == "int":
+        values = _as_integers(values, where)
+    else:
+        numbers = _as_floats(values, where, name, start)
+        factor = unit_factor(origin.unit, contract.unit, where)
+        numbers = numbers if factor == 1.0 else numbers * factor
+        # LAMOST and others write -9999 for a missing value; no standard column can hold it as a real one.
+        missing = ~np.isfinite(numbers) | (numbers == -9999.0 * factor) | np.isclose(numbers, -9999.0, 1e-9, 0)
+        if zeros is not None and name in ERRORS:
+            none = numbers == 0.0
+            zeros[origin.column] += int(none.sum())
+            missing |= none
+        if missing.any():
+            numbers = np.where(missing, np.nan, numbers)
+        if name in LONGITUDES:
+            turned = (numbers >= -180.0) & (numbers < 0.0) & ~np.isin(numbers, NO_LONGITUDE)
+            numbers = np.where(turned, numbers + 360.0, numbers) if turned.any() else numbers
+        values = pd.Series(numbers, index=values.index, copy=False)
+    outside = (values < contract.low) | (values > contract.high)
+    count = int(outside.sum())
+    if count:
+        example = values[outside].iloc[0]
+        raise TableError(
+            f"{where}: {count} of {len(values)} rows outside {contract.low:g} to {contract.high:g} "
+            f"{contract.unit} for {name!r}, the first {example:g}; is it the right column, in the right unit?"
+        )
+    return values.rename(name)
+
+
+def zero_point_in(unit: str) -> Column:
+    """Contract of a zero point in mas or uas."""
+    contract = STANDARD["zero_point"]
+    factor = 1 / unit_factor(unit, contract.unit, "a zero point")
+    return replace(contract, unit=unit, low=contract.low * factor, high=contract.high * factor)
+
+
+def refuse_value_as_error(sources: Mapping[str, str], where: str | Path) -> None:
+    """Raise TableError where one column stands for a quantity and for its error; `sources` by our name."""
+    for name, source in sources.items():
+        if sources.get(f"{name}_error") == source:
+            raise TableError(
+                f"{where}: column {source!r} is named as {name!r} and as its error; an error is another column"
+            )
+
+
+def zero_lines(zeros: Counter[str], where: str | Path) -> list[str]:
+    """What is said of errors that are 0."""
+    return [
+        f"{where}: column {source!r}: {count} error(s) of 0 are taken as unknown"
+        for source, count in zeros.items()
+        if count
+    ]
+
+
+def _is_text(values: pd.Series) -> bool:
+    return values.dtype == object or isinstance(values.dtype, pd.StringDtype)
+
+
+def _as_floats(values: pd.Series, where: str, name: str, start: int) -> np.ndarray:
+    if isinstance(values.dtype, np.dtype) and values.dtype.kind in "fiu":
+        return values.to_numpy(dtype=float)
+    if pd.api.types.is_bool_dtype(values.dtype):
+        raise TableError(f"{where} holds true and false where numbers of {name!r} are expected")
+    if _is_text(values):
+        if values.dtype == object:
+            values = values.map(_as_text)
+        numbers, wrong = text_numbers(values)
+        if wrong is not None:
+            raise TableError(
+                f"{where} holds text where numbers of {name!r} are expected, the first {values.iloc[wrong]!r} in row "
+                f"{start + wrong + 1}"
+            )
+        return numbers
+    try:
+        return pd.to_numeric(values).astype("Float64").to_numpy(dtype=float, na_value=np.nan)
+    except (ValueError, TypeError):
+        raise TableError(f"{where} holds {values.dtype} where numbers of {name!r} are expected") from None
+
+
+def _as_text(value: Any) -> str | None:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return None if value is None or value != value else str(value)
+
+
+def as_names(values: pd.Series) -> pd.Series:
+    """Names as text, digit by digit, null where there is none; numbers of a binary format as they are written."""
+    known = values.notna()
+    if pd.api.types.is_float_dtype(values.dtype):
+        numbers = values.astype("Float64").fillna(0.0).to_numpy(dtype=float)
+        text = [str(int(x)) if x == np.rint(x) and abs(x) < 2**53 else repr(x) for x in numbers.tolist()]
+    elif _is_text(values):
+        text = [(_as_text(value) or "").strip() for value in values.where(known, None)]
+    else:
+        text = values.astype("str").tolist()
+    names = pd.Series(text, index=values.index, dtype="str")
+    return names.mask(~known | names.str.lower().isin(["", *NULL_WORDS]))
+
+
+def _as_booleans(values: pd.Series, where: str) -> pd.Series:
+    if values.isna().any():
+        raise TableError(f"{where}: {int(values.isna().sum())} of {len(values)} values are missing; give true or false")
+    return values.astype("bool")
+
+
+def _as_integers(values: pd.Series, where: str) -> pd.Series:
+    if _is_text(values):
+        text = values.map(_as_text).astype("str").str.strip()
+        text = text.mask(text.str.lower().isin(["", *NULL_WORDS]))
+        good = text.isna() | text.str.fullmatch(r"[+-]?\d{1,19}")
+        if not bool(good.all()):
+            place = int(np.argmin(good.to_numpy(dtype=bool)))
+            raise TableError(
+                f"{where}: {int((~good).sum())} of {len(values)} values are not whole numbers, the first "
+                f"{values.iloc[place]!r} in row {place + 1}"
+            )
+        whole = np.array([0 if x is None or x != x else int(x) for x in text], dtype=np.int64)
+        return pd.Series(pd.array(whole, dtype="Int64"), index=values.index).mask(text.isna())
+    if pd.api.types.is_float_dtype(values.dtype):
+        plain = values.astype("Float64")
+        large = int((plain.abs() > 2**53).sum())
+        if large:
+            raise TableError(
+                f"{where}: {large} of {len(values)} identifiers are stored as floating-point numbers above 2**53 and "
+                "have lost digits; write them as 64-bit integers or text"
+            )
+        rest = plain.dropna()
+        if bool((rest != rest.round()).any()):
+            raise TableError(f"{where}: fractions where whole numbers are expected")
+        return plain.astype("Int64")
+    try:
+        return values.astype("Int64")
+    except (TypeError, ValueError, OverflowError):
+        raise TableError(f"{where}: not whole numbers of 64 bits") from None
+
+
+def as_numbers(values: pd.Series, where: str, *, null: float = np.nan) -> np.ndarray:
+    """A column as float64 (N,), `null` where unknown; TableError where it holds text."""
+    try:
+        return values.to_numpy(dtype=float, na_value=null)
+    except (TypeError, ValueError):
+        raise TableError(f"{where}: the column holds text, such as {values.dropna().iloc[0]!r}, not numbers") from None
+
+
+def unit_factor(unit: str, standard: str, where: str) -> float:
+    """Factor from a unit (as astropy writes it, "" for none) to the standard one; TableError where there is none."""
+    if not unit or unit == standard:
+        return 1.0
+    # Logarithms and magnitudes of a system, e.g. log(cm.s**-2), dex or mag(Vega), are numbers in the standard unit.
+    if (not standard and unit.startswith(("dex", "log", "["))) or (standard == "mag" and unit.startswith("mag(")):
+        return 1.0
+    from astropy import units as u
+
+    try:
+        return float(u.Unit(unit).to(u.Unit(standard)))
+    except u.UnitConversionError:
+        raise TableError(f"{where}: unit {unit!r} cannot be converted to {standard!r}") from None
+    except ValueError:
+        raise TableError(
+            f"{where}: unit {unit!r} is not known; write it as astropy does, e.g. 'kpc', 'mas', 'deg'"
+        ) from None
+
+
+def rounded_source_ids(source_id: pd.Series) -> bool:
+    """Whether Gaia identifiers look as if they had gone through float64 (53 bits) on their way.
+
+    Real identifiers above 2**60 are odd multiples of 128 half of the time; after float64 all are multiples of 256.
+    Needs 20 such identifiers to say so, else False.
+    """
+    large = source_id.dropna().astype("int64")
+    large = large[large > 2**60]
+    return bool(len(large) >= 20 and (large % 256 == 0).all())
+
+
+def plain_floats(values: Any, unit: str = "") -> np.ndarray:
+    """Any column or list as float64 (N,) in this unit, NaN for what is masked or missing; units are honoured."""
+    stated = getattr(values, "unit", None)
+    factor = unit_factor(str(stated), unit, "an array") if stated is not None and unit else 1.0
+    if hasattr(values, "to_numpy"):
+        return np.atleast_1d(values.to_numpy(dtype=float, na_value=np.nan))
+    plain = np.ma.asarray(getattr(values, "value", values)).astype(float)
+    return np.atleast_1d(np.ma.filled(plain, np.nan)) * factor
