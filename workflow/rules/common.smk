@@ -12,6 +12,7 @@ from gaia_offsets.secret import split_login
 from snakemake import __version__ as ENGINE
 
 try:
+    checks.choose_samples(config, workflow.overwrite_configfiles, OWN_CONFIG)
     config = checks.resolve(
         checks.merge(checks.load_yaml(SCRIPTS / "../settings.yaml"), config),
         checks.load_yaml(SCRIPTS / "../schemas/config.schema.yaml"),

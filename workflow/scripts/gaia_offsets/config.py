@@ -18,7 +18,8 @@ from gaia_offsets.columns import CATALOGUE, LABELS, STANDARD, TARGETS
 from gaia_offsets.faults import Fault
 from gaia_offsets.published import catalogue_correction, pairing_faults
 from gaia_offsets.secret import hide_logins
-from gaia_offsets.yamlfile import YamlError, read_yaml
+from gaia_offsets.shorthand import write_out
+from gaia_offsets.yamlfile import YamlError, merge, read_yaml
 
 Config = dict[str, Any]
 WORKFLOW = Path(__file__).parents[2]  # the folder of this package's workflow, where it is one of a workflow
@@ -69,22 +70,29 @@ def run_name(config: Config, files: Sequence[str | Path], own: str | Path) -> st
     """
     if name := (config.get("run") or {}).get("name"):
         return name
-    overlays = [Path(file) for file in files if Path(file).resolve() != Path(own).resolve()]
+    overlays = _overlays(files, own)
     name = overlays[-1].stem if overlays else "paper"
     if not FOLDER.fullmatch(name):
         raise ConfigError(f"run.name: missing; the name of {overlays[-1].name} makes no folder ({FOLDER_RULE})")
     return name
 
 
-def merge(base: Config, overlay: Config) -> Config:
-    """Maps merge, everything else in the overlay replaces, as Snakemake does with config files."""
-    result = copy.deepcopy(base)
-    for key, value in overlay.items():
-        if isinstance(value, dict) and isinstance(result.get(key), dict):
-            result[key] = merge(result[key], value)
-        else:
-            result[key] = copy.deepcopy(value)
-    return result
+def choose_samples(config: Config, files: Sequence[str | Path], own: str | Path) -> None:
+    """Where only the workflow's own config names run.samples, puts those there that the last of `files` with some has.
+
+    `files` are those of --configfile, `own` is the workflow's config.yaml.
+    """
+    run, overlays = config.get("run"), [load_yaml(file) for file in _overlays(files, own)]
+    by_hand = any("samples" in (one.get("run") or {}) for one in overlays)
+    if not isinstance(run, dict) or by_hand or run.get("samples") != load_yaml(own)["run"]["samples"]:
+        return
+    defined = [list(one["samples"]) for one in overlays if isinstance(one.get("samples"), dict)]
+    if defined:
+        run["samples"] = defined[-1]
+
+
+def _overlays(files: Sequence[str | Path], own: str | Path) -> list[Path]:
+    return [Path(file) for file in files if Path(file).resolve() != Path(own).resolve()]
 
 
 def inherit(entries: Config, path: str) -> Config:
@@ -114,9 +122,6 @@ def inherit(entries: Config, path: str) -> Config:
     return done
 
 
-SIMULATED_TABLES = ("targets", "gaia_source", "tmass", "distances", "red_clump")
-
-
 def validation_runs(config: Config) -> list[tuple[str, str, int]]:
     """Name (of survey and sample), sky and seed of each simulated sky of `validation`."""
     skies = (config.get("validation") or {}).get("skies") or {}
@@ -124,22 +129,17 @@ def validation_runs(config: Config) -> list[tuple[str, str, int]]:
 
 
 def add_validation(config: Config) -> None:
-    """Each sky and seed of `validation` becomes a survey, its datasets and a sample, as if they stood in the config."""
+    """Each sky and seed of `validation` becomes a survey and a sample, as if they stood in the config."""
     if any(_validation_faults(config)):
         return
     for name, sky, seed in validation_runs(config):
         block, own = config["validation"], config["validation"]["skies"][sky]
         survey = merge(block["survey"], own.get("survey") or {})
         config["surveys"][name] = {**survey, "seed": seed, "offset": own.get("offset") or {}}
-        tables = {table: {"dataset": f"{name}_{table}"} for table in SIMULATED_TABLES}
-        config["datasets"] |= {f"{name}_{table}": {"simulated": {"survey": name, "table": table}} for table in tables}
-        match = {"gaia": tables["gaia_source"], "tmass": tables["tmass"], "distances": tables["distances"]}
         config["samples"][name] = {
             "like": own.get("sample") or block["sample"],
             "title": f"Simulated sky {sky}, seed {seed}",
-            "targets": tables["targets"],
-            "crossmatch": {"backend": "local", **match},
-            "red_clump": tables["red_clump"],
+            "survey": name,
             "claims": None,
         }
 
@@ -154,6 +154,7 @@ def resolve(config: Config, schema: Config) -> Config:
     resolved = _numbers(copy.deepcopy(config), schema, schema)
     faults, broken = [], None
     list(_as_far_as_possible(map(add_validation, [resolved])))  # what hinders it the schema tells
+    faults += _as_far_as_possible(write_out(resolved))
     for section in INHERITING:
         if isinstance(resolved.get(section), dict):
             try:
@@ -939,6 +940,7 @@ def _reference_columns(reference: Config) -> Iterator[tuple[str, str]]:
 if __name__ == "__main__":  # for the Makefile: checks config files, the workflow's own first, and prints the run's name
     try:
         found = load_yaml(WORKFLOW / "settings.yaml", *sys.argv[1:])
+        choose_samples(found, sys.argv[2:], sys.argv[1])
         resolve(found, load_yaml(WORKFLOW / "schemas/config.schema.yaml"))
         print(run_name(found, sys.argv[2:], sys.argv[1]))
     except ConfigError as error:
