@@ -15,7 +15,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 TOY = ROOT / "config/toy.yaml"
-REAL = [ROOT / f"config/{name}.yaml" for name in ("kepler_giants", "globular_clusters", "demo")]  # make demo
+REAL = [ROOT / "config/real_stars.yaml"]  # make demo
 
 GIANTS = "results/simulated_giants"
 # The run of the fixture `small`, and of the fixture `demo`: on the same stars there, whose distances come from
@@ -28,7 +28,7 @@ SMALL: dict[str, Any] = {
         *(f"{GIANTS}/{name}" for name in ("maps/equatorial_corrected.fits", "figures/fig4_offsets.png")),
     ],
 }
-SAMPLES = yaml.safe_load(REAL[-1].read_text(encoding="utf-8"))["run"]["samples"]
+SAMPLES = list(yaml.safe_load(REAL[-1].read_text(encoding="utf-8"))["samples"])
 MAP = "results/kepler_giants/dataset/equatorial.ecsv"
 DEMO: dict[str, Any] = {
     "config": {

@@ -9,7 +9,7 @@ from unit.shared import ROOT
 
 from gaia_offsets import config as checks
 
-BEFORE = {"demo.yaml": ["kepler_giants.yaml", "globular_clusters.yaml"]}  # overlays that an overlay comes after
+BEFORE = {"kepler_learned.yaml": ["real_stars.yaml"]}  # overlays that an overlay comes after
 NOT_OVERLAYS = {"config.yaml", "claims.yaml", "literature.yaml", "citations.yaml"}
 OVERLAYS = sorted(path.name for path in (ROOT / "config").glob("*.yaml") if path.name not in NOT_OVERLAYS)
 SCHEMA = checks.load_yaml(ROOT / "workflow/schemas/config.schema.yaml")

@@ -25,13 +25,15 @@ def settings_of(*overlays: str | dict[str, Any]) -> dict[str, Any]:
     config: dict[str, Any] = checks.load_yaml(ROOT / "workflow/settings.yaml")
     for overlay in ("config.yaml", *overlays):
         config = checks.merge(config, CONFIGS[overlay] if isinstance(overlay, str) else overlay)
+    own, *files = (ROOT / "config" / name for name in ("config.yaml", *overlays) if isinstance(name, str))
+    checks.choose_samples(config, files, own)
     config = checks.resolve(config, checks.load_yaml(ROOT / "workflow/schemas/config.schema.yaml"))
     settings = run_settings(config, config["run"]["samples"])
     assert settings["digests"] == {name: describe(config, name)["config_digest"] for name in config["run"]["samples"]}
     return settings
 
 
-DEMO = settings_of("kepler_giants.yaml", "globular_clusters.yaml", "demo.yaml")
+DEMO = settings_of("real_stars.yaml")
 
 
 # ---------------------------------------------------------------- settings and inputs

@@ -27,7 +27,7 @@ OVERLAYS = sorted(path for path in (ROOT / "config").glob("*.yaml") if is_overla
 
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.stem)
 def test_every_overlay_has_a_plan(overlay: Path, tmp_path: Path) -> None:
-    jobs = plan(tmp_path, {"config.yaml": [], "demo.yaml": REAL}.get(overlay.name, [overlay]))
+    jobs = plan(tmp_path, {"config.yaml": [], "kepler_learned.yaml": [*REAL, overlay]}.get(overlay.name, [overlay]))
     samples = yaml.safe_load(overlay.read_text())["run"]["samples"]
     assert len(jobs["all"]) == 1
     for rule in ("measure_global", "draw_maps", "publish_dataset"):

@@ -144,7 +144,7 @@ def test_the_toy_runs_with_nothing_but_its_environments(tmp_path: Path) -> None:
     run = tmp_path / "run"
     # The Kepler giants lend one raw file: `retrieve` is a rule of the archive's environment that needs no network.
     raw = "resources/raw/kepler_giants/kepler_giants.csv.gz"
-    configs = [ROOT / "config/kepler_giants.yaml", TOY]
+    configs = [ROOT / "config/real_stars.yaml", TOY]
     command = snakemake_command(run, "--sdm", "conda", targets=["all", raw], configfiles=configs)
     command[0] = str(lone_snakemake(tmp_path / "snakemake"))
     env = {**os.environ, **OFFLINE, "PATH": f"{conda.parent}:{os.environ['PATH']}"}

@@ -21,14 +21,14 @@ def write_out(config: Config) -> Iterator[str]:
         lists[name] = yield from _written_cuts(f"cut_lists.{name}", cuts, lists)  # may name a list above it
     config["cut_lists"] = lists
     for name, sample in config["samples"].items():
-        if survey := sample.pop("survey", None):
-            if survey not in config["surveys"]:
-                yield f"samples.{name}.survey: {survey!r} is not one of surveys{_near(survey, config['surveys'])}"
-                continue
-            config["datasets"] |= {
-                f"{survey}_{part}": {"simulated": {"survey": survey, "table": table}} for part, table in PARTS.items()
-            }
+        survey = sample.pop("survey", None)
+        if survey in config["surveys"]:
+            for part, table in PARTS.items():
+                simulated = {"simulated": {"survey": survey, "table": table}}
+                config["datasets"].setdefault(f"{survey}_{part}", simulated)
             config["samples"][name] = sample = merge(_parts_of_a_sample(survey), sample)
+        elif survey is not None:
+            yield f"samples.{name}.survey: {survey!r} is not one of surveys{_near(survey, config['surveys'])}"
         targets = sample.get("targets") or {}
         if path := targets.pop("path", None):
             if name in config["datasets"] or targets.get("dataset"):
@@ -37,7 +37,7 @@ def write_out(config: Config) -> Iterator[str]:
             config["datasets"][name] = {"path": path}
             targets["dataset"] = name
         for where, block in (("cuts", sample), ("reference.learn.cuts", (sample.get("reference") or {}).get("learn"))):
-            if block and block.get("cuts"):
+            if block and isinstance(block.get("cuts"), list):
                 block["cuts"] = yield from _written_cuts(f"samples.{name}.{where}", block["cuts"], lists)
 
 
