@@ -21,7 +21,8 @@ def write_out(config: Config) -> Iterator[str]:
         lists[name] = yield from _written_cuts(f"cut_lists.{name}", cuts, lists)  # may name a list above it
     config["cut_lists"] = lists
     for name, sample in config["samples"].items():
-        survey = sample.pop("survey", None)
+        # What is of a wrong type stays, for the schema to refuse.
+        survey = sample.pop("survey") if isinstance(sample.get("survey"), str) else None
         if survey in config["surveys"]:
             for part, table in PARTS.items():
                 simulated = {"simulated": {"survey": survey, "table": table}}
@@ -30,7 +31,8 @@ def write_out(config: Config) -> Iterator[str]:
         elif survey is not None:
             yield f"samples.{name}.survey: {survey!r} is not one of surveys{_near(survey, config['surveys'])}"
         targets = sample.get("targets") or {}
-        if path := targets.pop("path", None):
+        if isinstance(targets.get("path"), str):
+            path = targets.pop("path")
             if name in config["datasets"] or targets.get("dataset"):
                 twice = f"it makes a dataset {name}; leave out targets.dataset and datasets.{name}"
                 yield f"samples.{name}.targets.path: {twice}"
