@@ -86,6 +86,8 @@ def test_a_number_is_compared_within_its_tolerance_on_real_stars_alone():
     unknown = check("median_raw_5p", **offsets(np.nan))
     assert unknown["verdict"].startswith("not testable") and np.isnan(unknown["reproduced"])
     assert re.match("not testable.*6p, raw.*global_offsets", verdict("median_raw_6p", **offsets(-27.9)))
+    other_release = pd.DataFrame({"step": [0, 1], "kept_single": [5, 4]})
+    assert verdict("stars_5p", cutflow=other_release).startswith("not testable: the cut flow has no kept_5p")
     row = check("median_raw_5p", simulated=True, **offsets(-3.0))
     assert row["verdict"] == "simulated: not tested here" and row["reproduced"] == -3.0
     assert "the simulated ones: beyond the tolerance" in row["reason"] and "the injected" in row["reason"]
