@@ -2,30 +2,26 @@
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from gaia_offsets import smooth_kernel, smooth_nodes, smooth_windows
 from gaia_offsets.estimators import PARALLAXES
 from gaia_offsets.faults import open_log
 from gaia_offsets.healpix import hp
-from gaia_offsets.sky import FRAMES, pixel_index
+from gaia_offsets.sky import FRAMES
 from gaia_offsets.tables import write_table
 from gaia_offsets.tracers import MEASURED, Tracers, drawn_stars, read_scatter
-from gaia_offsets.weighted import Scatter, star_table, variances
+from gaia_offsets.weighted import Scatter
 
 COLUMNS = ["parallax", "hindex", "offset", "error", "n"]
 CURVE_COLUMNS = ["parallax", "variable", "x", "offset", "error"]
-CURVE_POINTS = 41
 FEW_STARS = 3.0  # a pixel: with fewer the errors are too small (docs/method.md)
-
-Curves = Mapping[str, smooth_nodes.Terms]
 
 
 def smooth_maps(
@@ -45,10 +41,10 @@ def smooth_maps(
     maps are empty and smooth.json has a warning.
     """
     drawn = drawn_stars(tracers, [solution])[solution]
-    curves = smooth_nodes.curves_of(drawn, splines, _pixels(drawn, nside)["equatorial"])
+    curves = smooth_nodes.curves_of(drawn, splines, smooth_nodes.nested_pixels(drawn, nside)["equatorial"])
     warnings = ["too few stars for curves in G and colour"] if splines and not curves else []
     maps, dependences, kernels = {frame: [] for frame in FRAMES}, [], {}
-    for parallax, sums in _pixel_sums(tracers, solution, drawn, scatter, curves, nside).items():
+    for parallax, sums in smooth_nodes.sums_of_stars(tracers, solution, drawn, scatter, curves, nside).items():
         nodes = {frame: some.nodes() for frame, some in sums.items()}
         some, count = nodes["equatorial"], len(nodes["equatorial"].pixels)
         try:
@@ -66,7 +62,7 @@ def smooth_maps(
         mixture = [{"weight": weight, **asdict(kernel)} for kernel, weight in learned]
         facts = {"pixels": count, "stars": int(some.n.sum()), "unnoticed_uas": smooth_kernel.unnoticed(some)}
         kernels[parallax] = facts | {"mixture": mixture}
-        dependences.append(curve_table(some, drawn, curves).assign(parallax=parallax))
+        dependences.append(smooth_nodes.curve_table(some, drawn, curves).assign(parallax=parallax))
         for frame in FRAMES:
             table = smooth_windows.smooth_map(nodes[frame], learned, reach_deg=reach_deg).assign(parallax=parallax)
             if ordering == "ring":
@@ -77,52 +73,8 @@ def smooth_maps(
     return tables, _stack(dependences, CURVE_COLUMNS), made | {"warning": "; ".join(warnings) or None}
 
 
-def _pixels(stars: pd.DataFrame, nside: int) -> dict[str, np.ndarray]:
-    """Nested pixels (N,) of the stars by frame."""
-    at = {frame: (stars[names[0]].to_numpy(), stars[names[1]].to_numpy()) for frame, names in FRAMES.items()}
-    return {frame: pixel_index(*position, nside=nside, ordering="nested") for frame, position in at.items()}
-
-
-def _pixel_sums(
-    tracers: Iterable[pd.DataFrame], solution: str, drawn: pd.DataFrame, scatter: Scatter, curves: Curves, nside: int
-) -> dict[str, dict[str, smooth_nodes.PixelSums]]:
-    """The sums of all stars of the solution by parallax and frame; outliers are judged by the stars drawn from them."""
-
-    def errors(stars: pd.DataFrame, parallax: str) -> tuple[np.ndarray, np.ndarray]:
-        table = star_table(stars, parallax, scatter.reference_kind, scatter.typical.get(solution))
-        return table.difference, variances(table, scatter.of(solution, parallax))
-
-    terms, level = smooth_nodes.design(curves, drawn[:0]).shape[1], nside.bit_length() - 1
-    sums = {parallax: {frame: smooth_nodes.PixelSums(level, terms) for frame in FRAMES} for parallax in PARALLAXES}
-    scales = {parallax: smooth_nodes.outlier_scale(*errors(drawn, parallax)) for parallax in PARALLAXES}
-    for piece in tracers:
-        stars = piece[(piece["solution"] == solution).to_numpy()]
-        columns, pixels = smooth_nodes.design(curves, stars), _pixels(stars, nside)
-        for parallax in PARALLAXES:
-            difference, variance = errors(stars, parallax)
-            weights = smooth_nodes.robust_weights(difference, variance, scales[parallax])
-            for frame in FRAMES:
-                sums[parallax][frame].add(difference, weights, pixels[frame], columns)
-    return sums
-
-
 def _stack(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
     return (pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()).reindex(columns=columns)
-
-
-def curve_table(nodes: smooth_nodes.Nodes, stars: pd.DataFrame, curves: Curves) -> pd.DataFrame:
-    """Offset [uas] against each variable, zero in the mean over the stars, with standard errors."""
-    tables, stop = [pd.DataFrame()], 0
-    for name, terms in curves.items():
-        values = stars[smooth_nodes.VARIABLES[name]].to_numpy(dtype=float)
-        start, stop = stop, stop + terms(values[:0]).shape[1]
-        if start < stop:  # else one value for all stars, or none
-            x = np.linspace(*np.nanquantile(values, [0.01, 0.99]), CURVE_POINTS)
-            rows, covariance = terms(x), nodes.covariance[start:stop, start:stop]
-            error = np.sqrt(np.einsum("ij,jk,ik->i", rows, covariance, rows))
-            offset = rows @ nodes.coefficients[start:stop]
-            tables.append(pd.DataFrame({"variable": name, "x": x, "offset": offset, "error": error}))
-    return pd.concat(tables, ignore_index=True)
 
 
 if __name__ == "__main__":

@@ -99,12 +99,14 @@ def learn_kernels(nodes: Nodes) -> list[tuple[Kernel, float]]:
         scales = np.clip(best[1] + np.log(LENGTHS), *lengths)
         points += [np.array([amplitude, length, *best[2:]]) for amplitude in amplitudes for length in scales]
         priors += [prior / 9.0] * 9
-    log = np.log(priors) - sum(map(len, blocks)) * np.array([likelihood(point, data)[0] for point in points])
+    points, same = np.unique(points, axis=0, return_inverse=True)  # lengths at a bound come twice
+    log = np.log(np.bincount(same.ravel(), priors))
+    log -= sum(map(len, blocks)) * np.array([likelihood(point, data)[0] for point in points])
     weights = np.exp(log - log.max())
     order = np.argsort(-weights, kind="stable")
     order = order[: np.searchsorted(np.cumsum(weights[order]), ENOUGH * weights.sum()) + 1]
     # Rounded: what the order of additions changes shall change no byte of the map.
-    kernels = np.array(points)[order] * [unit, 1.0, 1.0, unit]
+    kernels = points[order] * [unit, 1.0, 1.0, unit]
     kernels[:, 1] = np.exp(kernels[:, 1])
     rows = np.column_stack([kernels, weights[order] / weights[order].sum()])
     rows = [[float(f"{number:.6g}") for number in row] for row in rows]

@@ -5,21 +5,25 @@ Offsets are in uas, pixels nested; a level is log2 of nside.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.estimators import PARALLAXES
 from gaia_offsets.segments import MAD_TO_SIGMA
-from gaia_offsets.weighted import hampel_weights, weighted_means
+from gaia_offsets.sky import FRAMES, pixel_index
+from gaia_offsets.weighted import Scatter, hampel_weights, star_table, variances, weighted_means
 
 VARIABLES = {"phot_g_mean_mag": "phot_g_mean_mag", "colour": "nu_eff_used_in_astrometry"}  # of a curve: its column
 CURVE_LEVEL = 5  # of the pixels inside which stars are compared for the curves; that of the map where it is coarser
 STARS_PER_TERM = 10
 ROUNDING = 1e-11  # relative size of what rounding leaves of a difference of sums over the sky
+CURVE_POINTS = 41
 
 Terms = Callable[[np.ndarray], np.ndarray]
+Curves = Mapping[str, Terms]
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ def curves_of(stars: pd.DataFrame, intervals: int, pixel: np.ndarray) -> dict[st
     return {name: curve_terms(stars[column].to_numpy(dtype=float), intervals) for name, column in used.items()}
 
 
-def design(curves: Mapping[str, Terms], stars: pd.DataFrame) -> np.ndarray:
+def design(curves: Curves, stars: pd.DataFrame) -> np.ndarray:
     """The terms of all curves side by side, (stars, terms)."""
     terms = (curve(stars[VARIABLES[name]].to_numpy(dtype=float)) for name, curve in curves.items())
     return np.column_stack([np.zeros((len(stars), 0)), *terms])
@@ -117,3 +121,47 @@ class PixelSums:
         means = self.sums[pixels, 1:] * variance[:, None]
         offset = means[:, -1] - means[:, :-1] @ coefficients
         return Nodes(self.level, pixels, offset, variance, self.n[pixels], means[:, :-1], coefficients, covariance)
+
+
+def nested_pixels(stars: pd.DataFrame, nside: int) -> dict[str, np.ndarray]:
+    """Nested pixels (N,) of the stars by frame."""
+    at = {frame: (stars[names[0]].to_numpy(), stars[names[1]].to_numpy()) for frame, names in FRAMES.items()}
+    return {frame: pixel_index(*position, nside=nside, ordering="nested") for frame, position in at.items()}
+
+
+def sums_of_stars(
+    tracers: Iterable[pd.DataFrame], solution: str, drawn: pd.DataFrame, scatter: Scatter, curves: Curves, nside: int
+) -> dict[str, dict[str, PixelSums]]:
+    """The sums of all stars of the solution by parallax and frame; outliers are judged by the stars drawn from them."""
+
+    def errors(stars: pd.DataFrame, parallax: str) -> tuple[np.ndarray, np.ndarray]:
+        table = star_table(stars, parallax, scatter.reference_kind, scatter.typical.get(solution))
+        return table.difference, variances(table, scatter.of(solution, parallax))
+
+    terms, level = design(curves, drawn[:0]).shape[1], nside.bit_length() - 1
+    sums = {parallax: {frame: PixelSums(level, terms) for frame in FRAMES} for parallax in PARALLAXES}
+    scales = {parallax: outlier_scale(*errors(drawn, parallax)) for parallax in PARALLAXES}
+    for piece in tracers:
+        stars = piece[(piece["solution"] == solution).to_numpy()]
+        columns, pixels = design(curves, stars), nested_pixels(stars, nside)
+        for parallax in PARALLAXES:
+            difference, variance = errors(stars, parallax)
+            weights = robust_weights(difference, variance, scales[parallax])
+            for frame in FRAMES:
+                sums[parallax][frame].add(difference, weights, pixels[frame], columns)
+    return sums
+
+
+def curve_table(nodes: Nodes, stars: pd.DataFrame, curves: Curves) -> pd.DataFrame:
+    """Offset [uas] against each variable, zero in the mean over the stars, with standard errors."""
+    tables, stop = [pd.DataFrame()], 0
+    for name, terms in curves.items():
+        values = stars[VARIABLES[name]].to_numpy(dtype=float)
+        start, stop = stop, stop + terms(values[:0]).shape[1]
+        if start < stop:  # else one value for all stars, or none
+            x = np.linspace(*np.nanquantile(values, [0.01, 0.99]), CURVE_POINTS)
+            rows, covariance = terms(x), nodes.covariance[start:stop, start:stop]
+            error = np.sqrt(np.einsum("ij,jk,ik->i", rows, covariance, rows))
+            offset = rows @ nodes.coefficients[start:stop]
+            tables.append(pd.DataFrame({"variable": name, "x": x, "offset": offset, "error": error}))
+    return pd.concat(tables, ignore_index=True)
