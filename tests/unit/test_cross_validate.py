@@ -9,7 +9,7 @@ from tell_results import validated
 
 from gaia_offsets.sky import pixel_index
 
-GRID = {"nside": 4, "ordering": "nested"}
+NSIDE = 4
 LEARNING = {
     "reference_kind": "parallax",
     "more_than": 10,
@@ -48,7 +48,7 @@ def simulated(pattern: float, constant: float = 0.0, *, seed: int = 1, stars: in
 
 
 def validation(stars: pd.DataFrame, **changes) -> pd.DataFrame:
-    return cross_validation(stars[stars["solution"] == "5p"], **GRID, **(LEARNING | changes), folds=5, seed=1)
+    return cross_validation(stars[stars["solution"] == "5p"], nside=NSIDE, **(LEARNING | changes), folds=5, seed=1)
 
 
 def by(table: pd.DataFrame, split: str) -> pd.DataFrame:
@@ -123,7 +123,7 @@ def test_stars_held_out_do_not_leak(labels):
         changed.loc[held, name] += np.random.default_rng(3).normal(0.1, 0.1, held.sum())
     for name, column in (("offset_raw", "parallax"), ("offset_corrected", "parallax_corrected")):
         changed[name] = 1000 * (changed[column] - changed["reference_parallax"])
-    learning = {"grid": GRID, **LEARNING}
+    learning = {"nside": NSIDE, **LEARNING}
     before, after = held_out(stars, fold, **learning), held_out(changed, fold, **learning)
     for name in CORRECTIONS:
         column = "parallax" if name == "none" else "parallax_corrected"

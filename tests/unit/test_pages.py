@@ -60,7 +60,7 @@ def test_results_page_tells_the_story(tested):
         ],
         columns=cross_validate.COLUMNS,
     )
-    kernel = {"amplitude": 144.0, "length_deg": 11.2, "white": 4.0}
+    kernel = {"weight": 1.0, "amplitude": 144.0, "length_deg": 11.2, "power": 1.0, "white": 4.0}
     told = tell_results.story(
         cutflow=cutflow,
         offsets=offsets,
@@ -68,7 +68,10 @@ def test_results_page_tells_the_story(tested):
         scale=scale,
         pixels=pixels,
         validation=validation,
-        smooth={"kernels": {"corrected": kernel}, "warning": "no smooth map: 3 pixels" if tested else None},
+        smooth={
+            "kernels": {"corrected": {"unnoticed_uas": 0.65, "mixture": [kernel]}},
+            "warning": "no smooth map: 3 pixels" if tested else None,
+        },
         solutions=["5p", "6p"],
         more_than=50,
         claims=claims if tested else None,

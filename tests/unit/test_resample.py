@@ -10,8 +10,7 @@ from gaia_offsets import covariance, resample
 from gaia_offsets.covariance import maiz_apellaniz2021
 from gaia_offsets.estimators import fit_density_power, global_offsets
 from gaia_offsets.segments import Segments
-from gaia_offsets.sky import pixel_centre, pixel_index, sky_blocks
-from gaia_offsets.smooth import angles_deg, unit_vectors
+from gaia_offsets.sky import pixel_centre, pixel_index, pixel_vectors, sky_blocks
 from gaia_offsets.weighted import HAMPEL, Scatter, hampel_slopes, hampel_weights, weighted_means
 
 GAUSSIAN = {"method": "density_power", "beta": 0.3, "histogram_bins": 40}
@@ -139,7 +138,7 @@ def test_covariances_of_all_pairs_whatever_the_pieces(monkeypatch):
     rng = np.random.default_rng(17)
     vectors, weights = rng.normal(size=(300, 3)), rng.random((300, 2))
     vectors /= np.linalg.norm(vectors, axis=1)[:, None]
-    every = maiz_apellaniz2021(angles_deg(vectors, vectors))
+    every = maiz_apellaniz2021(np.degrees(np.arccos(np.clip(vectors @ vectors.T, -1.0, 1.0))))
     expected = np.einsum("im,ij,jm->m", weights, every, weights) / weights.sum(axis=0) ** 2
     for piece in (7, 300, 1000):
         monkeypatch.setattr(covariance, "PIECE", piece)
@@ -257,8 +256,8 @@ def test_floor_of_one_pixel_and_of_two_stars():
     in_one = errors(tracers(np.full(30, ra[0]), np.full(30, dec[0])))
     assert in_one["correlated_floor"].to_numpy() == pytest.approx(np.sqrt(106.2))
     assert in_one["jackknife_error"].isna().all() and in_one["bootstrap_error"].notna().all()
-    vectors = unit_vectors(np.array([5000, 5001]), nside=64, ordering="nested")
-    angle = angles_deg(vectors, vectors)[0, 1]
+    first, second = pixel_vectors(np.array([5000, 5001]), nside=64, ordering="nested")
+    angle = np.degrees(np.arccos(first @ second))
     two = errors(tracers(ra, dec))
     variance = (maiz_apellaniz2021(0.0) + maiz_apellaniz2021(angle)) / 2
     assert two["correlated_floor"].to_numpy() == pytest.approx(np.sqrt(variance))

@@ -180,7 +180,7 @@ rule draw_smooth:
 
 
 rule draw_dependence:
-    """Offset against G and colour, fitted together with the smooth map [uas]; for samples that ask for splines."""
+    """Offset against G and colour, from the differences of stars inside pixels [uas]; for samples that ask for splines."""
     input:
         dependence="<results>/{sample}/tables/smooth_dependence.csv",
     output:

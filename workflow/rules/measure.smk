@@ -160,7 +160,7 @@ rule compare_corrections:
 
 
 rule smooth_map:
-    """The smooth map of both frames [uas]: a Gaussian process over the pixels, with its errors."""
+    """The smooth map of both frames [uas]: kriging of the pixels with stars, with its errors."""
     input:
         tracers="<results>/{sample}/tracers.parquet",
         scatter="<results>/{sample}/tables/scatter.csv",
@@ -174,11 +174,10 @@ rule smooth_map:
         "<logs>/smooth_map/{sample}{grid}.log",
     benchmark:
         "<benchmarks>/smooth_map/{sample}{grid}.jsonl"
-    priority: 1  # the longest job of a large sample, on one core: not last
     conda:
         "../../envs/analysis.yaml"
     resources:
-        mem_mb=by_input(2200, 15, most=6000),
+        mem_mb=by_input(1000, 15, most=6000),
         runtime=by_input(10, 0.5),
     params:
         reference=lookup("samples/{sample}/reference/kind", within=config),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets import smooth
+from gaia_offsets import smooth_kernel, smooth_nodes, smooth_windows
 from gaia_offsets.estimators import PARALLAXES, group_statistics
 from gaia_offsets.faults import open_log
 from gaia_offsets.resample import jackknife_error, linear_mean, without_blocks
@@ -31,7 +31,6 @@ def cross_validation(
     *,
     reference_kind: str,
     nside: int,
-    ordering: str,
     more_than: int,
     gaussian: Mapping[str, Any],
     settings: Mapping[str, Any],
@@ -53,7 +52,7 @@ def cross_validation(
             stars,
             assign_folds(labels, folds=folds, seed=seed),
             reference_kind=reference_kind,
-            grid={"nside": nside, "ordering": ordering},
+            nside=nside,
             more_than=more_than,
             gaussian=gaussian,
             settings=settings,
@@ -73,7 +72,7 @@ def held_out(
     fold: np.ndarray,
     *,
     reference_kind: str,
-    grid: Mapping[str, Any],
+    nside: int,
     more_than: int,
     gaussian: Mapping[str, Any],
     settings: Mapping[str, Any],
@@ -83,7 +82,7 @@ def held_out(
     Everything is learned in the other folds: the stars' scatter, the constant, the maps and the kernel.
     """
     ra, dec = stars["ra"].to_numpy(), stars["dec"].to_numpy()
-    pixel = pixel_index(ra, dec, **grid)
+    pixel = pixel_index(ra, dec, nside=nside, ordering="nested")
     patch = pixel_index(ra, dec, nside=SCATTER_NSIDE, ordering="nested")
     by_parallax = {parallax: star_table(stars, parallax, reference_kind) for parallax in PARALLAXES}
     results = {name: np.full((3, len(stars)), np.nan) for name in CORRECTIONS}
@@ -102,7 +101,7 @@ def held_out(
             variance["corrected"][training],
             pixel[training],
             wanted=np.unique(pixel[held]),
-            grid=grid,
+            nside=nside,
             more_than=more_than,
             gaussian=gaussian,
             settings=settings,
@@ -136,7 +135,7 @@ def corrections(
     pixel: np.ndarray,
     *,
     wanted: np.ndarray,
-    grid: Mapping[str, Any],
+    nside: int,
     more_than: int,
     gaussian: Mapping[str, Any],
     settings: Mapping[str, Any],
@@ -150,12 +149,15 @@ def corrections(
     found = group_statistics(stars["offset_corrected"].to_numpy(), pixel, gaussian)
     found = found[found["n"] > more_than].rename_axis("hindex").reset_index()
     names = {"gaussian_mean": "offset", "gaussian_mean_error": "error"}
-    terms = smooth.design(smooth.dependence(stars, settings["splines"], pixel), stars)
-    nodes = smooth.gather(difference, smooth.robust_weights(difference, variance), pixel, terms)
+    terms = smooth_nodes.design(smooth_nodes.curves_of(stars, settings["splines"], pixel), stars)
+    sums = smooth_nodes.PixelSums(nside.bit_length() - 1, terms.shape[1])
+    scale = smooth_nodes.outlier_scale(difference, variance)
+    sums.add(difference, smooth_nodes.robust_weights(difference, variance, scale), pixel, terms)
+    nodes = sums.nodes()
     try:
-        kernel = smooth.fit_kernel(nodes, **grid)
-        field, _ = smooth.smooth_map(nodes, kernel, **grid, reach_deg=settings["reach_deg"], wanted=wanted)
-    except smooth.NoMap:
+        kernels = smooth_kernel.learn_kernels(nodes)
+        field = smooth_windows.smooth_map(nodes, kernels, reach_deg=settings["reach_deg"], wanted=wanted)
+    except smooth_kernel.NoMap:
         field = pd.DataFrame(columns=["hindex", "offset", "error"], dtype=float)
     return {
         "official_global": (*constant, None),
@@ -197,7 +199,7 @@ if __name__ == "__main__":
     table = cross_validation(
         tracers[tracers["solution"] == solution],
         reference_kind=snakemake.params.reference,
-        **{name: measured[name] for name in ("nside", "ordering", "more_than")},
+        **{name: measured[name] for name in ("nside", "more_than")},
         gaussian=snakemake.params.gaussian,
         settings={name: snakemake.params[name] for name in ("reach_deg", "splines")},
         **snakemake.params.validation,

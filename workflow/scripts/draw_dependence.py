@@ -1,4 +1,4 @@
-"""Dependence of the offset on G and colour as fitted together with the position."""
+"""Dependence of the offset on G and colour, from the differences of stars inside pixels."""
 
 import sys
 

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 
 from gaia_offsets import style
 from gaia_offsets.faults import open_log
+from gaia_offsets.sky import pixel_vectors
 from gaia_offsets.skymap import Sky
-from gaia_offsets.smooth import unit_vectors
 
 TITLE = "Simulated skies: what comes out against what was put in"
 LOOKS = {  # estimator of a pixel: words, colour, marker
@@ -32,7 +32,7 @@ BANDS = np.array([1, 2, 3, 5, 8, 12, 18, 27, 40, 65])  # degrees of the power sp
 def draw_skies(figure: Figure, axes: np.ndarray, pixels: pd.DataFrame, made: dict[str, object]) -> None:
     """The injected map, the paper's and the smooth one: the middle of one simulated sky, corrected, equatorial."""
     where = np.unique(pixels["hindex"]).astype(np.int64)
-    vectors = unit_vectors(where, nside=made["nside"], ordering=made["ordering"])
+    vectors = pixel_vectors(where, nside=made["nside"], ordering=made["ordering"])
     middle = vectors.mean(axis=0) / np.linalg.norm(vectors.mean(axis=0))
     near = where[vectors @ middle > np.cos(np.radians(PATCH_DEG))]
     sky = Sky(pixels[pixels["hindex"].isin(near)], "equatorial", made["nside"], made["ordering"])

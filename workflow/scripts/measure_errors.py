@@ -11,8 +11,7 @@ from gaia_offsets.covariance import mean_covariance
 from gaia_offsets.estimators import Part, by_solution, fit_histogram
 from gaia_offsets.faults import open_log
 from gaia_offsets.segments import Segments
-from gaia_offsets.sky import pixel_index, sky_blocks
-from gaia_offsets.smooth import unit_vectors
+from gaia_offsets.sky import pixel_index, pixel_vectors, sky_blocks
 from gaia_offsets.tables import write_table
 from gaia_offsets.weighted import Scatter
 
@@ -85,7 +84,7 @@ def correlated_floors(parts: list[Part], fits: list[dict[str, resample.Linearise
     weights = shares[pixels].reshape(len(pixels), -1)
     known = weights.any(axis=0)
     floors = np.full(len(known), np.nan)
-    floors[known] = np.sqrt(mean_covariance(unit_vectors(pixels, **FLOOR), weights[:, known]))
+    floors[known] = np.sqrt(mean_covariance(pixel_vectors(pixels, **FLOOR), weights[:, known]))
     return floors.reshape(-1, 2)
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from gaia_offsets import pages
 from gaia_offsets.faults import open_log
 from gaia_offsets.releases import adjective
-from gaia_offsets.smooth import LENGTHS_DEG
+from gaia_offsets.smooth_kernel import LONGEST_DEG
 
 LEARNED = {
     "official_global": "a constant",
@@ -106,16 +106,14 @@ def scale_finding(row: pd.Series) -> str:
     return f"{row['solution']}, {row['parallax']}: Gaia parallax = {zero_point} + {scale}, {correlation}."
 
 
-def smooth_finding(parallax: str, kernel: dict[str, Any]) -> str:
+def smooth_finding(parallax: str, learned: dict[str, Any]) -> str:
     """One sentence on the pattern on the sky; an entry of `kernels` in smooth.json."""
-    if kernel["amplitude"] + kernel["white"] < 1.0:
-        return f"{parallax}: the stars show no pattern on the sky beyond 1 uas."
-    longest = LENGTHS_DEG[1]  # the search ends there: the pattern is wider than the sample
-    reach = (
-        f"{longest:.0f} deg or more"
-        if kernel["length_deg"] > 0.99 * longest
-        else f"about {kernel['length_deg']:.0f} deg"
-    )
+    kernel, unnoticed = learned["mixture"][0], f"{learned['unnoticed_uas']:.1f} uas (sd)"
+    if kernel["amplitude"] + kernel["white"] == 0.0:
+        return f"{parallax}: the stars show no pattern on the sky; one of less than {unnoticed} would go unnoticed."
+    # The search ends there: the pattern is wider than the sample.
+    wide = kernel["length_deg"] > 0.99 * LONGEST_DEG
+    reach = f"{LONGEST_DEG:.0f} deg or more" if wide else f"about {kernel['length_deg']:.0f} deg"
     return (
         f"{parallax}: the offset varies over the sky by {kernel['amplitude'] ** 0.5:.1f} uas (sd) over {reach}, "
         f"and by {kernel['white'] ** 0.5:.1f} uas from pixel to pixel."

@@ -39,6 +39,11 @@ def pixel_centre(index: np.ndarray, *, nside: int, ordering: str) -> tuple[np.nd
     return hp.pix2ang(nside, np.asarray(index), nest=ordering == "nested", lonlat=True)
 
 
+def pixel_vectors(index: np.ndarray, *, nside: int, ordering: str) -> np.ndarray:
+    """Unit vectors (N, 3) of pixel centres."""
+    return hp.ang2vec(*pixel_centre(index, nside=nside, ordering=ordering), lonlat=True)
+
+
 def finest_counts(longitude: np.ndarray, latitude: np.ndarray) -> np.ndarray:
     """Number of positions (degrees) in each pixel of FINEST_NSIDE, nested; for finest_nside."""
     pixel = pixel_index(longitude, latitude, nside=FINEST_NSIDE, ordering="nested")
