@@ -43,6 +43,14 @@ TITLED = (
 )
 ASKED = {"query_archive", "probe_identifiers"}
 MATCHED = {"crossmatch_tables", "prepare_targets", "search_hats"} | ASKED
+# What has the measured classes with their colours; the standard one alone; and it with its colour.
+COLOURS = {"select_stars", "compute_budget", "learn_magnitudes", "fit_scatter", "publish_dataset", "describe_pixels"}
+COLOURS |= {"measure_global", "measure_trends", "measure_map", "measure_pixels", "compare_corrections", "tell_results"}
+COLOURS |= {"compare_with_truth", "draw_cutflow", "draw_explorer", "draw_offsets", "write_readme"}
+OF_THE_STANDARD = {"compare_samples", "draw_dependence", "draw_sample_scales", "draw_sample_trends", "tell_run"}
+STANDARD = {"select_stars", "compute_budget", "learn_magnitudes", "publish_dataset", "publish_smooth", "smooth_map"}
+STANDARD |= {"check_claims", "cross_validate", "draw_corrections", "draw_maps", "draw_smooth"}
+STANDARD |= {"gather_validation", "draw_validation"}
 S = "samples.simulated_giants"
 CUTS = [{"column": "ruwe", "op": "<", "value": 2}]
 FLAT = {"start": 0.5, "stop": 5.5, "step": 1.0}
@@ -61,6 +69,8 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("corrections.lindegren2021.kind", "none", CORRECTIONS | LEARNED | MAP),
     ("corrections.maiz_apellaniz2022.six_parameter", None, set()),  # the sample does not name it
     ("corrections.*.citation", "Others", set()),
+    ("corrections.*.experimental", "for a reason", set()),
+    ("corrections.ding2024.max_abs_b_deg", 10, set()),
     ("corrections.dr4_official.column", "other", set()),
     ("corrections.*.releases", ["edr3"], set()),
     (f"{S}.targets.columns.*.unit", "rad", TARGETS | MAP),
@@ -76,6 +86,7 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     (f"{S}.reference.extinction.column", "snr", REFERENCE | LEARNED | MAP),
     (f"{S}.reference.extinction.coefficient", 0.31, REFERENCE | LEARNED | MAP),
     (f"{S}.reference.fractional_error", 0.09, REFERENCE | MAP),
+    ("cut_lists.*", CUTS, {"select_stars", "compute_budget"} | LEARNED | MAP),
     (f"{S}.cuts", CUTS, {"select_stars", "compute_budget", "prepare_targets"} | LEARNED | MAP),
     (f"{S}.comparison.min_snr", 60, {"compare_magnitudes", "compare_training"}),
     (f"{S}.comparison.max_logg", 3.0, {"compare_magnitudes"}),
@@ -97,7 +108,10 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("releases.edr3.agn_cross_id", "other.table", set()),  # of quasars alone
     ("releases.edr3.official", "none", set()),  # the sample names its own
     ("releases.edr3.solution.column", "other", ASKED),
-    ("releases.edr3.solution.codes.*", 27, {"select_stars"} | LEARNED),  # nothing is fetched again
+    ("releases.edr3.solution.codes.*", 27, {"select_stars", "compute_budget"} | LEARNED),  # nothing is fetched again
+    ("releases.edr3.solution.standard", "6p", STANDARD | OF_THE_STANDARD),
+    ("releases.edr3.solution.colours.5p", "pseudocolour", COLOURS | OF_THE_STANDARD),
+    ("releases.edr3.solution.colours.6p", "nu_eff_used_in_astrometry", COLOURS),
     ("releases.edr3.*", "other.table", ASKED),
     ("releases.dr3.like", "dr4", set()),
     ("releases.dr4.epoch", 2017.0, set()),  # what the sample's release has not
@@ -109,6 +123,8 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("releases.dr4.official", "none", set()),
     ("releases.dr4.solution.column", "other", set()),
     ("releases.dr4.solution.codes.*", 1, set()),
+    ("releases.dr4.solution.colours.*", "pseudocolour", set()),
+    ("releases.dr4.solution.standard", "single", set()),  # its only class that is measured
     ("releases.dr4.solution.bits.*", 1, set()),
     ("releases.dr*", "other.table", set()),
     ("archive.url", "https://example.org/tap", ASKED),
@@ -152,7 +168,7 @@ FILES = [
     "datasets.lamost*",
     "datasets.red_clump*",
 ]
-FILES += "*.dataset *.file *.simulated.* *.path *.backend *.by *.claims *.release *.kind".split()  # noqa: SIM905
+FILES += "*.survey *.dataset *.file *.simulated.* *.path *.backend *.by *.claims *.release *.kind".split()  # noqa: SIM905
 
 
 @pytest.fixture(scope="module")

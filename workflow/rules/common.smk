@@ -274,7 +274,8 @@ def release_names(wildcards):
 
 def release_coding(wildcards):
     """How a sample's release codes its solutions."""
-    return releases.coding(release_block(wildcards))
+    coding = releases.coding(release_block(wildcards))
+    return {key: value for key, value in coding.items() if key != "column"}  # that of the archive's table
 
 
 def solutions(wildcards):
