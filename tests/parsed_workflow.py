@@ -119,7 +119,12 @@ def parse(folder: Path, overlay: dict[str, Any] | None = None, root: Path = ROOT
     more = folder / "more.yaml"
     more.write_text(yaml.safe_dump(MORE), encoding="utf-8")
     with opened(folder, [TOY, more], overlay, root) as workflow:
-        return {rule.name: _params(rule) for rule in workflow._workflow.rules}
+        return {family(rule): _params(rule) for rule in workflow._workflow.rules}
+
+
+def family(rule: Any) -> str:
+    """Name of a rule without the kind of sample that it is made for, which is that of its script."""
+    return rule.name.partition("_of_")[0]
 
 
 def _params(rule: Any) -> dict[str, Any]:
@@ -146,5 +151,5 @@ def plan(
         workflow._build_dag()
         jobs = defaultdict(list)
         for job in workflow.dag.needrun_jobs():
-            jobs[job.rule.name].append(job)
+            jobs[family(job.rule)].append(job)
         return dict(jobs)

@@ -9,23 +9,23 @@ import healpy as hp
 import numpy as np
 import pandas as pd
 import pytest
-from draw_corrections import draw_corrections
-from draw_cutflow import draw_cutflow
-from draw_dependence import draw_dependence
-from draw_magnitudes import draw_magnitudes
-from draw_maps import draw_counts, draw_maps
-from draw_offsets import draw_offsets, draw_scale, draw_trends
-from draw_red_clump import draw_red_clump
 from draw_sample_scales import draw_sample_scales
 from draw_sample_trends import draw_sample_trends
 from draw_samples import draw_samples
-from draw_smooth import draw_smooth
-from draw_training import draw_training
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from unit.shared import SOLUTIONS
 
+from gaia_offsets.figures_corrections import draw_corrections
+from gaia_offsets.figures_cutflow import draw_cutflow
+from gaia_offsets.figures_dependence import draw_dependence
+from gaia_offsets.figures_magnitudes import draw_magnitudes
+from gaia_offsets.figures_maps import draw_counts, draw_maps
+from gaia_offsets.figures_offsets import draw_offsets, draw_scale, draw_trends
+from gaia_offsets.figures_red_clump import draw_red_clump
+from gaia_offsets.figures_smooth import draw_smooth
+from gaia_offsets.figures_training import draw_training
 from gaia_offsets.skymap import Mollweide, Zenithal, choose_projection
 from gaia_offsets.style import save_figure
 

@@ -120,7 +120,7 @@ def test_progress_is_transient_on_a_terminal_and_nothing_elsewhere(told):
     assert told.format(record(event="progress", done=2, total=3)) == ""
     assert told.handler.stream == ["\r\x1b[K2 of 3 done"]
     assert job(told, 1, "select_stars", sample="giants").startswith("\r\x1b[K[1 of 3] giants")
-    assert job(told, 2, "draw_maps", sample="giants").startswith("[2 of 3] giants")
+    assert job(told, 2, "draw_figures", sample="giants").startswith("[2 of 3] giants")
 
 
 TRACE = 'Traceback (most recent call last):\n  File "x.py", line 1, in <module>\n    f()\n    ^^^\n'

@@ -30,7 +30,7 @@ def test_every_overlay_has_a_plan(overlay: Path, tmp_path: Path) -> None:
     jobs = plan(tmp_path, {"config.yaml": [], "kepler_learned.yaml": [*REAL, overlay]}.get(overlay.name, [overlay]))
     samples = yaml.safe_load(overlay.read_text())["run"]["samples"]
     assert len(jobs["all"]) == 1
-    for rule in ("measure_global", "draw_maps", "publish_dataset"):
+    for rule in ("measure_global", "draw_figures", "publish_dataset"):
         assert len(jobs[rule]) == len(samples), rule
     clump = {"lamost_public": ["lamost_public_clump"]}.get(overlay.stem, [])  # selected for Fig. 3, not measured
     assert sorted(job.wildcards.sample for job in jobs["select_stars"]) == sorted([*samples, *clump])

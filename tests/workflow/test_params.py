@@ -16,11 +16,10 @@ from snakemake_run import ROOT, TOY
 
 from gaia_offsets import config as checks
 
-FIGURES = {"draw_offsets", "draw_maps", "draw_cutflow", "draw_smooth", "draw_dependence", "draw_corrections"}
-FIGURES_1_TO_3 = {"draw_magnitudes", "draw_training", "draw_red_clump"}
+FIGURES = {"draw_figures"}
 RECORD = {"tell_provenance"}  # keeps all settings that the run's samples rest on
 OVERVIEW = {"draw_samples", "draw_sample_trends", "draw_sample_scales"}
-PAGES = {"draw_budget", "draw_claims", "draw_explorer", "draw_learned", "tell_results"}
+PAGES = {"draw_budget", "draw_claims", "draw_corrections", "draw_explorer", "draw_learned", "tell_results"}
 # What takes the names of the targets' columns: the three back ends, of which a sample has one.
 TARGETS = {"adopt_targets", "crossmatch_tables", "prepare_targets", "search_hats"}
 REFERENCE = {"select_stars", "compute_budget", "compare_magnitudes"}
@@ -35,7 +34,6 @@ CORRECTIONS = {"correct_parallaxes", "compare_corrections", "measure_pixels", "d
 MAP = {"publish_dataset", "publish_smooth"}
 TITLED = (
     FIGURES
-    | FIGURES_1_TO_3
     | PAGES
     | MAP
     | {"compare_samples", "tell_run", "draw_sample_trends", "draw_sample_scales"}
@@ -90,9 +88,9 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     (f"{S}.cuts", CUTS, {"select_stars", "compute_budget", "prepare_targets"} | LEARNED | MAP),
     (f"{S}.comparison.min_snr", 60, {"compare_magnitudes", "compare_training"}),
     (f"{S}.comparison.max_logg", 3.0, {"compare_magnitudes"}),
-    (f"{S}.comparison.max_ebv_training", 0.03, {"compare_training", "draw_training"}),
+    (f"{S}.comparison.max_ebv_training", 0.03, {"compare_training", "draw_figures"}),
     (f"{S}.comparison.red_clump_*", 0.5, {"compare_red_clump"}),
-    (f"{S}.comparison.abscissa", "mean", {"draw_red_clump"}),
+    (f"{S}.comparison.abscissa", "mean", {"draw_figures"}),
     (f"{S}.red_clump.columns.distance.column", "d", {"compare_red_clump"}),
     (f"{S}.red_clump.columns.distance.unit", "pc", {"compare_red_clump"}),
     (f"{S}.measure.trends.join", 2, {"measure_trends"}),
@@ -137,7 +135,7 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("measure.gaussian.beta", 0.5, GAUSSIAN | {"publish_dataset"}),
     ("measure.gaussian.histogram_bins", 12, GAUSSIAN | {"publish_dataset"}),
     ("measure.histogram_width_uas", 20, {"measure_global"}),
-    ("measure.trends.min_stars", 50, {"measure_trends", "draw_offsets", "compare_red_clump", "draw_red_clump"}),
+    ("measure.trends.min_stars", 50, {"measure_trends", "draw_figures", "compare_red_clump"}),
     ("measure.trends.join", 4, set()),  # the sample insists on its own
     ("measure.trends.edges.*", FLAT, {"measure_trends"}),
     ("measure.map.nside", 8, set()),
@@ -147,8 +145,8 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("publish.systematic_uas", 9.0, MAP | {"compute_budget"}),
     ("measure.cross_validation.*", 3, {"cross_validate"}),
     ("publish.bootstrap.*", 50, {"describe_pixels", "measure_errors"}),
-    ("figures.colour_range_uas", [-50, 50], {"draw_maps", "draw_smooth", "draw_explorer"}),
-    ("figures.dpi", 150, FIGURES | FIGURES_1_TO_3 | OVERVIEW | {"draw_validation", "draw_learned"}),
+    ("figures.colour_range_uas", [-50, 50], {"draw_figures", "draw_explorer"}),
+    ("figures.dpi", 150, FIGURES | OVERVIEW | {"draw_validation"}),
     ("validation.sample", "lamost_giants", set()),  # what it changes belongs to surveys and samples of its own
     ("validation.survey.like", "standard", set()),
     ("validation.skies.mine.sample", "lamost_giants", set()),

@@ -1,6 +1,7 @@
 """Checked config, wildcards and the few functions that rules use."""
 
 import re
+from operator import attrgetter
 from pathlib import Path
 
 from gaia_offsets import adql
@@ -8,6 +9,7 @@ from gaia_offsets import releases
 from gaia_offsets.about import describe, run_settings
 from gaia_offsets.columns import DISTANCES, GAIA, LEARNED, TMASS, magnitude_column
 from gaia_offsets.fingerprint import fingerprint
+from gaia_offsets.samples import FIGURES, Sample, alike
 from gaia_offsets.secret import split_login
 from snakemake import __version__ as ENGINE
 
@@ -22,6 +24,7 @@ except checks.ConfigError as faults:
     raise WorkflowError(f"The config has faults (keys are explained in docs/config.md):\n{faults}") from None
 
 SAMPLES = config["run"]["samples"]
+KNOWN = {name: Sample(config, name) for name in config["samples"]}
 # Longest time [min] of a job that waits for a TAP service.
 WAITING = 1 + int(
     config["archive"]["attempts"] * (config["archive"]["timeout_s"] + config["archive"]["max_wait_s"]) / 60
@@ -47,7 +50,6 @@ RETRIEVED = [name for name, entry in config["datasets"].items() if not (entry.ge
 QUERIED = [name for name, entry in config["datasets"].items() if entry.get("query")]
 FRAMES = ["equatorial", "galactic"]
 PARALLAXES = ["raw", "corrected"]
-FIGURES = ["fig4_offsets", "fig5_trends", "fig6_maps", "counts", "cutflow", "smooth_map", "scale", "corrections"]
 TABLES = [
     *("cutflow", "scatter", "global_offsets", "zero_point_scale", "histograms", "trends"),
     *("map_equatorial", "map_galactic", "smooth_equatorial", "smooth_galactic", "smooth_dependence"),
@@ -402,12 +404,13 @@ def red_clump_epoch(wildcards):
     return sample["crossmatch"].get("epoch", 2000.0)
 
 
-def compared(name, block="comparison"):
-    """Whether a sample gets Figs. 1 and 2 (`comparison`) or Fig. 3 (`red_clump`)."""
-    sample = config["samples"][name]
-    magnitude = sample["reference"].get("absolute_magnitude")
-    from_magnitude = sample["reference"]["kind"] == "absolute_magnitude" and isinstance(magnitude, str)
-    return bool((from_magnitude or name in LEARNING) and sample.get("comparison") and sample.get(block))
+def of_sample(what):
+    """An input or params function: that attribute of the sample (class Sample)."""
+
+    def get(wildcards):
+        return getattr(KNOWN[wildcards.sample], what)
+
+    return get
 
 
 def catalogue_map(wildcards):
@@ -436,10 +439,38 @@ def sample_facts(wildcards=None):
     return facts
 
 
+def family(rule, names):
+    """Name of a rule that is made for each kind of sample (samples.alike): that of its script, and one of the samples."""
+    return f"{rule}_of_{names[0]}"
+
+
+def figure_files(names):
+    """The files of figures, PNG and PDF, and what the report says of them."""
+    folder, labels = "<results>/{sample}/figures", {"sample": "{sample}"}
+    files = {}
+    for name in names:
+        caption, label = FIGURES[name]
+        png = report(
+            f"{folder}/{name}.png",
+            caption=f"../report/{caption}.rst",
+            category="Figures",
+            labels=labels | {"figure": label},
+        )
+        files[name] = [png, f"{folder}/{name}.pdf"]
+    for parallax in PARALLAXES:  # two pictures, between which the report switches
+        files[f"fig6_map_{parallax}"] = report(
+            f"{folder}/fig6_map_{parallax}.png",
+            caption="../report/fig6.rst",
+            category="Map before and after correction",
+            labels=labels | {"figure": "6", "parallax": parallax},
+        )
+    return files
+
+
 def comparison_tables(wildcards):
     """The tables behind Figs. 1 to 3 that a sample has, by name."""
-    names = ["magnitudes", "training"] if compared(wildcards.sample) else []
-    names += ["red_clump", "red_clump_trend"] if compared(wildcards.sample, "red_clump") else []
+    names = ["magnitudes", "training"] if KNOWN[wildcards.sample].compared else []
+    names += ["red_clump", "red_clump_trend"] if KNOWN[wildcards.sample].with_red_clump else []
     return {name: f"<results>/{wildcards.sample}/tables/{name}.csv" for name in names}
 
 
@@ -453,9 +484,14 @@ LEARNING, VALIDATED_LEARNING = (
     for names in (SAMPLES, VALIDATED)
 )
 CLAIMED = [name for name in SAMPLES if name in CLAIMS]
-COMPARED = [name for name in SAMPLES if compared(name)]
+COMPARED = [name for name in SAMPLES if KNOWN[name].compared]
 BUDGETED = [name for name in COMPARED if name not in LEARNING]  # the paper's budget is that of its catalogue
-WITH_CURVES = [name for name in SAMPLES if config["samples"][name]["measure"]["smooth"]["splines"]]
+FIGURE_FILES = [
+    f"<results>/{name}/figures/{figure}.{kind}"
+    for name in SAMPLES
+    for figure in KNOWN[name].figures
+    for kind in ("png", "pdf")
+]
 FINER = [  # smooth maps of other resolutions
     f"<results>/{name}/dataset/{frame}_smooth_nside{nside}.{kind}"
     for name in SAMPLES
@@ -464,7 +500,7 @@ FINER = [  # smooth maps of other resolutions
     for kind in EXTENDED_KINDS
 ]
 HATS = [f"<results>/{name}/hats" for name in SAMPLES if config["samples"][name]["publish_hats"]]
-WITH_RED_CLUMP = [name for name in SAMPLES if compared(name, "red_clump")]
+WITH_RED_CLUMP = [name for name in SAMPLES if KNOWN[name].with_red_clump]
 OVERVIEWS = ["samples", "samples_trends", "samples_scales"] if len(SAMPLES) > 1 else ["samples"]
 # The samples of the run and those that stand for a catalogue of red clump stars.
 TOLD = list(

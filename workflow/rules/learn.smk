@@ -33,25 +33,17 @@ rule learn_magnitudes:
 
 
 rule draw_learned:
-    """Residuals of the learned magnitudes against labels, extinction and distance [mag]; and the page of the model."""
+    """The page of the model behind the learned magnitudes [mag]."""
     input:
-        residuals="<results>/{sample}/tables/learned_residuals.csv",
         alternatives="<results>/{sample}/tables/learned_zero_points.csv",
         settings="<results>/{sample}/tables/learned.json",
     output:
-        png=report(
-            "<results>/{sample}/figures/learned.png",
-            caption="../report/learned.rst",
-            category="Figures",
-            labels={"sample": "{sample}", "figure": "learned magnitudes"},
-        ),
         page=report(
             "<results>/{sample}/learned.html",
             caption="../report/learned.rst",
             category="Learned magnitudes",
             labels={"sample": "{sample}"},
         ),
-        pdf="<results>/{sample}/figures/learned.pdf",
     log:
         "<logs>/draw_learned/{sample}.log",
     benchmark:
@@ -64,7 +56,6 @@ rule draw_learned:
     params:
         title=lookup("samples/{sample}/title", within=config),
         simulated=lookup("samples/{sample}/simulated", within=config),
-        dpi=lookup("figures/dpi", within=config),
         code=digest("draw_learned.py"),
     script:
         "../scripts/draw_learned.py"

@@ -1,9 +1,6 @@
 """Distributions of the offsets (Fig. 4), offset against G, colour and latitude (Fig. 5), zero point and scale."""
 
-import json
-import sys
 from collections.abc import Collection, Mapping
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,8 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from gaia_offsets import style
-from gaia_offsets.faults import open_log
-from gaia_offsets.releases import long_name, standard
+from gaia_offsets.releases import long_name
 
 
 @style.styled
@@ -156,22 +152,3 @@ def draw_scale(lines: pd.DataFrame, solution: str, *, title: str) -> Figure:
     style.scale_axes(ax)
     ax.legend(title="ellipses: 68 % (line), 95 % (dots)", loc="best")
     return figure
-
-
-if __name__ == "__main__":
-    open_log(snakemake.log[0])
-    names = ("offsets", "histograms", "trends", "scale")
-    offsets, histograms, trends, lines = (pd.read_csv(snakemake.input[name]) for name in names)
-    joined = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))["joined"]
-    title, min_stars, solutions = (snakemake.params[name] for name in ("title", "min_stars", "solutions"))
-    figures = {
-        "offsets": draw_offsets(histograms, offsets, solutions, title=title),
-        "trends": draw_trends(trends, solutions, title=title, min_stars=min_stars, joined=joined),
-        "scale": draw_scale(lines, standard(solutions), title=title),
-    }
-    for name, figure in figures.items():
-        style.save_figure(figure, *snakemake.output[name], dpi=snakemake.params.dpi)
-    for row in offsets.itertuples():
-        print(f"{row.solution} {row.parallax}: {row.n} stars", file=sys.stderr)
-    for (solution, parallax, variable), bins in trends.groupby(["solution", "parallax", "variable"]):
-        print(f"{solution} {parallax} {variable}: {len(bins)} bins", file=sys.stderr)

@@ -1,9 +1,6 @@
 """The smooth map: offset, raw and corrected, and the standard error of the corrected one."""
 
-import json
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +9,6 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from gaia_offsets import style
-from gaia_offsets.faults import open_log
 from gaia_offsets.skymap import colour_bar, sky_note, sky_panels
 
 
@@ -50,15 +46,3 @@ def draw_smooth(
     )
     colour_bar(figure, axes[2:], scales[1], extend="max", label=f"standard error [{style.UAS}]")
     return figure
-
-
-if __name__ == "__main__":
-    open_log(snakemake.log[0])
-    maps = {frame: pd.read_csv(snakemake.input[frame]) for frame in ("equatorial", "galactic")}
-    made = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
-    figure = draw_smooth(
-        maps, made, snakemake.params.solution, title=snakemake.params.title, colour_range=snakemake.params.colour_range
-    )
-    style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)
-    for frame, table in maps.items():
-        print(f"{frame}: {table['hindex'].nunique()} pixels", file=sys.stderr)

@@ -1,14 +1,11 @@
 """Fig. 3: reference parallaxes against those of a red clump catalogue."""
 
-import sys
-
 import numpy as np
 import pandas as pd
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from gaia_offsets import style
-from gaia_offsets.faults import open_log
 
 ABSCISSAE = {"red_clump": "red clump parallax", "mean": "error-weighted mean of both parallaxes"}
 
@@ -64,18 +61,3 @@ def draw_red_clump(
     else:
         style.note(bottom, f"no bin with {min_stars} stars")
     return figure
-
-
-if __name__ == "__main__":
-    open_log(snakemake.log[0])
-    trend = pd.read_csv(snakemake.input.trend)
-    figure = draw_red_clump(
-        pd.read_parquet(snakemake.input.pairs),
-        trend,
-        pd.read_csv(snakemake.input.summary),
-        title=snakemake.params.title,
-        abscissa=snakemake.params.abscissa,
-        min_stars=snakemake.params.min_stars,
-    )
-    style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)
-    print(f"{len(trend)} bins", file=sys.stderr)

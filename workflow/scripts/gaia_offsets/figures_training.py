@@ -1,13 +1,10 @@
 """Fig. 2: absolute magnitudes and colours of training-like stars against those of the giants."""
 
-import sys
-
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from gaia_offsets import style
-from gaia_offsets.faults import open_log
 
 GROUPS = {  # the paper's colours
     "training": ("training-like stars", "black"),
@@ -40,12 +37,3 @@ def draw_training(histograms: pd.DataFrame, summary: pd.DataFrame, *, title: str
         ax.yaxis.set_major_formatter(PercentFormatter(1.0))
         ax.legend(loc="upper left")
     return figure
-
-
-if __name__ == "__main__":
-    open_log(snakemake.log[0])
-    summary = pd.read_csv(snakemake.input.summary)
-    figure = draw_training(pd.read_csv(snakemake.input.histograms), summary, title=snakemake.params.title)
-    style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)
-    for row in summary.itertuples():
-        print(f"{row.group}: {row.n} stars", file=sys.stderr)

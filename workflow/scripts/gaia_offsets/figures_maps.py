@@ -1,10 +1,6 @@
 """Fig. 6: maps of the mean offset, together and one figure for each parallax; and maps of the number of stars."""
 
-import json
-import sys
 from collections.abc import Mapping, Sequence
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +9,6 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
 from gaia_offsets import style
-from gaia_offsets.faults import open_log
 from gaia_offsets.skymap import colour_bar, resolution, sky_note, sky_panels
 
 
@@ -70,21 +65,3 @@ def draw_counts(maps: Mapping[str, pd.DataFrame], made: Mapping[str, Any], solut
     bar.ax.axvline(limit, color="white", linewidth=2.4)
     bar.ax.axvline(limit, color="black", linewidth=1.0)
     return figure
-
-
-if __name__ == "__main__":
-    open_log(snakemake.log[0])
-    solution = snakemake.params.solution
-    maps = {
-        frame: style.rows(pd.read_csv(snakemake.input[frame]), solution=solution)
-        for frame in ("equatorial", "galactic")
-    }
-    made = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
-    title, dpi = snakemake.params.title, snakemake.params.dpi
-    drawn = partial(draw_maps, maps, made, solution, title=title, colour_range=snakemake.params.colour_range)
-    style.save_figure(drawn(), *snakemake.output.maps, dpi=dpi)
-    for parallax in style.PARALLAXES:
-        style.save_figure(drawn(parallaxes=[parallax]), snakemake.output[parallax], dpi=dpi)
-    style.save_figure(draw_counts(maps, made, solution, title=title), *snakemake.output.counts, dpi=dpi)
-    for frame, table in maps.items():
-        print(f"{frame}: {table['hindex'].nunique()} pixels", file=sys.stderr)

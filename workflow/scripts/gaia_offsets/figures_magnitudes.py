@@ -1,13 +1,10 @@
 """Fig. 1: absolute magnitudes from Gaia distances against those of the catalogue."""
 
-import sys
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from gaia_offsets import style
-from gaia_offsets.faults import open_log
 
 
 @style.styled
@@ -40,12 +37,3 @@ def draw_magnitudes(histogram: pd.DataFrame, fits: pd.DataFrame, *, title: str) 
         ax.set_ylabel(f"stars in a bin of {width:g} mag")
         ax.yaxis.set_major_formatter(style.THOUSANDS)
     return figure
-
-
-if __name__ == "__main__":
-    open_log(snakemake.log[0])
-    fits = pd.read_csv(snakemake.input.fits)
-    figure = draw_magnitudes(pd.read_csv(snakemake.input.histogram), fits, title=snakemake.params.title)
-    style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)
-    for row in fits.itertuples():
-        print(f"{row.kind}: {row.n} stars", file=sys.stderr)

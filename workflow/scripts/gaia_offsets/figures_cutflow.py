@@ -1,6 +1,5 @@
 """Stars kept after each step of the selection (Sect. 2.1)."""
 
-import sys
 import textwrap
 from collections.abc import Sequence
 
@@ -9,7 +8,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from gaia_offsets import style
-from gaia_offsets.faults import open_log
 
 
 @style.styled
@@ -52,11 +50,3 @@ def draw_cutflow(cutflow: pd.DataFrame, solutions: Sequence[str], *, title: str)
 def readable(criterion: str) -> str:
     """The criterion with the signs of print."""
     return criterion.replace("<=", "\N{LESS-THAN OR EQUAL TO}").replace(">=", "\N{GREATER-THAN OR EQUAL TO}")
-
-
-if __name__ == "__main__":
-    open_log(snakemake.log[0])
-    cutflow = pd.read_csv(snakemake.input.cutflow)
-    figure = draw_cutflow(cutflow, list(snakemake.params.solutions), title=snakemake.params.title)
-    style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)
-    print(f"{len(cutflow)} steps", file=sys.stderr)

@@ -1,12 +1,9 @@
 """Dependence of the offset on G and colour, from the differences of stars inside pixels."""
 
-import sys
-
 import pandas as pd
 from matplotlib.figure import Figure
 
 from gaia_offsets import style
-from gaia_offsets.faults import open_log
 
 
 @style.styled
@@ -32,11 +29,3 @@ def draw_dependence(curves: pd.DataFrame, colour: str, *, title: str) -> Figure:
     if len(curves):
         first.legend()
     return figure
-
-
-if __name__ == "__main__":
-    open_log(snakemake.log[0])
-    curves = pd.read_csv(snakemake.input.dependence)
-    figure = draw_dependence(curves, snakemake.params.colour, title=snakemake.params.title)
-    style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)
-    print(f"{len(curves)} points", file=sys.stderr)

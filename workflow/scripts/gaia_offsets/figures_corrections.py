@@ -1,0 +1,78 @@
+"""The corrections of a sample side by side, as a figure of the standard class."""
+
+from collections.abc import Collection
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from gaia_offsets import style
+
+LEFT = {"phot_g_mean_mag": "in G", "colour": "in colour", "sin_ecl_lat": r"in sin $\beta$", "sky": "on the sky"}
+OFFSETS = ("median", "weighted_mean")
+
+
+@style.styled
+def draw_corrections(corrections: pd.DataFrame, solution: str, *, title: str) -> Figure:
+    """Offsets and what is left of patterns [uas] of a solution, by correction; `corrections` is corrections.csv."""
+    table = style.rows(corrections, solution=solution)
+    figure = style.canvas(1.6 + 0.5 * len(table), title)
+    if table.empty:
+        style.blank(figure.subplots(), f"no {solution} stars")
+        return figure
+    place = np.arange(len(table), dtype=float)
+    offsets, left = figure.subplots(1, 2, sharey=True)
+    offsets.axvline(0.0, **style.DASHED)
+    low, high = (table[name].to_numpy(float) for name in ("scale_low", "scale_high"))
+    band = {"height": 0.7, "color": "0.85", "zorder": 0.5, "label": r"at parallax 0 (distance scale free), $\pm$1 sd"}
+    offsets.barh(place, high - low, left=low, **band)
+    looks = zip(OFFSETS, (-0.15, 0.15), "os", style.SAMPLE_COLOURS, strict=False)
+    for name, shift, marker, colour in looks:
+        error = np.nan_to_num(table[f"{name}_error"].to_numpy(float))
+        look = {
+            "marker": marker,
+            "color": colour,
+            "markersize": 4,
+            "linestyle": "none",
+            "label": name.replace("_", " "),
+        }
+        offsets.errorbar(table[name], place + shift, xerr=error, elinewidth=0.9, **look)
+    offsets.set_xlabel(f"Gaia minus reference parallax [{style.UAS}]")
+    for number, (name, words) in enumerate(LEFT.items()):
+        error = np.nan_to_num(table[f"{name}_left_error"].to_numpy(float))
+        look = {"marker": style.SAMPLE_MARKERS[number], "color": style.SAMPLE_COLOURS[number], "markersize": 4}
+        shift = 0.2 * (number - 1.5)
+        left.errorbar(
+            table[f"{name}_left"], place + shift, xerr=error, elinewidth=0.9, linestyle="none", label=words, **look
+        )
+    left.set_xlabel(f"left beyond noise, sd [{style.UAS}]")
+    left.set_xlim(left=min(0.0, left.get_xlim()[0]))
+    offsets.set_yticks(place, table["correction"], parse_math=False)
+    offsets.set_ylim(len(table) - 0.4, -0.6)
+    for ax in (offsets, left):
+        ax.tick_params(axis="y", length=0)
+        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, columnspacing=1.0)
+    return figure
+
+
+def coverage(corrections: pd.DataFrame) -> list[str]:
+    """Which stars the rows are of, where the corrections do not have the same: sentences by corrections.csv."""
+    sentences = []
+    for solution, table in corrections.groupby("solution") if "n_own" in corrections else ():
+        there = table[table["n_own"] > 0]
+        if (there["n"] < there["n_own"]).any():
+            each = ", ".join(f"{name} {n:,}" for name, n in zip(there["correction"], there["n_own"], strict=True))
+            sentences.append(
+                f"{solution}: all rows are measured on the same {there['n'].min():,} stars, those that all of these "
+                f"corrections have. Each has: {each}. The rows say nothing of stars that one of them lacks, such as "
+                "those outside its part of the sky; take it out of `also` to compare the others on all of theirs."
+            )
+        for name in table.loc[table["n_own"] == 0, "correction"]:
+            sentences.append(f"{solution}: {name} has none of these stars, and is not compared.")
+    return sentences
+
+
+def with_warnings(corrections: pd.DataFrame, experimental: Collection[str]) -> pd.DataFrame:
+    """corrections.csv with a word behind the names of those corrections that are experimental."""
+    names = [f"{name} (experimental)" if name in experimental else name for name in corrections["correction"]]
+    return corrections.assign(correction=names)

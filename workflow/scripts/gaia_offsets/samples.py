@@ -1,0 +1,92 @@
+"""What a sample of the config has and what is made of it, as names of files that rules take as they are.
+
+Imported when the workflow is parsed: standard library and modules of the package without numpy only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from functools import cached_property
+from typing import Any
+
+from gaia_offsets.columns import LEARNED
+
+# Figures by the name of their files: caption and label in the report.
+FIGURES = {
+    "fig1_magnitudes": ("fig1", "1: absolute magnitudes"),
+    "fig2_training": ("fig2", "2: training stars"),
+    "fig3_red_clump": ("fig3", "3: red clump"),
+    "fig4_offsets": ("fig4", "4: offsets"),
+    "fig5_trends": ("fig5", "5: trends"),
+    "fig6_maps": ("fig6", "6: maps"),
+    "counts": ("counts", "stars by pixel"),
+    "cutflow": ("cutflow", "cut flow"),
+    "smooth_map": ("smooth_map", "smooth map"),
+    "smooth_dependence": ("smooth_dependence", "smooth map: G and colour"),
+    "scale": ("scale", "zero point and scale"),
+    "corrections": ("corrections", "corrections side by side"),
+    "learned": ("learned", "learned magnitudes"),
+}
+
+
+class Sample:
+    """A sample of a config that is complete and checked."""
+
+    def __init__(self, config: Mapping[str, Any], name: str) -> None:
+        self.config, self.name = config, name
+        self.block: Mapping[str, Any] = config["samples"][name]
+
+    @cached_property
+    def learns(self) -> bool:
+        """Whether its absolute magnitudes are learned from itself."""
+        return bool(self.block["reference"]["kind"] == LEARNED)
+
+    @cached_property
+    def compared(self) -> bool:
+        """Whether it is compared with other catalogues (Figs. 1 and 2)."""
+        reference = self.block["reference"]
+        from_magnitude = reference["kind"] == "absolute_magnitude" and isinstance(
+            reference.get("absolute_magnitude"), str
+        )
+        return bool((from_magnitude or self.learns) and self.block.get("comparison"))
+
+    @cached_property
+    def with_red_clump(self) -> bool:
+        """Whether it is compared with red clump stars (Fig. 3)."""
+        return bool(self.compared and self.block.get("red_clump"))
+
+    @cached_property
+    def figures(self) -> tuple[str, ...]:
+        """Its figures, of FIGURES."""
+        has = {
+            "fig1_magnitudes": self.compared,
+            "fig2_training": self.compared,
+            "fig3_red_clump": self.with_red_clump,
+            "smooth_dependence": self.block["measure"]["smooth"]["splines"] > 0,
+            "learned": self.learns,
+        }
+        return tuple(name for name in FIGURES if has.get(name, True))
+
+    @cached_property
+    def figure_tables(self) -> dict[str, str]:
+        """The tables behind those figures that not every sample has, by name."""
+        names = ["magnitudes", "magnitudes_histogram", "training", "training_histogram"] if self.compared else []
+        names += ["red_clump", "red_clump_trend"] if self.with_red_clump else []
+        names += ["learned_residuals"] if self.learns else []
+        pairs = {"red_clump_pairs": self.table("red_clump_pairs.parquet")} if self.with_red_clump else {}
+        return {name: self.table(f"{name}.csv") for name in names} | pairs
+
+    def table(self, file: str) -> str:
+        """Where one of its tables lies."""
+        return f"<results>/{self.name}/tables/{file}"
+
+
+def alike(samples: Iterable[Sample], products: Callable[[Sample], Hashable]) -> dict[Any, list[str]]:
+    """Names of samples by their products, in their order.
+
+    A rule has fixed outputs: where samples differ in what they have, each kind of sample gets a rule of its own.
+    """
+    kinds: dict[Any, list[str]] = {}
+    for sample in samples:
+        kinds.setdefault(products(sample), []).append(sample.name)
+    return kinds
