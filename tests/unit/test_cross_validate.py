@@ -35,7 +35,7 @@ def simulated(pattern: float, constant: float = 0.0, *, seed: int = 1, stars: in
             "ra": ra,
             "dec": dec,
             "phot_g_mean_mag": rng.uniform(10, 14, stars),
-            "nu_eff_used_in_astrometry": rng.uniform(1.3, 1.5, stars),
+            "colour": rng.uniform(1.3, 1.5, stars),
             "parallax": corrected - 0.03,
             "parallax_corrected": corrected,
             "parallax_error": error,

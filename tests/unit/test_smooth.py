@@ -307,7 +307,7 @@ def test_a_term_that_is_constant_in_each_pixel_is_no_curve() -> None:
 
 
 def test_few_stars_get_no_curves() -> None:
-    stars = pd.DataFrame({"phot_g_mean_mag": np.linspace(9, 14, 300), "nu_eff_used_in_astrometry": 1.5})
+    stars = pd.DataFrame({"phot_g_mean_mag": np.linspace(9, 14, 300), "colour": 1.5})
     pixel = np.arange(300) // 2  # 150 stars besides one a pixel; two variables of n terms ask for 20 n
     assert not smooth_nodes.curves_of(stars, 8, pixel) and not smooth_nodes.curves_of(stars, 0, pixel)
     assert list(smooth_nodes.curves_of(stars, 7, pixel)) == ["phot_g_mean_mag", "colour"]
@@ -317,7 +317,7 @@ def tracers(offset: np.ndarray, pixel: np.ndarray, error: float) -> tuple[pd.Dat
     """Tracers in the centres of pixels, with these offsets in both parallaxes, and their scatter."""
     ra, dec = hp.pix2ang(GRID["nside"], pixel, nest=True, lonlat=True)
     stars = pd.DataFrame({"solution": "5p", "ra": ra, "dec": dec, "l": ra, "b": dec, "phot_g_mean_mag": 12.0})
-    stars = stars.assign(nu_eff_used_in_astrometry=1.5, reference_parallax=1.0, reference_parallax_error=1e-9)
+    stars = stars.assign(colour=1.5, reference_parallax=1.0, reference_parallax_error=1e-9)
     parallax = 1.0 + offset / 1000.0
     stars = stars.assign(parallax=parallax, parallax_corrected=parallax, parallax_error=error / 1000.0)
     row = dict.fromkeys(weighted.SCATTER, 0.0) | {"sky_factor": 1.0, "sky_extra": 0.0, "solution": "5p", "factor": 1.0}

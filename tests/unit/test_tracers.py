@@ -93,9 +93,9 @@ def test_a_table_in_pieces_gives_the_numbers_of_the_whole(stars, path, kind, lim
         monkeypatch.setattr(module, "BLOCK", limits[1])
     scatter_table().to_csv(tmp_path / "scatter.csv", index=False)
     scatter = read_scatter(tmp_path / "scatter.csv", kind, path)
-    whole = measured([stars], scatter)
+    whole = measured([stars.assign(colour=stars["nu_eff_used_in_astrometry"])], scatter)
     monkeypatch.setattr(buckets, "AT_ONCE", 3000)
-    pieces = measured(Tracers(path), scatter)
+    pieces = measured(Tracers(path, stars.columns, colour="nu_eff_used_in_astrometry"), scatter)
     assert all(len(table) for table in whole)
     for one, other in zip(whole, pieces, strict=True):
         # What is fitted per group has the same stars in the same order; sums over pieces differ in the last digits.

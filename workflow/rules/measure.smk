@@ -184,6 +184,7 @@ rule smooth_map:
         reach_deg=lookup("samples/{sample}/measure/smooth/reach_deg", within=config),
         splines=lookup("samples/{sample}/measure/smooth/splines", within=config),
         solution=standard_solution,
+        colour=standard_colour,
         code=digest("smooth_map.py"),
     script:
         "../scripts/smooth_map.py"
@@ -238,6 +239,7 @@ rule cross_validate:
         splines=lookup("samples/{sample}/measure/smooth/splines", within=config),
         validation=lookup("samples/{sample}/measure/cross_validation", within=config),
         solution=standard_solution,
+        colour=standard_colour,
         code=digest("cross_validate.py"),
     script:
         "../scripts/cross_validate.py"

@@ -39,11 +39,12 @@ def cross_validation(
 ) -> pd.DataFrame:
     """cross_validation.csv: how well each correction predicts the `stars` of a fold, learned from the other folds.
 
-    `log_predictive_density` is the mean logarithm of a Gaussian's density at the stars' differences [1 / uas], `gain`
-    its excess over the official zero point's, `gain_over_constant` that over official_global's, with errors by the
-    jackknife over blocks of the sky. `covered` is the share of the stars for which the correction has a value of its
-    own: elsewhere the maps have the constant. `residual_scatter` [uas] is robust. `settings` are reach_deg and
-    splines of the smooth map. All is null where no star has both errors, and by block where all stars lie in one.
+    The stars have their colour [1/um] as `colour`. `log_predictive_density` is the mean logarithm of a Gaussian's
+    density at the stars' differences [1 / uas], `gain` its excess over the official zero point's, `gain_over_constant`
+    that over official_global's, with errors by the jackknife over blocks of the sky. `covered` is the share of the
+    stars for which the correction has a value of its own: elsewhere the maps have the constant. `residual_scatter`
+    [uas] is robust. `settings` are reach_deg and splines of the smooth map. All is null where no star has both errors,
+    and by block where all stars lie in one.
     """
     ra, dec = stars["ra"].to_numpy(), stars["dec"].to_numpy()
     blocks, tables = sky_blocks(ra, dec), []
@@ -196,8 +197,9 @@ if __name__ == "__main__":
     open_log(snakemake.log[0])
     measured = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
     tracers, solution = pd.read_parquet(snakemake.input.tracers), snakemake.params.solution
+    stars = tracers[tracers["solution"] == solution]
     table = cross_validation(
-        tracers[tracers["solution"] == solution],
+        stars.assign(colour=stars[snakemake.params.colour]),
         reference_kind=snakemake.params.reference,
         **{name: measured[name] for name in ("nside", "more_than")},
         gaussian=snakemake.params.gaussian,

@@ -81,9 +81,9 @@ if __name__ == "__main__":
     open_log(snakemake.log[0])
     measured = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
     grid, path = snakemake.wildcards.grid, snakemake.input.tracers
-    columns = {*MEASURED, *PARALLAXES.values(), *smooth_nodes.VARIABLES.values(), *chain(*FRAMES.values())}
+    columns = {*MEASURED, *PARALLAXES.values(), *chain(*FRAMES.values())}
     maps, curves, made = smooth_maps(
-        Tracers(path, columns),
+        Tracers(path, columns, colour=snakemake.params.colour),
         snakemake.params.solution,
         read_scatter(snakemake.input.scatter, snakemake.params.reference, path),
         nside=int(grid.removeprefix("_nside")) if grid else measured["nside"],

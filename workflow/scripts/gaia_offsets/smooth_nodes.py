@@ -16,7 +16,7 @@ from gaia_offsets.segments import MAD_TO_SIGMA
 from gaia_offsets.sky import FRAMES, pixel_index
 from gaia_offsets.weighted import Scatter, hampel_weights, star_table, variances, weighted_means
 
-VARIABLES = {"phot_g_mean_mag": "phot_g_mean_mag", "colour": "nu_eff_used_in_astrometry"}  # of a curve: its column
+VARIABLES = ("phot_g_mean_mag", "colour")  # of the curves, columns of the stars: G [mag] and colour [1/um]
 CURVE_LEVEL = 5  # of the pixels inside which stars are compared for the curves; that of the map where it is coarser
 STARS_PER_TERM = 10
 ROUNDING = 1e-11  # relative size of what rounding leaves of a difference of sums over the sky
@@ -81,13 +81,13 @@ def curve_terms(x: np.ndarray, intervals: int) -> Terms:
 def curves_of(stars: pd.DataFrame, intervals: int, pixel: np.ndarray) -> dict[str, Terms]:
     """`curve_terms` of each of VARIABLES; none with 0 intervals, or with few stars besides one in each pixel (N,)."""
     enough = len(pixel) - len(np.unique(pixel)) >= STARS_PER_TERM * len(VARIABLES) * intervals
-    used = VARIABLES if intervals and enough else {}
-    return {name: curve_terms(stars[column].to_numpy(dtype=float), intervals) for name, column in used.items()}
+    used = VARIABLES if intervals and enough else ()
+    return {name: curve_terms(stars[name].to_numpy(dtype=float), intervals) for name in used}
 
 
 def design(curves: Curves, stars: pd.DataFrame) -> np.ndarray:
     """The terms of all curves side by side, (stars, terms)."""
-    terms = (curve(stars[VARIABLES[name]].to_numpy(dtype=float)) for name, curve in curves.items())
+    terms = (curve(stars[name].to_numpy(dtype=float)) for name, curve in curves.items())
     return np.column_stack([np.zeros((len(stars), 0)), *terms])
 
 
@@ -156,7 +156,7 @@ def curve_table(nodes: Nodes, stars: pd.DataFrame, curves: Curves) -> pd.DataFra
     """Offset [uas] against each variable, zero in the mean over the stars, with standard errors."""
     tables, stop = [pd.DataFrame()], 0
     for name, terms in curves.items():
-        values = stars[VARIABLES[name]].to_numpy(dtype=float)
+        values = stars[name].to_numpy(dtype=float)
         start, stop = stop, stop + terms(values[:0]).shape[1]
         if start < stop:  # else one value for all stars, or none
             x = np.linspace(*np.nanquantile(values, [0.01, 0.99]), CURVE_POINTS)

@@ -19,13 +19,18 @@ MEASURED = (*ERRORS, "parallax", "parallax_corrected", "reference_parallax", "re
 
 @dataclass(frozen=True)
 class Tracers:
-    """Columns of a tracers table, to be gone through as often as needed; all of them where none are named."""
+    """Columns of a tracers table, to be gone through as often as needed; all of them where none are named.
+
+    `colour`, where given, is a column that stands in the pieces once more as `colour`.
+    """
 
     path: str
     columns: Collection[str] | None = None
+    colour: str | None = None
 
     def __iter__(self) -> Iterator[pd.DataFrame]:
-        return read_pieces(self.path, self.columns)
+        for piece in read_pieces(self.path, {*self.columns, self.colour} if self.colour else self.columns):
+            yield piece.assign(colour=piece[self.colour]) if self.colour else piece
 
 
 def drawn_stars(tracers: Iterable[pd.DataFrame], solutions: Sequence[str]) -> dict[str, pd.DataFrame]:
