@@ -27,4 +27,10 @@ def shipped_block(name: str) -> dict[str, Any]:
     return blocks[name] | {"bridged": bridged(blocks[name], blocks)}
 
 
+def moved(schema: str) -> dict[str, Any]:
+    """The same block with all tables in one schema, for a second sky on the same server."""
+    names = {key: name for key, name in RELEASE.items() if isinstance(name, str)}
+    return RELEASE | {key: f"{schema}.{name.rpartition('.')[2]}" for key, name in names.items()}
+
+
 DR4 = asked_names(shipped_block("dr4"))  # what the queries are given of it

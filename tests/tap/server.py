@@ -130,20 +130,8 @@ class TapServer:
         for folder in ("sock", "home", "gavo/inputs"):
             (root / folder).mkdir(parents=True)
         (root / "gavorc").write_text(GAVORC.format(root=root, group=self.group, port=self.port))
-        schemas: dict[str, dict[str, pd.DataFrame]] = {}
-        for full, frame in self.tables.items():
-            schema, name = full.split(".")
-            schemas.setdefault(schema, {})[name] = frame
-        for schema, tables in schemas.items():
-            folder = root / "gavo/inputs" / schema
-            folder.mkdir()
-            (folder / "q.rd").write_text(descriptor(schema, tables))
-            for name, frame in tables.items():
-                frame.to_csv(folder / f"{name}.csv", index=False)
-        if os.getuid() == 0:
-            for path in [root, *root.rglob("*")]:
-                shutil.chown(path, self.user, self.group)
         (root / "commands.log").touch()
+        self.give(root)
         pg = root / "pg"
         self.run(
             POSTGRES / "initdb",
@@ -163,18 +151,37 @@ class TapServer:
         self.run(POSTGRES / "pg_ctl", "-D", pg, "-l", root / "pg.log", "-w", "start")
         self.run("createdb", "--encoding=UTF-8", "--template", "template0", "gavo")
         self.run("dachs", "init", "-d", f"host={root}/sock dbname=gavo user=dachsroot")
-        for schema, tables in schemas.items():
-            self.run("dachs", "imp", f"{schema}/q", "create")
-            for name in tables:
-                rows = root / "gavo/inputs" / schema / f"{name}.csv"
-                copy = f"\\copy {schema}.{name} FROM '{rows}' WITH (FORMAT csv, HEADER match)"
-                self.run("psql", "-q", "-v", "ON_ERROR_STOP=1", "-c", copy, "-c", f"ANALYZE {schema}.{name}")
+        self.add(self.tables)
         self.run("dachs", "serve", "start")
         for _ in range(200):
             if self._answers():
                 return self
             time.sleep(0.1)
         raise RuntimeError(f"DaCHS does not answer; see {root}/gavo/logs")
+
+    def give(self, folder: Path) -> None:
+        """A folder, and what lies in it, to the server's user."""
+        if os.getuid() == 0:
+            for path in [folder, *folder.rglob("*")]:
+                shutil.chown(path, self.user, self.group)
+
+    def add(self, tables: dict[str, pd.DataFrame]) -> None:
+        """Import tables of schemas that are not there yet; also while the server runs."""
+        schemas: dict[str, dict[str, pd.DataFrame]] = {}
+        for full, frame in tables.items():
+            schema, name = full.split(".")
+            schemas.setdefault(schema, {})[name] = frame
+        for schema, frames in schemas.items():
+            folder = self.root / "gavo/inputs" / schema
+            folder.mkdir()
+            (folder / "q.rd").write_text(descriptor(schema, frames))
+            for name, frame in frames.items():
+                frame.to_csv(folder / f"{name}.csv", index=False)
+            self.give(folder)
+            self.run("dachs", "imp", f"{schema}/q", "create")
+            for name in frames:
+                copy = f"\\copy {schema}.{name} FROM '{folder / name}.csv' WITH (FORMAT csv, HEADER match)"
+                self.run("psql", "-q", "-v", "ON_ERROR_STOP=1", "-c", copy, "-c", f"ANALYZE {schema}.{name}")
 
     def _answers(self) -> bool:
         # /availability says yes before the database is there, so ask the database.

@@ -76,6 +76,11 @@ def made_up_sky(stars: int = 2500, seed: int = 5) -> dict[str, pd.DataFrame]:
     return {"targets": targets, "gaia_source": gaia, "tmass": tmass, "distances": distances}
 
 
+def move(tables: dict[str, pd.DataFrame], schema: str) -> dict[str, pd.DataFrame]:
+    """Tables of an archive under the names of `release.moved`."""
+    return {f"{schema}.{name.rpartition('.')[2]}": frame for name, frame in tables.items()}
+
+
 def archive_tables(
     sky: dict[str, pd.DataFrame], tmass_radius_arcsec: float, years: float = -16.0
 ) -> dict[str, pd.DataFrame]:

@@ -19,9 +19,9 @@ import yaml
 from astropy.table import Table
 from snakemake_run import ROOT, TOY, made_once, run_snakemake
 from tap.conftest import require_server
-from tap.release import RELEASE
+from tap.release import moved
 from tap.server import TapServer
-from tap.survey import archive_tables
+from tap.survey import archive_tables, move
 from unit.misbehaving_http import Answer, MisbehavingServer
 
 pytestmark = pytest.mark.slow
@@ -98,25 +98,24 @@ def source_of(targets: pd.DataFrame, made: Path) -> pd.Series:
 
 
 @pytest.fixture(scope="module")
-def services(survey: Path) -> Iterator[tuple[str, MisbehavingServer]]:
+def services(survey: Path, server: TapServer) -> Iterator[tuple[str, MisbehavingServer]]:
     """Address of the TAP server, and LAMOST's server."""
     from urllib.parse import quote_plus
 
     sky = {name: pd.read_parquet(survey / f"resources/simulated/toy/{name}.parquet") for name in TABLES[:3]}
-    tables = archive_tables(sky, 1.5) | {"vizier.k_giants": pd.read_parquet(survey / "k_giants.parquet")}
-    tap = TapServer(tables)
-    try:
-        with MisbehavingServer() as http:
-            for config in (PUBLIC, V1):
-                entry = yaml.safe_load(config.read_text())["datasets"]["lamost_dr8_stellar"]
-                place = urlsplit(entry["url"])
-                asked = f"{place.path}?{place.query}"
-                page = Answer(b"<!DOCTYPE html><title>Sign in</title>")
-                http.plan[asked] = [page]
-                http.plan[f"{asked}&token={quote_plus(TOKEN)}"] = [Answer((survey / entry["file"]).read_bytes())]
-            yield tap.start().url, http
-    finally:
-        tap.stop()
+    tables = move(archive_tables(sky, 1.5), "rehearsal") | {
+        "vizier.k_giants": pd.read_parquet(survey / "k_giants.parquet")
+    }
+    server.add(tables)
+    with MisbehavingServer() as http:
+        for config in (PUBLIC, V1):
+            entry = yaml.safe_load(config.read_text())["datasets"]["lamost_dr8_stellar"]
+            place = urlsplit(entry["url"])
+            asked = f"{place.path}?{place.query}"
+            page = Answer(b"<!DOCTYPE html><title>Sign in</title>")
+            http.plan[asked] = [page]
+            http.plan[f"{asked}&token={quote_plus(TOKEN)}"] = [Answer((survey / entry["file"]).read_bytes())]
+        yield server.url, http
 
 
 def overlay(services: tuple[str, MisbehavingServer], config: Path = PUBLIC) -> dict[str, Any]:
@@ -124,7 +123,7 @@ def overlay(services: tuple[str, MisbehavingServer], config: Path = PUBLIC) -> d
     url, http = services
     place = urlsplit(yaml.safe_load(config.read_text())["datasets"]["lamost_dr8_stellar"]["url"])
     return {
-        "releases": {"edr3": RELEASE},
+        "releases": {"edr3": moved("rehearsal")},
         "archive": {"url": url, "chunks": 2, "poll_s": 0.3},
         "datasets": {"lamost_dr8_stellar": {"url": http.url(f"{place.path}?{place.query}")}},
     }
