@@ -357,6 +357,7 @@ def test_stilts_reads_the_same_numbers(published, form, tmp_path):
         assert "ERROR" not in said and "WARNING" not in said, said
 
 
+@pytest.mark.slow
 def test_stilts_draws_the_votable_as_it_draws_the_fits_table(published, tmp_path):
     """Pixels, level and ordering come from the files; the colour bar, which names the unit, is left out."""
     _, table, meta = published

@@ -189,6 +189,7 @@ def test_an_address_of_the_config_may_not_hold_it(tmp_path: Path) -> None:
     assert "abc" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_nothing_that_a_run_writes_or_prints_holds_it(
     tmp_path: Path, server: MisbehavingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

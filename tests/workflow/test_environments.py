@@ -81,6 +81,7 @@ def interpreters(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {env.stem: make_interpreter(folder / env.stem, {**packages(env)[0], **packages(env)[1]}) for env in ENVS}
 
 
+@pytest.mark.slow
 @each
 def test_its_packages_are_enough_for_every_import(interpreters: dict[str, Path], env: Path) -> None:
     """Also for those inside functions; the scripts of the archive and of learned magnitudes are no part of the toy."""

@@ -44,7 +44,7 @@ MATCHED = {"crossmatch_tables", "prepare_targets", "search_hats"} | ASKED
 # What has the measured classes with their colours; the standard one alone; and it with its colour.
 COLOURS = {"select_stars", "compute_budget", "learn_magnitudes", "fit_scatter", "publish_dataset", "describe_pixels"}
 COLOURS |= {"measure_global", "measure_trends", "measure_map", "measure_pixels", "compare_corrections", "tell_results"}
-COLOURS |= {"compare_with_truth", "draw_cutflow", "draw_explorer", "draw_offsets", "write_readme"}
+COLOURS |= {"compare_with_truth", "draw_explorer", "draw_figures", "write_readme"}
 OF_THE_STANDARD = {"compare_samples", "draw_dependence", "draw_sample_scales", "draw_sample_trends", "tell_run"}
 STANDARD = {"select_stars", "compute_budget", "learn_magnitudes", "publish_dataset", "publish_smooth", "smooth_map"}
 STANDARD |= {"check_claims", "cross_validate", "draw_corrections", "draw_maps", "draw_smooth"}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 from snakemake_run import run_snakemake
 
 RAW, TARGET = "resources/raw/mine/stars.csv", "resources/mine/crossmatch.none.parquet"
@@ -51,6 +52,7 @@ def test_a_file_that_someone_put_there_is_checked(tmp_path: Path) -> None:
     assert "wrong sha256" in run(tmp_path, fails=True, file="stars.csv", sha256=digest(SHIFTED))
 
 
+@pytest.mark.slow
 def test_a_folder_of_another_machine_is_checked_and_another_path_is_read(tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     first, second = put(tmp_path / "a.csv", TEXT), put(tmp_path / "b.csv", SHIFTED)
