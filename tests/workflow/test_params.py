@@ -45,9 +45,9 @@ MATCHED = {"crossmatch_tables", "prepare_targets", "search_hats"} | ASKED
 COLOURS = {"select_stars", "compute_budget", "learn_magnitudes", "fit_scatter", "publish_dataset", "describe_pixels"}
 COLOURS |= {"measure_global", "measure_trends", "measure_map", "measure_pixels", "compare_corrections", "tell_results"}
 COLOURS |= {"compare_with_truth", "draw_explorer", "draw_figures", "write_readme"}
-OF_THE_STANDARD = {"compare_samples", "draw_dependence", "draw_sample_scales", "draw_sample_trends", "tell_run"}
+OF_THE_STANDARD = {"compare_samples", "draw_sample_scales", "draw_sample_trends", "tell_run"}
 STANDARD = {"select_stars", "compute_budget", "learn_magnitudes", "publish_dataset", "publish_smooth", "smooth_map"}
-STANDARD |= {"check_claims", "cross_validate", "draw_corrections", "draw_maps", "draw_smooth"}
+STANDARD |= {"check_claims", "cross_validate", "draw_corrections", "draw_figures"}
 STANDARD |= {"gather_validation", "draw_validation"}
 S = "samples.simulated_giants"
 CUTS = [{"column": "ruwe", "op": "<", "value": 2}]
@@ -108,7 +108,7 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("releases.edr3.solution.column", "other", ASKED),
     ("releases.edr3.solution.codes.*", 27, {"select_stars", "compute_budget"} | LEARNED),  # nothing is fetched again
     ("releases.edr3.solution.standard", "6p", STANDARD | OF_THE_STANDARD),
-    ("releases.edr3.solution.colours.5p", "pseudocolour", COLOURS | OF_THE_STANDARD),
+    ("releases.edr3.solution.colours.5p", "pseudocolour", COLOURS | OF_THE_STANDARD | {"cross_validate", "smooth_map"}),
     ("releases.edr3.solution.colours.6p", "nu_eff_used_in_astrometry", COLOURS),
     ("releases.edr3.*", "other.table", ASKED),
     ("releases.dr3.like", "dr4", set()),
