@@ -36,7 +36,7 @@ def packages(env: Path) -> tuple[dict[str, str], dict[str, str]]:
 
 def rules_of(env: str) -> list[str]:
     """Names of the rules that run in an environment."""
-    named = re.compile(rf'^rule (\w+):\n(?:(?!^rule )[^\n]*\n)*?\s+"\.\./\.\./envs/{env}\.yaml"', re.MULTILINE)
+    named = re.compile(rf'envs/{env}\.yaml"(?:(?!envs/)[\s\S])*?scripts/(\w+)\.py"')
     files = sorted((ROOT / "workflow/rules").glob("*.smk"))
     return [name for path in files for name in named.findall(path.read_text(encoding="utf-8"))]
 

@@ -21,6 +21,7 @@ from astropy.table import Table
 from matplotlib.image import imread
 from parsed_workflow import plan
 from snakemake_run import ROOT, TOY, run_snakemake
+from unit.test_config import resolved
 
 from gaia_offsets.columns import STANDARD
 from gaia_offsets.tables import parquet_units
@@ -126,7 +127,7 @@ def test_the_cut_flow_adds_up(toy: Path) -> None:
     assert flow[["kept", "kept_5p", "kept_6p"]].apply(lambda column: column.is_monotonic_decreasing).all()
     last = flow.iloc[-1]
     assert (last["kept_5p"], last["kept_6p"]) == tuple((tracers["solution"] == name).sum() for name in ("5p", "6p"))
-    cuts = yaml.safe_load((ROOT / "config/config.yaml").read_text())["samples"]["lamost_giants"]["cuts"]
+    cuts = resolved()["samples"]["lamost_giants"]["cuts"]
     first = flow["criterion"].tolist().index("snr >= 50")
     steps = flow["criterion"].tolist()[first : first + len(cuts)]
     assert [cut["column"] in step for cut, step in zip(cuts, steps, strict=True)] == [True] * len(cuts)
