@@ -347,6 +347,13 @@ def test_smooth_json_says_what_would_go_unnoticed() -> None:
     assert 0.5 < facts["unnoticed_uas"] < 60.0
 
 
+def test_few_stars_a_pixel_are_warned_of() -> None:
+    offset, _, pixel, _ = sky(PATTERN, 12, stars=300)
+    stars, scatter = tracers(offset, pixel, 60.0)
+    _, _, made = smooth_maps([stars], "5p", scatter, **GRID, reach_deg=0.0, splines=0)
+    assert "stars a pixel with any: the errors of raw are too small" in made["warning"]
+
+
 def test_without_errors_there_is_no_map_and_the_reason_is_told() -> None:
     """A parallax of which nothing is known, as without an official correction, is no fault."""
     stars = pd.DataFrame(
