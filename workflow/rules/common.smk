@@ -312,15 +312,22 @@ def local_columns(wildcards):
     blocks = {"targets": sample["targets"], **{role: match.get(role) for role in ("gaia", "tmass", "distances")}}
     if match["backend"] == "hats":
         blocks["gaia"] = match["hats"]
-    return {role: block.get("columns") or {} for role, block in blocks.items() if block}
+    kinds = checks.column_kinds(sample, config["corrections"])
+    return {role: checks.with_kinds(block.get("columns"), kinds) for role, block in blocks.items() if block}
+
+
+def target_columns(wildcards):
+    """The column map of a sample's targets, and what those of its own are: names of groups, zero points."""
+    sample = config["samples"][wildcards.sample]
+    return checks.with_kinds(sample["targets"].get("columns"), checks.column_kinds(sample, config["corrections"]))
 
 
 def sample_corrections(wildcards):
-    """The corrections that a sample names and those that they stand on, by name; maps with the release of the sample."""
+    """The corrections that a sample names and those that they stand on, by name; maps with what the sample is."""
     sample = config["samples"][wildcards.sample]
     blocks = checks.corrections_behind(config, [sample["official"], *sample["also"]])
-    release = {"release": sample["release"]}
-    return {name: block | (release if block["kind"] == "map" else {}) for name, block in blocks.items()}
+    own = {key: sample[key] for key in ("release", "simulated")}
+    return {name: block | (own if block["kind"] == "map" else {}) for name, block in blocks.items()}
 
 
 def compared_corrections(wildcards):

@@ -1,6 +1,7 @@
 """Tracers: official zero point, corrected parallax and the two offsets of each star (Sect. 3); other zero points."""
 
 import sys
+from dataclasses import replace
 
 import pandas as pd
 
@@ -28,5 +29,6 @@ if __name__ == "__main__":
         meanings = {"parallax_error": f"published error times the factor of {inflate}, without a floor"}
         if without := tracers["parallax_error"].isna().sum():
             print(f"WARNING: {without} of {len(tracers)} have no error by {inflate}, and no weight", file=sys.stderr)
-    tracers = check_table(tracers, list(tracers.columns), snakemake.output.tracers)
+    contracts = {"parallax_error": replace(STANDARD["parallax_error"], high=1e3)} if inflate else {}
+    tracers = check_table(tracers, list(tracers.columns), snakemake.output.tracers, contracts)
     write_table(tracers, snakemake.output.tracers, units, meanings)

@@ -702,6 +702,21 @@ def table_blocks(sample: Config) -> dict[str, Config]:
     return {path: block for path, block in blocks.items() if block and (path != "red_clump" or block.get("dataset"))}
 
 
+def column_kinds(sample: Config, corrections: Config) -> dict[str, str]:
+    """What columns of a sample's own are: names of groups (`name`), or zero points (their unit)."""
+    named = (corrections[name] for name in (sample["official"], *sample["also"]) if name in corrections)
+    kinds = {block["column"]: block.get("unit", "mas") for block in named if block.get("column")}
+    if group := sample["reference"].get("group"):
+        kinds[group["key"]] = "name"
+    return {name: kind for name, kind in kinds.items() if name not in STANDARD}
+
+
+def with_kinds(columns: Config | None, kinds: Mapping[str, str]) -> Config:
+    """A map of columns, with the kind of those that have one."""
+    entries = {ours: own if isinstance(own, dict) else {"column": own} for ours, own in (columns or {}).items()}
+    return {ours: own | {"kind": kinds[ours]} if ours in kinds else columns[ours] for ours, own in entries.items()}
+
+
 def table_faults(config: Config, shipped: Mapping[str, str | Path]) -> Iterator[str]:
     """Columns that tables of the run lack, of tables that are at hand: what would else show after hours.
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.columns import STANDARD, VIZIER
+from gaia_offsets.columns import STANDARD, VIZIER, Column
 from gaia_offsets.faults import TableError
 from gaia_offsets.fitscolumns import fits_names, read_columns, table_hdu
 from gaia_offsets.table_contracts import (
@@ -443,14 +443,22 @@ def _check_names(path: Path, sources: dict[str, str], read: Collection[str]) -> 
     raise TableError(f"{path}: {', '.join(lacking)}{advice}; the file has: {', '.join(present[:60])}{more}")
 
 
-def check_table(frame: pd.DataFrame, columns: tuple[str, ...] | list[str], where: str | Path) -> pd.DataFrame:
-    """The named standard columns in their order and types; raises TableError where one is missing or out of range."""
+def check_table(
+    frame: pd.DataFrame,
+    columns: tuple[str, ...] | list[str],
+    where: str | Path,
+    contracts: Mapping[str, Column] | None = None,
+) -> pd.DataFrame:
+    """The named standard columns in their order and types; raises TableError where one is missing or out of range.
+
+    `contracts` are those of columns that are not the standard ones.
+    """
     missing = [name for name in columns if name not in frame.columns]
     if missing:
         raise TableError(f"{where}: column {missing[0]!r} is missing; has the table been made by an older version?")
     result = {}
     for name in columns:
-        result[name] = standardise(frame[name], name, Origin(where, name))
+        result[name] = standardise(frame[name], name, Origin(where, name), contract=(contracts or {}).get(name))
     return pd.DataFrame(result, index=frame.index)
 
 
