@@ -101,7 +101,7 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("measure.smooth.splines", 2, set()),  # the sample insists on its own
     (f"{S}.solutions", ["5p", "2p"], {"select_stars"} | MAP),
     (f"{S}.max_offset_mas", 5.0, {"select_stars"} | MAP),
-    ("releases.edr3.epoch", 2015.5, {"crossmatch_tables", "compare_red_clump"} | ASKED),
+    ("releases.edr3.epoch", 2015.5, {"crossmatch_tables", "adopt_targets", "compare_red_clump"} | ASKED),
     ("releases.edr3.columns", {"ruwe": "RUWE"}, ASKED),
     ("releases.edr3.agn_cross_id", "other.table", set()),  # of quasars alone
     ("releases.edr3.official", "none", set()),  # the sample names its own

@@ -141,9 +141,16 @@ def dataset_file(name):
     return f"<resources>/raw/{name}/{entry['file']}"
 
 
-def local_source(wildcards):
-    """The local file of a dataset that has one, the user's before ours."""
-    return config["datasets"][wildcards.dataset].get("path") or SHIPPED.get(wildcards.dataset, [])
+def shipped_file(wildcards):
+    """The workflow's own file of a dataset that has one, and none of the user's."""
+    return [] if config["datasets"][wildcards.dataset].get("path") else SHIPPED.get(wildcards.dataset, [])
+
+
+def local_stamp(wildcards):
+    """Size and date of the user's file of a dataset: another one is fetched anew, be it newer or older."""
+    path = config["datasets"][wildcards.dataset].get("path")
+    found = Path(path).stat() if path and Path(path).is_file() else None
+    return found and [found.st_size, found.st_mtime_ns]
 
 
 def dataset_facts(wildcards):

@@ -729,6 +729,8 @@ def table_faults(config: Config, shipped: Mapping[str, str | Path]) -> Iterator[
         mapped = {ours for block in blocks.values() for ours in block.get("columns") or {}}
         for where, block in blocks.items():
             dataset, entry = block["dataset"], config["datasets"][block["dataset"]]
+            if entry.get("path") and not Path(entry["path"]).is_file():
+                yield f"datasets.{dataset}.path: no such file: {entry['path']}"
             if not entry.get("simulated"):
                 places = [entry.get("path"), shipped.get(dataset), f"resources/raw/{dataset}/{entry.get('file')}"]
                 brought = [(key, column) for key, column in _brought(sample, where) if column not in mapped]
