@@ -449,7 +449,7 @@ def sample_facts(wildcards=None):
     for name in SAMPLES:
         coding = releases.coding(config["releases"][config["samples"][name]["release"]])
         about = {"standard": coding["standard"], "colour": coding["colours"][coding["standard"]]}
-        facts.append({"name": name, **{key: config["samples"][name][key] for key in ("title", "simulated")}, **about})
+        facts.append({"name": name, **{key: config["samples"][name][key] for key in ("title", "simulated", "official")}, **about})
     return facts
 
 

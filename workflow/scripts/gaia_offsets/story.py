@@ -32,7 +32,7 @@ STAGES = {  # a rule's name or its verb: what the user reads; the name goes firs
     **dict.fromkeys(("search", "crossmatch", "adopt", "prepare", "merge"), "matching with Gaia"),
     "learn": "learning absolute magnitudes",
     "select": "selecting stars",
-    "correct": "subtracting the official zero point",
+    "correct": "subtracting the zero point of the correction",
     "correct_catalogue": "correcting a catalogue",
     **dict.fromkeys(("fit", "measure", "smooth"), "measuring offsets (global, trends, map)"),
     "compare": "comparing",
@@ -276,7 +276,7 @@ def summary(results: str, samples: Sequence[Mapping[str, Any]], run: str, second
             table = {(row["solution"], row["parallax"]): row for row in csv.DictReader(file)}
         for solution in dict.fromkeys(solution for solution, _ in table):
             raw, corrected = (table.get((solution, parallax), {}) for parallax in ("raw", "corrected"))
-            # The official zero point is not there for every star.
+            # The zero point is not there for every star.
             stars = ", ".join(dict.fromkeys(f"{int(row['n']):,}" for row in (raw, corrected) if row))
             rows.append([sample.get("title") or sample["name"], solution, stars, _offset(raw), _offset(corrected)])
     lines = []
