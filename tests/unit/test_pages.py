@@ -100,8 +100,8 @@ def test_results_page_tells_the_story(tested):
     ]
     pieces += [
         "Single stars held out: the smooth map on top of the zero point lindegren2021 predicts them better than the "
-        "zero point alone, by 0.0051 \u00b1 0.0010 in ln of the density; the smooth map beats a constant by 0.0032 \u00b1 "
-        "0.0010.",
+        "zero point alone, by 0.0051 \u00b1 0.0010 in ln of the density; the smooth map beats a constant by 0.0032 "
+        "\u00b1 0.0010.",
         "Blocks of the sky held out: no correction beats the zero point lindegren2021 alone beyond noise.",
     ]
     assert text.count("Gaia parallax =") == 1 and ("no smooth map" in text) is tested

@@ -77,8 +77,11 @@ SHIPPED = {
     for name, entry in config["datasets"].items()
     if entry.get("shipped")
 }
-if workflow.is_main_process and (lacking := list(checks.table_faults(config, SHIPPED))):
+if workflow.is_main_process and (lacking := [*checks.path_faults(config), *checks.table_faults(config, SHIPPED)]):
     raise WorkflowError("\n".join(["The config has faults:", *lacking]))
+if workflow.is_main_process:
+    for line in checks.table_notes(config):
+        print(line, file=sys.stderr)
 CLAIMS = {  # the user's file before ours
     name: sample["claims"] if Path(sample["claims"]).is_file() else own_file(f"samples.{name}.claims", sample["claims"])
     for name, sample in config["samples"].items()
@@ -449,7 +452,9 @@ def sample_facts(wildcards=None):
     for name in SAMPLES:
         coding = releases.coding(config["releases"][config["samples"][name]["release"]])
         about = {"standard": coding["standard"], "colour": coding["colours"][coding["standard"]]}
-        facts.append({"name": name, **{key: config["samples"][name][key] for key in ("title", "simulated", "official")}, **about})
+        facts.append(
+            {"name": name, **{key: config["samples"][name][key] for key in ("title", "simulated", "official")}, **about}
+        )
     return facts
 
 

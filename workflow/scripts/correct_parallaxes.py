@@ -6,7 +6,7 @@ from dataclasses import replace
 import pandas as pd
 
 from gaia_offsets.columns import STANDARD
-from gaia_offsets.corrections import PUBLISHED_ERROR, with_offsets
+from gaia_offsets.corrections import MODEL, PUBLISHED_ERROR, with_offsets
 from gaia_offsets.faults import open_log
 from gaia_offsets.tables import check_table, write_table
 
@@ -22,6 +22,10 @@ if __name__ == "__main__":
     zero_points = {official: "zero_point", **{name: f"zero_point_{name}" for name in also}}
     for name, column in zero_points.items():
         print(f"{len(tracers)} tracers, {tracers[column].isna().sum()} without a zero point of {name}", file=sys.stderr)
+    for solution, part in tracers.groupby("solution"):
+        empty = [name for name in MODEL if part[name].isna().all()]
+        if empty:
+            print(f"{len(part)} {solution} stars have no {', no '.join(empty)}", file=sys.stderr)
     units = {name: column.unit for name, column in STANDARD.items()}
     units |= dict.fromkeys((*zero_points.values(), PUBLISHED_ERROR), STANDARD["zero_point"].unit)
     meanings = {}
