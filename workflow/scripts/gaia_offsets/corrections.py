@@ -20,6 +20,7 @@ from gaia_offsets.releases import is_edr3
 from gaia_offsets.selection import solution
 from gaia_offsets.sky import FRAMES
 from gaia_offsets.star_table import CORRECTION, ENOUGH_STARS, TINY_MAS
+from gaia_offsets.table_contracts import as_numbers
 from gaia_offsets.tables import TableError, column_names, read_table
 
 MODEL = ("phot_g_mean_mag", "nu_eff_used_in_astrometry", "pseudocolour", "ecl_lat", "astrometric_params_solved")
@@ -62,7 +63,7 @@ def _column(table: pd.DataFrame, column: str, name: str) -> np.ndarray:
         raise TableError(
             f"correction {name}: the table has no column {column!r}; name the file's in `columns:` of the sample"
         )
-    values = pd.to_numeric(table[column]).to_numpy(dtype=float, na_value=np.nan)
+    values = as_numbers(table[column], f"correction {name}: {column!r}")
     return np.where(values == NULL, np.nan, values)
 
 
