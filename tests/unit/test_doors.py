@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from astropy.table import Table
+from astropy import units as u
+from astropy.table import QTable, Table
 from unit.test_apply import write_map
 
 from gaia_offsets import __main__ as command
-from gaia_offsets.apply import correct_table
+from gaia_offsets.apply import correct_parallax, correct_table, read_map
 from gaia_offsets.columns import GAIA
+from gaia_offsets.corrections import _plausible, zero_point
 from gaia_offsets.faults import TableError
+from gaia_offsets.reference import join_group
 from gaia_offsets.sky import ecliptic_latitude, pixel_index
 from gaia_offsets.star_table import check_stars
 from gaia_offsets.tables import read_table
@@ -243,3 +246,111 @@ def test_files_that_people_have_are_read(case: str, packed: bool, tmp_path: Path
     out = correct_table(Table.from_pandas(table.assign(bias=-0.03)), None, correction="column:bias")
     out.write(output, format="ascii.csv")
     assert out["parallax_corrected"][0] == pytest.approx(0.53)
+
+
+# ---------------------------------------------------------------- what belongs to some doors only
+
+ZERO_POINTS = {
+    "in uas, said to be in mas": (-30.0, "mas", None, "outside -0.5 to 0.5 mas"),
+    "99 for none": (99.0, "mas", None, "outside -0.5 to 0.5 mas"),
+    "-999 uas for none": (-999.0, "uas", None, "outside -500 to 500 uas"),
+    "a unit of the file against the config's": (-0.03, "uas", "mas", ""),
+    "the same in arcsec": (-3e-5, "uas", "arcsec", ""),
+    "a word": ("low", "mas", None, "the first 'low' in row 1"),
+}
+
+
+@pytest.mark.parametrize("case", ZERO_POINTS)
+def test_a_zero_point_by_column_of_a_sample(case: str, tmp_path: Path) -> None:
+    """Read in the unit that the config says, from the one that the file states."""
+    value, unit, stated, words = ZERO_POINTS[case]
+    path = tmp_path / "t.ecsv"
+    table = Table({"parallax": [1.0] * 3, "bias": [value] * 3})
+    table["bias"].unit = stated
+    table.write(path, format="ascii.ecsv")
+    columns = {"mine": {"column": "bias", "kind": unit}}
+    if words:
+        with pytest.raises(TableError, match=words):
+            read_table(path, columns)
+    else:
+        assert read_table(path, columns)["mine"].tolist() == pytest.approx([-30.0] * 3)
+
+
+@pytest.mark.parametrize("value", [-30.0, 99.0, -3e-5])
+def test_a_zero_point_by_column_of_apply(value: float, tmp_path: Path, capsys: Any) -> None:
+    stars().assign(bias=value).to_csv(tmp_path / "t.csv", index=False)
+    words = ["apply", "-", str(tmp_path / "t.csv"), str(tmp_path / "o.csv"), "--correction", "column:bias"]
+    assert command.main(words) == 1
+    said = capsys.readouterr().err
+    assert ("outside -0.5 to 0.5 mas" if abs(value) > 1 else "smaller than 0.0001 mas") in said
+
+
+def test_zero_points_of_a_sample_a_thousand_times_too_small() -> None:
+    table = pd.DataFrame({"bias": np.full(25, -3e-5)})
+    with pytest.raises(TableError, match=r"half of the zero points are below 0\.0001 mas"):
+        _plausible(zero_point(table, "mine", {"mine": {"kind": "column", "column": "bias"}}), "mine")
+
+
+def test_one_column_is_not_a_distance_and_its_error(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("d\n1\n")
+    with pytest.raises(TableError, match="column 'd' is named as 'distance' and as its error"):
+        read_table(tmp_path / "t.csv", {"distance": "d", "distance_error": "d"})
+
+
+def test_groups_of_a_sample_are_text_and_none_gives_no_distance(tmp_path: Path) -> None:
+    (tmp_path / "stars.csv").write_text("cl,parallax\n007,1\n7,1\nNA,1\n,1\n")
+    (tmp_path / "groups.csv").write_text("cl,distance\n7,1\n007,2\n")
+    columns = {"cluster": {"column": "cl", "kind": "name"}}
+    tables = [read_table(tmp_path / name, columns) for name in ("stars.csv", "groups.csv")]
+    joined = join_group(*tables, "cluster")
+    assert joined["distance"].tolist() == pytest.approx([2.0, 1.0, np.nan, np.nan], nan_ok=True)
+    with pytest.raises(TableError, match="no distance for cluster '07'"):
+        join_group(tables[0].assign(cluster="07"), tables[1], "cluster")
+
+
+def test_apply_recognises_its_own_output(tmp_path: Path, capsys: Any) -> None:
+    path, once, again = tmp_path / "t.csv", tmp_path / "once.csv", tmp_path / "again.csv"
+    stars().to_csv(path, index=False)
+    given = write_map(tmp_path)
+
+    def apply(*words: Any) -> tuple[int, str]:
+        code = command.main(["apply", *map(str, words)])
+        return code, capsys.readouterr().err
+
+    assert apply("-", path, once, "--correction", "lindegren2021")[0] == 0
+    for more in ((), ("--parallax", "parallax"), ("--parallax", "parallax_corrected")):
+        code, said = apply(given, once, again, *more)
+        assert code == 1 and "--base official --parallax parallax_corrected" in said
+    both = tmp_path / "both.csv"
+    assert apply(given, path, both, "--correction", "lindegren2021")[0] == 0
+    for more in ((), ("--parallax", "parallax_corrected")):
+        assert apply(given, once, again, "--base", "official", "--overwrite", *more)[0] == 0
+        left, right = (pd.read_csv(file)["parallax_map_corrected"] for file in (again, both))
+        np.testing.assert_allclose(left, right, rtol=0, atol=1e-12)
+    assert apply(given, both, tmp_path / "o.csv")[0] == 1
+    renamed = pd.read_csv(once).rename(columns={"parallax_corrected": "PARALLAX_CORRECTED_1"})
+    renamed.to_csv(path, index=False)
+    assert "corrected once" in apply(given, path, tmp_path / "o.csv")[1]
+
+
+def test_a_map_of_simulated_stars_is_no_correction_of_real_ones(tmp_path: Path) -> None:
+    path = str(write_map(tmp_path, simulated=True, release="Gaia DR3"))
+    block = {"kind": "map", "path": path, "on_top_of": "none", "simulated": False, "release": "dr3"}
+    corrections = {"map": block, "none": {"kind": "none"}}
+    with pytest.raises(TableError, match="is made of SIMULATED stars, and the sample's are real"):
+        zero_point(stars(), "map", corrections)
+    block["simulated"] = True
+    assert np.isfinite(zero_point(stars(), "map", corrections)).all()
+
+
+def test_quantities_are_what_their_units_say(tmp_path: Path) -> None:
+    offsets = read_map(write_map(tmp_path), parallax="raw")
+    table = stars()
+    plain = correct_parallax(table["parallax"], table["ra"], table["dec"], offsets, base="raw")
+    parallax = (np.asarray(table["parallax"]) * u.mas).to(u.arcsec)
+    ra = np.radians(table["ra"]).to_numpy() * u.rad
+    with_units = correct_parallax(parallax, ra, table["dec"], offsets, base="raw")
+    np.testing.assert_allclose(with_units["parallax_map_corrected"], plain["parallax_map_corrected"])
+    degrees = {name: np.asarray(table[name]) * u.deg for name in ("ra", "dec")}
+    back = correct_table(QTable({"parallax": parallax, **degrees}), offsets)
+    np.testing.assert_allclose(np.asarray(back["parallax_map_corrected"]), plain["parallax_map_corrected"])
