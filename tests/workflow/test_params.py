@@ -32,6 +32,8 @@ GAUSSIAN |= {"measure_pixels"}
 CORRECTIONS = {"correct_parallaxes", "compare_corrections", "measure_pixels", "draw_explorer"}
 # The published metadata hold a digest of everything behind the map.
 MAP = {"publish_dataset", "publish_smooth"}
+# What names the correction besides.
+NAMED = {"tell_results", "tell_run", "compare_samples", "draw_sample_trends", "draw_sample_scales"}
 TITLED = (
     FIGURES
     | PAGES
@@ -62,7 +64,7 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("datasets.asked.query.table", "other", {"query_catalogue", "merge_catalogue"}),
     ("datasets.asked.query.columns", ["a", "b"], {"query_catalogue", "merge_catalogue"}),
     (f"{S}.title", "Simulated others", TITLED),
-    (f"{S}.official", "none", CORRECTIONS | LEARNED | MAP),
+    (f"{S}.official", "none", CORRECTIONS | LEARNED | MAP | NAMED),
     (f"{S}.also", ["maiz_apellaniz2022"], CORRECTIONS),  # beside the map
     ("corrections.lindegren2021.kind", "none", CORRECTIONS | LEARNED | MAP),
     ("corrections.maiz_apellaniz2022.six_parameter", None, set()),  # the sample does not name it

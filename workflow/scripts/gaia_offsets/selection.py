@@ -116,7 +116,7 @@ def refuse_empty(cutflow: pd.DataFrame) -> None:
     if step == 0:
         raise TableError("no star is left: the targets table has no rows")
     raise TableError(
-        f"no star is left: step {step} of the selection, {criterion!r}, removed the last {removed} of "
+        f"no star is left: step {step} of the selection, {criterion.partition('; ')[0]!r}, removed the last {removed} of "
         f"{cutflow['kept'].iloc[0]} rows; look at this column of the table (a null fails every cut) and at the cut"
     )
 
@@ -186,19 +186,20 @@ class CutFlow:
         self.keep(self.alive, first)
 
     def keep(self, mask: np.ndarray, criterion: str, null: np.ndarray | None = None) -> None:
-        """Keep the rows where `mask` (N,) is true and note the step; `null` (N,) are rows that lack a value."""
+        """Keep the rows where `mask` (N,) is true and note the step; `null` (N,) are rows that lack a value.
+
+        How many of those removed lack one is said behind the criterion.
+        """
         before, unknown = int(self.alive.sum()), 0 if null is None else int((self.alive & ~mask & null).sum())
+        criterion += f"; {unknown} of those removed have no value" if unknown else ""
         self.alive = self.alive & mask
         kept = int(self.alive.sum())
         row = {"step": len(self._rows), "criterion": criterion, "kept": kept, "removed": before - kept}
         row |= {f"kept_{name}": int((self.alive & solved).sum()) for name, solved in self._solved.items()}
-        self._rows.append(row | {"null": unknown})
+        self._rows.append(row)
 
     def table(self) -> pd.DataFrame:
-        """Columns step, criterion, kept, removed, kept_{solution} of each measured class, and null.
-
-        The last is how many of those removed have no value in the column of the cut.
-        """
+        """Columns step, criterion, kept, removed, and kept_{solution} of each measured class."""
         return pd.DataFrame(self._rows)
 
 
@@ -287,6 +288,8 @@ def _null_in_cut(frame: pd.DataFrame, first: np.ndarray, cuts: Sequence[dict[str
     """Whether (N,) the cut that a row does not pass, the number `first`, is on a column where it has no value."""
     null = np.zeros(len(frame), dtype=bool)
     for number, cut in enumerate(cuts):
+        if cut["op"] == "not_null":
+            continue  # its name says so
         here = first == number
         null[here] = frame[cut["column"]].isna().to_numpy()[here]
     return null
