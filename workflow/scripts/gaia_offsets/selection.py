@@ -113,7 +113,7 @@ def refuse_empty(cutflow: pd.DataFrame) -> None:
     if empty.empty:
         return
     step, criterion, removed = empty.iloc[0][["step", "criterion", "removed"]]
-    name = criterion.partition("; ")[0]  # without how many had no value
+    criterion.partition("; ")[0]  # without how many had no value
     if step == 0:
         raise TableError("no star is left: the targets table has no rows")
     raise TableError(
