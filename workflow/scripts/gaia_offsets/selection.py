@@ -113,11 +113,11 @@ def refuse_empty(cutflow: pd.DataFrame) -> None:
     if empty.empty:
         return
     step, criterion, removed = empty.iloc[0][["step", "criterion", "removed"]]
-    criterion.partition("; ")[0]  # without how many had no value
+    name = criterion.partition("; ")[0]  # without how many had no value
     if step == 0:
         raise TableError("no star is left: the targets table has no rows")
     raise TableError(
-        f"no star is left: step {step} of the selection, {criterion.partition('; ')[0]!r}, removed the last {removed} of "
+        f"no star is left: step {step} of the selection, {name!r}, removed the last {removed} of "
         f"{cutflow['kept'].iloc[0]} rows; look at this column of the table (a null fails every cut) and at the cut"
     )
 
