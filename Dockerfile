@@ -10,5 +10,7 @@ USER astronomer
 WORKDIR /gaia-offsets
 COPY --chown=astronomer . .
 RUN make setup
+# For `docker run --user`: a user without a name has no home, which Snakemake and astropy ask for.
+ENV HOME=/tmp USER=astronomer LOGNAME=astronomer
 ENTRYPOINT ["make"]
 CMD ["demo"]

@@ -13,6 +13,7 @@ setup: $(READY)
 
 # The package is installed as a link to this folder, so that an edit counts at once. Nothing is fetched for it.
 $(READY): envs/requirements.lock pyproject.toml
+	@case "$(CURDIR)" in *" "*) echo "$(CURDIR): Snakemake cannot run its jobs in a path with blanks; move this folder"; exit 1;; esac
 	@command -v $(PYTHON) > /dev/null || { \
 	  echo "There is no $(PYTHON): install Python 3.11 or newer, or name yours: make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python3"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3")'

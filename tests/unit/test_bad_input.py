@@ -677,6 +677,13 @@ def test_values_that_stand_for_none_are_counted_or_removed(reference: float, par
     assert (len(stars), row, lines) == (8, ["offset within 5 mas", 8, 2], [])
 
 
+def test_the_cut_flow_says_how_many_had_no_value() -> None:
+    table = matched(0.5).assign(ruwe=[np.nan] * 4 + [1.0] * 4 + [2.0] * 2)
+    flow = select_stars(table, one_row_per=None, cuts=[{"column": "ruwe", "op": "<=", "value": 1.4}])[1]
+    assert flow["criterion"].tolist()[-2] == "ruwe <= 1.4; 4 of those removed have no value"
+    assert flow["removed"].tolist()[-2] == 6
+
+
 def test_no_row_of_the_cut_flow_without_them() -> None:
     _, flow, lines, _ = select_stars(matched(0.5), one_row_per=None, cuts=[])
     assert flow["criterion"].iloc[-1] == "has a parallax and a reference parallax" and lines == []

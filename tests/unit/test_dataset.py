@@ -154,7 +154,7 @@ def test_formats_hold_the_same_numbers_twice_with_units_and_descriptions(publish
             assert read[field.name].unit in (None, u.dimensionless_unscaled)
         if form != "fits":
             assert " ".join(read[field.name].description.split()).removeprefix("? ") == field.meaning.format(
-                solution="5p"
+                solution="5p", correction="the zero point lindegren2021"
             )
 
 

@@ -137,10 +137,10 @@ def test_headline_of_a_run():
     table = table.assign(
         n=[2287, 2287, 52, 51], median=[-25.93, 6.26, -28.5, np.nan], median_error=[0.6, 0.5, np.nan, 1]
     )
-    rows = headline([{"title": "Giants", "simulated": True}], [table])
+    rows = headline([{"title": "Giants", "simulated": True, "official": "lindegren2021"}], [table])
     assert [row["solution"] for row in rows] == ["5p", "6p"] and all(row["simulated"] for row in rows)
     assert rows[0]["raw"] == "\N{MINUS SIGN}25.9 \u00b1 0.6" and rows[0]["corrected"] == "+6.3 \u00b1 0.5"
     assert (rows[0]["stars"], rows[1]["stars"]) == ("2,287", "52, 51")
     assert rows[1]["raw"] == "\N{MINUS SIGN}28.5" and rows[1]["corrected"] == ""
     none = table.assign(n=0, median=np.nan)
-    assert headline([{"title": "Giants", "simulated": False}], [none]) == []
+    assert headline([{"title": "Giants", "simulated": False, "official": "none"}], [none]) == []

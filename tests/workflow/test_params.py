@@ -32,6 +32,8 @@ GAUSSIAN |= {"measure_pixels"}
 CORRECTIONS = {"correct_parallaxes", "compare_corrections", "measure_pixels", "draw_explorer"}
 # The published metadata hold a digest of everything behind the map.
 MAP = {"publish_dataset", "publish_smooth"}
+# What names the correction besides.
+NAMED = {"tell_results", "tell_run", "compare_samples", "draw_sample_trends", "draw_sample_scales"}
 TITLED = (
     FIGURES
     | PAGES
@@ -62,7 +64,7 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("datasets.asked.query.table", "other", {"query_catalogue", "merge_catalogue"}),
     ("datasets.asked.query.columns", ["a", "b"], {"query_catalogue", "merge_catalogue"}),
     (f"{S}.title", "Simulated others", TITLED),
-    (f"{S}.official", "none", CORRECTIONS | LEARNED | MAP),
+    (f"{S}.official", "none", CORRECTIONS | LEARNED | MAP | NAMED),
     (f"{S}.also", ["maiz_apellaniz2022"], CORRECTIONS),  # beside the map
     ("corrections.lindegren2021.kind", "none", CORRECTIONS | LEARNED | MAP),
     ("corrections.maiz_apellaniz2022.six_parameter", None, set()),  # the sample does not name it
@@ -101,7 +103,7 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("measure.smooth.splines", 2, set()),  # the sample insists on its own
     (f"{S}.solutions", ["5p", "2p"], {"select_stars"} | MAP),
     (f"{S}.max_offset_mas", 5.0, {"select_stars"} | MAP),
-    ("releases.edr3.epoch", 2015.5, {"crossmatch_tables", "compare_red_clump"} | ASKED),
+    ("releases.edr3.epoch", 2015.5, {"crossmatch_tables", "adopt_targets", "compare_red_clump"} | ASKED),
     ("releases.edr3.columns", {"ruwe": "RUWE"}, ASKED),
     ("releases.edr3.agn_cross_id", "other.table", set()),  # of quasars alone
     ("releases.edr3.official", "none", set()),  # the sample names its own

@@ -19,7 +19,7 @@ rule prepare_targets:
         mem_mb=by_input(400, 8),
         runtime=by_input(5, 0.02),
     params:
-        columns=lookup("samples/{sample}/targets/columns", within=config, default={}),
+        columns=target_columns,
         raw=raw_facts("targets"),
         cuts=catalogue_cuts,
         by=lookup("samples/{sample}/crossmatch/by", within=config),

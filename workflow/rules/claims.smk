@@ -147,6 +147,7 @@ rule tell_results:
     params:
         title=lookup("samples/{sample}/title", within=config),
         simulated=lookup("samples/{sample}/simulated", within=config),
+        official=lookup("samples/{sample}/official", within=config),
         solutions=solutions,
         code=digest("tell_results.py"),
     script:

@@ -77,8 +77,11 @@ SHIPPED = {
     for name, entry in config["datasets"].items()
     if entry.get("shipped")
 }
-if workflow.is_main_process and (lacking := list(checks.table_faults(config, SHIPPED))):
+if workflow.is_main_process and (lacking := [*checks.path_faults(config), *checks.table_faults(config, SHIPPED)]):
     raise WorkflowError("\n".join(["The config has faults:", *lacking]))
+if workflow.is_main_process:
+    for line in checks.table_notes(config):
+        print(line, file=sys.stderr)
 CLAIMS = {  # the user's file before ours
     name: sample["claims"] if Path(sample["claims"]).is_file() else own_file(f"samples.{name}.claims", sample["claims"])
     for name, sample in config["samples"].items()
@@ -141,9 +144,16 @@ def dataset_file(name):
     return f"<resources>/raw/{name}/{entry['file']}"
 
 
-def local_source(wildcards):
-    """The local file of a dataset that has one, the user's before ours."""
-    return config["datasets"][wildcards.dataset].get("path") or SHIPPED.get(wildcards.dataset, [])
+def shipped_file(wildcards):
+    """The workflow's own file of a dataset that has one, and none of the user's."""
+    return [] if config["datasets"][wildcards.dataset].get("path") else SHIPPED.get(wildcards.dataset, [])
+
+
+def local_stamp(wildcards):
+    """Size and date of the user's file of a dataset: another one is fetched anew, be it newer or older."""
+    path = config["datasets"][wildcards.dataset].get("path")
+    found = Path(path).stat() if path and Path(path).is_file() else None
+    return found and [found.st_size, found.st_mtime_ns]
 
 
 def dataset_facts(wildcards):
@@ -312,15 +322,22 @@ def local_columns(wildcards):
     blocks = {"targets": sample["targets"], **{role: match.get(role) for role in ("gaia", "tmass", "distances")}}
     if match["backend"] == "hats":
         blocks["gaia"] = match["hats"]
-    return {role: block.get("columns") or {} for role, block in blocks.items() if block}
+    kinds = checks.column_kinds(sample, config["corrections"])
+    return {role: checks.with_kinds(block.get("columns"), kinds) for role, block in blocks.items() if block}
+
+
+def target_columns(wildcards):
+    """The column map of a sample's targets, and what those of its own are: names of groups, zero points."""
+    sample = config["samples"][wildcards.sample]
+    return checks.with_kinds(sample["targets"].get("columns"), checks.column_kinds(sample, config["corrections"]))
 
 
 def sample_corrections(wildcards):
-    """The corrections that a sample names and those that they stand on, by name; maps with the release of the sample."""
+    """The corrections that a sample names and those that they stand on, by name; maps with what the sample is."""
     sample = config["samples"][wildcards.sample]
     blocks = checks.corrections_behind(config, [sample["official"], *sample["also"]])
-    release = {"release": sample["release"]}
-    return {name: block | (release if block["kind"] == "map" else {}) for name, block in blocks.items()}
+    own = {key: sample[key] for key in ("release", "simulated")}
+    return {name: block | (own if block["kind"] == "map" else {}) for name, block in blocks.items()}
 
 
 def compared_corrections(wildcards):
@@ -435,7 +452,9 @@ def sample_facts(wildcards=None):
     for name in SAMPLES:
         coding = releases.coding(config["releases"][config["samples"][name]["release"]])
         about = {"standard": coding["standard"], "colour": coding["colours"][coding["standard"]]}
-        facts.append({"name": name, **{key: config["samples"][name][key] for key in ("title", "simulated")}, **about})
+        facts.append(
+            {"name": name, **{key: config["samples"][name][key] for key in ("title", "simulated", "official")}, **about}
+        )
     return facts
 
 

@@ -70,7 +70,7 @@ rule search_hats:
         mem_mb=by_input(4000, 10),
         runtime=by_input(600, 1),
     params:
-        columns=lookup("samples/{sample}/targets/columns", within=config, default={}),
+        columns=target_columns,
         raw=raw_facts("targets"),
         hats=lookup("samples/{sample}/crossmatch/hats", within=config, default=None),
         radius_arcsec=lookup("samples/{sample}/crossmatch/radius_arcsec", within=config, default=None),
@@ -97,7 +97,8 @@ rule adopt_targets:
         mem_mb=by_input(400, 10),
         runtime=by_input(5, 0.02),
     params:
-        columns=lookup("samples/{sample}/targets/columns", within=config, default={}),
+        columns=target_columns,
+        epoch=release_epoch,
         raw=raw_facts("targets"),
         code=digest("adopt_targets.py"),
     script:

@@ -1,7 +1,8 @@
 rule retrieve:
     """One raw file of `datasets` in the config: copied from `path` or downloaded from `url`; checked, with a manifest."""
     input:
-        local=local_source,
+        # No file of the user: it may come from the future, or be older than the one that it replaces; see local_stamp.
+        shipped=shipped_file,
     output:
         # update(): without it Snakemake deletes a file of many GB before the job can see that it is still the right one.
         file=update("<resources>/raw/{dataset}/{file}"),
@@ -23,6 +24,7 @@ rule retrieve:
         downloads=1,
     params:
         entry=dataset_facts,
+        stamp=local_stamp,
         code=digest("retrieve.py"),
     script:
         "../scripts/retrieve.py"

@@ -2,10 +2,10 @@
 
 import sys
 
-from gaia_offsets.columns import GAIA
+from gaia_offsets.columns import GAIA, RELEASE
 from gaia_offsets.faults import open_log
 from gaia_offsets.rawfile import check_raw
-from gaia_offsets.sky import check_positions
+from gaia_offsets.star_table import check_stars
 from gaia_offsets.tables import read_table, write_table
 
 REQUIRED = ("source_id", "parallax", "astrometric_params_solved")
@@ -16,6 +16,6 @@ if __name__ == "__main__":
         print(line, file=sys.stderr)
     table = read_table(snakemake.input.targets, snakemake.params.columns, required=REQUIRED, vizier=GAIA)
     print(f"{len(table)} rows of {snakemake.input.targets}", file=sys.stderr)
-    for line in check_positions(table, snakemake.input.targets):
+    for line in check_stars(table, snakemake.input.targets, epoch=snakemake.params.epoch):
         print(line, file=sys.stderr)
-    write_table(table, snakemake.output.matched)
+    write_table(table.drop(columns=RELEASE, errors="ignore"), snakemake.output.matched)

@@ -1,11 +1,12 @@
 """Tracers: official zero point, corrected parallax and the two offsets of each star (Sect. 3); other zero points."""
 
 import sys
+from dataclasses import replace
 
 import pandas as pd
 
 from gaia_offsets.columns import STANDARD
-from gaia_offsets.corrections import PUBLISHED_ERROR, with_offsets
+from gaia_offsets.corrections import MODEL, PUBLISHED_ERROR, with_offsets
 from gaia_offsets.faults import open_log
 from gaia_offsets.tables import check_table, write_table
 
@@ -21,6 +22,10 @@ if __name__ == "__main__":
     zero_points = {official: "zero_point", **{name: f"zero_point_{name}" for name in also}}
     for name, column in zero_points.items():
         print(f"{len(tracers)} tracers, {tracers[column].isna().sum()} without a zero point of {name}", file=sys.stderr)
+    for solution, part in tracers.groupby("solution"):
+        empty = [name for name in MODEL if part[name].isna().all()]
+        if empty:
+            print(f"{len(part)} {solution} stars have no {', no '.join(empty)}", file=sys.stderr)
     units = {name: column.unit for name, column in STANDARD.items()}
     units |= dict.fromkeys((*zero_points.values(), PUBLISHED_ERROR), STANDARD["zero_point"].unit)
     meanings = {}
@@ -28,5 +33,6 @@ if __name__ == "__main__":
         meanings = {"parallax_error": f"published error times the factor of {inflate}, without a floor"}
         if without := tracers["parallax_error"].isna().sum():
             print(f"WARNING: {without} of {len(tracers)} have no error by {inflate}, and no weight", file=sys.stderr)
-    tracers = check_table(tracers, list(tracers.columns), snakemake.output.tracers)
+    contracts = {"parallax_error": replace(STANDARD["parallax_error"], high=1e3)} if inflate else {}
+    tracers = check_table(tracers, list(tracers.columns), snakemake.output.tracers, contracts)
     write_table(tracers, snakemake.output.tracers, units, meanings)

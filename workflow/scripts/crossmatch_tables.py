@@ -10,7 +10,7 @@ from gaia_offsets.columns import GAIA
 from gaia_offsets.faults import open_log
 from gaia_offsets.matching import Counterparts, attach, find_counterparts
 from gaia_offsets.rawfile import check_raw
-from gaia_offsets.sky import check_positions
+from gaia_offsets.star_table import check_stars
 from gaia_offsets.tables import TableFile, write_pieces
 
 # By role: the columns that a table must have.
@@ -31,12 +31,12 @@ def open_tables(paths: Any, columns: dict[str, Any]) -> dict[str, TableFile]:
     }
 
 
-def positions_of(path: Any) -> Callable[[pd.DataFrame], None]:
-    """What looks at the positions of the Gaia table and prints what it notes, each line once."""
+def look_at(path: Any, epoch: float) -> Callable[[pd.DataFrame], None]:
+    """What looks at positions and release of the Gaia table and prints what it notes, each line once."""
     told = set()
 
     def look(frame: pd.DataFrame) -> None:
-        for line in check_positions(frame, path):
+        for line in check_stars(frame, path, epoch=epoch):
             if line not in told:
                 print(line, file=sys.stderr)
             told.add(line)
@@ -70,7 +70,7 @@ if __name__ == "__main__":
         tmass_radius_arcsec=params.tmass_radius_arcsec,
         workers=snakemake.threads,
         partition=params.partition,
-        check=positions_of(snakemake.input.gaia),
+        check=look_at(snakemake.input.gaia, params.gaia_epoch),
     )
     print(*counts(found, params.radius_arcsec), sep="\n", file=sys.stderr)
     matched = attach(tables["targets"], found)

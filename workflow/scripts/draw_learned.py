@@ -40,12 +40,10 @@ def spoken(facts: dict[str, Any]) -> list[str]:
 def zero_point_sentence(facts: dict[str, Any]) -> str:
     """What is known of the zero point of the training's parallaxes."""
     if not facts["zero_point"]:
-        return (
-            "Their parallaxes, less the official zero point, were taken as they are: none of their own was solved for."
-        )
+        return "Their parallaxes, less the sample's own zero point, were taken as they are: none more was solved for."
     zero, error = pages.number(facts["zero_point_uas"], ".2f"), facts["zero_point_error_uas"]
     return (
-        f"The zero point of their parallaxes, corrected by the official one, came out with the magnitudes: {zero} "
+        f"The zero point left in their parallaxes after the sample's correction came out with the magnitudes: {zero} "
         f"\u00b1 {error:.2f} uas. The error is common to all offsets of the sample and stands in none of their errors."
     )
 

@@ -85,7 +85,7 @@ if __name__ == "__main__":
         snakemake.params.entry,
         snakemake.output.file,
         snakemake.output.manifest,
-        local=snakemake.input.get("local") or None,
+        local=snakemake.params.entry.get("path") or snakemake.input.get("shipped") or None,
         report=log,
         largest=1e9 * float(snakemake.resources.downloads_largest_gb),
         slowest=1e3 * float(snakemake.resources.downloads_slowest_kb_s),

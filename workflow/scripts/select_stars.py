@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from gaia_offsets.columns import STANDARD
 from gaia_offsets.comparison import matched_spectra
 from gaia_offsets.faults import open_log
 from gaia_offsets.rawfile import check_raw
@@ -25,7 +26,13 @@ def add_reference(matched: pd.DataFrame, reference: dict[str, Any], groups: pd.D
 def read_groups(path: Any, reference: dict[str, Any]) -> pd.DataFrame | None:
     """The table of groups, or None where the reference needs none."""
     group = reference.get("group")
-    return read_table(path, group.get("columns"), required=(group["key"], "distance")) if group else None
+    if not group:
+        return None
+    columns, key = dict(group.get("columns") or {}), group["key"]
+    if key in columns and key not in STANDARD:
+        own = columns[key]
+        columns[key] = {"column": own["column"] if isinstance(own, dict) else own, "kind": "name"}
+    return read_table(path, columns, required=(key, "distance"))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ def story(
     smooth: dict[str, Any],
     solutions: Sequence[str],
     more_than: int,
+    official: str,
     claims: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
     """What the template results.html.j2 takes, besides title and simulated.
@@ -46,6 +47,8 @@ def story(
     """
     one_decimal = dict.fromkeys(offsets.select_dtypes("float").columns, ".1f")
     counted = pixels[(pixels["solution"] == solutions[0]) & (pixels["parallax"] == "raw")]["n"]
+    known = set(scatter[(scatter["parallax"] == "raw") & (scatter["n"] > 0)]["solution"])
+    held = {split: validation[validation["split"] == split] for split in HELD_OUT}
     told = {
         "kept": [(adjective(name), cutflow[f"kept_{name}"].iloc[-1]) for name in solutions],
         "first": cutflow.iloc[0],
@@ -54,13 +57,14 @@ def story(
         "cutflow": pages.table(cutflow),
         "findings": [finding(name, part.set_index("parallax")) for name, part in offsets.groupby("solution")],
         "offsets": pages.table(offsets, one_decimal),
-        "scatter": [scatter_finding(row) for _, row in scatter.iterrows() if row["parallax"] == "corrected"],
+        "scatter": [scatter_finding(row, known) for _, row in scatter.iterrows() if row["parallax"] == "corrected"],
         "scale": [scale_finding(row) for _, row in scale.iterrows() if np.isfinite(row["scale_error"])],
         "smooth": [smooth_finding(parallax, kernel) for parallax, kernel in smooth["kernels"].items()],
         "smooth_warning": smooth["warning"],
         "pixels": int((counted > more_than).sum()),
         "more_than": more_than,
-        "validated": [validated(split, validation[validation["split"] == split], solutions[0]) for split in HELD_OUT],
+        "official": official,
+        "validated": [validated(split, rows, solutions[0], official) for split, rows in held.items()],
         "noise": f"{NOISE:g}",
         "validation": pages.table(validation, dict.fromkeys(FOUR_DECIMALS, ".4f")),
         "counts": None,
@@ -86,8 +90,10 @@ def finding(solution: str, rows: pd.DataFrame) -> str:
     return f"{solution}: in the median, {' and '.join(words)}."
 
 
-def scatter_finding(row: pd.Series) -> str:
-    """One sentence on the errors of the stars; a row of scatter.csv."""
+def scatter_finding(row: pd.Series, known: Collection[str]) -> str:
+    """One sentence on the errors of the stars; a row of scatter.csv. `known` are solutions with raw stars."""
+    if not row["n"] and row["solution"] in known:
+        return f"{row['solution']}: no star has a zero point, so there are no weighted means of corrected parallaxes."
     if not row["n"]:
         return f"{row['solution']}: no star has an error of its reference parallax, so there are no weighted means."
     if not np.isfinite(row["pull_sd"]):
@@ -120,7 +126,7 @@ def smooth_finding(parallax: str, learned: dict[str, Any]) -> str:
     )
 
 
-def validated(split: str, rows: pd.DataFrame, solution: str) -> str:
+def validated(split: str, rows: pd.DataFrame, solution: str, official: str) -> str:
     """One sentence on what a split of cross_validation.csv shows; `rows` are those of the split."""
     rows = rows.set_index("correction")
     learned, held = rows.loc[list(LEARNED)], HELD_OUT[split]
@@ -130,9 +136,9 @@ def validated(split: str, rows: pd.DataFrame, solution: str) -> str:
         return f"{held}: the stars lie in too few blocks of the sky for an error of the gains."
     better = learned[learned["gain"] > NOISE * learned["gain_error"]]
     if better.empty:
-        return f"{held}: no correction beats the official zero point alone beyond noise."
+        return f"{held}: no correction beats the zero point {official} alone beyond noise."
     best = better["gain"].idxmax()
-    first = f"{LEARNED[best]} on top of the official zero point predicts them better than the zero point alone"
+    first = f"{LEARNED[best]} on top of the zero point {official} predicts them better than the zero point alone"
     text = f"{held}: {first}, by {_gain(better.loc[best], 'gain')} in ln of the density"
     if best != "official_global" and "official_global" in better.index:
         text += f", {LEARNED['official_global']} by {_gain(better.loc['official_global'], 'gain')}"
@@ -161,6 +167,12 @@ if __name__ == "__main__":
         "results.html.j2",
         title=f"Results: {snakemake.params.title}",
         simulated=snakemake.params.simulated,
-        **story(**tables, smooth=smooth, solutions=list(snakemake.params.solutions), more_than=made["more_than"]),
+        **story(
+            **tables,
+            smooth=smooth,
+            solutions=list(snakemake.params.solutions),
+            more_than=made["more_than"],
+            official=snakemake.params.official,
+        ),
     )
     print(", ".join(f"{len(table)} rows of {name}" for name, table in tables.items()), file=sys.stderr)

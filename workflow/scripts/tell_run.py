@@ -18,7 +18,7 @@ PARALLAXES = ("raw", "corrected")
 def headline(samples: Sequence[Mapping[str, Any]], tables: Sequence[pd.DataFrame]) -> list[dict[str, Any]]:
     """Rows of the table: sample, whether it is simulated, solution, offset of each parallax [uas] and stars, as text.
 
-    `tables` are global_offsets.csv of the `samples` (title, simulated). A solution without stars has no row.
+    `tables` are global_offsets.csv of the `samples` (title, simulated, official). A solution without stars has no row.
     """
     rows = []
     for sample, table in zip(samples, tables, strict=True):
@@ -30,6 +30,7 @@ def headline(samples: Sequence[Mapping[str, Any]], tables: Sequence[pd.DataFrame
                     {
                         "sample": sample["title"],
                         "simulated": sample["simulated"],
+                        "official": sample["official"],
                         "solution": solution,
                         **{name: _median(found.loc[name]) for name in PARALLAXES},
                         "stars": ", ".join(dict.fromkeys(stars)),

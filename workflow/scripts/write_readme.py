@@ -10,7 +10,7 @@ import pandas as pd
 from gaia_offsets.dataset import read_dataset
 from gaia_offsets.faults import open_log
 from gaia_offsets.pages import render
-from gaia_offsets.published import META, extended, worded
+from gaia_offsets.published import META, extended, worded, zero_point_words
 
 
 def readme(datasets: Mapping[str, tuple[pd.DataFrame, Mapping[str, Any]]], others: Sequence[str]) -> str:
@@ -25,6 +25,7 @@ def readme(datasets: Mapping[str, tuple[pd.DataFrame, Mapping[str, Any]]], other
         tables={frame: table for frame, (table, _) in datasets.items()},
         fields=worded(extended(others), meta),
         others=others,
+        correction=zero_point_words(meta.get("official")),
         facts=[key for key, *_ in META if key not in ("title", "citation", "frame", "rows")],
         level=int(meta["nside"]).bit_length() - 1,
     )

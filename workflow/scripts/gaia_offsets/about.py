@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gaia_offsets.config import corrections_behind, table_blocks
+from gaia_offsets.published import zero_point_words
 from gaia_offsets.releases import coding
 
 METHOD = "Wang, Yuan & Huang 2022, AJ 163, 149"
 SIGN = (
     "offset = Gaia minus reference: subtract it from a parallax; domega_noncorr from the published parallax, or "
-    "domega_corr from the parallax that has the official zero point subtracted already; never both"
+    "domega_corr from the parallax that has {correction} subtracted already; never both"
 )
 SMOOTH = (
     "posterior mean of a Gaussian process over the pixels, from stars weighted by their errors; "
@@ -49,6 +50,8 @@ def describe(config: Mapping[str, Any], name: str, behind: Sequence[str] = ("gau
     citations = dict.fromkeys([METHOD, *cited])
     warning = "SIMULATED stars, not for use on real ones: " if sample["simulated"] else ""
     known = publish["systematic_uas"] == SYSTEMATIC_UAS
+    # A column by its own name, which `apply --correction column:NAME` knows.
+    official = config["corrections"][sample["official"]].get("column") or sample["official"]
     return {
         "title": f"{warning}Parallax offsets of {release} from {sample['title']}",
         "authors": publish.get("authors") or NOBODY,
@@ -58,13 +61,12 @@ def describe(config: Mapping[str, Any], name: str, behind: Sequence[str] = ("gau
         "sample_title": sample["title"],
         "simulated": sample["simulated"],
         "release": release,
-        # A column by its own name, which `apply --correction column:NAME` knows.
-        "official": config["corrections"][sample["official"]].get("column") or sample["official"],
+        "official": official,
         "solution": coding(config["releases"][sample["release"]])["standard"],
         "estimator": SMOOTH if "smooth" in behind else estimator,
         "systematic_uas": float(publish["systematic_uas"]),
         "systematic_source": SYSTEMATIC_SOURCE if known else "publish.systematic_uas of the config",
-        "sign": SIGN,
+        "sign": SIGN.format(correction=zero_point_words(official)),
         "inputs": "; ".join(_inputs(used, sample["crossmatch"]["backend"])),
         "config_digest": settings_digest(
             sample, used, origins, publish["systematic_uas"], corrections_behind(config, [sample["official"]])

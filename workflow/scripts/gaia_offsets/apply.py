@@ -331,10 +331,13 @@ def correct_table(table: pd.DataFrame | Table, offsets: OffsetMap | None, **sett
     """A copy of a DataFrame or astropy Table with columns added: OUTPUT (see correct_parallax) or CORRECTED.
 
     `settings` are those of Correction: base, columns, correction, inflate. Columns that bear the standard names, or
-    VizieR's, need no entry in `columns`; units of an astropy Table are honoured. Raises ApplyError or TableError, one
-    line each.
+    VizieR's, need no entry in `columns`; units of an astropy Table are honoured. What is taken as unknown, or
+    contradicts something in a few rows, is said on standard error. Raises ApplyError or TableError, one line each.
     """
-    return with_columns(table, Correction(offsets, **settings), "the table")
+    correction = Correction(offsets, **settings)
+    corrected = with_columns(table, correction, "the table")
+    print("".join(f"{line}\n" for line in correction.lines), end="", file=sys.stderr)
+    return corrected
 
 
 def correct_file(

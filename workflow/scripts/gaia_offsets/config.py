@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gaia_offsets import releases
-from gaia_offsets.columns import CATALOGUE, LABELS, STANDARD, TARGETS
+from gaia_offsets.columns import CATALOGUE, LABELS, STANDARD, TARGETS, VIZIER
 from gaia_offsets.faults import Fault
 from gaia_offsets.published import catalogue_correction, pairing_faults
 from gaia_offsets.secret import hide_logins
@@ -702,6 +702,28 @@ def table_blocks(sample: Config) -> dict[str, Config]:
     return {path: block for path, block in blocks.items() if block and (path != "red_clump" or block.get("dataset"))}
 
 
+def column_kinds(sample: Config, corrections: Config) -> dict[str, str]:
+    """What columns of a sample's own are: names of groups (`name`), or zero points (their unit)."""
+    named = (corrections[name] for name in (sample["official"], *sample["also"]) if name in corrections)
+    kinds = {block["column"]: block.get("unit", "mas") for block in named if block.get("column")}
+    if group := sample["reference"].get("group"):
+        kinds[group["key"]] = "name"
+    return {name: kind for name, kind in kinds.items() if name not in STANDARD}
+
+
+def with_kinds(columns: Config | None, kinds: Mapping[str, str]) -> Config:
+    """A map of columns, with the kind of those that have one."""
+    entries = {ours: own if isinstance(own, dict) else {"column": own} for ours, own in (columns or {}).items()}
+    return {ours: own | {"kind": kinds[ours]} if ours in kinds else columns[ours] for ours, own in entries.items()}
+
+
+# Columns of Gaia that every result rests on.
+ASTROMETRY = (
+    *("source_id", "ra", "dec", "parallax", "parallax_error", "phot_g_mean_mag", "nu_eff_used_in_astrometry"),
+    *("pseudocolour", "astrometric_params_solved", "ruwe"),
+)
+
+
 def table_faults(config: Config, shipped: Mapping[str, str | Path]) -> Iterator[str]:
     """Columns that tables of the run lack, of tables that are at hand: what would else show after hours.
 
@@ -734,6 +756,38 @@ def table_faults(config: Config, shipped: Mapping[str, str | Path]) -> Iterator[
         for key, column in brought:
             if column not in present:
                 yield f"{path}.{key}: {file} has no column {column!r}; name the file's column in {path}.{columns}"
+
+
+def path_faults(config: Config) -> Iterator[str]:
+    """Files of the user's own that the run needs and that are not there: results of another file must not stay."""
+    blocks = [block for name in config["run"]["samples"] for block in table_blocks(config["samples"][name]).values()]
+    for dataset in dict.fromkeys(block["dataset"] for block in blocks):
+        path = config["datasets"][dataset].get("path")
+        if path and not Path(path).is_file():
+            yield f"datasets.{dataset}.path: no such file: {path}"
+
+
+def table_notes(config: Config) -> Iterator[str]:
+    """Of the user's own tables with Gaia columns: a line on which column is taken for which, and what is not found.
+
+    An astrometric column that is not there leaves stars without a zero point, which nobody wants to learn afterwards.
+    """
+    for name in config["run"]["samples"]:
+        sample = config["samples"][name]
+        block = sample["targets"]
+        path = config["datasets"][block["dataset"]].get("path")
+        if sample["crossmatch"]["backend"] != "none" or not path or not (present := _peek(path)):
+            continue
+        entries = (block.get("columns") or {}).items()
+        named = {ours: own["column"] if isinstance(own, dict) else own for ours, own in entries}
+        free = set(present) - set(named.values())
+        taken = {ours: named.get(ours) or next(iter({ours, VIZIER[ours]} & free), None) for ours in ASTROMETRY}
+        found = [f"{ours} = {own}" for ours, own in taken.items() if own]
+        lacking = []
+        for ours in (ours for ours, own in taken.items() if not own):
+            part = sorted((name for name in free if len(name) > 3 and name.lower() in ours), key=len)
+            lacking.append(ours + (f" (nearest: {part[-1]})" if part else _near(ours, free)))
+        yield f"{path}: {', '.join(found) or 'no column of Gaia'}; not found: {', '.join(lacking) or 'none'}"
 
 
 def _peek(file: str) -> list[str] | None:

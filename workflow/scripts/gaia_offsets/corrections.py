@@ -19,6 +19,8 @@ from gaia_offsets.reference import check_units
 from gaia_offsets.releases import is_edr3
 from gaia_offsets.selection import solution
 from gaia_offsets.sky import FRAMES
+from gaia_offsets.star_table import CORRECTION, ENOUGH_STARS, TINY_MAS
+from gaia_offsets.table_contracts import as_numbers
 from gaia_offsets.tables import TableError, column_names, read_table
 
 MODEL = ("phot_g_mean_mag", "nu_eff_used_in_astrometry", "pseudocolour", "ecl_lat", "astrometric_params_solved")
@@ -61,7 +63,7 @@ def _column(table: pd.DataFrame, column: str, name: str) -> np.ndarray:
         raise TableError(
             f"correction {name}: the table has no column {column!r}; name the file's in `columns:` of the sample"
         )
-    values = pd.to_numeric(table[column]).to_numpy(dtype=float, na_value=np.nan)
+    values = as_numbers(table[column], f"correction {name}: {column!r}")
     return np.where(values == NULL, np.nan, values)
 
 
@@ -102,6 +104,8 @@ def _map_offset(table: pd.DataFrame, name: str, block: Mapping[str, Any], on: st
         raise TableError(
             f"correction {name}: {path} is a map of {its}, the sample is of {own}: take a map of that release"
         )
+    if meta.get("simulated") and block.get("simulated") is False:
+        raise TableError(f"correction {name}: {path} is made of SIMULATED stars, and the sample's are real")
     if on not in ("none", meta["official"]):
         raise TableError(
             f"correction {name}: {path} stands on {meta['official']}, not on {on}; "
@@ -172,5 +176,11 @@ def _plausible(zero_points: np.ndarray, name: str) -> np.ndarray:
         raise TableError(
             f"correction {name}: a zero point of {largest:g} mas is beyond any of Gaia; "
             f"check `unit` of corrections.{name}"
+        )
+    known = np.abs(zero_points[np.isfinite(zero_points) & (zero_points != 0)])
+    if len(known) >= ENOUGH_STARS and np.median(known) < TINY_MAS[CORRECTION]:
+        raise TableError(
+            f"correction {name}: half of the zero points are below {TINY_MAS[CORRECTION]:g} mas, a thousandth of "
+            f"any of Gaia; check `unit` of corrections.{name} and of its column"
         )
     return zero_points

@@ -17,7 +17,18 @@ import pandas as pd
 
 from gaia_offsets.faults import TableError
 from gaia_offsets.fitscolumns import table_hdu
-from gaia_offsets.published import ENDINGS, FITS_UNITS, META, OFFSETS, TABLE1, VO_UNITS, Field, extended, worded
+from gaia_offsets.published import (
+    ENDINGS,
+    FITS_UNITS,
+    META,
+    OFFSETS,
+    TABLE1,
+    VO_UNITS,
+    Field,
+    extended,
+    worded,
+    zero_point_words,
+)
 from gaia_offsets.sky import COORDSYS, pixel_centre, to_equatorial, to_galactic
 from gaia_offsets.table_contracts import unit_factor
 from gaia_offsets.table_formats import plain_table, read_ecsv, read_votable, readable, refuse_folder, table_format
@@ -188,7 +199,12 @@ def write_map(table: pd.DataFrame, path: str | Path, *, parallax: str, meta: Map
         fits.Column("ERROR", "D", unit=unit, array=table[f"e_domega_{kind}"].to_numpy()),
         fits.Column("N", "J", array=table["n"].to_numpy()),
     ]
-    meanings = ("HEALPix index of the pixel", OFFSETS[parallax], "statistical error of OFFSET")
+    correction = zero_point_words(meta.get("official"))
+    meanings = (
+        "HEALPix index of the pixel",
+        OFFSETS[parallax].format(correction=correction),
+        "statistical error of OFFSET",
+    )
     meanings = (*meanings, f"number of {meta['solution']} stars")
     ucds = {field.name: field.ucd for field in TABLE1}
     about = zip(meanings, (ucds[name] for name in ("hindex", f"domega_{kind}", f"e_domega_{kind}", "n")), strict=True)
@@ -210,7 +226,7 @@ def _write_pixels(
         hdu.header[f"TCOMM{number}"], hdu.header[f"TUCD{number}"] = meaning, ucd
     hdu.header.extend(healpix_header(meta, meta["rows"]), update=True)
     if parallax:
-        hdu.header["PARALLAX"] = (parallax, "raw: published; corrected: official zero point")
+        hdu.header["PARALLAX"] = (parallax, f"raw: published; corrected: {meta.get('official')}")
     Path(path).write_bytes(fits_bytes(fits.HDUList([fits.PrimaryHDU(), hdu])))
 
 

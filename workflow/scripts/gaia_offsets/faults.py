@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
+from pathlib import Path
 from types import TracebackType
 
 MARK = "ERROR: "  # before the message of a fault in a log
@@ -43,6 +44,13 @@ def open_log(path: str) -> None:
     """
     sys.stderr = open(path, "w", buffering=1, encoding="utf-8")  # left open: the last words must reach it
     sys.excepthook = _last_words
+    folder = getattr(getattr(sys.modules["__main__"], "snakemake", None), "scriptdir", None)
+    beside = Path(folder or ".", "gaia_offsets")
+    if folder and beside.is_dir() and not beside.samefile(Path(__file__).parent):
+        raise Fault(
+            f"{Path(__file__).parent}: another gaia_offsets than the one beside the scripts, {beside}; take it out of "
+            "PYTHONPATH, or uninstall it"
+        )
 
 
 def _last_words(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

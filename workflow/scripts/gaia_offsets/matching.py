@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.columns import DISTANCES, GAIA, MATCH, STANDARD, TMASS
+from gaia_offsets.columns import DISTANCES, GAIA, MATCH, RELEASE, STANDARD, TMASS
 from gaia_offsets.healpix import hp
 from gaia_offsets.progress import progress
 from gaia_offsets.tables import ROW_GROUP, TableError, join_pieces, pieces
@@ -252,10 +252,11 @@ def find_counterparts(
     del motions, then
     if distances is not None:
         others["distances"] = _of_sources(distances, sources["source_id"], partition)
-    rest = _of_rows(gaia, [name for name in given if name not in needed], source_rows)
+    told = [name for name in RELEASE if name in gaia.names]
+    rest = _of_rows(gaia, [*(name for name in given if name not in needed), *told], source_rows)
     sources = sources.reset_index(drop=True)
     sources = pd.DataFrame({name: (sources if name in needed else rest)[name] for name in given}, copy=False)
-    check(sources)
+    check(sources.assign(**{name: rest[name] for name in told}))
     return Counterparts(rows, index, separation, neighbours, sources, others, among)
 
 

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-# A parallax is `raw` (as published) or `corrected` (official zero point subtracted); so is the map of its offsets.
+# A parallax is `raw` (as published) or `corrected` (the zero point of the sample's correction, its `official`,
+# subtracted); so is the map of its offsets.
 ENDINGS = {"corrected": "corr", "raw": "noncorr"}  # endings of the columns of each in the paper's Table 1
 OFFSETS = {
-    "corrected": "offset of the parallax after the official zero point",
+    "corrected": "offset of the parallax after {correction}",  # see zero_point_words
     "raw": "offset of the published parallax",
 }
 BASES = {"raw": "raw", "official": "corrected"}  # what a catalogue's parallax is: the map that goes with it
@@ -22,6 +23,11 @@ VO_UNITS = {"uas": "uarcsec"}  # VOTable and the machine-readable tables
 # What may be subtracted before a map: the models by name, COLUMN_PREFIX and a column of the catalogue, or NONE.
 NONE, OFFICIAL, COLUMN_PREFIX = "none", "lindegren2021", "column:"
 MODELS = (OFFICIAL, "maiz_apellaniz2022")
+
+
+def zero_point_words(official: str | None) -> str:
+    """A correction by its name, in words: whoever reads them must not subtract another one."""
+    return "no zero point" if official == NONE else f"the zero point {official or 'of an unnamed correction'}"
 
 
 def map_for(base: str, *, correction: str = NONE) -> str:
@@ -141,7 +147,8 @@ def extended(others: Iterable[str]) -> tuple[Field, ...]:
 
 def worded(fields: Iterable[Field], meta: Mapping[str, Any]) -> list[Field]:
     """The fields with what the metadata say in their meanings."""
-    return [replace(field, meaning=field.meaning.format(solution=meta["solution"])) for field in fields]
+    words = {"solution": meta["solution"], "correction": zero_point_words(meta.get("official"))}
+    return [replace(field, meaning=field.meaning.format(**words)) for field in fields]
 
 
 # Metadata: key, FITS keyword, meaning. The order is that of the files.
@@ -154,7 +161,7 @@ META: tuple[tuple[str, str, str], ...] = (
     ("sample_title", "SAMPTTL", "the sample in words"),
     ("simulated", "SIMULATE", "whether the stars are simulated"),
     ("release", "RELEASE", "Gaia release"),
-    ("official", "OFFICIAL", "official zero point of the corrected offsets"),
+    ("official", "OFFICIAL", "correction whose zero point the corrected offsets stand on"),
     ("solution", "SOLUTION", "kind of astrometric solution of the stars"),
     ("frame", "FRAME", "frame in which the pixels are defined"),
     ("nside", "NSIDE", "HEALPix resolution"),

@@ -9,7 +9,7 @@ import pandas as pd
 
 from gaia_offsets.columns import LEARNED, magnitude_column
 from gaia_offsets.faults import TableError
-from gaia_offsets.table_contracts import as_numbers
+from gaia_offsets.table_contracts import as_names, as_numbers
 
 ENOUGH_STARS = 20
 TINY_MAS = 0.005  # half of the parallaxes of no table in mas are smaller: their errors alone are larger
@@ -89,23 +89,27 @@ def reference_columns(spec: dict[str, Any]) -> set[str]:
 def join_group(table: pd.DataFrame, groups: pd.DataFrame, key: str) -> pd.DataFrame:
     """The table with the columns `distance` and `distance_error` [kpc] of each row's group, e.g. its cluster.
 
-    Raises TableError where the key is missing on a side, stands twice among the groups, or a group is unknown.
+    Keys are compared as text. A row without a group gets null. Raises TableError where the key is missing on a side,
+    stands twice among the groups, or a group is unknown.
     """
     for frame, name in ((table, "targets"), (groups, "groups")):
         if key not in frame.columns:
             raise TableError(f"group distances: the {name} table has no column {key!r}")
-    twice = groups.loc[groups[key].duplicated(), key]
+    known, names = as_names(groups[key]), as_names(table[key])
+    twice = known[known.duplicated() & known.notna()]
     if len(twice):
         raise TableError(f"group distances: {key} {twice.iloc[0]!r} stands more than once")
-    place = pd.Index(groups[key]).get_indexer(table[key])
-    if (place < 0).any():
-        unknown = table.loc[place < 0, key]
+    place = pd.Index(known).get_indexer(names)
+    place[names.isna()] = -1
+    if ((place < 0) & names.notna()).any():
+        unknown = names[(place < 0) & names.notna()]
         raise TableError(
             f"group distances: no distance for {key} {unknown.iloc[0]!r} and {unknown.nunique() - 1} others "
-            f"({int((place < 0).sum())} rows); add them to the groups table or cut them away"
+            f"({len(unknown)} rows); add them to the groups table or cut them away"
         )
     columns = [name for name in ("distance", "distance_error") if name in groups.columns]
-    return table.assign(**{name: groups[name].to_numpy(dtype=float, na_value=np.nan)[place] for name in columns})
+    values = {name: groups[name].to_numpy(dtype=float, na_value=np.nan) for name in columns}
+    return table.assign(**{name: np.where(place >= 0, column[place], np.nan) for name, column in values.items()})
 
 
 def check_units(tracers: pd.DataFrame) -> None:

@@ -113,10 +113,11 @@ def refuse_empty(cutflow: pd.DataFrame) -> None:
     if empty.empty:
         return
     step, criterion, removed = empty.iloc[0][["step", "criterion", "removed"]]
+    name = criterion.partition("; ")[0]  # without how many had no value
     if step == 0:
         raise TableError("no star is left: the targets table has no rows")
     raise TableError(
-        f"no star is left: step {step} of the selection, {criterion!r}, removed the last {removed} of "
+        f"no star is left: step {step} of the selection, {name!r}, removed the last {removed} of "
         f"{cutflow['kept'].iloc[0]} rows; look at this column of the table (a null fails every cut) and at the cut"
     )
 
@@ -185,9 +186,13 @@ class CutFlow:
         self._rows: list[dict[str, Any]] = []
         self.keep(self.alive, first)
 
-    def keep(self, mask: np.ndarray, criterion: str) -> None:
-        """Keep the rows where `mask` (N,) is true and note the step."""
-        before = int(self.alive.sum())
+    def keep(self, mask: np.ndarray, criterion: str, null: np.ndarray | None = None) -> None:
+        """Keep the rows where `mask` (N,) is true and note the step; `null` (N,) are rows that lack a value.
+
+        How many of those removed lack one is said behind the criterion.
+        """
+        before, unknown = int(self.alive.sum()), 0 if null is None else int((self.alive & ~mask & null).sum())
+        criterion += f"; {unknown} of those removed have no value" if unknown else ""
         self.alive = self.alive & mask
         kept = int(self.alive.sum())
         row = {"step": len(self._rows), "criterion": criterion, "kept": kept, "removed": before - kept}
@@ -227,6 +232,7 @@ def select_stars(
         keys |= {*one_row_per["columns"], one_row_per.get("prefer"), one_row_per.get("ties")}
     counts: list[pd.Series] = []
     failed, solved, passing = [], [], []  # of all rows: the first step that fails, before and after; the solution
+    unknown: list[np.ndarray] = []  # whether the column of the cut that fails is null
     observed: dict[str, list[pd.Series]] = {}
     for piece in [matched] if isinstance(matched, pd.DataFrame) else matched:
         _refuse_missing(piece, one_row_per)
@@ -238,6 +244,7 @@ def select_stars(
         for name in filter(keys.__contains__, piece.columns):
             observed.setdefault(name, []).append(piece.loc[alive, name])
         failed.append(first)
+        unknown.append(_null_in_cut(piece, first[1], cuts))
         solved.append(np.stack([(piece["solution"] == name).to_numpy(dtype=bool, na_value=False) for name in used]))
         passing.append(piece[alive & (first[1] == len(after))])
     first, then = np.concatenate(failed, axis=1)
@@ -253,8 +260,9 @@ def select_stars(
         text = f"one row per {' + '.join(one_row_per['columns'])}"
         flow.keep(best, f"{text}, highest {one_row_per['prefer']}" if one_row_per.get("prefer") else text)
     del keyed
+    null = np.concatenate(unknown)
     for number, (criterion, _) in enumerate(after):
-        flow.keep(then != number, criterion)
+        flow.keep(then != number, criterion, null)
     every = (first == len(before)) & (then == len(after))
     stars = pd.concat(passing, ignore_index=True)[flow.alive[every]]
     suspect = int((_offset(stars) > SUSPECT_MAS).sum())
@@ -275,6 +283,17 @@ def _first_failed(frame: pd.DataFrame, steps: Sequence[Step]) -> np.ndarray:
     for number, (_, passes) in enumerate(steps):
         first[~passes(frame) & (first == len(steps))] = number
     return first
+
+
+def _null_in_cut(frame: pd.DataFrame, first: np.ndarray, cuts: Sequence[dict[str, Any]]) -> np.ndarray:
+    """Whether (N,) the cut that a row does not pass, the number `first`, is on a column where it has no value."""
+    null = np.zeros(len(frame), dtype=bool)
+    for number, cut in enumerate(cuts):
+        if cut["op"] == "not_null":
+            continue  # its name says so
+        here = first == number
+        null[here] = frame[cut["column"]].isna().to_numpy()[here]
+    return null
 
 
 def _steps(

@@ -16,7 +16,8 @@ from gaia_offsets.faults import TableError
 from gaia_offsets.releases import EPOCHS, named_epoch
 from gaia_offsets.sky import check_positions
 from gaia_offsets.table_contracts import Origin, as_names, refuse_value_as_error, standardise, unit_factor, zero_lines
-from gaia_offsets.tables import column_for, column_names, read_native
+from gaia_offsets.table_formats import readable
+from gaia_offsets.tables import column_for, column_names, whole_columns
 
 CORRECTION = "correction"  # our name of the column that column:NAME names
 ENOUGH_STARS = 20
@@ -192,17 +193,18 @@ def read_stars(
     if also:
         also.start(names, {}, path)
     wanted = {source for door in doors for source in door.sources.values()} | ({group} if group else set())
-    native, units = read_native(path, wanted, [group] if group else [])
+    native, units = whole_columns(path, wanted, [group] if group else [])
     missing = wanted - set(native)
     if missing:
         raise TableError(f"{path}: column {missing.pop()!r} holds vectors, not one value a row")
     table.open(names, units, path)
     table.take(needed)
-    stars = table.values({name: native[source]() for name, source in table.sources.items()})
+    with readable(path):
+        stars = table.values({name: native[source]() for name, source in table.sources.items()})
+        groups = as_names(native[group]()) if group else None
     if also:
         also.start(names, units, path)
-        stars["parallax"] = also.apply({name: native[source]() for name, source in also.sources.items()})[
-            "parallax_corrected"
-        ]
+        added = also.apply({name: native[source]() for name, source in also.sources.items()})
+        stars["parallax"] = added["parallax_corrected"]
         also.finish()
-    return stars, as_names(native[group]()) if group else None
+    return stars, groups

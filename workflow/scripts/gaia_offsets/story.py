@@ -32,7 +32,7 @@ STAGES = {  # a rule's name or its verb: what the user reads; the name goes firs
     **dict.fromkeys(("search", "crossmatch", "adopt", "prepare", "merge"), "matching with Gaia"),
     "learn": "learning absolute magnitudes",
     "select": "selecting stars",
-    "correct": "subtracting the official zero point",
+    "correct": "subtracting the zero point of the correction",
     "correct_catalogue": "correcting a catalogue",
     **dict.fromkeys(("fit", "measure", "smooth"), "measuring offsets (global, trends, map)"),
     "compare": "comparing",
@@ -275,8 +275,9 @@ def summary(results: str, samples: Sequence[Mapping[str, Any]], run: str, second
         with path.open(newline="", encoding="utf-8") as file:
             table = {(row["solution"], row["parallax"]): row for row in csv.DictReader(file)}
         for solution in dict.fromkeys(solution for solution, _ in table):
+            warnings += _without_zero_point(sample, solution, table)
             raw, corrected = (table.get((solution, parallax), {}) for parallax in ("raw", "corrected"))
-            # The official zero point is not there for every star.
+            # The zero point is not there for every star.
             stars = ", ".join(dict.fromkeys(f"{int(row['n']):,}" for row in (raw, corrected) if row))
             rows.append([sample.get("title") or sample["name"], solution, stars, _offset(raw), _offset(corrected)])
     lines = []
@@ -315,6 +316,19 @@ def _warnings(folder: Path) -> list[str]:
     made = [folder / "tables" / name for name in TOLD]
     found = [json.loads(path.read_text(encoding="utf-8")).get("warning") for path in made if path.is_file()]
     return [text for text in dict.fromkeys(found) if text]
+
+
+def _without_zero_point(
+    sample: Mapping[str, Any], solution: str, table: Mapping[tuple[str, str], Mapping[str, str]]
+) -> list[str]:
+    """A line where fewer than half of the stars of a solution have a corrected parallax."""
+    stars, corrected = (int(table.get((solution, name), {}).get("n") or 0) for name in ("raw", "corrected"))
+    if sample.get("official", "none") == "none" or 2 * corrected >= stars:
+        return []
+    return [
+        f"WARNING {sample['name']}: {corrected} of {stars} {solution} stars have a zero point of {sample['official']}; "
+        f"logs/correct_parallaxes/{sample['name']}.log says which of its columns are empty"
+    ]
 
 
 def _offset(row: Mapping[str, str]) -> str:

@@ -71,9 +71,10 @@ def with_columns(table: pd.DataFrame | Table, work: Work, where: str | Path) -> 
     for field in work.fields:
         result[field.name] = added[field.name]
         if hasattr(result, "colnames"):
-            result[field.name].unit = field.unit or None
-            result[field.name].description = field.meaning
-            result[field.name].meta["ucd"] = field.ucd
+            from astropy.table import Column
+
+            about = {"unit": field.unit or None, "description": field.meaning, "meta": {"ucd": field.ucd}}
+            result[field.name] = Column(added[field.name], **about)
     return result
 
 

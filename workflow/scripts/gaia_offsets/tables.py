@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.columns import STANDARD, VIZIER
+from gaia_offsets.columns import STANDARD, VIZIER, Column
 from gaia_offsets.faults import TableError
 from gaia_offsets.fitscolumns import fits_names, read_columns, table_hdu
 from gaia_offsets.table_contracts import (
@@ -71,7 +71,7 @@ def _refuse_beyond_memory(path: Path, fmt: str) -> None:
                 )
 
 
-def read_native(
+def _read_native(
     path: Path, wanted: set[str] | None, texts: Collection[str] = ()
 ) -> tuple[dict[str, Callable[[], pd.Series]], dict[str, str]]:
     """How to get each of the (or the wanted) columns of a file, and the units that the file itself states.
@@ -102,6 +102,17 @@ def read_native(
         return {name: partial(lambda name: rows()[name](), name) for name in header}, units
     table = read_votable(path)[0] if fmt == "votable" else read_ecsv(path)
     return _astropy_columns(plain_table(table), wanted)
+
+
+def whole_columns(
+    path: Path, wanted: set[str], texts: Collection[str] = ()
+) -> tuple[dict[str, Callable[[], pd.Series]], dict[str, str]]:
+    """How to get each of the wanted columns of a file, and the units that it states; the columns `texts` stay text.
+
+    Raises TableError, one line.
+    """
+    with readable(path):
+        return _read_native(path, wanted, texts)
 
 
 def _astropy_columns(
@@ -267,7 +278,7 @@ def column_names(path: str | Path) -> list[str]:
 
             with fits.open(path, memmap=True) as hdus:
                 return fits_names(table_hdu(hdus, path)[1].header)
-        return list(read_native(path, None)[0])
+        return list(_read_native(path, None)[0])
 
 
 def column_for(name: str, present: Collection[str], where: str | Path, say: str) -> str | None:
@@ -332,7 +343,7 @@ class TableFile:
             if table_format(path) in ("parquet", "csv", "fits"):  # a header that can be read alone
                 _check_names(path, sources, column_names(path))
             wanted = {*sources, *STANDARD, *(VIZIER.get(name) for name in vizier)}
-            self._native, units = read_native(path, wanted, texts)
+            self._native, units = _read_native(path, wanted, texts)
         _check_names(path, sources, self._native)
         free = set(self._native) - set(sources)
         for name in vizier:
@@ -443,14 +454,22 @@ def _check_names(path: Path, sources: dict[str, str], read: Collection[str]) -> 
     raise TableError(f"{path}: {', '.join(lacking)}{advice}; the file has: {', '.join(present[:60])}{more}")
 
 
-def check_table(frame: pd.DataFrame, columns: tuple[str, ...] | list[str], where: str | Path) -> pd.DataFrame:
-    """The named standard columns in their order and types; raises TableError where one is missing or out of range."""
+def check_table(
+    frame: pd.DataFrame,
+    columns: tuple[str, ...] | list[str],
+    where: str | Path,
+    contracts: Mapping[str, Column] | None = None,
+) -> pd.DataFrame:
+    """The named standard columns in their order and types; raises TableError where one is missing or out of range.
+
+    `contracts` are those of columns that are not the standard ones.
+    """
     missing = [name for name in columns if name not in frame.columns]
     if missing:
         raise TableError(f"{where}: column {missing[0]!r} is missing; has the table been made by an older version?")
     result = {}
     for name in columns:
-        result[name] = standardise(frame[name], name, Origin(where, name))
+        result[name] = standardise(frame[name], name, Origin(where, name), contract=(contracts or {}).get(name))
     return pd.DataFrame(result, index=frame.index)
 
 

@@ -1,0 +1,356 @@
+"""The same bad input at every door for tables of stars: kind by door, refused or told in the same words."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from astropy import units as u
+from astropy.table import QTable, Table
+from unit.test_apply import write_map
+
+from gaia_offsets import __main__ as command
+from gaia_offsets.apply import correct_parallax, correct_table, read_map
+from gaia_offsets.columns import GAIA
+from gaia_offsets.corrections import _plausible, zero_point
+from gaia_offsets.faults import TableError
+from gaia_offsets.reference import join_group
+from gaia_offsets.sky import ecliptic_latitude, pixel_index
+from gaia_offsets.star_table import check_stars
+from gaia_offsets.tables import read_table
+
+N = 30
+
+
+def stars() -> pd.DataFrame:
+    """Stars with all columns that Gaia gives, in one place of the northern sky, all of them right."""
+    random = np.random.default_rng(8)
+    ra, dec = random.uniform(290, 294, N), random.uniform(37, 43, N)
+    pixel = pixel_index(ra, dec, nside=4096, ordering="nested")
+    table = pd.DataFrame({"source_id": (pixel << 35) + 128 + np.arange(N)})
+    table = table.assign(ra=ra, dec=dec, ecl_lat=ecliptic_latitude(ra, dec), parallax=random.uniform(0.3, 1.5, N))
+    table = table.assign(parallax_error=random.uniform(0.01, 0.03, N), phot_g_mean_mag=random.uniform(10, 14, N))
+    table = table.assign(nu_eff_used_in_astrometry=1.45, pseudocolour=np.nan, astrometric_params_solved=31, ruwe=1.0)
+    return table.assign(designation=[f"Gaia DR3 {number}" for number in table["source_id"]])
+
+
+def sample(path: Path, folder: Path, capsys: Any) -> str:
+    for line in check_stars(read_table(path, vizier=GAIA, required=("source_id", "parallax")), path, epoch=2016.0):
+        print(line)
+    said = capsys.readouterr()
+    return said.out + said.err
+
+
+def at_command(*words: Any) -> Callable[[Path, Path, Any], str]:
+    """A door of the command; `map`, `in` and `out` stand for files."""
+
+    def run(path: Path, folder: Path, capsys: Any) -> str:
+        files = {"map": write_map(folder), "in": path, "out": folder / "out.csv"}
+        code = command.main([str(files.get(word, word)) for word in words])
+        said = capsys.readouterr().err
+        if code:
+            assert said.count("\n") == 1 and not files["out"].exists()
+            raise TableError(said)
+        return said
+
+    return run
+
+
+def in_python(path: Path, folder: Path, capsys: Any) -> str:
+    table = pd.read_csv(path) if path.suffix == ".csv" else Table.read(path)
+    correct_table(table, None, correction="lindegren2021", inflate=True)
+    return capsys.readouterr().err
+
+
+DOORS: dict[str, Callable[[Path, Path, Any], str]] = {
+    "sample": sample,
+    "zero point": at_command("apply", "-", "in", "out", "--correction", "lindegren2021", "--inflate"),
+    "map": at_command("apply", "map", "in", "out"),
+    "mean": at_command("mean", "in"),
+    "python": in_python,
+}
+FILE = "a table in memory is no file"
+LATER = "check_units looks at offsets and errors together when the reference is there (test_bad_input.UNITS)"
+UNREAD = "the column is not read here"
+
+
+def change(**columns: Callable[[pd.DataFrame], Any]) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    return lambda table: table.assign(**{name: value(table) for name, value in columns.items()})
+
+
+def one(name: str, value: Any) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """The value in the third row."""
+    return change(**{name: lambda table: table[name].astype(object).where(np.arange(N) != 2, value)})
+
+
+# What is wrong, words of the line, and why a door needs none; "told" where the door says it and goes on.
+Kind = tuple[Callable[[pd.DataFrame], pd.DataFrame], str, dict[str, str]]
+KINDS: dict[str, Kind] = {
+    "parallax in uas": (change(parallax=lambda t: 1e3 * t["parallax"]), "outside -300 to 1000 mas for 'parallax'", {}),
+    "parallax in arcsec": (
+        change(parallax=lambda t: 1e-3 * t["parallax"]),
+        "smaller than 0.005 mas; are they in arcsec",
+        {"sample": LATER},
+    ),
+    "parallax -999": (one("parallax", -999), "the first -999; is it the right column", {}),
+    "parallax a word": (one("parallax", "low"), "the first 'low' in row 3", {}),
+    "parallax true or false": (
+        change(parallax=lambda t: t["parallax"] > 1),
+        "where numbers of 'parallax' are expected",
+        {},
+    ),
+    "error in uas": (
+        change(parallax_error=lambda t: 1e3 * t["parallax_error"]),
+        "outside 0 to 10 mas for 'parallax_error'",
+        {"map": UNREAD},
+    ),
+    "error in arcsec": (
+        change(parallax_error=lambda t: 1e-3 * t["parallax_error"]),
+        "errors in column 'parallax_error' are smaller than 0.003 mas",
+        {"sample": LATER, "map": UNREAD},
+    ),
+    "error -0.02": (one("parallax_error", -0.02), "the first -0.02", {"map": UNREAD}),
+    "error 1e20": (one("parallax_error", 1e20), "the first 1e+20", {"map": UNREAD}),
+    "error 0": (
+        one("parallax_error", 0),
+        "told: 1 error(s) of 0 are taken as unknown",
+        {"map": UNREAD},
+    ),
+    "G 99.99": (one("phot_g_mean_mag", 99.99), "the first 99.99", {"map": UNREAD, "mean": UNREAD}),
+    "RUWE -999": (one("ruwe", -999), "the first -999", {"map": UNREAD, "mean": UNREAD}),
+    "ra in hours": (change(ra=lambda t: t["ra"] / 15), "rows disagree with", {}),
+    "ra and dec in radians": (
+        change(ra=lambda t: np.radians(t["ra"]), dec=lambda t: np.radians(t["dec"])),
+        "rows disagree with",
+        {},
+    ),
+    "ra and dec swapped": (change(ra=lambda t: t["dec"], dec=lambda t: t["ra"] - 270), "rows disagree with", {}),
+    "ecl_lat in radians": (change(ecl_lat=lambda t: np.radians(t["ecl_lat"])), "disagree with ecl_lat", {}),
+    "ecl_lat -999": (one("ecl_lat", -999), "the first -999", {}),
+    "dec 99": (one("dec", 99), "the first 99", {}),
+    "DR2 by its names": (
+        change(designation=lambda t: t["designation"].str.replace("DR3", "DR2")),
+        "rows are of another release: designation is DR2",
+        {"map": "this map does not say of which release it is", "mean": "a mean is that of any release"},
+    ),
+    "DR2 by its epoch": (
+        change(ref_epoch=lambda t: 2015.5),
+        "rows are of another release: ref_epoch is 2015.5",
+        {"map": "this map does not say of which release it is", "mean": "a mean is that of any release"},
+    ),
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_at_every_door(kind: str, door: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wrong, words, reasons = KINDS[kind]
+    path = tmp_path / "t.csv"
+    wrong(stars()).to_csv(path, index=False)
+    if door in reasons:
+        return
+    if words.startswith("told: "):
+        assert words.removeprefix("told: ") in DOORS[door](path, tmp_path, capsys)
+        return
+    with pytest.raises(TableError) as caught:
+        DOORS[door](path, tmp_path, capsys)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_right_stars_pass_every_door_in_silence(door: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stars().to_csv(tmp_path / "t.csv", index=False)
+    said = DOORS[door](tmp_path / "t.csv", tmp_path, capsys)
+    assert "disagree" not in said and "release" not in said and "unknown" not in said
+
+
+ERROR = b'<INFO name="QUERY_STATUS" value="ERROR">no such column</INFO></RESOURCE></VOTABLE>'
+# Files that hold no whole table, and the words of the line.
+FILES: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
+    "cut at the service's limit": (
+        "t.vot",
+        lambda b: b.replace(b"</TABLE>", b'</TABLE><INFO name="QUERY_STATUS" value="OVERFLOW"/>'),
+        "is not whole: the service cut it",
+    ),
+    "an error of the service": (
+        "t.vot",
+        lambda b: b[: b.index(b"<TABLE")] + ERROR,
+        "an error of the service: no such column",
+    ),
+    "half a FITS file": ("t.fits", lambda b: b[:6000], "t.fits: "),
+    "a page": ("t.parquet", lambda b: b"<html>log in</html>", "t.parquet: cannot be"),
+    "no ECSV": ("t.ecsv", lambda b: b"<html>log in</html>", "is no ECSV file: it begins with '<html>"),
+    "a short row": ("t.csv", lambda b: b + b"1,2\n", "line 32: 2 value(s) for 12 column(s)"),
+    "UTF-16": ("t.csv", lambda b: b.decode().encode("utf-16"), "'utf-8' codec can't decode"),
+}
+
+
+@pytest.mark.parametrize("door", [name for name in DOORS if name != "python"])  # FILE
+@pytest.mark.parametrize("case", FILES)
+def test_every_broken_file_at_every_door(case: str, door: str, tmp_path: Path, capsys: Any) -> None:
+    name, damage, words = FILES[case]
+    formats = {".vot": "votable", ".fits": "fits", ".parquet": "parquet", ".ecsv": "ascii.ecsv", ".csv": "ascii.csv"}
+    path = tmp_path / name
+    table = Table.from_pandas(stars())
+    table["designation"] = np.array(stars()["designation"].tolist())
+    table.write(path, format=formats[path.suffix])
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(TableError) as caught:
+        DOORS[door](path, tmp_path, capsys)
+    assert words in str(caught.value)
+
+
+# Text of a file that people really have, and the parallaxes in it.
+REAL: dict[str, tuple[str, str]] = {
+    "a comment at the top": ("t.csv", "# made by hand\nsource_id,ra,dec,parallax\n7,10,20,0.5\n8,10,20,\n"),
+    "names behind a hash": ("t.csv", "#source_id,ra,dec,parallax\n7,10,20,0.5\n8,10,20,\n"),
+    "a header of ECSV": (
+        "t.csv",
+        "# %ECSV 1.0\n# ---\n# delimiter: ','\n# datatype:\n# - {name: source_id, datatype: int64}\n"
+        "# - {name: ra, unit: deg, datatype: float64}\n# - {name: dec, unit: deg, datatype: float64}\n"
+        "# - {name: parallax, unit: uas, datatype: float64}\nsource_id,ra,dec,parallax\n7,10,20,500\n8,10,20,null\n",
+    ),
+    "VizieR's text": (
+        "t.csv",
+        "#\n#Column Plx\nSource\tRA_ICRS\tDE_ICRS\tPlx\n\tdeg\tdeg\tmas\n---\t---\t---\t---\n"
+        "7\t10\t20\t0.5\n8\t10\t20\t   \n",
+    ),
+    "exponents of Fortran": ("t.csv", "source_id,ra,dec,parallax\n7,1.0D+01,20,5.0D-01\n8,10,20,\n"),
+    "words for none": ("t.csv", "source_id,ra,dec,parallax\n7,10,20,0.5\n8,10,20,\\N\n"),
+    "null in ECSV": (
+        "t.ecsv",
+        "# %ECSV 1.0\n# ---\n# delimiter: ','\n# datatype:\n# - {name: source_id, datatype: int64}\n"
+        "# - {name: ra, datatype: float64}\n# - {name: dec, datatype: float64}\n"
+        "# - {name: parallax, datatype: float64}\nsource_id,ra,dec,parallax\n7,10,20,0.5\n8,10,20,null\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REAL)
+@pytest.mark.parametrize("packed", [False, True])
+def test_files_that_people_have_are_read(case: str, packed: bool, tmp_path: Path) -> None:
+    import gzip
+
+    name, text = REAL[case]
+    path = tmp_path / name  # gzip under a name without .gz, too
+    path.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
+    table = read_table(path, vizier=GAIA)
+    assert table["parallax"].tolist() == pytest.approx([0.5, np.nan], nan_ok=True) and table["ra"].tolist() == [10, 10]
+    assert table["source_id"].tolist() == [7, 8]
+    output = io.StringIO()
+    out = correct_table(Table.from_pandas(table.assign(bias=-0.03)), None, correction="column:bias")
+    out.write(output, format="ascii.csv")
+    assert out["parallax_corrected"][0] == pytest.approx(0.53)
+
+
+# ---------------------------------------------------------------- what belongs to some doors only
+
+ZERO_POINTS = {
+    "in uas, said to be in mas": (-30.0, "mas", None, "outside -0.5 to 0.5 mas"),
+    "99 for none": (99.0, "mas", None, "outside -0.5 to 0.5 mas"),
+    "-999 uas for none": (-999.0, "uas", None, "outside -500 to 500 uas"),
+    "a unit of the file against the config's": (-0.03, "uas", "mas", ""),
+    "the same in arcsec": (-3e-5, "uas", "arcsec", ""),
+    "a word": ("low", "mas", None, "the first 'low' in row 1"),
+}
+
+
+@pytest.mark.parametrize("case", ZERO_POINTS)
+def test_a_zero_point_by_column_of_a_sample(case: str, tmp_path: Path) -> None:
+    """Read in the unit that the config says, from the one that the file states."""
+    value, unit, stated, words = ZERO_POINTS[case]
+    path = tmp_path / "t.ecsv"
+    table = Table({"parallax": [1.0] * 3, "bias": [value] * 3})
+    table["bias"].unit = stated
+    table.write(path, format="ascii.ecsv")
+    columns = {"mine": {"column": "bias", "kind": unit}}
+    if words:
+        with pytest.raises(TableError, match=words):
+            read_table(path, columns)
+    else:
+        assert read_table(path, columns)["mine"].tolist() == pytest.approx([-30.0] * 3)
+
+
+@pytest.mark.parametrize("value", [-30.0, 99.0, -3e-5])
+def test_a_zero_point_by_column_of_apply(value: float, tmp_path: Path, capsys: Any) -> None:
+    stars().assign(bias=value).to_csv(tmp_path / "t.csv", index=False)
+    words = ["apply", "-", str(tmp_path / "t.csv"), str(tmp_path / "o.csv"), "--correction", "column:bias"]
+    assert command.main(words) == 1
+    said = capsys.readouterr().err
+    assert ("outside -0.5 to 0.5 mas" if abs(value) > 1 else "smaller than 0.0001 mas") in said
+
+
+def test_zero_points_of_a_sample_a_thousand_times_too_small() -> None:
+    table = pd.DataFrame({"bias": np.full(25, -3e-5)})
+    with pytest.raises(TableError, match=r"half of the zero points are below 0\.0001 mas"):
+        _plausible(zero_point(table, "mine", {"mine": {"kind": "column", "column": "bias"}}), "mine")
+
+
+def test_one_column_is_not_a_distance_and_its_error(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("d\n1\n")
+    with pytest.raises(TableError, match="column 'd' is named as 'distance' and as its error"):
+        read_table(tmp_path / "t.csv", {"distance": "d", "distance_error": "d"})
+
+
+def test_groups_of_a_sample_are_text_and_none_gives_no_distance(tmp_path: Path) -> None:
+    (tmp_path / "stars.csv").write_text("cl,parallax\n007,1\n7,1\nNA,1\n,1\n")
+    (tmp_path / "groups.csv").write_text("cl,distance\n7,1\n007,2\n")
+    columns = {"cluster": {"column": "cl", "kind": "name"}}
+    tables = [read_table(tmp_path / name, columns) for name in ("stars.csv", "groups.csv")]
+    joined = join_group(*tables, "cluster")
+    assert joined["distance"].tolist() == pytest.approx([2.0, 1.0, np.nan, np.nan], nan_ok=True)
+    with pytest.raises(TableError, match="no distance for cluster '07'"):
+        join_group(tables[0].assign(cluster="07"), tables[1], "cluster")
+
+
+def test_apply_recognises_its_own_output(tmp_path: Path, capsys: Any) -> None:
+    path, once, again = tmp_path / "t.csv", tmp_path / "once.csv", tmp_path / "again.csv"
+    stars().to_csv(path, index=False)
+    given = write_map(tmp_path)
+
+    def apply(*words: Any) -> tuple[int, str]:
+        code = command.main(["apply", *map(str, words)])
+        return code, capsys.readouterr().err
+
+    assert apply("-", path, once, "--correction", "lindegren2021")[0] == 0
+    for more in ((), ("--parallax", "parallax"), ("--parallax", "parallax_corrected")):
+        code, said = apply(given, once, again, *more)
+        assert code == 1 and "--base official --parallax parallax_corrected" in said
+    both = tmp_path / "both.csv"
+    assert apply(given, path, both, "--correction", "lindegren2021")[0] == 0
+    for more in ((), ("--parallax", "parallax_corrected")):
+        assert apply(given, once, again, "--base", "official", "--overwrite", *more)[0] == 0
+        left, right = (pd.read_csv(file)["parallax_map_corrected"] for file in (again, both))
+        np.testing.assert_allclose(left, right, rtol=0, atol=1e-12)
+    assert apply(given, both, tmp_path / "o.csv")[0] == 1
+    renamed = pd.read_csv(once).rename(columns={"parallax_corrected": "PARALLAX_CORRECTED_1"})
+    renamed.to_csv(path, index=False)
+    assert "corrected once" in apply(given, path, tmp_path / "o.csv")[1]
+
+
+def test_a_map_of_simulated_stars_is_no_correction_of_real_ones(tmp_path: Path) -> None:
+    path = str(write_map(tmp_path, simulated=True, release="Gaia DR3"))
+    block = {"kind": "map", "path": path, "on_top_of": "none", "simulated": False, "release": "dr3"}
+    corrections = {"map": block, "none": {"kind": "none"}}
+    with pytest.raises(TableError, match="is made of SIMULATED stars, and the sample's are real"):
+        zero_point(stars(), "map", corrections)
+    block["simulated"] = True
+    assert np.isfinite(zero_point(stars(), "map", corrections)).all()
+
+
+def test_quantities_are_what_their_units_say(tmp_path: Path) -> None:
+    offsets = read_map(write_map(tmp_path), parallax="raw")
+    table = stars()
+    plain = correct_parallax(table["parallax"], table["ra"], table["dec"], offsets, base="raw")
+    parallax = (np.asarray(table["parallax"]) * u.mas).to(u.arcsec)
+    ra = np.radians(table["ra"]).to_numpy() * u.rad
+    with_units = correct_parallax(parallax, ra, table["dec"], offsets, base="raw")
+    np.testing.assert_allclose(with_units["parallax_map_corrected"], plain["parallax_map_corrected"])
+    degrees = {name: np.asarray(table[name]) * u.deg for name in ("ra", "dec")}
+    back = correct_table(QTable({"parallax": parallax, **degrees}), offsets)
+    np.testing.assert_allclose(np.asarray(back["parallax_map_corrected"]), plain["parallax_map_corrected"])
