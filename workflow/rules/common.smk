@@ -459,7 +459,7 @@ def sample_facts(wildcards=None):
 
 
 def family(rule, names):
-    """Name of a rule that is made for each kind of sample (samples.alike): that of its script, and one of the samples."""
+    """How a rule is called that is made for each kind of sample (samples.alike): that of its script, and one of the samples."""
     return f"{rule}_of_{names[0]}"
 
 
