@@ -184,7 +184,7 @@ def raw_datasets(wildcards, tables):
 
 
 def manifests(*tables):
-    """An input function: the manifests of the raw files that a rule reads.
+    """An input function: the manifests of the raw files that are read.
 
     A file that someone put there has none: `retrieve` looks at it first. The rule checks file, manifest and raw_facts.
     """
@@ -459,7 +459,7 @@ def sample_facts(wildcards=None):
 
 
 def family(rule, names):
-    """How a rule is called that is made for each kind of sample (samples.alike): that of its script, and one of the samples."""
+    """Name of the one that is made for each kind of sample (samples.alike), after its script and one of the samples."""
     return f"{rule}_of_{names[0]}"
 
 
