@@ -27,6 +27,7 @@ class Pretended:
     def __init__(self, source_id: np.ndarray, ra: np.ndarray, dec: np.ndarray) -> None:
         self.sources = pd.DataFrame({"source_id": pd.array(source_id, dtype="Int64"), "ra": ra, "dec": dec})
         self.asked: list[tuple[str, int]] = []
+        self.url = "http://archive"
 
     def check_names(self, needed: dict[str, list[str]], schema_query: str) -> None:
         assert needed and schema_query
