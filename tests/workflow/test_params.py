@@ -22,14 +22,13 @@ OVERVIEW = {"draw_samples", "draw_sample_trends", "draw_sample_scales"}
 PAGES = {"draw_budget", "draw_claims", "draw_corrections", "draw_explorer", "draw_learned", "tell_results"}
 # What takes the names of the targets' columns: the three back ends, of which a sample has one.
 TARGETS = {"adopt_targets", "crossmatch_tables", "prepare_targets", "search_hats"}
-REFERENCE = {"select_stars", "compute_budget", "compare_magnitudes"}
+REFERENCE = {"select_stars", "check_claims", "compare_catalogue"}
 LEARNED = {"learn_magnitudes"}  # of a sample that learns
-ONE_ROW = LEARNED | {"select_stars", "compute_budget", "compare_magnitudes", "compare_training"}
-GAUSSIAN = {"measure_global", "measure_trends", "measure_map", "measure_errors", "cross_validate", "describe_pixels"}
-GAUSSIAN |= {"compare_magnitudes", "compare_red_clump", "compare_with_truth", "compare_corrections"}
-GAUSSIAN |= {"measure_pixels"}
+ONE_ROW = LEARNED | {"select_stars", "compare_catalogue"}
+GAUSSIAN = {"measure_global", "measure_trends", "measure_map", "measure_errors", "cross_validate", "publish_dataset"}
+GAUSSIAN |= {"compare_catalogue", "compare_red_clump", "compare_with_truth", "compare_corrections"}
 # What has each of the sample's corrections.
-CORRECTIONS = {"correct_parallaxes", "compare_corrections", "measure_pixels", "draw_explorer"}
+CORRECTIONS = {"correct_parallaxes", "compare_corrections", "measure_map", "draw_explorer"}
 # The published metadata hold a digest of everything behind the map.
 MAP = {"publish_dataset", "publish_smooth"}
 # What names the correction besides.
@@ -81,16 +80,20 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     (f"{S}.one_row_per.columns", ["source_id", "obsid"], ONE_ROW | MAP),
     (f"{S}.one_row_per.prefer", "teff", ONE_ROW | MAP),
     (f"{S}.one_row_per.ties", "source_id", ONE_ROW | MAP),
-    (f"{S}.reference.absolute_magnitude", "h_m", REFERENCE | MAP | {"compare_training"}),
+    (f"{S}.reference.absolute_magnitude", "h_m", REFERENCE | MAP),
     (f"{S}.reference.apparent_magnitude", "h_m", REFERENCE | LEARNED | MAP),
     (f"{S}.reference.extinction.column", "snr", REFERENCE | LEARNED | MAP),
     (f"{S}.reference.extinction.coefficient", 0.31, REFERENCE | LEARNED | MAP),
     (f"{S}.reference.fractional_error", 0.09, REFERENCE | MAP),
-    ("cut_lists.*", CUTS, {"select_stars", "compute_budget"} | LEARNED | MAP),
-    (f"{S}.cuts", CUTS, {"select_stars", "compute_budget", "prepare_targets"} | LEARNED | MAP),
+    ("cut_lists.*", CUTS, {"select_stars", "compare_catalogue"} | LEARNED | MAP),
+    (f"{S}.cuts", CUTS, {"select_stars", "compare_catalogue", "prepare_targets"} | LEARNED | MAP),
     (f"{S}.comparison.min_snr", 60, {"compare_magnitudes", "compare_training"}),
     (f"{S}.comparison.max_logg", 3.0, {"compare_magnitudes"}),
     (f"{S}.comparison.max_ebv_training", 0.03, {"compare_training", "draw_figures"}),
+    (f"{S}.cuts", CUTS, {"select_stars", "compare_catalogue", "prepare_targets"} | LEARNED | MAP),
+    (f"{S}.comparison.min_snr", 60, {"compare_catalogue"}),
+    (f"{S}.comparison.max_logg", 3.0, {"compare_catalogue"}),
+    (f"{S}.comparison.max_ebv_training", 0.03, {"compare_catalogue", "draw_figures"}),
     (f"{S}.comparison.red_clump_*", 0.5, {"compare_red_clump"}),
     (f"{S}.comparison.abscissa", "mean", {"draw_figures"}),
     (f"{S}.red_clump.columns.distance.column", "d", {"compare_red_clump"}),
@@ -133,9 +136,9 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("archive.*", 7, set()),  # patience with the service: what has been fetched stays valid
     ("downloads.*", 7, set()),
     ("surveys.toy.*", 0.07, {"simulate"} | MAP),
-    ("measure.gaussian.method", "histogram", GAUSSIAN | {"publish_dataset"}),
-    ("measure.gaussian.beta", 0.5, GAUSSIAN | {"publish_dataset"}),
-    ("measure.gaussian.histogram_bins", 12, GAUSSIAN | {"publish_dataset"}),
+    ("measure.gaussian.method", "histogram", GAUSSIAN),
+    ("measure.gaussian.beta", 0.5, GAUSSIAN),
+    ("measure.gaussian.histogram_bins", 12, GAUSSIAN),
     ("measure.histogram_width_uas", 20, {"measure_global"}),
     ("measure.trends.min_stars", 50, {"measure_trends", "draw_figures", "compare_red_clump"}),
     ("measure.trends.join", 4, set()),  # the sample insists on its own
@@ -144,9 +147,9 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("measure.map.ordering", "ring", {"measure_map"} | MAP),
     ("measure.map.more_than", 20, {"measure_map"} | MAP),
     ("publish.authors", "Surname A.", MAP),
-    ("publish.systematic_uas", 9.0, MAP | {"compute_budget"}),
+    ("publish.systematic_uas", 9.0, MAP | {"check_claims"}),
     ("measure.cross_validation.*", 3, {"cross_validate"}),
-    ("publish.bootstrap.*", 50, {"describe_pixels", "measure_errors"}),
+    ("publish.bootstrap.*", 50, {"publish_dataset", "measure_errors"}),
     ("figures.colour_range_uas", [-50, 50], {"draw_figures", "draw_explorer"}),
     ("figures.dpi", 150, FIGURES | OVERVIEW | {"draw_validation"}),
     ("validation.sample", "lamost_giants", set()),  # what it changes belongs to surveys and samples of its own

@@ -15,7 +15,7 @@ from gaia_offsets import fingerprint
 
 MEASURE = {"measure_global", "measure_trends", "measure_map"}
 DRAW = {"draw_figures"}
-PUBLISH = {"publish_dataset", "describe_pixels", "write_readme"}
+PUBLISH = {"publish_dataset"}
 BEFORE = {"simulate", "crossmatch_tables", "select_stars", "correct_parallaxes"}
 # Their inputs, or those of what they read, are files of config/, whose path is another one in a copy.
 TIED = {"check_claims", "draw_claims", "compare_samples", "draw_samples", "tell_results", "draw_explorer"}
@@ -115,7 +115,7 @@ def test_an_edit_of_a_template_changes_the_rules_of_its_pages(copy: Path) -> Non
         assert changed(first, codes(copy)) == rules
     first = codes(copy)
     append(copy / "workflow/templates/sample_readme.md.j2", "More.\n")
-    assert changed(first, codes(copy)) == {"write_readme"}
+    assert changed(first, codes(copy)) == {"publish_dataset"}
 
 
 def test_modules_and_scripts_of_one_name_are_told_apart(copy: Path) -> None:
@@ -159,7 +159,7 @@ EDITS: dict[str, tuple[str, set[str], set[str]]] = {
     "a script": (
         "measure_trends.py",
         {"measure_trends", "draw_figures"},
-        BEFORE | {"measure_global", "measure_map", "smooth_map", "measure_errors", "compute_budget"},
+        BEFORE | {"measure_global", "measure_map", "smooth_map", "measure_errors"},
     ),
 }
 

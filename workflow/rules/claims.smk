@@ -1,63 +1,44 @@
 """What the paper states against what a sample gives (those with `claims`), the error budget, and the results page."""
 
+for MADE, OF in alike(KNOWN.values(), attrgetter("statements")).items():
 
-rule compute_budget:
-    """Systematic effects on a typical parallax, with formula, inputs and source [uas] (Sect. 2.2)."""
-    input:
-        unpack(comparison_tables),
-        matched=matched_file,
-        stars="<resources>/{sample}/stars.parquet",
-        offsets="<results>/{sample}/tables/global_offsets.csv",
-    output:
-        budget="<results>/{sample}/budget.csv",
-    log:
-        "<logs>/compute_budget/{sample}.log",
-    benchmark:
-        "<benchmarks>/compute_budget/{sample}.jsonl"
-    conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=by_input(600, 1),
-        runtime=by_input(5, 0.02),
-    params:
-        reference=lookup("samples/{sample}/reference", within=config),
-        one_row_per=lookup("samples/{sample}/one_row_per", within=config),
-        cuts=lookup("samples/{sample}/cuts", within=config),
-        floor_uas=lookup("publish/systematic_uas", within=config),
-        codes=release_coding,
-        code=digest("compute_budget.py"),
-    script:
-        "../scripts/compute_budget.py"
-
-
-rule check_claims:
-    """Each statement of the paper: published, reproduced, difference, verdict and why."""
-    input:
-        unpack(comparison_tables),
-        claims=claims_file,
-        cutflow="<results>/{sample}/tables/cutflow.csv",
-        global_offsets="<results>/{sample}/tables/global_offsets.csv",
-        trends="<results>/{sample}/tables/trends.csv",
-        map_equatorial="<results>/{sample}/tables/map_equatorial.csv",
-        map_galactic="<results>/{sample}/tables/map_galactic.csv",
-        settings="<results>/{sample}/tables/map_equatorial.json",
-    output:
-        claims="<results>/{sample}/claims.csv",
-    log:
-        "<logs>/check_claims/{sample}.log",
-    benchmark:
-        "<benchmarks>/check_claims/{sample}.jsonl"
-    conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=by_input(400, 10),
-        runtime=by_input(5, 0.02),
-    params:
-        simulated=lookup("samples/{sample}/simulated", within=config),
-        standard=standard_solution,
-        code=digest("check_claims.py"),
-    script:
-        "../scripts/check_claims.py"
+    rule:
+        """Each statement of the paper: published, reproduced, verdict and why; systematic effects on a parallax [uas] (Sect. 2.2)."""
+        name:
+            family("check_claims", OF)
+        input:
+            unpack(of_sample("comparison_tables")),
+            unpack(claims_file),
+            stars="<resources>/{sample}/stars.parquet",
+            cutflow="<results>/{sample}/tables/cutflow.csv",
+            global_offsets="<results>/{sample}/tables/global_offsets.csv",
+            trends="<results>/{sample}/tables/trends.csv",
+            map_equatorial="<results>/{sample}/tables/map_equatorial.csv",
+            map_galactic="<results>/{sample}/tables/map_galactic.csv",
+            map_made="<results>/{sample}/tables/map_equatorial.json",
+        output:
+            **{name: f"<results>/{{sample}}/{name}.csv" for name in MADE},
+        log:
+            "<logs>/check_claims/{sample}.log",
+        benchmark:
+            "<benchmarks>/check_claims/{sample}.jsonl"
+        wildcard_constraints:
+            sample="|".join(OF),
+        group:
+            "sample"
+        conda:
+            "../../envs/analysis.yaml"
+        resources:
+            mem_mb=by_input(400, 10),
+            runtime=by_input(5, 0.02),
+        params:
+            simulated=lookup("samples/{sample}/simulated", within=config),
+            reference=lookup("samples/{sample}/reference", within=config),
+            floor_uas=lookup("publish/systematic_uas", within=config),
+            standard=standard_solution,
+            code=digest("check_claims.py"),
+        script:
+            "../scripts/check_claims.py"
 
 
 rule draw_claims:

@@ -7,7 +7,7 @@ from pathlib import Path
 from gaia_offsets import adql
 from gaia_offsets import releases
 from gaia_offsets.about import describe, run_settings
-from gaia_offsets.columns import DISTANCES, GAIA, LEARNED, TMASS, magnitude_column
+from gaia_offsets.columns import DISTANCES, GAIA, LEARNED, TMASS
 from gaia_offsets.fingerprint import fingerprint
 from gaia_offsets.samples import FIGURES, Sample, alike
 from gaia_offsets.secret import split_login
@@ -396,9 +396,10 @@ def learned_file(wildcards):
     return f"<resources>/{wildcards.sample}/learned.parquet" if learned else []
 
 
-def absolute_magnitude(wildcards):
-    """The column of a sample's absolute magnitudes."""
-    return magnitude_column(config["samples"][wildcards.sample]["reference"])
+def comparison(wildcards):
+    """What of a sample's comparison with other catalogues is about magnitudes."""
+    block = config["samples"][wildcards.sample]["comparison"]
+    return {name: block[name] for name in ("min_snr", "max_logg", "max_ebv_training")}
 
 
 def learning(wildcards):
@@ -437,8 +438,8 @@ def catalogue_map(wildcards):
 
 
 def claims_file(wildcards):
-    """The published statements that a sample is tested against."""
-    return CLAIMS[wildcards.sample]
+    """The published statements that a sample is tested against, where it has some."""
+    return {"claims": CLAIMS[wildcards.sample]} if wildcards.sample in CLAIMS else {}
 
 
 def claims_table(wildcards):
@@ -486,13 +487,6 @@ def figure_files(names):
     return files
 
 
-def comparison_tables(wildcards):
-    """The tables behind Figs. 1 to 3 that a sample has, by name."""
-    names = ["magnitudes", "training"] if KNOWN[wildcards.sample].compared else []
-    names += ["red_clump", "red_clump_trend"] if KNOWN[wildcards.sample].with_red_clump else []
-    return {name: f"<results>/{wildcards.sample}/tables/{name}.csv" for name in names}
-
-
 SKIES = checks.validation_runs(config)
 VALIDATED = [name for name, _, _ in SKIES]
 STANDARDS = sorted(
@@ -503,8 +497,7 @@ LEARNING, VALIDATED_LEARNING = (
     for names in (SAMPLES, VALIDATED)
 )
 CLAIMED = [name for name in SAMPLES if name in CLAIMS]
-COMPARED = [name for name in SAMPLES if KNOWN[name].compared]
-BUDGETED = [name for name in COMPARED if name not in LEARNING]  # the paper's budget is that of its catalogue
+BUDGETED = [name for name in SAMPLES if "budget" in KNOWN[name].statements]
 FIGURE_FILES = [
     f"<results>/{name}/figures/{figure}.{kind}"
     for name in SAMPLES

@@ -1,60 +1,37 @@
 """The sample against other catalogues (Sect. 2, Figs. 1 to 3) and against other samples; tables first, then figures."""
 
 
-rule compare_magnitudes:
-    """M_Ks from geometric Gaia distances minus that of the catalogue, dwarfs and giants [mag] (Fig. 1)."""
+rule compare_catalogue:
+    """M_Ks against that from Gaia distances [mag] (Fig. 1), training stars (Fig. 2), and what the cut on parallax does [uas]."""
     input:
         matched=matched_file,
         learned=learned_file,
+        stars="<resources>/{sample}/stars.parquet",
     output:
-        fits="<results>/{sample}/tables/magnitudes.csv",
-        histogram="<results>/{sample}/tables/magnitudes_histogram.csv",
+        magnitudes="<results>/{sample}/tables/magnitudes.csv",
+        magnitudes_histogram="<results>/{sample}/tables/magnitudes_histogram.csv",
+        training="<results>/{sample}/tables/training.csv",
+        training_histogram="<results>/{sample}/tables/training_histogram.csv",
+        parallax_cut="<results>/{sample}/tables/parallax_cut.json",
     log:
-        "<logs>/compare_magnitudes/{sample}.log",
+        "<logs>/compare_catalogue/{sample}.log",
     benchmark:
-        "<benchmarks>/compare_magnitudes/{sample}.jsonl"
+        "<benchmarks>/compare_catalogue/{sample}.jsonl"
     conda:
         "../../envs/analysis.yaml"
     resources:
         mem_mb=by_input(600, 1),
         runtime=by_input(5, 0.02),
     params:
-        min_snr=lookup("samples/{sample}/comparison/min_snr", within=config),
-        max_logg=lookup("samples/{sample}/comparison/max_logg", within=config),
+        comparison=comparison,
         reference=lookup("samples/{sample}/reference", within=config),
         one_row_per=lookup("samples/{sample}/one_row_per", within=config),
+        cuts=lookup("samples/{sample}/cuts", within=config),
+        codes=release_coding,
         gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
-        code=digest("compare_magnitudes.py"),
+        code=digest("compare_catalogue.py"),
     script:
-        "../scripts/compare_magnitudes.py"
-
-
-rule compare_training:
-    """M_Ks and BP - RP of stars with as little extinction as the training set, and of the giants [mag] (Fig. 2)."""
-    input:
-        matched=matched_file,
-        stars="<resources>/{sample}/stars.parquet",
-        learned=learned_file,
-    output:
-        histograms="<results>/{sample}/tables/training_histogram.csv",
-        summary="<results>/{sample}/tables/training.csv",
-    log:
-        "<logs>/compare_training/{sample}.log",
-    benchmark:
-        "<benchmarks>/compare_training/{sample}.jsonl"
-    conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=by_input(600, 1),
-        runtime=by_input(5, 0.02),
-    params:
-        min_snr=lookup("samples/{sample}/comparison/min_snr", within=config),
-        max_ebv=lookup("samples/{sample}/comparison/max_ebv_training", within=config),
-        absolute_magnitude=absolute_magnitude,
-        one_row_per=lookup("samples/{sample}/one_row_per", within=config),
-        code=digest("compare_training.py"),
-    script:
-        "../scripts/compare_training.py"
+        "../scripts/compare_catalogue.py"
 
 
 rule compare_red_clump:

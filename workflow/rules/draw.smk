@@ -86,8 +86,8 @@ rule draw_corrections:
 rule draw_explorer:
     """A page to explore a sample in a browser, offline: sky, trends, pixels and claims [uas]."""
     input:
-        pixels_equatorial="<results>/{sample}/tables/pixels_equatorial.csv",
-        pixels_galactic="<results>/{sample}/tables/pixels_galactic.csv",
+        map_equatorial="<results>/{sample}/tables/map_equatorial.csv",
+        map_galactic="<results>/{sample}/tables/map_galactic.csv",
         smooth_equatorial="<results>/{sample}/tables/smooth_equatorial.csv",
         smooth_galactic="<results>/{sample}/tables/smooth_galactic.csv",
         settings="<results>/{sample}/tables/map_equatorial.json",

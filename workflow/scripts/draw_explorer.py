@@ -40,8 +40,9 @@ settings.simple_ids = True
 def sky_layers(pixels: pd.DataFrame, smooth: pd.DataFrame, frame: str, grids: Mapping[str, Any]) -> dict[str, Any]:
     """What the page draws of one frame: its projection's limits, lines and labels, and the maps by kind.
 
-    `pixels` is pixels_{frame}.csv, `smooth` smooth_{frame}.csv; `grids` has nside and ordering of both. A map has, for
-    each of its pixels, index, centre [deg], mean G [mag], corners in the plane, and by parallax offset, error [uas], n.
+    `pixels` has rows of map_{frame}.csv, `smooth` is smooth_{frame}.csv; `grids` has nside and ordering of both. A map
+    has, for each of its pixels, index, centre [deg], mean G [mag], corners in the plane, and by parallax offset, error
+    [uas], n.
     """
     wide = {
         "pixels": pixels,
@@ -285,12 +286,14 @@ def explorer(
 ) -> dict[str, Any]:
     """What the template explore.html.j2 takes, besides title and simulated.
 
-    `pixels` is pixels_{frame}.csv and `smooth` smooth_{frame}.csv by frame; `made` is map_equatorial.json,
+    `pixels` is map_{frame}.csv and `smooth` smooth_{frame}.csv by frame; `made` is map_equatorial.json,
     `smooth_made` smooth.json; `names` has the corrections by the parallax that they make, as in compare_corrections.
     """
     grids = {"pixels": made, "smooth": smooth_made}
     grids = {kind: {key: grid[key] for key in ("nside", "ordering")} for kind, grid in grids.items()}
-    frames = {frame: sky_layers(pixels[frame], smooth[frame], frame, grids) for frame in pixels}
+    shown = {frame: style.rows(table, solution=standard(solutions)) for frame, table in pixels.items()}
+    shown = {frame: table[table["n"] > made["more_than"]] for frame, table in shown.items()}
+    frames = {frame: sky_layers(shown[frame], smooth[frame], frame, grids) for frame in pixels}
     document = Document(title="")
     document.add_root(sky_figure(frames["equatorial"]["limits"], colour_range))
     known = trends[np.isfinite(trends["gaussian_mean"].astype(float))]
@@ -329,7 +332,7 @@ def explorer(
 if __name__ == "__main__":
     open_log(snakemake.log[0])
     frames = ("equatorial", "galactic")
-    pixels = {frame: pd.read_csv(snakemake.input[f"pixels_{frame}"]) for frame in frames}
+    pixels = {frame: pd.read_csv(snakemake.input[f"map_{frame}"]) for frame in frames}
     smooth = {frame: pd.read_csv(snakemake.input[f"smooth_{frame}"]) for frame in frames}
     made, smooth_made = (
         json.loads(Path(snakemake.input[name]).read_text(encoding="utf-8")) for name in ("settings", "smooth_settings")

@@ -38,7 +38,6 @@ STAGES = {  # a rule's name or its verb: what the user reads; the name goes firs
     "compare": "comparing",
     "compare_corrections": "comparing corrections",
     "cross_validate": "validating the corrections",
-    "compute": "computing the error budget",
     "gather": "gathering the simulated skies",
     "draw": "drawing figures",
     "check": "checking published statements",
