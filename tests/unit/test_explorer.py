@@ -13,10 +13,10 @@ import pytest
 from draw_explorer import corners, packed, sky_layers
 from measure_map import with_corrections
 from snakemake_run import ROOT
-from tell_run import headline
 from unit.shared import GAUSSIAN, SOLUTIONS
 
 from gaia_offsets.estimators import pixel_offsets
+from gaia_offsets.headline import headline
 from gaia_offsets.sky import FRAMES, pixel_index
 from gaia_offsets.skymap import Mollweide, Zenithal
 

@@ -133,32 +133,3 @@ rule tell_results:
         code=digest("tell_results.py"),
     script:
         "../scripts/tell_results.py"
-
-
-rule tell_run:
-    """What the run found, for the top of its report: offsets of its samples [uas], Fig. 4 and the map of the first."""
-    input:
-        offsets=collect("<results>/{sample}/tables/global_offsets.csv", sample=SAMPLES),
-        offsets_figure=f"<results>/{SAMPLES[0]}/figures/fig4_offsets.png",
-        maps_figure=f"<results>/{SAMPLES[0]}/figures/fig6_maps.png",
-    output:
-        headline=report(
-            "<results>/runs/{run}/headline.html",
-            caption="../report/headline.rst",
-            category="Results",
-            labels={"sample": "all of the run"},
-        ),
-    log:
-        "<logs>/tell_run/{run}.log",
-    benchmark:
-        "<benchmarks>/tell_run/{run}.jsonl"
-    conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=by_input(400, 10),
-        runtime=by_input(5, 0.02),
-    params:
-        samples=sample_facts,
-        code=digest("tell_run.py"),
-    script:
-        "../scripts/tell_run.py"

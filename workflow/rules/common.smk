@@ -464,27 +464,30 @@ def family(rule, names):
     return f"{rule}_of_{names[0]}"
 
 
+def picture(path, caption, category, **labels):
+    """The files of a figure, PNG and PDF, and what the report says of it."""
+    return [report(f"{path}.png", caption=f"../report/{caption}.rst", category=category, labels=labels), f"{path}.pdf"]
+
+
 def figure_files(names):
-    """The files of figures, PNG and PDF, and what the report says of them."""
-    folder, labels = "<results>/{sample}/figures", {"sample": "{sample}"}
-    files = {}
+    """The files of a sample's figures."""
+    folder, files = "<results>/{sample}/figures", {}
     for name in names:
         caption, label = FIGURES[name]
-        png = report(
-            f"{folder}/{name}.png",
-            caption=f"../report/{caption}.rst",
-            category="Figures",
-            labels=labels | {"figure": label},
-        )
-        files[name] = [png, f"{folder}/{name}.pdf"]
+        files[name] = picture(f"{folder}/{name}", caption, "Figures", sample="{sample}", figure=label)
     for parallax in PARALLAXES:  # two pictures, between which the report switches
-        files[f"fig6_map_{parallax}"] = report(
-            f"{folder}/fig6_map_{parallax}.png",
-            caption="../report/fig6.rst",
-            category="Map before and after correction",
-            labels=labels | {"figure": "6", "parallax": parallax},
-        )
+        about = {"sample": "{sample}", "figure": "6", "parallax": parallax}
+        name = f"fig6_map_{parallax}"
+        files[name] = picture(f"{folder}/{name}", "fig6", "Map before and after correction", **about)[0]
     return files
+
+
+def overview_files():
+    """The files of the figures of a run's samples, all but the first of several samples."""
+    return {
+        name: picture(f"<results>/runs/{{run}}/{name}", name, "Samples side by side", what=label)
+        for name, label in OVERVIEWS.items()
+    }
 
 
 SKIES = checks.validation_runs(config)
@@ -513,7 +516,9 @@ FINER = [  # smooth maps of other resolutions
 ]
 HATS = [f"<results>/{name}/hats" for name in SAMPLES if config["samples"][name]["publish_hats"]]
 WITH_RED_CLUMP = [name for name in SAMPLES if KNOWN[name].with_red_clump]
-OVERVIEWS = ["samples", "samples_trends", "samples_scales"] if len(SAMPLES) > 1 else ["samples"]
+OVERVIEWS = {"samples": "global offsets, figure"}
+if len(SAMPLES) > 1:
+    OVERVIEWS |= {"samples_trends": "trends, figure", "samples_scales": "zero point and scale, figure"}
 # The samples of the run and those that stand for a catalogue of red clump stars.
 TOLD = list(
     dict.fromkeys([*SAMPLES, *(config["samples"][name]["red_clump"].get("sample") or name for name in WITH_RED_CLUMP)])

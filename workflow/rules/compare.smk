@@ -70,12 +70,29 @@ rule compare_red_clump:
 
 
 rule compare_samples:
-    """Median offsets of all samples of the run beside published ones [uas]."""
+    """The samples of the run beside published ones, global offsets, trends and scales [uas]; and the top of the run's report."""
     input:
         offsets=collect("<results>/{sample}/tables/global_offsets.csv", sample=SAMPLES),
+        trends=collect("<results>/{sample}/tables/trends.csv", sample=SAMPLES),
+        scale=collect("<results>/{sample}/tables/zero_point_scale.csv", sample=SAMPLES),
         literature=workflow.source_path("../../config/literature.yaml"),
+        offsets_figure=f"<results>/{SAMPLES[0]}/figures/fig4_offsets.png",
+        maps_figure=f"<results>/{SAMPLES[0]}/figures/fig6_maps.png",
     output:
-        samples="<results>/runs/{run}/samples.csv",
+        **overview_files(),
+        table="<results>/runs/{run}/samples.csv",
+        page=report(
+            "<results>/runs/{run}/samples.html",
+            caption="../report/samples.rst",
+            category="Samples side by side",
+            labels={"what": "global offsets, table"},
+        ),
+        headline=report(
+            "<results>/runs/{run}/headline.html",
+            caption="../report/headline.rst",
+            category="Results",
+            labels={"sample": "all of the run"},
+        ),
     log:
         "<logs>/compare_samples/{run}.log",
     benchmark:
@@ -87,98 +104,7 @@ rule compare_samples:
         runtime=by_input(5, 0.02),
     params:
         samples=sample_facts,
+        dpi=lookup("figures/dpi", within=config),
         code=digest("compare_samples.py"),
     script:
         "../scripts/compare_samples.py"
-
-
-rule draw_samples:
-    """Global offsets of the samples of the run and of the literature, one line each, and as a page [uas]."""
-    input:
-        samples="<results>/runs/{run}/samples.csv",
-    output:
-        png=report(
-            "<results>/runs/{run}/samples.png",
-            caption="../report/samples.rst",
-            category="Samples side by side",
-            labels={"what": "global offsets, figure"},
-        ),
-        page=report(
-            "<results>/runs/{run}/samples.html",
-            caption="../report/samples.rst",
-            category="Samples side by side",
-            labels={"what": "global offsets, table"},
-        ),
-        pdf="<results>/runs/{run}/samples.pdf",
-    log:
-        "<logs>/draw_samples/{run}.log",
-    benchmark:
-        "<benchmarks>/draw_samples/{run}.jsonl"
-    conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=by_input(400, 10),
-        runtime=by_input(5, 0.02),
-    params:
-        dpi=lookup("figures/dpi", within=config),
-        code=digest("draw_samples.py"),
-    script:
-        "../scripts/draw_samples.py"
-
-
-rule draw_sample_trends:
-    """Trends of the samples of the run on top of one another, standard class [uas]; for runs with several samples."""
-    input:
-        trends=collect("<results>/{sample}/tables/trends.csv", sample=SAMPLES),
-    output:
-        png=report(
-            "<results>/runs/{run}/samples_trends.png",
-            caption="../report/samples_trends.rst",
-            category="Samples side by side",
-            labels={"what": "trends, figure"},
-        ),
-        pdf="<results>/runs/{run}/samples_trends.pdf",
-    log:
-        "<logs>/draw_sample_trends/{run}.log",
-    benchmark:
-        "<benchmarks>/draw_sample_trends/{run}.jsonl"
-    conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=by_input(400, 10),
-        runtime=by_input(5, 0.02),
-    params:
-        samples=sample_facts,
-        dpi=lookup("figures/dpi", within=config),
-        code=digest("draw_sample_trends.py"),
-    script:
-        "../scripts/draw_sample_trends.py"
-
-
-rule draw_sample_scales:
-    """Zero point [uas] and distance scale of the samples of the run, standard class, corrected; for runs with several samples."""
-    input:
-        scale=collect("<results>/{sample}/tables/zero_point_scale.csv", sample=SAMPLES),
-    output:
-        png=report(
-            "<results>/runs/{run}/samples_scales.png",
-            caption="../report/samples_scales.rst",
-            category="Samples side by side",
-            labels={"what": "zero point and scale, figure"},
-        ),
-        pdf="<results>/runs/{run}/samples_scales.pdf",
-    log:
-        "<logs>/draw_sample_scales/{run}.log",
-    benchmark:
-        "<benchmarks>/draw_sample_scales/{run}.jsonl"
-    conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=by_input(400, 10),
-        runtime=by_input(5, 0.02),
-    params:
-        samples=sample_facts,
-        dpi=lookup("figures/dpi", within=config),
-        code=digest("draw_sample_scales.py"),
-    script:
-        "../scripts/draw_sample_scales.py"
