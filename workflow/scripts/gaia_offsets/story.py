@@ -38,7 +38,7 @@ STAGES = {  # a rule's name or its verb: what the user reads; the name goes firs
     "compare": "comparing",
     "compare_corrections": "comparing corrections",
     "cross_validate": "validating the corrections",
-    "gather": "gathering the simulated skies",
+    "summarise": "summarising the simulated skies",
     "draw": "drawing figures",
     "check": "checking published statements",
     "tell": "writing the results page",
