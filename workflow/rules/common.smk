@@ -9,7 +9,7 @@ from gaia_offsets import releases
 from gaia_offsets.about import describe, run_settings
 from gaia_offsets.columns import DISTANCES, GAIA, LEARNED, TMASS
 from gaia_offsets.fingerprint import fingerprint
-from gaia_offsets.samples import FIGURES, Sample, alike
+from gaia_offsets.samples import FIGURES, PAGES, Sample, alike
 from gaia_offsets.secret import split_login
 from snakemake import __version__ as ENGINE
 
@@ -442,11 +442,6 @@ def claims_file(wildcards):
     return {"claims": CLAIMS[wildcards.sample]} if wildcards.sample in CLAIMS else {}
 
 
-def claims_table(wildcards):
-    """What became of them, for the results page of a sample that has some."""
-    return f"<results>/{wildcards.sample}/claims.csv" if wildcards.sample in CLAIMS else []
-
-
 def sample_facts(wildcards=None):
     """Of each sample of the run name and title, whether its stars are simulated, its standard class and that's colour."""
     facts = []
@@ -482,6 +477,19 @@ def figure_files(names):
     return files
 
 
+def page_files(names):
+    """The files of a sample's pages."""
+    return {
+        name: report(
+            f"<results>/{{sample}}/{name}.html",
+            caption=f"../report/{name}.rst",
+            category=PAGES[name],
+            labels={"sample": "{sample}"},
+        )
+        for name in names
+    }
+
+
 def overview_files():
     """The files of the figures of a run's samples, all but the first of several samples."""
     return {
@@ -499,8 +507,7 @@ LEARNING, VALIDATED_LEARNING = (
     [name for name in names if config["samples"][name]["reference"]["kind"] == LEARNED]
     for names in (SAMPLES, VALIDATED)
 )
-CLAIMED = [name for name in SAMPLES if name in CLAIMS]
-BUDGETED = [name for name in SAMPLES if "budget" in KNOWN[name].statements]
+PAGE_FILES = [f"<results>/{name}/{page}.html" for name in SAMPLES for page in KNOWN[name].pages]
 FIGURE_FILES = [
     f"<results>/{name}/figures/{figure}.{kind}"
     for name in SAMPLES
