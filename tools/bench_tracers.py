@@ -93,9 +93,10 @@ def jobs(folder: Path, tracers: Path) -> dict[str, dict[str, Named]]:
         tracers=str(tracers), scatter=str(folder / "scatter.csv"), settings=str(folder / "map_equatorial.json")
     )
     params = Named(reference="distance", gaussian=GAUSSIAN, width=10.0, reach_deg=3.0, splines=4, **MEASURE)
+    params["corrections"] = []  # beyond raw and corrected
     outputs = {
-        "fit_scatter": {"scatter": "scatter.csv"},
-        "measure_global": {"offsets": "global_offsets.csv", "histograms": "histograms.csv", "scale": "scale.csv"},
+        "measure_global": {"offsets": "global_offsets.csv", "histograms": "histograms.csv"}
+        | {"scatter": "scatter.csv", "scale": "scale.csv"},
         "measure_trends": {"trends": "trends.csv", "settings": "trends.json"},
         "smooth_map": {frame: f"smooth_{frame}.csv" for frame in frames}
         | {"dependence": "smooth_dependence.csv", "settings": "smooth.json"},
@@ -152,13 +153,10 @@ def measure(stars: int) -> dict[str, tuple[float, float, float]]:
         tracers = folder / "tracers.parquet"
         write_pieces(simulated_stars(stars), tracers)
         start = time.perf_counter()
-        found = {"fit_scatter": measured(folder, tracers, "fit_scatter")}
-        # The maps come first: the smooth map takes its grid from them.
+        found = {"measure_global": measured(folder, tracers, "measure_global")}
+        # The maps come next: the smooth map takes its grid from them.
         with ThreadPoolExecutor(2) as pool:
-            first = {
-                name: pool.submit(measured, folder, tracers, name)
-                for name in ("measure_map", "measure_trends", "measure_global")
-            }
+            first = {name: pool.submit(measured, folder, tracers, name) for name in ("measure_map", "measure_trends")}
             first["measure_map"].result()
             first["smooth_map"] = pool.submit(measured, folder, tracers, "smooth_map")
             found |= {name: future.result() for name, future in first.items()}

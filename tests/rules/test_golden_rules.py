@@ -378,7 +378,7 @@ def test_errors_and_cross_validation(run: Path) -> None:
 
 
 @pytest.mark.parametrize("frame", FRAMES)
-def test_describe_pixels(run: Path, frame: str) -> None:
+def test_publish_dataset_extended(run: Path, frame: str) -> None:
     tracers = golden.measured_tracers()
     tracers["hindex"] = healpy.ang2pix(32, *(tracers[name] for name in FRAMES[frame]), nest=True, lonlat=True)
     five, six = (tracers[tracers["solution"] == solution] for solution in ("5p", "6p"))
@@ -411,7 +411,7 @@ def test_correct_catalogue(run: Path) -> None:
     assert table[["plx", "ra"]].equals(pd.read_csv(run / "given/mine.csv", index_col="name")[["plx", "ra"]])
 
 
-def test_write_readme(run: Path) -> None:
+def test_publish_dataset_readme(run: Path) -> None:
     text = (run / "results/measured/README.md").read_text()
     for frame in FRAMES:
         table = published(run, frame)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import compute_budget
 import numpy as np
 import pandas as pd
 import pytest
 
+from gaia_offsets import budget
 from gaia_offsets.releases import EDR3_CODING
 from gaia_offsets.selection import select_stars
 
@@ -15,7 +15,7 @@ def table(**changes):
     run = {"parallax_uas": 500.0, "fraction": 0.1, "coefficient": 0.3, "floor_uas": 10.3, "limit_mas": 1.5}
     run |= {"selection_uas": -0.5, "corrected_uas": 4.0, "training_uas": 2000.0, "red_clump_uas": 3.0}
     run["magnitudes"] = {"giant": {"shift": 0.01, "median_parallax": 0.5}}
-    return compute_budget.budget(**run | changes).set_index("effect")
+    return budget.budget(**run | changes).set_index("effect")
 
 
 LN = np.log(10) / 5
@@ -49,7 +49,7 @@ def test_what_the_run_lacks_is_null_without_inputs():
 def test_inverse_distance_bias_is_that_of_simulated_distances():
     modulus_error = 0.085 * 5 / np.log(10)
     parallax = 450 * 10 ** (0.2 * modulus_error * np.random.default_rng(3).standard_normal(1_000_000))
-    assert parallax.mean() - 450 == pytest.approx(compute_budget.inverse_distance_bias(450, 0.085), abs=0.15)
+    assert parallax.mean() - 450 == pytest.approx(budget.inverse_distance_bias(450, 0.085), abs=0.15)
     assert np.median(parallax) - 450 == pytest.approx(0, abs=0.15)
 
 
@@ -58,16 +58,16 @@ def test_a_cut_on_gaia_lowers_the_offset_and_one_on_the_reference_raises_it():
     true = rng.uniform(0.2, 1.0, 200_000)
     gaia, own = (true + 0.05 * rng.standard_normal(len(true)) for _ in range(2))
     offset = 1000 * (gaia - own)
-    assert compute_budget.selection_shift(offset, gaia, own, 0.4) < -5
-    assert compute_budget.selection_shift(offset, gaia, own, 9.0) == 0.0
-    assert np.isnan(compute_budget.selection_shift(offset, gaia, own, -1.0))
+    assert budget.selection_shift(offset, gaia, own, 0.4) < -5
+    assert budget.selection_shift(offset, gaia, own, 9.0) == 0.0
+    assert np.isnan(budget.selection_shift(offset, gaia, own, -1.0))
 
 
 def test_the_limit_is_found_among_the_cuts():
     cuts = [{"column": "snr", "op": ">=", "value": 50}, {"column": "parallax", "op": "<", "value": 1.5}]
-    assert compute_budget.parallax_limit(cuts) == 1.5
-    assert compute_budget.parallax_limit(cuts[:1]) is None
-    assert compute_budget.parallax_limit([{"column": "parallax", "op": ">", "value": 1.5}]) is None
+    assert budget.parallax_limit(cuts) == 1.5
+    assert budget.parallax_limit(cuts[:1]) is None
+    assert budget.parallax_limit([{"column": "parallax", "op": ">", "value": 1.5}]) is None
 
 
 @pytest.mark.parametrize("prefer", ["snr", "parallax_error", None])
@@ -93,11 +93,9 @@ def test_selection_effect_needs_no_row_that_cannot_be_a_star(prefer):
     one_row_per, reference = {"columns": ["source_id"], "prefer": prefer}, {"kind": "distance"}
     cuts = [{"column": "snr", "op": ">=", "value": 50}, {"column": "parallax", "op": "<", "value": 1.5}]
     cuts.append({"column": "parallax_error", "op": ">", "value": 0.02, "solution": "5p"})
-    columns = compute_budget.selection_columns(cuts, one_row_per, reference)
+    columns = budget.selection_columns(cuts, one_row_per, reference)
     pieces = [matched.loc[start : start + 999, matched.columns.isin(columns)] for start in range(0, rows, 1000)]
-    effect = compute_budget.selection_effect(
-        pieces, cuts=cuts, one_row_per=one_row_per, reference=reference, codes=EDR3_CODING
-    )
+    effect = budget.selection_effect(pieces, cuts=cuts, one_row_per=one_row_per, reference=reference, codes=EDR3_CODING)
     whole = matched.assign(reference_parallax=1 / matched["distance"])
     stars, *_ = select_stars(whole, one_row_per=one_row_per, cuts=[cuts[0], cuts[2]])
     offset, gaia, own = stars["parallax"] - stars["reference_parallax"], stars["parallax"], stars["reference_parallax"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-import check_claims
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +11,7 @@ import yaml
 from unit.shared import ROOT
 
 from gaia_offsets import claims
+from gaia_offsets import verdicts as check_claims
 from gaia_offsets.claims import Run
 
 CLAIMS = check_claims.read_claims(ROOT / "config/claims.yaml")

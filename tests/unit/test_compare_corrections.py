@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from compare_corrections import COLUMNS, correction_table, left_over, shared_stars
-from draw_corrections import page_table, verdict
 from unit.shared import GAUSSIAN, SOLUTIONS
 
 from gaia_offsets.columns import TRACERS
 from gaia_offsets.figures_corrections import coverage
+from gaia_offsets.page_corrections import page_table, verdict
 from gaia_offsets.sky import pixel_index
 from gaia_offsets.weighted import SCATTER_NSIDE, Scatter, both_scatters, star_table
 

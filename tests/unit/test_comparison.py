@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from compare_magnitudes import magnitude_differences, magnitude_fits, magnitude_histogram
 from compare_red_clump import clump_of_sample, red_clump_pairs, red_clump_summary, red_clump_trend, symmetric_parallax
 from compare_samples import from_literature
-from compare_training import training_groups, training_histograms, training_summary
 from unit.shared import GAUSSIAN, ROOT, refused
 
 from gaia_offsets import comparison, tables
+from gaia_offsets.magnitudes import magnitude_differences, magnitude_fits, magnitude_histogram
+from gaia_offsets.training_set import training_groups, training_histograms, training_summary
 
 REFERENCE = {"kind": "absolute_magnitude", "absolute_magnitude": "mks", "apparent_magnitude": "ks_m"}
 REFERENCE["extinction"] = {"column": "ebv", "coefficient": 0.3}

@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from cross_validate import CORRECTIONS, assign_folds, at_pixels, cross_validation, held_out
-from tell_results import validated
 
+from gaia_offsets.page_results import validated
 from gaia_offsets.sky import pixel_index
 
 NSIDE = 4

@@ -18,15 +18,15 @@ from astropy.io.fits.scripts import fitscheck
 from astropy.io.votable import parse
 from astropy.io.votable.ucd import parse_ucd
 from astropy.table import Table
-from describe_pixels import describe_pixels, neighbour_consistency, pixel_errors
 from mocpy import MOC
+from publish_dataset import readme
 from unit.shared import GAUSSIAN, SOLUTIONS, refused
-from write_readme import readme
 
 from gaia_offsets import about
 from gaia_offsets import dataset as d
 from gaia_offsets.dataset import write_map
 from gaia_offsets.estimators import group_statistics, pixel_offsets
+from gaia_offsets.extended_table import describe_pixels, neighbour_consistency, pixel_errors
 from gaia_offsets.footprint import map_meta, write_footprint
 from gaia_offsets.published import CORRECTED, ENDINGS, OUTPUT, SMOOTH, TABLE1, TRUE_ERROR, ZERO_POINT, extended
 from gaia_offsets.sky import FRAMES, pixel_index, to_galactic

@@ -9,9 +9,6 @@ import healpy as hp
 import numpy as np
 import pandas as pd
 import pytest
-from draw_sample_scales import draw_sample_scales
-from draw_sample_trends import draw_sample_trends
-from draw_samples import draw_samples
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -24,6 +21,7 @@ from gaia_offsets.figures_magnitudes import draw_magnitudes
 from gaia_offsets.figures_maps import draw_counts, draw_maps
 from gaia_offsets.figures_offsets import draw_offsets, draw_scale, draw_trends
 from gaia_offsets.figures_red_clump import draw_red_clump
+from gaia_offsets.figures_samples import draw_sample_scales, draw_sample_trends, draw_samples
 from gaia_offsets.figures_smooth import draw_smooth
 from gaia_offsets.figures_training import draw_training
 from gaia_offsets.skymap import Mollweide, Zenithal, choose_projection

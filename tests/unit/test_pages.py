@@ -8,9 +8,8 @@ import cross_validate
 import numpy as np
 import pandas as pd
 import pytest
-import tell_results
 
-from gaia_offsets import pages
+from gaia_offsets import page_results, pages
 
 VERDICTS = ("agrees", "agrees", "differs", "not tested here", "not testable: no rows", "arithmetic holds", "quoted")
 COUNTS = {"agrees": 2, "differs": 1, "holds": 1, "fails": 0, "quoted": 1, "untested": 2}
@@ -41,7 +40,7 @@ def test_results_page_tells_the_story(tested):
     numbers = {"median": [-30.04, 2.0], "median_error": [0.5, np.nan]}
     offsets = pd.DataFrame({"solution": "5p", "parallax": ["raw", "corrected"], "n": 380, **numbers})
     pixels = pd.DataFrame({"solution": "5p", "parallax": "raw", "n": [50, 51, 80]})
-    claims = pd.DataFrame("a", index=range(7), columns=tell_results.DIFFERING).assign(verdict=VERDICTS)
+    claims = pd.DataFrame("a", index=range(7), columns=page_results.DIFFERING).assign(verdict=VERDICTS)
     scatter = {"solution": ["5p", "6p"], "parallax": "corrected", "n": [380, 0], "factor": [1.706, np.nan]}
     scatter = pd.DataFrame({**scatter, "extra": [12.4, np.nan], "pull_sd": [1.379, np.nan]})
     scale = pd.DataFrame({"solution": "5p", "parallax": ["raw", "corrected"], "zero_point": [np.nan, -4.52]})
@@ -61,7 +60,7 @@ def test_results_page_tells_the_story(tested):
         columns=cross_validate.COLUMNS,
     )
     kernel = {"weight": 1.0, "amplitude": 144.0, "length_deg": 11.2, "power": 1.0, "white": 4.0}
-    told = tell_results.story(
+    told = page_results.story(
         cutflow=cutflow,
         offsets=offsets,
         scatter=scatter,

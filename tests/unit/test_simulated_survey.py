@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from check_claims import read_claims
 from compare_red_clump import red_clump_pairs
-from compare_training import training_groups
 from crossmatch_tables import open_tables
 from select_stars import add_reference
 from snakemake_run import ROOT
@@ -19,6 +17,8 @@ from gaia_offsets.matching import match_catalogues, match_nearest
 from gaia_offsets.selection import select_stars
 from gaia_offsets.simulate import MAP_NSIDE, survey_chunks, write_survey
 from gaia_offsets.tables import read_table
+from gaia_offsets.training_set import training_groups
+from gaia_offsets.verdicts import read_claims
 
 
 def resolved() -> dict:

@@ -65,7 +65,7 @@ def choose(page: Page, **choices: str) -> None:
 
 
 def pixel_table(toy: Path, frame: str, parallax: str) -> pd.DataFrame:
-    table = pd.read_csv(toy / RESULTS / f"tables/pixels_{frame}.csv")
+    table = pd.read_csv(toy / RESULTS / f"tables/map_{frame}.csv").query("solution == '5p' and n > 50")
     return table[table["parallax"] == parallax].reset_index(drop=True)
 
 

@@ -18,39 +18,30 @@ from gaia_offsets import config as checks
 
 FIGURES = {"draw_figures"}
 RECORD = {"tell_provenance"}  # keeps all settings that the run's samples rest on
-OVERVIEW = {"draw_samples", "draw_sample_trends", "draw_sample_scales"}
-PAGES = {"draw_budget", "draw_claims", "draw_corrections", "draw_explorer", "draw_learned", "tell_results"}
+OVERVIEW = {"compare_samples"}
+PAGES = {"write_pages"}
 # What takes the names of the targets' columns: the three back ends, of which a sample has one.
 TARGETS = {"adopt_targets", "crossmatch_tables", "prepare_targets", "search_hats"}
-REFERENCE = {"select_stars", "compute_budget", "compare_magnitudes"}
+REFERENCE = {"select_stars", "check_claims", "compare_catalogue"}
 LEARNED = {"learn_magnitudes"}  # of a sample that learns
-ONE_ROW = LEARNED | {"select_stars", "compute_budget", "compare_magnitudes", "compare_training"}
-GAUSSIAN = {"measure_global", "measure_trends", "measure_map", "measure_errors", "cross_validate", "describe_pixels"}
-GAUSSIAN |= {"compare_magnitudes", "compare_red_clump", "compare_with_truth", "compare_corrections"}
-GAUSSIAN |= {"measure_pixels"}
+ONE_ROW = LEARNED | {"select_stars", "compare_catalogue"}
+GAUSSIAN = {"measure_global", "measure_trends", "measure_map", "measure_errors", "cross_validate", "publish_dataset"}
+GAUSSIAN |= {"compare_catalogue", "compare_red_clump", "compare_with_truth", "compare_corrections"}
 # What has each of the sample's corrections.
-CORRECTIONS = {"correct_parallaxes", "compare_corrections", "measure_pixels", "draw_explorer"}
+CORRECTIONS = {"correct_parallaxes", "compare_corrections", "measure_map", "write_pages"}
 # The published metadata hold a digest of everything behind the map.
 MAP = {"publish_dataset", "publish_smooth"}
 # What names the correction besides.
-NAMED = {"tell_results", "tell_run", "compare_samples", "draw_sample_trends", "draw_sample_scales"}
-TITLED = (
-    FIGURES
-    | PAGES
-    | MAP
-    | {"compare_samples", "tell_run", "draw_sample_trends", "draw_sample_scales"}
-    | {"publish_hats"}
-)
+NAMED = {"write_pages", "compare_samples"}
+TITLED = FIGURES | PAGES | MAP | OVERVIEW | {"publish_hats"}
 ASKED = {"query_archive", "probe_identifiers"}
 MATCHED = {"crossmatch_tables", "prepare_targets", "search_hats"} | ASKED
 # What has the measured classes with their colours; the standard one alone; and it with its colour.
-COLOURS = {"select_stars", "compute_budget", "learn_magnitudes", "fit_scatter", "publish_dataset", "describe_pixels"}
-COLOURS |= {"measure_global", "measure_trends", "measure_map", "measure_pixels", "compare_corrections", "tell_results"}
-COLOURS |= {"compare_with_truth", "draw_explorer", "draw_figures", "write_readme"}
-OF_THE_STANDARD = {"compare_samples", "draw_sample_scales", "draw_sample_trends", "tell_run"}
-STANDARD = {"select_stars", "compute_budget", "learn_magnitudes", "publish_dataset", "publish_smooth", "smooth_map"}
-STANDARD |= {"check_claims", "cross_validate", "draw_corrections", "draw_figures"}
-STANDARD |= {"gather_validation", "draw_validation"}
+COLOURS = {"select_stars", "compare_catalogue", "learn_magnitudes", "measure_global", "measure_trends", "measure_map"}
+COLOURS |= {"publish_dataset", "compare_corrections", "compare_with_truth", "draw_figures", "write_pages"}
+OF_THE_STANDARD = {"compare_samples"}
+STANDARD = {"select_stars", "compare_catalogue", "learn_magnitudes", "publish_dataset", "publish_smooth", "smooth_map"}
+STANDARD |= {"check_claims", "cross_validate", "draw_figures", "write_pages", "summarise_validation"}
 S = "samples.simulated_giants"
 CUTS = [{"column": "ruwe", "op": "<", "value": 2}]
 FLAT = {"start": 0.5, "stop": 5.5, "step": 1.0}
@@ -81,16 +72,16 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     (f"{S}.one_row_per.columns", ["source_id", "obsid"], ONE_ROW | MAP),
     (f"{S}.one_row_per.prefer", "teff", ONE_ROW | MAP),
     (f"{S}.one_row_per.ties", "source_id", ONE_ROW | MAP),
-    (f"{S}.reference.absolute_magnitude", "h_m", REFERENCE | MAP | {"compare_training"}),
+    (f"{S}.reference.absolute_magnitude", "h_m", REFERENCE | MAP),
     (f"{S}.reference.apparent_magnitude", "h_m", REFERENCE | LEARNED | MAP),
     (f"{S}.reference.extinction.column", "snr", REFERENCE | LEARNED | MAP),
     (f"{S}.reference.extinction.coefficient", 0.31, REFERENCE | LEARNED | MAP),
     (f"{S}.reference.fractional_error", 0.09, REFERENCE | MAP),
-    ("cut_lists.*", CUTS, {"select_stars", "compute_budget"} | LEARNED | MAP),
-    (f"{S}.cuts", CUTS, {"select_stars", "compute_budget", "prepare_targets"} | LEARNED | MAP),
-    (f"{S}.comparison.min_snr", 60, {"compare_magnitudes", "compare_training"}),
-    (f"{S}.comparison.max_logg", 3.0, {"compare_magnitudes"}),
-    (f"{S}.comparison.max_ebv_training", 0.03, {"compare_training", "draw_figures"}),
+    ("cut_lists.*", CUTS, {"select_stars", "compare_catalogue"} | LEARNED | MAP),
+    (f"{S}.cuts", CUTS, {"select_stars", "compare_catalogue", "prepare_targets"} | LEARNED | MAP),
+    (f"{S}.comparison.min_snr", 60, {"compare_catalogue"}),
+    (f"{S}.comparison.max_logg", 3.0, {"compare_catalogue"}),
+    (f"{S}.comparison.max_ebv_training", 0.03, {"compare_catalogue", "draw_figures"}),
     (f"{S}.comparison.red_clump_*", 0.5, {"compare_red_clump"}),
     (f"{S}.comparison.abscissa", "mean", {"draw_figures"}),
     (f"{S}.red_clump.columns.distance.column", "d", {"compare_red_clump"}),
@@ -108,7 +99,7 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("releases.edr3.agn_cross_id", "other.table", set()),  # of quasars alone
     ("releases.edr3.official", "none", set()),  # the sample names its own
     ("releases.edr3.solution.column", "other", ASKED),
-    ("releases.edr3.solution.codes.*", 27, {"select_stars", "compute_budget"} | LEARNED),  # nothing is fetched again
+    ("releases.edr3.solution.codes.*", 27, {"select_stars", "compare_catalogue"} | LEARNED),  # nothing is fetched again
     ("releases.edr3.solution.standard", "6p", STANDARD | OF_THE_STANDARD),
     ("releases.edr3.solution.colours.5p", "pseudocolour", COLOURS | OF_THE_STANDARD | {"cross_validate", "smooth_map"}),
     ("releases.edr3.solution.colours.6p", "nu_eff_used_in_astrometry", COLOURS),
@@ -133,9 +124,9 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("archive.*", 7, set()),  # patience with the service: what has been fetched stays valid
     ("downloads.*", 7, set()),
     ("surveys.toy.*", 0.07, {"simulate"} | MAP),
-    ("measure.gaussian.method", "histogram", GAUSSIAN | {"publish_dataset"}),
-    ("measure.gaussian.beta", 0.5, GAUSSIAN | {"publish_dataset"}),
-    ("measure.gaussian.histogram_bins", 12, GAUSSIAN | {"publish_dataset"}),
+    ("measure.gaussian.method", "histogram", GAUSSIAN),
+    ("measure.gaussian.beta", 0.5, GAUSSIAN),
+    ("measure.gaussian.histogram_bins", 12, GAUSSIAN),
     ("measure.histogram_width_uas", 20, {"measure_global"}),
     ("measure.trends.min_stars", 50, {"measure_trends", "draw_figures", "compare_red_clump"}),
     ("measure.trends.join", 4, set()),  # the sample insists on its own
@@ -144,16 +135,16 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("measure.map.ordering", "ring", {"measure_map"} | MAP),
     ("measure.map.more_than", 20, {"measure_map"} | MAP),
     ("publish.authors", "Surname A.", MAP),
-    ("publish.systematic_uas", 9.0, MAP | {"compute_budget"}),
+    ("publish.systematic_uas", 9.0, MAP | {"check_claims"}),
     ("measure.cross_validation.*", 3, {"cross_validate"}),
-    ("publish.bootstrap.*", 50, {"describe_pixels", "measure_errors"}),
-    ("figures.colour_range_uas", [-50, 50], {"draw_figures", "draw_explorer"}),
-    ("figures.dpi", 150, FIGURES | OVERVIEW | {"draw_validation"}),
+    ("publish.bootstrap.*", 50, {"publish_dataset", "measure_errors"}),
+    ("figures.colour_range_uas", [-50, 50], {"draw_figures", "write_pages"}),
+    ("figures.dpi", 150, FIGURES | OVERVIEW | {"summarise_validation"}),
     ("validation.sample", "lamost_giants", set()),  # what it changes belongs to surveys and samples of its own
     ("validation.survey.like", "standard", set()),
     ("validation.skies.mine.sample", "lamost_giants", set()),
     ("validation.skies.mine.survey.stars", 800, set()),
-    ("validation.skies.mine.seeds", [2], {"gather_validation", "draw_validation"}),
+    ("validation.skies.mine.seeds", [2], {"summarise_validation"}),
     ("catalogues.mine.base", "official", {"correct_catalogue"}),
     ("catalogues.mine.correction", "lindegren2021", {"correct_catalogue"}),
     ("catalogues.mine.inflate", True, {"correct_catalogue"}),

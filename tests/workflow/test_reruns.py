@@ -15,11 +15,10 @@ from gaia_offsets import fingerprint
 
 MEASURE = {"measure_global", "measure_trends", "measure_map"}
 DRAW = {"draw_figures"}
-PUBLISH = {"publish_dataset", "describe_pixels", "write_readme"}
+PUBLISH = {"publish_dataset"}
 BEFORE = {"simulate", "crossmatch_tables", "select_stars", "correct_parallaxes"}
 # Their inputs, or those of what they read, are files of config/, whose path is another one in a copy.
-TIED = {"check_claims", "draw_claims", "compare_samples", "draw_samples", "tell_results", "draw_explorer"}
-TIED |= {"tell_provenance"}
+TIED = {"check_claims", "compare_samples", "write_pages", "tell_provenance"}
 
 SCRIPTS = ROOT / "workflow/scripts"
 MODULES = sorted(path.stem for path in (SCRIPTS / "gaia_offsets").glob("*.py") if path.stem != "__init__")
@@ -95,27 +94,15 @@ def test_an_edit_of_a_module_changes_the_rules_that_import_it(copy: Path) -> Non
 
 def test_an_edit_of_a_template_changes_the_rules_of_its_pages(copy: Path) -> None:
     for template, rules in (
-        (
-            "page",
-            {
-                "draw_budget",
-                "draw_claims",
-                "draw_corrections",
-                "draw_explorer",
-                "draw_learned",
-                "draw_samples",
-                "tell_results",
-            },
-        ),  # extend it
-        ("verdicts", {"draw_claims", "tell_results"}),  # those that include it
-        ("claims", {"draw_claims"}),
+        ("page", {"compare_samples", "write_pages"}),  # extend it
+        ("verdicts", {"write_pages"}),  # include it
     ):
         first = codes(copy)
         append(copy / f"workflow/templates/{template}.html.j2", "<!-- -->")
         assert changed(first, codes(copy)) == rules
     first = codes(copy)
     append(copy / "workflow/templates/sample_readme.md.j2", "More.\n")
-    assert changed(first, codes(copy)) == {"write_readme"}
+    assert changed(first, codes(copy)) == {"publish_dataset"}
 
 
 def test_modules_and_scripts_of_one_name_are_told_apart(copy: Path) -> None:
@@ -159,7 +146,7 @@ EDITS: dict[str, tuple[str, set[str], set[str]]] = {
     "a script": (
         "measure_trends.py",
         {"measure_trends", "draw_figures"},
-        BEFORE | {"measure_global", "measure_map", "smooth_map", "measure_errors", "compute_budget"},
+        BEFORE | {"measure_global", "measure_map", "smooth_map", "measure_errors"},
     ),
 }
 
@@ -171,7 +158,7 @@ def test_an_edit_runs_what_depends_on_it(edit: str, toy: Path, copy: Path) -> No
         append(path, CODE if file else "\n# A comment.\n")
     jobs = due(toy, copy)
     assert again <= jobs and not jobs & kept
-    assert len(again) > 1 or jobs - TIED - {"tell_run"} == again
+    assert len(again) > 1 or jobs - TIED == again
 
 
 def test_a_cut_a_title_and_a_colour_of_the_config_match_nothing_again(toy: Path) -> None:
@@ -181,8 +168,8 @@ def test_a_cut_a_title_and_a_colour_of_the_config_match_nothing_again(toy: Path)
     assert changed_by() == set()
     assert changed_by(figures={"colour_range_uas": [-50, 50]}) == {
         "draw_figures",
-        "draw_explorer",
-        "tell_run",  # shows the map
+        "write_pages",
+        "compare_samples",  # shows the map
     }
     cut = changed_by(samples={"simulated_giants": {"cuts": [{"column": "snr", "op": ">", "value": 60}]}})
     assert {"select_stars", "correct_parallaxes"} | MEASURE | DRAW | PUBLISH <= cut

@@ -7,9 +7,9 @@ from pathlib import Path
 from gaia_offsets import adql
 from gaia_offsets import releases
 from gaia_offsets.about import describe, run_settings
-from gaia_offsets.columns import DISTANCES, GAIA, LEARNED, TMASS, magnitude_column
+from gaia_offsets.columns import DISTANCES, GAIA, LEARNED, TMASS
 from gaia_offsets.fingerprint import fingerprint
-from gaia_offsets.samples import FIGURES, Sample, alike
+from gaia_offsets.samples import FIGURES, PAGES, Sample, alike
 from gaia_offsets.secret import split_login
 from snakemake import __version__ as ENGINE
 
@@ -396,9 +396,10 @@ def learned_file(wildcards):
     return f"<resources>/{wildcards.sample}/learned.parquet" if learned else []
 
 
-def absolute_magnitude(wildcards):
-    """The column of a sample's absolute magnitudes."""
-    return magnitude_column(config["samples"][wildcards.sample]["reference"])
+def comparison(wildcards):
+    """What of a sample's comparison with other catalogues is about magnitudes."""
+    block = config["samples"][wildcards.sample]["comparison"]
+    return {name: block[name] for name in ("min_snr", "max_logg", "max_ebv_training")}
 
 
 def learning(wildcards):
@@ -437,13 +438,8 @@ def catalogue_map(wildcards):
 
 
 def claims_file(wildcards):
-    """The published statements that a sample is tested against."""
-    return CLAIMS[wildcards.sample]
-
-
-def claims_table(wildcards):
-    """What became of them, for the results page of a sample that has some."""
-    return f"<results>/{wildcards.sample}/claims.csv" if wildcards.sample in CLAIMS else []
+    """The published statements that a sample is tested against, where it has some."""
+    return {"claims": CLAIMS[wildcards.sample]} if wildcards.sample in CLAIMS else {}
 
 
 def sample_facts(wildcards=None):
@@ -463,34 +459,43 @@ def family(rule, names):
     return f"{rule}_of_{names[0]}"
 
 
+def picture(path, caption, category, **labels):
+    """The files of a figure, PNG and PDF, and what the report says of it."""
+    return [report(f"{path}.png", caption=f"../report/{caption}.rst", category=category, labels=labels), f"{path}.pdf"]
+
+
 def figure_files(names):
-    """The files of figures, PNG and PDF, and what the report says of them."""
-    folder, labels = "<results>/{sample}/figures", {"sample": "{sample}"}
-    files = {}
+    """The files of a sample's figures."""
+    folder, files = "<results>/{sample}/figures", {}
     for name in names:
         caption, label = FIGURES[name]
-        png = report(
-            f"{folder}/{name}.png",
-            caption=f"../report/{caption}.rst",
-            category="Figures",
-            labels=labels | {"figure": label},
-        )
-        files[name] = [png, f"{folder}/{name}.pdf"]
+        files[name] = picture(f"{folder}/{name}", caption, "Figures", sample="{sample}", figure=label)
     for parallax in PARALLAXES:  # two pictures, between which the report switches
-        files[f"fig6_map_{parallax}"] = report(
-            f"{folder}/fig6_map_{parallax}.png",
-            caption="../report/fig6.rst",
-            category="Map before and after correction",
-            labels=labels | {"figure": "6", "parallax": parallax},
-        )
+        about = {"sample": "{sample}", "figure": "6", "parallax": parallax}
+        name = f"fig6_map_{parallax}"
+        files[name] = picture(f"{folder}/{name}", "fig6", "Map before and after correction", **about)[0]
     return files
 
 
-def comparison_tables(wildcards):
-    """The tables behind Figs. 1 to 3 that a sample has, by name."""
-    names = ["magnitudes", "training"] if KNOWN[wildcards.sample].compared else []
-    names += ["red_clump", "red_clump_trend"] if KNOWN[wildcards.sample].with_red_clump else []
-    return {name: f"<results>/{wildcards.sample}/tables/{name}.csv" for name in names}
+def page_files(names):
+    """The files of a sample's pages."""
+    return {
+        name: report(
+            f"<results>/{{sample}}/{name}.html",
+            caption=f"../report/{name}.rst",
+            category=PAGES[name],
+            labels={"sample": "{sample}"},
+        )
+        for name in names
+    }
+
+
+def overview_files():
+    """The files of the figures of a run's samples, all but the first of several samples."""
+    return {
+        name: picture(f"<results>/runs/{{run}}/{name}", name, "Samples side by side", what=label)
+        for name, label in OVERVIEWS.items()
+    }
 
 
 SKIES = checks.validation_runs(config)
@@ -502,9 +507,7 @@ LEARNING, VALIDATED_LEARNING = (
     [name for name in names if config["samples"][name]["reference"]["kind"] == LEARNED]
     for names in (SAMPLES, VALIDATED)
 )
-CLAIMED = [name for name in SAMPLES if name in CLAIMS]
-COMPARED = [name for name in SAMPLES if KNOWN[name].compared]
-BUDGETED = [name for name in COMPARED if name not in LEARNING]  # the paper's budget is that of its catalogue
+PAGE_FILES = [f"<results>/{name}/{page}.html" for name in SAMPLES for page in KNOWN[name].pages]
 FIGURE_FILES = [
     f"<results>/{name}/figures/{figure}.{kind}"
     for name in SAMPLES
@@ -520,7 +523,9 @@ FINER = [  # smooth maps of other resolutions
 ]
 HATS = [f"<results>/{name}/hats" for name in SAMPLES if config["samples"][name]["publish_hats"]]
 WITH_RED_CLUMP = [name for name in SAMPLES if KNOWN[name].with_red_clump]
-OVERVIEWS = ["samples", "samples_trends", "samples_scales"] if len(SAMPLES) > 1 else ["samples"]
+OVERVIEWS = {"samples": "global offsets, figure"}
+if len(SAMPLES) > 1:
+    OVERVIEWS |= {"samples_trends": "trends, figure", "samples_scales": "zero point and scale, figure"}
 # The samples of the run and those that stand for a catalogue of red clump stars.
 TOLD = list(
     dict.fromkeys([*SAMPLES, *(config["samples"][name]["red_clump"].get("sample") or name for name in WITH_RED_CLUMP)])

@@ -1,60 +1,37 @@
 """The sample against other catalogues (Sect. 2, Figs. 1 to 3) and against other samples; tables first, then figures."""
 
 
-rule compare_magnitudes:
-    """M_Ks from geometric Gaia distances minus that of the catalogue, dwarfs and giants [mag] (Fig. 1)."""
+rule compare_catalogue:
+    """M_Ks against that from Gaia distances [mag] (Fig. 1), training stars (Fig. 2), and what the cut on parallax does [uas]."""
     input:
         matched=matched_file,
         learned=learned_file,
+        stars="<resources>/{sample}/stars.parquet",
     output:
-        fits="<results>/{sample}/tables/magnitudes.csv",
-        histogram="<results>/{sample}/tables/magnitudes_histogram.csv",
+        magnitudes="<results>/{sample}/tables/magnitudes.csv",
+        magnitudes_histogram="<results>/{sample}/tables/magnitudes_histogram.csv",
+        training="<results>/{sample}/tables/training.csv",
+        training_histogram="<results>/{sample}/tables/training_histogram.csv",
+        parallax_cut="<results>/{sample}/tables/parallax_cut.json",
     log:
-        "<logs>/compare_magnitudes/{sample}.log",
+        "<logs>/compare_catalogue/{sample}.log",
     benchmark:
-        "<benchmarks>/compare_magnitudes/{sample}.jsonl"
+        "<benchmarks>/compare_catalogue/{sample}.jsonl"
     conda:
         "../../envs/analysis.yaml"
     resources:
         mem_mb=by_input(600, 1),
         runtime=by_input(5, 0.02),
     params:
-        min_snr=lookup("samples/{sample}/comparison/min_snr", within=config),
-        max_logg=lookup("samples/{sample}/comparison/max_logg", within=config),
+        comparison=comparison,
         reference=lookup("samples/{sample}/reference", within=config),
         one_row_per=lookup("samples/{sample}/one_row_per", within=config),
+        cuts=lookup("samples/{sample}/cuts", within=config),
+        codes=release_coding,
         gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
-        code=digest("compare_magnitudes.py"),
+        code=digest("compare_catalogue.py"),
     script:
-        "../scripts/compare_magnitudes.py"
-
-
-rule compare_training:
-    """M_Ks and BP - RP of stars with as little extinction as the training set, and of the giants [mag] (Fig. 2)."""
-    input:
-        matched=matched_file,
-        stars="<resources>/{sample}/stars.parquet",
-        learned=learned_file,
-    output:
-        histograms="<results>/{sample}/tables/training_histogram.csv",
-        summary="<results>/{sample}/tables/training.csv",
-    log:
-        "<logs>/compare_training/{sample}.log",
-    benchmark:
-        "<benchmarks>/compare_training/{sample}.jsonl"
-    conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=by_input(600, 1),
-        runtime=by_input(5, 0.02),
-    params:
-        min_snr=lookup("samples/{sample}/comparison/min_snr", within=config),
-        max_ebv=lookup("samples/{sample}/comparison/max_ebv_training", within=config),
-        absolute_magnitude=absolute_magnitude,
-        one_row_per=lookup("samples/{sample}/one_row_per", within=config),
-        code=digest("compare_training.py"),
-    script:
-        "../scripts/compare_training.py"
+        "../scripts/compare_catalogue.py"
 
 
 rule compare_red_clump:
@@ -93,12 +70,29 @@ rule compare_red_clump:
 
 
 rule compare_samples:
-    """Median offsets of all samples of the run beside published ones [uas]."""
+    """The samples of the run beside published ones, global offsets, trends and scales [uas]; and the top of the run's report."""
     input:
         offsets=collect("<results>/{sample}/tables/global_offsets.csv", sample=SAMPLES),
+        trends=collect("<results>/{sample}/tables/trends.csv", sample=SAMPLES),
+        scale=collect("<results>/{sample}/tables/zero_point_scale.csv", sample=SAMPLES),
         literature=workflow.source_path("../../config/literature.yaml"),
+        offsets_figure=f"<results>/{SAMPLES[0]}/figures/fig4_offsets.png",
+        maps_figure=f"<results>/{SAMPLES[0]}/figures/fig6_maps.png",
     output:
-        samples="<results>/runs/{run}/samples.csv",
+        **overview_files(),
+        table="<results>/runs/{run}/samples.csv",
+        page=report(
+            "<results>/runs/{run}/samples.html",
+            caption="../report/samples.rst",
+            category="Samples side by side",
+            labels={"what": "global offsets, table"},
+        ),
+        headline=report(
+            "<results>/runs/{run}/headline.html",
+            caption="../report/headline.rst",
+            category="Results",
+            labels={"sample": "all of the run"},
+        ),
     log:
         "<logs>/compare_samples/{run}.log",
     benchmark:
@@ -110,98 +104,7 @@ rule compare_samples:
         runtime=by_input(5, 0.02),
     params:
         samples=sample_facts,
+        dpi=lookup("figures/dpi", within=config),
         code=digest("compare_samples.py"),
     script:
         "../scripts/compare_samples.py"
-
-
-rule draw_samples:
-    """Global offsets of the samples of the run and of the literature, one line each, and as a page [uas]."""
-    input:
-        samples="<results>/runs/{run}/samples.csv",
-    output:
-        png=report(
-            "<results>/runs/{run}/samples.png",
-            caption="../report/samples.rst",
-            category="Samples side by side",
-            labels={"what": "global offsets, figure"},
-        ),
-        page=report(
-            "<results>/runs/{run}/samples.html",
-            caption="../report/samples.rst",
-            category="Samples side by side",
-            labels={"what": "global offsets, table"},
-        ),
-        pdf="<results>/runs/{run}/samples.pdf",
-    log:
-        "<logs>/draw_samples/{run}.log",
-    benchmark:
-        "<benchmarks>/draw_samples/{run}.jsonl"
-    conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=by_input(400, 10),
-        runtime=by_input(5, 0.02),
-    params:
-        dpi=lookup("figures/dpi", within=config),
-        code=digest("draw_samples.py"),
-    script:
-        "../scripts/draw_samples.py"
-
-
-rule draw_sample_trends:
-    """Trends of the samples of the run on top of one another, standard class [uas]; for runs with several samples."""
-    input:
-        trends=collect("<results>/{sample}/tables/trends.csv", sample=SAMPLES),
-    output:
-        png=report(
-            "<results>/runs/{run}/samples_trends.png",
-            caption="../report/samples_trends.rst",
-            category="Samples side by side",
-            labels={"what": "trends, figure"},
-        ),
-        pdf="<results>/runs/{run}/samples_trends.pdf",
-    log:
-        "<logs>/draw_sample_trends/{run}.log",
-    benchmark:
-        "<benchmarks>/draw_sample_trends/{run}.jsonl"
-    conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=by_input(400, 10),
-        runtime=by_input(5, 0.02),
-    params:
-        samples=sample_facts,
-        dpi=lookup("figures/dpi", within=config),
-        code=digest("draw_sample_trends.py"),
-    script:
-        "../scripts/draw_sample_trends.py"
-
-
-rule draw_sample_scales:
-    """Zero point [uas] and distance scale of the samples of the run, standard class, corrected; for runs with several samples."""
-    input:
-        scale=collect("<results>/{sample}/tables/zero_point_scale.csv", sample=SAMPLES),
-    output:
-        png=report(
-            "<results>/runs/{run}/samples_scales.png",
-            caption="../report/samples_scales.rst",
-            category="Samples side by side",
-            labels={"what": "zero point and scale, figure"},
-        ),
-        pdf="<results>/runs/{run}/samples_scales.pdf",
-    log:
-        "<logs>/draw_sample_scales/{run}.log",
-    benchmark:
-        "<benchmarks>/draw_sample_scales/{run}.jsonl"
-    conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=by_input(400, 10),
-        runtime=by_input(5, 0.02),
-    params:
-        samples=sample_facts,
-        dpi=lookup("figures/dpi", within=config),
-        code=digest("draw_sample_scales.py"),
-    script:
-        "../scripts/draw_sample_scales.py"

@@ -53,70 +53,51 @@ for DRAWN, OF in alike(KNOWN.values(), attrgetter("figures")).items():
             "../scripts/draw_figures.py"
 
 
-rule draw_corrections:
-    """The table of the corrections of a sample side by side as a page of the report [uas]."""
-    input:
-        corrections="<results>/{sample}/tables/corrections.csv",
-    output:
-        page=report(
-            "<results>/{sample}/corrections.html",
-            caption="../report/corrections.rst",
-            category="Corrections",
-            labels={"sample": "{sample}"},
-        ),
-    log:
-        "<logs>/draw_corrections/{sample}.log",
-    benchmark:
-        "<benchmarks>/draw_corrections/{sample}.jsonl"
-    conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=by_input(400, 10),
-        runtime=by_input(5, 0.02),
-    params:
-        title=lookup("samples/{sample}/title", within=config),
-        simulated=lookup("samples/{sample}/simulated", within=config),
-        experimental=experimental_corrections,
-        solution=standard_solution,
-        code=digest("draw_corrections.py"),
-    script:
-        "../scripts/draw_corrections.py"
+for SHOWN, OF in alike(KNOWN.values(), attrgetter("pages")).items():
 
-
-rule draw_explorer:
-    """A page to explore a sample in a browser, offline: sky, trends, pixels and claims [uas]."""
-    input:
-        pixels_equatorial="<results>/{sample}/tables/pixels_equatorial.csv",
-        pixels_galactic="<results>/{sample}/tables/pixels_galactic.csv",
-        smooth_equatorial="<results>/{sample}/tables/smooth_equatorial.csv",
-        smooth_galactic="<results>/{sample}/tables/smooth_galactic.csv",
-        settings="<results>/{sample}/tables/map_equatorial.json",
-        smooth_settings="<results>/{sample}/tables/smooth.json",
-        offsets="<results>/{sample}/tables/global_offsets.csv",
-        trends="<results>/{sample}/tables/trends.csv",
-        claims=claims_table,
-    output:
-        page=report(
-            "<results>/{sample}/explore.html",
-            caption="../report/explore.rst",
-            category="A page to explore",
-            labels={"sample": "{sample}"},
-        ),
-    log:
-        "<logs>/draw_explorer/{sample}.log",
-    benchmark:
-        "<benchmarks>/draw_explorer/{sample}.jsonl"
-    conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=by_input(400, 20),
-        runtime=by_input(5, 0.02),
-    params:
-        title=lookup("samples/{sample}/title", within=config),
-        simulated=lookup("samples/{sample}/simulated", within=config),
-        corrections=compared_corrections,
-        colour_range=lookup("figures/colour_range_uas", within=config),
-        solutions=solutions,
-        code=digest("draw_explorer.py"),
-    script:
-        "../scripts/draw_explorer.py"
+    rule:
+        """The pages of a sample in the report: results, sky to explore, corrections, claims, budget, learned magnitudes [uas]."""
+        name:
+            family("write_pages", OF)
+        input:
+            unpack(of_sample("page_tables")),
+            cutflow="<results>/{sample}/tables/cutflow.csv",
+            offsets="<results>/{sample}/tables/global_offsets.csv",
+            scatter="<results>/{sample}/tables/scatter.csv",
+            scale="<results>/{sample}/tables/zero_point_scale.csv",
+            trends="<results>/{sample}/tables/trends.csv",
+            validation="<results>/{sample}/tables/cross_validation.csv",
+            corrections="<results>/{sample}/tables/corrections.csv",
+            map_equatorial="<results>/{sample}/tables/map_equatorial.csv",
+            map_galactic="<results>/{sample}/tables/map_galactic.csv",
+            map_made="<results>/{sample}/tables/map_equatorial.json",
+            smooth_equatorial="<results>/{sample}/tables/smooth_equatorial.csv",
+            smooth_galactic="<results>/{sample}/tables/smooth_galactic.csv",
+            smooth_made="<results>/{sample}/tables/smooth.json",
+        output:
+            **page_files(SHOWN),
+        log:
+            "<logs>/write_pages/{sample}.log",
+        benchmark:
+            "<benchmarks>/write_pages/{sample}.jsonl"
+        wildcard_constraints:
+            sample="|".join(OF),
+        group:
+            "sample"
+        conda:
+            "../../envs/analysis.yaml"
+        resources:
+            mem_mb=by_input(400, 20),
+            runtime=by_input(5, 0.02),
+        params:
+            title=lookup("samples/{sample}/title", within=config),
+            simulated=lookup("samples/{sample}/simulated", within=config),
+            official=lookup("samples/{sample}/official", within=config),
+            corrections=compared_corrections,
+            experimental=experimental_corrections,
+            colour_range=lookup("figures/colour_range_uas", within=config),
+            solution=standard_solution,
+            solutions=solutions,
+            code=digest("write_pages.py"),
+        script:
+            "../scripts/write_pages.py"

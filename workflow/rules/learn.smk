@@ -30,32 +30,3 @@ rule learn_magnitudes:
         code=digest("learn_magnitudes.py"),
     script:
         "../scripts/learn_magnitudes.py"
-
-
-rule draw_learned:
-    """The page of the model behind the learned magnitudes [mag]."""
-    input:
-        alternatives="<results>/{sample}/tables/learned_zero_points.csv",
-        settings="<results>/{sample}/tables/learned.json",
-    output:
-        page=report(
-            "<results>/{sample}/learned.html",
-            caption="../report/learned.rst",
-            category="Learned magnitudes",
-            labels={"sample": "{sample}"},
-        ),
-    log:
-        "<logs>/draw_learned/{sample}.log",
-    benchmark:
-        "<benchmarks>/draw_learned/{sample}.jsonl"
-    conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=by_input(400, 10),
-        runtime=by_input(5, 0.02),
-    params:
-        title=lookup("samples/{sample}/title", within=config),
-        simulated=lookup("samples/{sample}/simulated", within=config),
-        code=digest("draw_learned.py"),
-    script:
-        "../scripts/draw_learned.py"

@@ -1,35 +1,12 @@
 """Offsets of the whole sample, in bins and in pixels (Sect. 3): one family of estimators, three groupings."""
 
 
-rule fit_scatter:
-    """Factor on Gaia's errors and extra scatter of the stars [uas], for the estimators that weight them."""
-    input:
-        tracers="<results>/{sample}/tracers.parquet",
-    output:
-        scatter="<results>/{sample}/tables/scatter.csv",
-    log:
-        "<logs>/fit_scatter/{sample}.log",
-    benchmark:
-        "<benchmarks>/fit_scatter/{sample}.jsonl"
-    conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=by_input(400, 12, most=6000),
-        runtime=by_input(5, 0.1),
-    params:
-        reference=lookup("samples/{sample}/reference/kind", within=config),
-        solutions=solutions,
-        code=digest("fit_scatter.py"),
-    script:
-        "../scripts/fit_scatter.py"
-
-
 rule measure_global:
-    """Global offsets of each solution and parallax, the histograms of Fig. 4 [uas], and zero point and distance scale together."""
+    """Scatter beyond the errors, global offsets of each class and parallax, histograms of Fig. 4 [uas]; zero point and distance scale."""
     input:
         tracers="<results>/{sample}/tracers.parquet",
-        scatter="<results>/{sample}/tables/scatter.csv",
     output:
+        scatter="<results>/{sample}/tables/scatter.csv",
         offsets="<results>/{sample}/tables/global_offsets.csv",
         histograms="<results>/{sample}/tables/histograms.csv",
         scale="<results>/{sample}/tables/zero_point_scale.csv",
@@ -80,7 +57,7 @@ rule measure_trends:
 
 
 rule measure_map:
-    """Offsets in the HEALPix pixels of both frames [uas] (Fig. 6, Table 1)."""
+    """Offsets in the HEALPix pixels of both frames [uas] (Fig. 6, Table 1), also of the sample's further corrections."""
     input:
         tracers="<results>/{sample}/tracers.parquet",
         scatter="<results>/{sample}/tables/scatter.csv",
@@ -100,35 +77,11 @@ rule measure_map:
         reference=lookup("samples/{sample}/reference/kind", within=config),
         gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
         map=lookup("samples/{sample}/measure/map", within=config),
+        corrections=compared_corrections,
         solutions=solutions,
         code=digest("measure_map.py"),
     script:
         "../scripts/measure_map.py"
-
-
-rule measure_pixels:
-    """Offset of each correction of the sample in each pixel [uas], and mean G of its stars, for the page to explore."""
-    input:
-        tracers="<results>/{sample}/tracers.parquet",
-        settings="<results>/{sample}/tables/map_equatorial.json",
-    output:
-        pixels=collect("<results>/{{sample}}/tables/pixels_{frame}.csv", frame=FRAMES),
-    log:
-        "<logs>/measure_pixels/{sample}.log",
-    benchmark:
-        "<benchmarks>/measure_pixels/{sample}.jsonl"
-    conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=by_input(400, 12),
-        runtime=by_input(5, 0.1),
-    params:
-        gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
-        corrections=compared_corrections,
-        solutions=solutions,
-        code=digest("measure_pixels.py"),
-    script:
-        "../scripts/measure_pixels.py"
 
 
 rule compare_corrections:

@@ -2,13 +2,16 @@
 
 
 rule publish_dataset:
-    """Table 1 of both frames in six formats, offsets in uas, its footprint as a MOC and as HEALPix maps (Fig. 6)."""
+    """Table 1 of both frames in six formats, offsets in uas, with its long version, MOC, HEALPix maps (Fig. 6) and README."""
     input:
         offsets=collect("<results>/{{sample}}/tables/map_{frame}.csv", frame=FRAMES),
         settings="<results>/{sample}/tables/map_equatorial.json",
+        tracers="<results>/{sample}/tracers.parquet",
     output:
-        collect("<results>/{{sample}}/dataset/{frame}.{kind}", frame=FRAMES, kind=DATASET_KINDS),
-        collect("<results>/{{sample}}/maps/{frame}_{parallax}.fits", frame=FRAMES, parallax=PARALLAXES),
+        dataset=collect("<results>/{{sample}}/dataset/{frame}.{kind}", frame=FRAMES, kind=DATASET_KINDS),
+        maps=collect("<results>/{{sample}}/maps/{frame}_{parallax}.fits", frame=FRAMES, parallax=PARALLAXES),
+        extended=collect("<results>/{{sample}}/dataset/{frame}_extended.{kind}", frame=FRAMES, kind=EXTENDED_KINDS),
+        readme="<results>/{sample}/README.md",
     log:
         "<logs>/publish_dataset/{sample}.log",
     benchmark:
@@ -16,10 +19,12 @@ rule publish_dataset:
     conda:
         "../../envs/analysis.yaml"
     resources:
-        mem_mb=by_input(400, 10),
-        runtime=by_input(5, 0.02),
+        mem_mb=by_input(400, 12),
+        runtime=by_input(5, 0.2),
     params:
         facts=map_facts,
+        gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
+        bootstrap=lookup("publish/bootstrap", within=config),
         solutions=solutions,
         code=digest("publish_dataset.py"),
     script:
@@ -48,32 +53,6 @@ rule publish_smooth:
         code=digest("publish_smooth.py"),
     script:
         "../scripts/publish_smooth.py"
-
-
-rule describe_pixels:
-    """Long version of Table 1: median, sd, bootstrap error, systematic floor, neighbours, stars of each pixel."""
-    input:
-        dataset=collect("<results>/{{sample}}/dataset/{frame}.ecsv", frame=FRAMES),
-        offsets=collect("<results>/{{sample}}/tables/map_{frame}.csv", frame=FRAMES),
-        tracers="<results>/{sample}/tracers.parquet",
-    output:
-        collect("<results>/{{sample}}/dataset/{frame}_extended.{kind}", frame=FRAMES, kind=EXTENDED_KINDS),
-    log:
-        "<logs>/describe_pixels/{sample}.log",
-    benchmark:
-        "<benchmarks>/describe_pixels/{sample}.jsonl"
-    conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=by_input(400, 12),
-        runtime=by_input(5, 0.2),
-    params:
-        gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
-        bootstrap=lookup("publish/bootstrap", within=config),
-        solutions=solutions,
-        code=digest("describe_pixels.py"),
-    script:
-        "../scripts/describe_pixels.py"
 
 
 rule publish_hats:
@@ -122,26 +101,3 @@ rule correct_catalogue:
         code=digest("correct_catalogue.py"),
     script:
         "../scripts/correct_catalogue.py"
-
-
-rule write_readme:
-    """README of a sample's results: files, how to read and cite them, known limits."""
-    input:
-        equatorial="<results>/{sample}/dataset/equatorial.ecsv",
-        galactic="<results>/{sample}/dataset/galactic.ecsv",
-    output:
-        readme="<results>/{sample}/README.md",
-    log:
-        "<logs>/write_readme/{sample}.log",
-    benchmark:
-        "<benchmarks>/write_readme/{sample}.jsonl"
-    conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=by_input(400, 10),
-        runtime=by_input(5, 0.02),
-    params:
-        solutions=solutions,
-        code=digest("write_readme.py"),
-    script:
-        "../scripts/write_readme.py"

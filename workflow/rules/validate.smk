@@ -37,12 +37,13 @@ rule compare_with_truth:
         "../scripts/compare_with_truth.py"
 
 
-rule gather_validation:
-    """Bias, errors and coverage of every number over the skies [uas], and each map against the paper's."""
+rule summarise_validation:
+    """Bias, errors and coverage of every number over the skies [uas], each map against the paper\'s, and a page of figures."""
     input:
         compared=collect("<results>/{sample}/tables/compared_with_truth.parquet", sample=VALIDATED),
         power=collect("<results>/{sample}/tables/truth_power.csv", sample=VALIDATED),
         ways=collect("<results>/{sample}/tables/learned_zero_points.csv", sample=VALIDATED_LEARNING),
+        settings=collect("<results>/{sample}/tables/map_equatorial.json", sample=VALIDATED[:1]),
     output:
         coverage=report(
             "<results>/validation/coverage.csv",
@@ -60,10 +61,17 @@ rule gather_validation:
         training="<results>/validation/training.csv",
         pulls="<results>/validation/pulls.csv",
         headline="<results>/validation/headline.txt",
+        png=report(
+            "<results>/validation/validation.png",
+            caption="../report/validation.rst",
+            category="Validation",
+            labels={"figure": "simulated skies"},
+        ),
+        pdf="<results>/validation/validation.pdf",
     log:
-        "<logs>/gather_validation/all.log",
+        "<logs>/summarise_validation/all.log",
     benchmark:
-        "<benchmarks>/gather_validation/all.jsonl"
+        "<benchmarks>/summarise_validation/all.jsonl"
     conda:
         "../../envs/analysis.yaml"
     resources:
@@ -73,41 +81,7 @@ rule gather_validation:
         skies=SKIES,
         learning=VALIDATED_LEARNING,
         standards=STANDARDS,
-        code=digest("gather_validation.py"),
-    script:
-        "../scripts/gather_validation.py"
-
-
-rule draw_validation:
-    """One page: recovered against injected maps, power of what they miss, pulls, coverage, bias of global offsets [uas]."""
-    input:
-        coverage="<results>/validation/coverage.csv",
-        maps="<results>/validation/maps.csv",
-        power="<results>/validation/power.csv",
-        pulls="<results>/validation/pulls.csv",
-        compared=collect("<results>/{sample}/tables/compared_with_truth.parquet", sample=VALIDATED[:1]),
-        settings=collect("<results>/{sample}/tables/map_equatorial.json", sample=VALIDATED[:1]),
-    output:
-        png=report(
-            "<results>/validation/validation.png",
-            caption="../report/validation.rst",
-            category="Validation",
-            labels={"figure": "simulated skies"},
-        ),
-        pdf="<results>/validation/validation.pdf",
-    log:
-        "<logs>/draw_validation/all.log",
-    benchmark:
-        "<benchmarks>/draw_validation/all.jsonl"
-    conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=by_input(600, 20),
-        runtime=by_input(5, 0.1),
-    params:
-        skies=SKIES[:1],
         dpi=lookup("figures/dpi", within=config),
-        standards=STANDARDS,
-        code=digest("draw_validation.py"),
+        code=digest("summarise_validation.py"),
     script:
-        "../scripts/draw_validation.py"
+        "../scripts/summarise_validation.py"

@@ -9,23 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.estimators import PARALLAXES, pixel_offsets
+from gaia_offsets.estimators import PARALLAXES, group_statistics, pixel_offsets
 from gaia_offsets.faults import open_log
-from gaia_offsets.sky import FRAMES, finest_counts, finest_nside, pixel_index
+from gaia_offsets.sky import FRAMES, pixel_index
 from gaia_offsets.tables import write_table
-from gaia_offsets.tracers import MEASURED, Tracers, read_scatter
-from gaia_offsets.weighted import Scatter
+from gaia_offsets.tracers import MEASURED, Tracers, choose_nside, read_scatter
+from gaia_offsets.weighted import Scatter, chosen_parallax
 
-
-def choose_nside(tracers: Iterable[pd.DataFrame], solution: str, settings: dict[str, Any]) -> int:
-    """The nside of the config, or the finest that a solution's stars fill; by equatorial pixels in either frame."""
-    if settings["nside"] != "auto":
-        return settings["nside"]
-    counts: np.ndarray | int = 0
-    for piece in tracers:
-        known = (piece["solution"] == solution).to_numpy() & np.isfinite(piece["offset_raw"].to_numpy(dtype=float))
-        counts = counts + finest_counts(*(piece.loc[known, name].to_numpy() for name in FRAMES["equatorial"]))
-    return finest_nside(counts, more_than=settings["more_than"])
+# What the further corrections and mean G need of a star.
+COLUMNS = ["solution", "ra", "dec", "l", "b", "phot_g_mean_mag", "parallax", "reference_parallax", "offset_raw"]
 
 
 def measure_map(
@@ -62,14 +54,39 @@ def measure_map(
     return table, made
 
 
+def with_corrections(
+    table: pd.DataFrame, stars: pd.DataFrame, pixel: np.ndarray, gaussian: dict[str, Any], corrections: Iterable[str]
+) -> pd.DataFrame:
+    """The map with mean G [mag] of the pixels of the standard class, and rows of further corrections.
+
+    `stars` are those of the standard class, `pixel` (N,) is where they lie. The rows have no weighted mean.
+    """
+    known = np.isfinite(stars["offset_raw"].to_numpy(dtype=float))
+    g = stars.loc[known, "phot_g_mean_mag"].astype(float).groupby(pixel[known]).mean()
+    solution, tables = stars["solution"].iloc[0] if len(stars) else None, [table]
+    for name in corrections:
+        offset = 1000.0 * (chosen_parallax(stars, name) - stars["reference_parallax"].to_numpy(dtype=float))
+        rows = group_statistics(offset, pixel, gaussian) if np.isfinite(offset).any() else pd.DataFrame({"n": []})
+        rows = rows[rows["n"] >= 2]
+        if len(rows):
+            tables.append(rows.assign(solution=solution, parallax=name, hindex=rows.index))
+    table = pd.concat(tables, ignore_index=True)
+    return table.assign(g_mean=table["hindex"].map(g).where(table["solution"] == solution))
+
+
 if __name__ == "__main__":
     open_log(snakemake.log[0])
     path, settings, solutions = snakemake.input.tracers, snakemake.params.map, list(snakemake.params.solutions)
     nside = choose_nside(Tracers(path, ("solution", "offset_raw", *FRAMES["equatorial"])), solutions[0], settings)
     scatter = read_scatter(snakemake.input.scatter, snakemake.params.reference, path)
+    further = [name for name in snakemake.params.corrections if name not in PARALLAXES]
+    stars = pd.read_parquet(path, columns=[*COLUMNS, *(f"zero_point_{name}" for name in further)])
+    stars = stars[stars["solution"] == solutions[0]].reset_index(drop=True)
     for frame, offsets, made_with in zip(FRAMES, snakemake.output.offsets, snakemake.output.settings, strict=True):
         tracers = Tracers(path, (*MEASURED, *PARALLAXES.values(), *FRAMES[frame]))
         table, made = measure_map(tracers, solutions, scatter, frame, nside, settings, snakemake.params.gaussian)
+        pixel = pixel_index(*(stars[name].to_numpy() for name in FRAMES[frame]), nside=nside, ordering=made["ordering"])
+        table = with_corrections(table, stars, pixel, snakemake.params.gaussian, further)
         print(f"{frame}: {len(table)} rows, {table['hindex'].nunique()} pixels with two stars or more", file=sys.stderr)
         print(
             "nside {nside}, chosen by the {chosen_by}: {published} pixels above {more_than} stars".format(**made),

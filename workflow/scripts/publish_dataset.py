@@ -1,26 +1,65 @@
-"""The paper's Table 1 of both frames in every format, its footprint and its HEALPix maps (Table 1, Fig. 6)."""
+"""Table 1 of both frames in every format, its long version, its footprint and HEALPix maps, and the README (Fig. 6)."""
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from gaia_offsets.dataset import table1
+from gaia_offsets.dataset import read_dataset, table1, write_dataset
+from gaia_offsets.extended_table import describe_pixels
 from gaia_offsets.faults import open_log
 from gaia_offsets.footprint import map_meta, publish
-from gaia_offsets.published import TABLE1
-from gaia_offsets.releases import standard
+from gaia_offsets.pages import render
+from gaia_offsets.published import ENDINGS, META, TABLE1, extended, worded, zero_point_words
 from gaia_offsets.sky import FRAMES
+
+
+def readme(datasets: Mapping[str, tuple[pd.DataFrame, Mapping[str, Any]]], others: Sequence[str]) -> str:
+    """README.md of a sample's results, from the table and metadata of both frames.
+
+    `others` are the measured classes besides that of the map.
+    """
+    meta = datasets["equatorial"][1]
+    return render(
+        "sample_readme.md.j2",
+        meta=meta,
+        tables={frame: table for frame, (table, _) in datasets.items()},
+        fields=worded(extended(others), meta),
+        others=others,
+        correction=zero_point_words(meta.get("official")),
+        facts=[key for key, *_ in META if key not in ("title", "citation", "frame", "rows")],
+        level=int(meta["nside"]).bit_length() - 1,
+    )
+
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
     made = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
     settings = {key: made[key] for key in ("nside", "ordering", "more_than")}
-    solution = standard(snakemake.params.solutions)
-    for frame, offsets in zip(FRAMES, snakemake.input.offsets, strict=True):
-        table = table1(pd.read_csv(offsets), solution=solution, frame=frame, **settings)
-        publish(table, TABLE1, map_meta(snakemake.params.facts, frame, settings), snakemake.output)
+    (solution, *others), output, bootstrap = snakemake.params.solutions, snakemake.output, snakemake.params.bootstrap
+    tracers, datasets = pd.read_parquet(snakemake.input.tracers), {}
+    for frame, path in zip(FRAMES, snakemake.input.offsets, strict=True):
+        offsets = pd.read_csv(path)
+        table = table1(offsets, solution=solution, frame=frame, **settings)
+        publish(table, TABLE1, map_meta(snakemake.params.facts, frame, settings), [*output.dataset, *output.maps])
         without = int(table["domega_corr"].isna().sum())
         print(f"{frame}: {len(table)} pixels with {int(table['n'].sum())} {solution} stars", file=sys.stderr)
         print(f"{frame}: {without} of them without a corrected offset", file=sys.stderr)
+        _, meta = datasets[frame] = read_dataset(
+            next(each for each in output.dataset if each.endswith(f"{frame}.ecsv"))
+        )
+        about = {"gaussian": snakemake.params.gaussian, "systematic_uas": meta["systematic_uas"], **bootstrap}
+        table = describe_pixels(tracers, offsets, [solution, *others], frame=frame, **settings, **about)
+        for path in output.extended:
+            if Path(path).name.startswith(frame):
+                write_dataset(table, path, extended(others), meta)
+        for kind in ENDINGS.values():
+            ratio = (table[f"e_boot_{kind}"] / table[f"e_domega_{kind}"]).median()
+            print(
+                f"{kind}: bootstrap over stated error {ratio:.3f}, sd of z {table[f'z_{kind}'].std():.2f}",
+                file=sys.stderr,
+            )
+    Path(output.readme).write_text(readme(datasets, others), encoding="utf-8")

@@ -28,6 +28,16 @@ FIGURES = {
     "learned": ("learned", "learned magnitudes"),
 }
 
+# Pages by the name of their files, which their captions bear too, and their place in the report.
+PAGES = {
+    "results": "Results",
+    "explore": "A page to explore",
+    "corrections": "Corrections",
+    "claims": "Claims",
+    "budget": "Error budget",
+    "learned": "Learned magnitudes",
+}
+
 
 class Sample:
     """A sample of a config that is complete and checked."""
@@ -76,17 +86,46 @@ class Sample:
         pairs = {"red_clump_pairs": self.table("red_clump_pairs.parquet")} if self.with_red_clump else {}
         return {name: self.table(f"{name}.csv") for name in names} | pairs
 
+    @cached_property
+    def statements(self) -> tuple[str, ...]:
+        """Whether it is tested against the paper's claims, and has a budget as that of the paper's catalogue."""
+        has = {"claims": self.block["claims"], "budget": self.compared and not self.learns}
+        return tuple(name for name in has if has[name])
+
+    @cached_property
+    def comparison_tables(self) -> dict[str, str]:
+        """The tables behind those that not every sample has, by name."""
+        names = ["magnitudes.csv", "training.csv", "parallax_cut.json"] if self.compared else []
+        names += ["red_clump.csv", "red_clump_trend.csv"] if self.with_red_clump else []
+        return {name.partition(".")[0]: self.table(name) for name in names}
+
+    @cached_property
+    def pages(self) -> tuple[str, ...]:
+        """Its pages, of PAGES."""
+        has = {name: name in self.statements for name in ("claims", "budget")} | {"learned": self.learns}
+        return tuple(name for name in PAGES if has.get(name, True))
+
+    @cached_property
+    def page_tables(self) -> dict[str, str]:
+        """The tables behind those pages that not every sample has, by name."""
+        tables = {name: f"<results>/{self.name}/{name}.csv" for name in self.statements}
+        if self.learns:
+            tables |= {"learned_made": self.table("learned.json")}
+            tables |= {"learned_zero_points": self.table("learned_zero_points.csv")}
+        return tables
+
     def table(self, file: str) -> str:
         """Where one of its tables lies."""
         return f"<results>/{self.name}/tables/{file}"
 
 
 def alike(samples: Iterable[Sample], products: Callable[[Sample], Hashable]) -> dict[Any, list[str]]:
-    """Names of samples by their products, in their order.
+    """Names of samples by their products, in their order; those that have none stand in none.
 
     A rule has fixed outputs: where samples differ in what they have, each kind of sample gets a rule of its own.
     """
     kinds: dict[Any, list[str]] = {}
     for sample in samples:
-        kinds.setdefault(products(sample), []).append(sample.name)
+        if made := products(sample):
+            kinds.setdefault(made, []).append(sample.name)
     return kinds

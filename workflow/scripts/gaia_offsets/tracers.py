@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.sky import FRAMES, finest_counts, finest_nside
 from gaia_offsets.tables import read_pieces
 from gaia_offsets.weighted import LEARNED, Scatter, error_by_magnitude
 
@@ -66,3 +68,14 @@ def read_scatter(path: str, reference_kind: str, tracers: str) -> Scatter:
             g, error = (stars[name].to_numpy(dtype=float, na_value=np.nan) for name in ERRORS[1:])
             typical[solution] = error_by_magnitude(g, 1000.0 * error)
     return Scatter(reference_kind, table, typical)
+
+
+def choose_nside(tracers: Iterable[pd.DataFrame], solution: str, settings: dict[str, Any]) -> int:
+    """The nside of the config, or the finest that a solution's stars fill; by equatorial pixels in either frame."""
+    if settings["nside"] != "auto":
+        return settings["nside"]
+    counts: np.ndarray | int = 0
+    for piece in tracers:
+        known = (piece["solution"] == solution).to_numpy() & np.isfinite(piece["offset_raw"].to_numpy(dtype=float))
+        counts = counts + finest_counts(*(piece.loc[known, name].to_numpy() for name in FRAMES["equatorial"]))
+    return finest_nside(counts, more_than=settings["more_than"])

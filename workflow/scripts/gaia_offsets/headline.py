@@ -1,7 +1,6 @@
 """What a run found, for the top of its report: the offsets of its samples, and Fig. 4 and the map of the first."""
 
 import base64
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets import pages
-from gaia_offsets.faults import open_log
 
 PARALLAXES = ("raw", "corrected")
 
@@ -49,16 +47,3 @@ def _median(row: pd.Series) -> str:
 def picture(path: str | Path) -> str:
     """A PNG as an address that holds its data."""
     return f"data:image/png;base64,{base64.b64encode(Path(path).read_bytes()).decode()}"
-
-
-if __name__ == "__main__":
-    open_log(snakemake.log[0])
-    samples = snakemake.params.samples
-    text = pages.render(
-        "headline.html.j2",
-        rows=headline(samples, [pd.read_csv(path) for path in snakemake.input.offsets]),
-        first=samples[0],
-        pictures={name: picture(snakemake.input[name]) for name in ("offsets_figure", "maps_figure")},
-    )
-    Path(snakemake.output.headline).write_text(text, encoding="utf-8", newline="\n")
-    print(f"{len(samples)} samples", file=sys.stderr)

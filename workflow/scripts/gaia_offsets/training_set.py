@@ -1,15 +1,12 @@
 """Fig. 2: absolute magnitudes and colours of training-like stars against those of the giants."""
 
-import sys
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from gaia_offsets.columns import LEARNED
-from gaia_offsets.comparison import column, read_observed
-from gaia_offsets.faults import open_log
-from gaia_offsets.tables import read_pieces, write_table
+from gaia_offsets.comparison import column
 
 OWN = {"mks": "mks", "bp_rp": "bp_rp", "ebv": "ebv", "parallax": "parallax"}  # columns of the figure: the table's
 WIDTHS = {"mks": 0.2, "bp_rp": 0.05}  # mag, bins of Fig. 2
@@ -74,26 +71,3 @@ def training_summary(groups: dict[str, pd.DataFrame], histograms: pd.DataFrame) 
             row[f"covered_{variable}"] = covered
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-if __name__ == "__main__":
-    open_log(snakemake.log[0])
-    magnitude = snakemake.params.absolute_magnitude
-    columns = {*OWN.values(), magnitude}
-    groups = training_groups(
-        read_observed(
-            snakemake.input.matched,
-            snakemake.input.learned,
-            columns,
-            snakemake.params.one_row_per,
-            min_snr=snakemake.params.min_snr,
-        ),
-        pd.concat(read_pieces(snakemake.input.stars, columns)),
-        magnitude,
-        max_ebv=snakemake.params.max_ebv,
-    )
-    histograms = training_histograms(groups)
-    summary = training_summary(groups, histograms)
-    print(summary.to_string(index=False), file=sys.stderr)
-    write_table(histograms, snakemake.output.histograms)
-    write_table(summary, snakemake.output.summary)

@@ -1,12 +1,12 @@
 """The table of the corrections of a sample, side by side, as a page of the report."""
 
-import sys
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from gaia_offsets import pages
-from gaia_offsets.faults import open_log
 from gaia_offsets.figures_corrections import LEFT, coverage, with_warnings
 
 HEADS = {name: f"left {words}" for name, words in LEFT.items()} | {"sin_ecl_lat": "left in sin(ecl_lat)"}
@@ -54,18 +54,12 @@ def page_table(corrections: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-if __name__ == "__main__":
-    open_log(snakemake.log[0])
-    experimental, solution = snakemake.params.experimental, snakemake.params.solution
-    corrections = with_warnings(pd.read_csv(snakemake.input.corrections), experimental)
-    pages.save(
-        snakemake.output.page,
-        "corrections.html.j2",
-        title=f"Corrections side by side: {snakemake.params.title}",
-        simulated=snakemake.params.simulated,
-        verdict=verdict(corrections, solution),
-        coverage=coverage(corrections),
-        experimental=experimental,
-        table=pages.table(page_table(corrections), {"its error over blocks": ".1f"}),
-    )
-    print(f"{len(corrections)} rows", file=sys.stderr)
+def corrections_page(corrections: pd.DataFrame, solution: str, experimental: Mapping[str, str]) -> dict[str, Any]:
+    """What the page takes; `experimental` says why a correction is that, by name."""
+    table = with_warnings(corrections, experimental)
+    return {
+        "verdict": verdict(table, solution),
+        "coverage": coverage(table),
+        "experimental": experimental,
+        "table": pages.table(page_table(table), {"its error over blocks": ".1f"}),
+    }

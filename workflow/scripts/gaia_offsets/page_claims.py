@@ -1,13 +1,13 @@
-"""The table of claims as a page of the report."""
+"""The tables of claims and of systematic effects as pages of the report."""
 
-import sys
+from typing import Any
 
 import pandas as pd
 
 from gaia_offsets import pages
-from gaia_offsets.faults import open_log
 
 FIRST = ["claim", "place", "published", "reproduced", "unit", "verdict"]
+EFFECTS = ["effect", "sign", "paper_uas", "run_uas", "formula", "paper_inputs", "run_inputs", "source"]
 FORMATS = {"published": ".5g", "reproduced": ".4g", "difference": ".3g", "in sigma": ".1f"}
 
 
@@ -18,16 +18,11 @@ def shown(claims: pd.DataFrame) -> pd.DataFrame:
     return table.assign(verdict=verdict).rename(columns={"difference_sigma": "in sigma"})
 
 
-if __name__ == "__main__":
-    open_log(snakemake.log[0])
-    claims = pd.read_csv(snakemake.input.claims)
-    counts = pages.count_verdicts(claims)
-    pages.save(
-        snakemake.output.page,
-        "claims.html.j2",
-        title=f"What the paper states, tested on: {snakemake.params.title}",
-        simulated=snakemake.params.simulated,
-        counts=counts,
-        table=pages.table(shown(claims), FORMATS),
-    )
-    print(", ".join(f"{count} {word}" for word, count in counts.items()), file=sys.stderr)
+def claims_page(claims: pd.DataFrame) -> dict[str, Any]:
+    """What the page takes, of claims.csv."""
+    return {"counts": pages.count_verdicts(claims), "table": pages.table(shown(claims), FORMATS)}
+
+
+def budget_page(budget: pd.DataFrame) -> dict[str, Any]:
+    """What the page takes, of budget.csv."""
+    return {"table": pages.table(budget[EFFECTS], {"paper_uas": ".2f", "run_uas": ".2f"})}

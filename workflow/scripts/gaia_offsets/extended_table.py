@@ -1,17 +1,14 @@
 """The long version of Table 1: more statistics, errors of other kinds and the stars of each pixel."""
 
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from gaia_offsets import resample
-from gaia_offsets.dataset import by_parallax, read_dataset, rounded, table1, write_dataset
+from gaia_offsets.dataset import by_parallax, rounded, table1
 from gaia_offsets.estimators import fit_histogram
-from gaia_offsets.faults import open_log
 from gaia_offsets.healpix import hp
 from gaia_offsets.published import ENDINGS, extended
 from gaia_offsets.segments import Segments
@@ -118,30 +115,3 @@ def neighbour_consistency(
     mean = (part * np.where(weight > 0, values, 0.0)[place]).sum(axis=0)[enough] / total
     result[enough] = (values[enough] - mean) / np.sqrt(errors[enough] ** 2 + 1.0 / total)
     return result
-
-
-if __name__ == "__main__":
-    open_log(snakemake.log[0])
-    tracers, solutions = pd.read_parquet(snakemake.input.tracers), list(snakemake.params.solutions)
-    for frame, dataset, offsets in zip(FRAMES, snakemake.input.dataset, snakemake.input.offsets, strict=True):
-        _, meta = read_dataset(dataset)
-        table = describe_pixels(
-            tracers,
-            pd.read_csv(offsets),
-            solutions,
-            frame=frame,
-            nside=meta["nside"],
-            ordering=meta["ordering"],
-            more_than=meta["more_than"],
-            gaussian=snakemake.params.gaussian,
-            systematic_uas=meta["systematic_uas"],
-            **snakemake.params.bootstrap,
-        )
-        for path in snakemake.output:
-            if Path(path).name.startswith(frame):
-                write_dataset(table, path, extended(solutions[1:]), meta)
-        print(f"{frame}: {len(table)} pixels, {snakemake.params.bootstrap['replicates']} replicates", file=sys.stderr)
-        for kind in ENDINGS.values():
-            ratio = (table[f"e_boot_{kind}"] / table[f"e_domega_{kind}"]).median()
-            scatter = table[f"z_{kind}"].std()
-            print(f"{kind}: bootstrap over stated error {ratio:.3f}, scatter of z {scatter:.2f}", file=sys.stderr)

@@ -1,9 +1,6 @@
 """One page: recovered against injected maps, what the maps miss, pulls, coverage, and the global offsets."""
 
-import json
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,11 +10,9 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from gaia_offsets import style
-from gaia_offsets.faults import open_log
 from gaia_offsets.sky import pixel_vectors
 from gaia_offsets.skymap import Sky
 
-TITLE = "Simulated skies: what comes out against what was put in"
 LOOKS = {  # estimator of a pixel: words, colour, marker
     "gaussian_mean": ("the paper's map", "#0072B2", "o"),
     "weighted_mean": ("weighted mean", "#009E73", "s"),
@@ -156,22 +151,3 @@ def draw_validation(
     left.set(ylabel="share of intervals that hold the truth", ylim=(0, 1.02), title="coverage: 68 % and 95 % intervals")
     draw_global(right, tables["coverage"], standards)
     return figure
-
-
-if __name__ == "__main__":
-    open_log(snakemake.log[0])
-    tables = {name: pd.read_csv(snakemake.input[name]) for name in ("coverage", "maps", "power", "pulls")}
-    [[_, sky, seed]] = snakemake.params.skies
-    [compared], [settings] = snakemake.input.compared, snakemake.input.settings
-    pixels = pd.read_parquet(compared)
-    pixels = style.rows(pixels[pixels["table"] == "map"], parallax="corrected", frame="equatorial")
-    made = json.loads(Path(settings).read_text(encoding="utf-8"))
-    figure = draw_validation(
-        tables,
-        pixels,
-        {**made, "sky": sky},
-        snakemake.params.standards,
-        title=TITLE,
-    )
-    style.save_figure(figure, snakemake.output.png, snakemake.output.pdf, dpi=snakemake.params.dpi)
-    print(f"{len(pixels)} pixel values of the sky {sky}, seed {seed}", file=sys.stderr)

@@ -1,17 +1,14 @@
 """Fig. 1: absolute magnitudes from Gaia distances against those of the catalogue."""
 
-import sys
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from gaia_offsets.columns import magnitude_column
-from gaia_offsets.comparison import column, read_observed
+from gaia_offsets.comparison import column
 from gaia_offsets.estimators import group_statistics
-from gaia_offsets.faults import open_log
-from gaia_offsets.reference import extinction_ks, reference_columns
-from gaia_offsets.tables import write_table
+from gaia_offsets.reference import extinction_ks
 
 WIDTH = 0.02  # mag, bins of Fig. 1
 REACH = 1.0  # mag
@@ -55,22 +52,3 @@ def magnitude_histogram(differences: pd.DataFrame) -> pd.DataFrame:
         tables.append(pd.DataFrame({"kind": kind, "bin_low": edges[:-1], "bin_high": edges[1:], "count": count}))
     columns = ["kind", "bin_low", "bin_high", "count"]
     return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
-
-
-if __name__ == "__main__":
-    open_log(snakemake.log[0])
-    reference = snakemake.params.reference
-    columns = {"r_med_geo", "logg", "parallax", *reference_columns(reference)}
-    stars = read_observed(
-        snakemake.input.matched,
-        snakemake.input.learned,
-        columns,
-        snakemake.params.one_row_per,
-        min_snr=snakemake.params.min_snr,
-    )
-    differences = magnitude_differences(stars, reference, max_logg=snakemake.params.max_logg)
-    fits = magnitude_fits(differences, snakemake.params.gaussian)
-    print(f"{len(differences)} of {len(stars)} stars have both magnitudes", file=sys.stderr)
-    print(fits.to_string(index=False), file=sys.stderr)
-    write_table(fits, snakemake.output.fits)
-    write_table(magnitude_histogram(differences), snakemake.output.histogram)

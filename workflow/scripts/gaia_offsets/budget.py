@@ -1,16 +1,13 @@
 """Systematic effects on a typical parallax of the sample, the paper's numbers and this run's (Sect. 2.2)."""
 
-import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.faults import open_log
 from gaia_offsets.reference import parallax_shift, reference_columns, reference_parallax
 from gaia_offsets.selection import cut_mask, select_stars
-from gaia_offsets.tables import read_pieces, write_table
 
 GIANT, DWARF, TRAINING = 450.0, 1500.0, 2000.0  # uas, typical parallaxes, Sects. 2.1 and 2.2
 SHIFT = {"dwarf": 0.015, "giant": 0.0049}  # mag, Sect. 2.1
@@ -198,33 +195,3 @@ def selection_effect(
     stars, *_ = select_stars(pieces, one_row_per=one_row_per, cuts=others, codes=codes)
     gaia, own = (stars[name].to_numpy(dtype=float, na_value=np.nan) for name in ON_PARALLAX)
     return selection_shift(1000.0 * (gaia - own), gaia, own, limit)
-
-
-if __name__ == "__main__":
-    open_log(snakemake.log[0])
-    cuts, reference, one_row_per = snakemake.params.cuts, snakemake.params.reference, snakemake.params.one_row_per
-    stars = pd.read_parquet(snakemake.input.stars, columns=["reference_parallax", "reference_parallax_error"])
-    offsets = pd.read_csv(snakemake.input.offsets).set_index(["solution", "parallax"])["median"]
-    training = pd.read_csv(snakemake.input.training).set_index("group")["mean_parallax"]
-    magnitudes = pd.read_csv(snakemake.input.magnitudes).rename(columns={"gaussian_mean": "shift"}).set_index("kind")
-    clump = pd.read_csv(snakemake.input.red_clump)["mean"].iloc[0] if snakemake.input.get("red_clump") else np.nan
-    table = budget(
-        parallax_uas=1000.0 * stars["reference_parallax"].median(),
-        fraction=(stars["reference_parallax_error"] / stars["reference_parallax"]).median(),
-        coefficient=(reference.get("extinction") or {}).get("coefficient", np.nan),
-        floor_uas=snakemake.params.floor_uas,
-        limit_mas=parallax_limit(cuts),
-        selection_uas=selection_effect(
-            read_pieces(snakemake.input.matched, selection_columns(cuts, one_row_per, reference)),
-            cuts=cuts,
-            one_row_per=one_row_per,
-            reference=reference,
-            codes=snakemake.params.codes,
-        ),
-        corrected_uas=offsets.get((snakemake.params.codes["standard"], "corrected"), np.nan),
-        magnitudes=magnitudes[["shift", "median_parallax"]].to_dict("index"),
-        training_uas=1000.0 * training["training"],
-        red_clump_uas=clump,
-    )
-    print(table[["effect", "paper_uas", "run_uas"]].to_string(index=False), file=sys.stderr)
-    write_table(table, snakemake.output.budget)

@@ -3,9 +3,7 @@
 import base64
 import json
 import re
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -19,7 +17,6 @@ from bokeh.resources import Resources
 from bokeh.settings import settings
 
 from gaia_offsets import pages, style
-from gaia_offsets.faults import open_log
 from gaia_offsets.healpix import boundaries, hp
 from gaia_offsets.releases import long_name, standard
 from gaia_offsets.skymap import FRAMES, NO_DATA, POLES, Mollweide, choose_projection, great_circle
@@ -40,8 +37,9 @@ settings.simple_ids = True
 def sky_layers(pixels: pd.DataFrame, smooth: pd.DataFrame, frame: str, grids: Mapping[str, Any]) -> dict[str, Any]:
     """What the page draws of one frame: its projection's limits, lines and labels, and the maps by kind.
 
-    `pixels` is pixels_{frame}.csv, `smooth` smooth_{frame}.csv; `grids` has nside and ordering of both. A map has, for
-    each of its pixels, index, centre [deg], mean G [mag], corners in the plane, and by parallax offset, error [uas], n.
+    `pixels` has rows of map_{frame}.csv, `smooth` is smooth_{frame}.csv; `grids` has nside and ordering of both. A map
+    has, for each of its pixels, index, centre [deg], mean G [mag], corners in the plane, and by parallax offset, error
+    [uas], n.
     """
     wide = {
         "pixels": pixels,
@@ -285,12 +283,14 @@ def explorer(
 ) -> dict[str, Any]:
     """What the template explore.html.j2 takes, besides title and simulated.
 
-    `pixels` is pixels_{frame}.csv and `smooth` smooth_{frame}.csv by frame; `made` is map_equatorial.json,
+    `pixels` is map_{frame}.csv and `smooth` smooth_{frame}.csv by frame; `made` is map_equatorial.json,
     `smooth_made` smooth.json; `names` has the corrections by the parallax that they make, as in compare_corrections.
     """
     grids = {"pixels": made, "smooth": smooth_made}
     grids = {kind: {key: grid[key] for key in ("nside", "ordering")} for kind, grid in grids.items()}
-    frames = {frame: sky_layers(pixels[frame], smooth[frame], frame, grids) for frame in pixels}
+    shown = {frame: style.rows(table, solution=standard(solutions)) for frame, table in pixels.items()}
+    shown = {frame: table[table["n"] > made["more_than"]] for frame, table in shown.items()}
+    frames = {frame: sky_layers(shown[frame], smooth[frame], frame, grids) for frame in pixels}
     document = Document(title="")
     document.add_root(sky_figure(frames["equatorial"]["limits"], colour_range))
     known = trends[np.isfinite(trends["gaussian_mean"].astype(float))]
@@ -324,35 +324,3 @@ def explorer(
         "offsets": pages.table(measured, dict.fromkeys(measured.columns[3:], ".1f")),
         "claimed": claims is not None,
     }
-
-
-if __name__ == "__main__":
-    open_log(snakemake.log[0])
-    frames = ("equatorial", "galactic")
-    pixels = {frame: pd.read_csv(snakemake.input[f"pixels_{frame}"]) for frame in frames}
-    smooth = {frame: pd.read_csv(snakemake.input[f"smooth_{frame}"]) for frame in frames}
-    made, smooth_made = (
-        json.loads(Path(snakemake.input[name]).read_text(encoding="utf-8")) for name in ("settings", "smooth_settings")
-    )
-    claims = snakemake.input.get("claims")
-    pages.save(
-        snakemake.output.page,
-        "explore.html.j2",
-        title=snakemake.params.title,
-        simulated=snakemake.params.simulated,
-        **explorer(
-            pixels=pixels,
-            smooth=smooth,
-            offsets=pd.read_csv(snakemake.input.offsets),
-            trends=pd.read_csv(snakemake.input.trends),
-            solutions=snakemake.params.solutions,
-            claims=pd.read_csv(claims) if claims else None,
-            made=made,
-            smooth_made=smooth_made,
-            names=snakemake.params.corrections,
-            colour_range=snakemake.params.colour_range,
-        ),
-    )
-    print(f"{Path(snakemake.output.page).stat().st_size / 1e6:.1f} MB", file=sys.stderr)
-    for frame in frames:
-        print(f"{frame}: {len(pixels[frame])} rows of pixels, {len(smooth[frame])} of the smooth map", file=sys.stderr)

@@ -1,15 +1,11 @@
 """The page of the model behind the learned magnitudes."""
 
-import json
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from gaia_offsets import pages
-from gaia_offsets.faults import open_log
 
 FORMATS = {"zero_point": ".2f", "zero_point_error": ".2f", "magnitude_shift": ".4f", "offset_shift": ".1f"}
 FORMATS |= {"slope": ".4f", "slope_error": ".4f"}
@@ -59,16 +55,6 @@ def _checked(check: dict[str, Any]) -> str:
     )
 
 
-if __name__ == "__main__":
-    open_log(snakemake.log[0])
-    facts = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
-    pages.save(
-        snakemake.output.page,
-        "learned.html.j2",
-        title=f"Learned magnitudes: {snakemake.params.title}",
-        simulated=snakemake.params.simulated,
-        sentences=spoken(facts),
-        warning=facts["warning"],
-        table=pages.table(pd.read_csv(snakemake.input.alternatives), FORMATS),
-    )
-    print(*spoken(facts), sep="\n", file=sys.stderr)
+def learned_page(facts: dict[str, Any], alternatives: pd.DataFrame) -> dict[str, Any]:
+    """What the page takes, of learned.json and learned_zero_points.csv."""
+    return {"sentences": spoken(facts), "warning": facts["warning"], "table": pages.table(alternatives, FORMATS)}

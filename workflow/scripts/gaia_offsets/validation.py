@@ -1,14 +1,10 @@
 """Bias, errors and coverage of every quoted number over the simulated skies, and the maps against the paper's."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-
-from gaia_offsets.faults import open_log
-from gaia_offsets.tables import write_table
 
 PAPER = "gaussian_mean"  # the estimator of the paper's map
 SETS = {"n>50": (51, np.inf), "n>=2": (2, np.inf), "no stars": (0, 0)}
@@ -145,22 +141,3 @@ def gather(paths: Sequence[str], skies: Sequence[tuple[str, str, int]]) -> pd.Da
         ],
         ignore_index=True,
     )
-
-
-if __name__ == "__main__":
-    open_log(snakemake.log[0])
-    table = gather(snakemake.input.compared, snakemake.params.skies)
-    usable = np.isfinite(table["value"] + table["error"] + table["truth"])
-    print(f"{len(table)} numbers; {int((~usable).sum())} without error or truth are left out", file=sys.stderr)
-    table = by_pixel_set(table[usable])
-    coverage, maps = coverage_table(table), maps_table(table)
-    power = gather(snakemake.input.power, snakemake.params.skies)
-    power = power.groupby(["sky", "map", "degree"], sort=False, as_index=False)["power"].mean()
-    learning = [sky for sky in snakemake.params.skies if sky[0] in snakemake.params.learning]
-    ways = gather(snakemake.input.ways, learning) if learning else pd.DataFrame()
-    results = {"coverage": coverage, "maps": maps, "power": power, "pulls": pulls_table(table)}
-    results["training"] = training_table(table, ways, snakemake.params.standards)
-    for name, result in results.items():
-        write_table(result, snakemake.output[name])
-    text = headline(coverage, maps, results["training"], snakemake.params.standards)
-    Path(snakemake.output.headline).write_text(text, encoding="utf-8")

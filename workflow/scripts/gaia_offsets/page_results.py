@@ -1,16 +1,12 @@
 """The story of a sample in one page: what was cut, what was found, how it compares."""
 
-import json
-import sys
 from collections.abc import Collection, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from gaia_offsets import pages
-from gaia_offsets.faults import open_log
 from gaia_offsets.releases import adjective
 from gaia_offsets.smooth_kernel import LONGEST_DEG
 
@@ -152,27 +148,3 @@ def validated(split: str, rows: pd.DataFrame, solution: str, official: str) -> s
 
 def _gain(row: pd.Series, column: str) -> str:
     return f"{row[column]:.4f} \u00b1 {row[f'{column}_error']:.4f}"
-
-
-if __name__ == "__main__":
-    open_log(snakemake.log[0])
-    names = ("cutflow", "offsets", "scatter", "scale", "pixels", "validation", "claims")
-    names = [name for name in names if snakemake.input.get(name)]
-    made, smooth = (
-        json.loads(Path(snakemake.input[name]).read_text(encoding="utf-8")) for name in ("settings", "smooth")
-    )
-    tables = {name: pd.read_csv(snakemake.input[name]) for name in names}
-    pages.save(
-        snakemake.output.page,
-        "results.html.j2",
-        title=f"Results: {snakemake.params.title}",
-        simulated=snakemake.params.simulated,
-        **story(
-            **tables,
-            smooth=smooth,
-            solutions=list(snakemake.params.solutions),
-            more_than=made["more_than"],
-            official=snakemake.params.official,
-        ),
-    )
-    print(", ".join(f"{len(table)} rows of {name}" for name, table in tables.items()), file=sys.stderr)

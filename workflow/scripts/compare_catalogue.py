@@ -1,0 +1,45 @@
+"""Magnitudes against Gaia distances (Fig. 1), training stars (Fig. 2), and what the cut on parallax does."""
+
+import json
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from gaia_offsets.budget import parallax_limit, selection_columns, selection_effect
+from gaia_offsets.columns import LEARNED, magnitude_column
+from gaia_offsets.comparison import read_observed
+from gaia_offsets.faults import open_log
+from gaia_offsets.magnitudes import magnitude_differences, magnitude_fits, magnitude_histogram
+from gaia_offsets.reference import reference_columns
+from gaia_offsets.tables import read_pieces, write_table
+from gaia_offsets.training_set import OWN, training_groups, training_histograms, training_summary
+
+if __name__ == "__main__":
+    open_log(snakemake.log[0])
+    matched, comparison = snakemake.input.matched, snakemake.params.comparison
+    reference, one_row_per, cuts = (snakemake.params[name] for name in ("reference", "one_row_per", "cuts"))
+    magnitude = magnitude_column(reference)
+    columns = {"r_med_geo", "logg", "parallax", *reference_columns(reference), *OWN.values(), magnitude}
+    observed = read_observed(matched, snakemake.input.learned, columns, one_row_per, min_snr=comparison["min_snr"])
+
+    differences = magnitude_differences(observed, reference, max_logg=comparison["max_logg"])
+    fits = magnitude_fits(differences, snakemake.params.gaussian)
+    print(f"{len(differences)} of {len(observed)} stars have both magnitudes", file=sys.stderr)
+    write_table(fits, snakemake.output.magnitudes)
+    write_table(magnitude_histogram(differences), snakemake.output.magnitudes_histogram)
+
+    giants = pd.concat(read_pieces(snakemake.input.stars, {*OWN.values(), magnitude}))
+    groups = training_groups(observed, giants, magnitude, max_ebv=comparison["max_ebv_training"])
+    histograms = training_histograms(groups)
+    summary = training_summary(groups, histograms)
+    print(fits.to_string(index=False), summary.to_string(index=False), sep="\n", file=sys.stderr)
+    write_table(histograms, snakemake.output.training_histogram)
+    write_table(summary, snakemake.output.training)
+
+    cut = {"limit_mas": parallax_limit(cuts), "effect_uas": None}
+    if cut["limit_mas"] is not None and magnitude != LEARNED:
+        pieces = read_pieces(matched, selection_columns(cuts, one_row_per, reference))
+        about = {"one_row_per": one_row_per, "reference": reference, "codes": snakemake.params.codes}
+        cut["effect_uas"] = selection_effect(pieces, cuts=cuts, **about)
+    Path(snakemake.output.parallax_cut).write_text(json.dumps(cut) + "\n", encoding="utf-8")
