@@ -72,7 +72,7 @@ def test_a_strong_pattern_is_won_by_the_smooth_map(patterned):
         assert rows.loc["official_smooth", "gain"] > 5 * rows.loc["official_smooth", "gain_error"]
         gain = rows.loc["official_smooth", ["gain_over_constant", "gain_over_constant_error"]]
         assert gain.iloc[0] > 5 * gain.iloc[1]
-        assert "the smooth map beats a constant" in validated(split, rows.reset_index(), "5p")
+        assert "the smooth map beats a constant" in validated(split, rows.reset_index(), "5p", "lindegren2021")
     star, block = by(patterned, "star"), by(patterned, "block")
     assert star.loc["official_map", "gain"] > 5 * star.loc["official_map", "gain_error"]
     # Blocks held out are pixels that the map of pixels has not seen.
@@ -85,9 +85,8 @@ def test_without_a_pattern_nothing_is_gained(plain):
         rows = by(plain, split)
         assert (rows["gain"].drop("none") <= 2 * rows["gain_error"].drop("none")).all()
         assert rows.loc["official_smooth", "gain"] == pytest.approx(0, abs=0.002)
-        assert "no correction beats the official zero point alone beyond noise" in validated(
-            split, rows.reset_index(), "5p"
-        )
+        said = validated(split, rows.reset_index(), "5p", "lindegren2021")
+        assert "no correction beats the zero point lindegren2021 alone beyond noise" in said
         assert rows.loc["none", "gain"] < -5 * rows.loc["none", "gain_error"]  # 30 uas too small
 
 
@@ -100,7 +99,7 @@ def test_a_constant_alone():
         expected, abs=4 * rows.loc["official_global", "gain_error"]
     )
     assert rows.loc["official_global", "gain"] > 5 * rows.loc["official_global", "gain_error"]
-    assert "; no map beats a constant beyond noise." in validated("star", rows.reset_index(), "5p")
+    assert "; no map beats a constant beyond noise." in validated("star", rows.reset_index(), "5p", "lindegren2021")
 
 
 def test_densities_are_those_of_the_true_variances(plain):
@@ -174,11 +173,11 @@ def test_samples_that_cannot_be_validated(change):
     assert len(table) == 10
     block = by(table, "block")
     assert (block["n"] == 0).all() and block["gain"].isna().all()
-    assert "nothing to validate" in validated("block", block.reset_index(), "5p")
+    assert "nothing to validate" in validated("block", block.reset_index(), "5p", "lindegren2021")
     star = by(table, "star")
     if change == "one place":
         assert (star["n"] > 50).all() and star["gain"].notna().all() and star["gain_error"].isna().all()
-        assert "too few blocks" in validated("star", star.reset_index(), "5p")
+        assert "too few blocks" in validated("star", star.reset_index(), "5p", "lindegren2021")
     else:
         assert (star["n"] == 0).all()
 
