@@ -410,7 +410,7 @@ def test_memory_does_not_grow_with_the_catalogue(form, map_file, tmp_path):
     columns |= {"nueff": 1.5, "pscol": 1.5, "Solved": 31, "RUWE": 1.0}
     columns["ELAT"] = ecliptic_latitude(columns["ra"], columns["dec"])
     table = pd.DataFrame(columns).astype({"ra": float, "dec": float})
-    # Half a million rows of CSV do not fill the read-ahead yet: peaks were 307, 406, 441 and 441 MB at 0.5, 2, 4, 8 million.
+    # Half a million rows of CSV do not fill the read-ahead: 307, 406, 441, 441 MB at 0.5, 2, 4, 8 million rows.
     paths = [tmp_path / f"{rows}.{form}" for rows in (n // 2, n)]
     for path in paths:
         part = table[: int(path.stem)]
