@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import os
 import subprocess
@@ -488,3 +489,13 @@ def test_masks_of_astropys_parquet_are_nulls(map_file, tmp_path):
     table.write(tmp_path / "masked.parquet", format="parquet")
     assert run(map_file, tmp_path / "masked.parquet", tmp_path / "out.parquet", "--base", "raw") == 0
     assert pa.parquet.read_table(tmp_path / "out.parquet")["map_flag"].to_pylist() == [2, 0]
+
+
+def test_a_map_of_edr3_refuses_codes_that_edr3_does_not_have(map_file):
+    offsets = apply.read_map(map_file, parallax="raw")
+    table = pd.DataFrame({"ra": 10.0, "dec": 20.0, "parallax": [0.5, 0.6], "astrometric_params_solved": [31, 79]})
+    assert len(apply.correct_table(table, offsets)) == 2  # a map that does not say its release
+    offsets = dataclasses.replace(offsets, meta={**offsets.meta, "release": "Gaia EDR3"})
+    with refused("1 of 2 stars are coded 79"):
+        apply.correct_table(table, offsets)
+    assert len(apply.correct_table(table.drop(columns="astrometric_params_solved"), offsets)) == 2

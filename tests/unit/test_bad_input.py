@@ -863,6 +863,11 @@ MAPS: dict[str, tuple[Callable[[pd.DataFrame], Any] | None, dict[str, Any], str]
         {},
         "map.ecsv: column 'domega_noncorr': 1 of 4 pixels are wrong, the first 1e+09; each should be within 10000 uas; take the map as it was published",
     ),
+    "an offset that stands for none": (
+        put("domega_noncorr", -999.0),
+        {},
+        "map.ecsv: column 'domega_noncorr': 1 of 4 pixels are wrong, the first -999; each should be null where there is no offset; take the map as it was published",
+    ),
     "an offset of -1e9 uas": (
         put("domega_noncorr", -1e9),
         {},

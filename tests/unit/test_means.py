@@ -171,11 +171,44 @@ def test_numbers_of_groups_in_binary_formats(tmp_path):
     table = pd.DataFrame({"ra": 10.0, "dec": 20.0, "parallax": 1.0, "parallax_error": 0.1}, index=range(3))
     for values, expected in (
         (pd.array([2**62 + 1, None, 2**62 + 3], dtype="Int64"), [str(2**62 + 1), str(2**62 + 3)]),
+        (pd.array([2**62 + 1, None, 2**62 + 3], dtype="UInt64"), [str(2**62 + 1), str(2**62 + 3)]),
         ([1.0, np.nan, 2.0], ["1", "2"]),
         ([0.1, 0.1 + 1e-15, np.nan], ["0.1", "0.100000000000001"]),
     ):
         table.assign(cl=values).to_parquet(tmp_path / "t.parquet")
         assert means.file_means(tmp_path / "t.parquet", group="cl")["group"].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    "hidden", [list, lambda names: np.ma.MaskedArray([n or 0 for n in names], [n is None for n in names])]
+)
+def test_groups_in_python_keep_their_digits_beside_one_that_is_missing(hidden):
+    table = pd.DataFrame({"ra": 10.0, "dec": 20.0, "parallax": 1.0, "parallax_error": 0.1}, index=range(3))
+    found = means.group_means(table, hidden([2**62 + 1, None, 2**62 + 2]))
+    assert found["group"].tolist() == [str(2**62 + 1), str(2**62 + 2)]
+
+
+def test_a_null_row_does_not_take_the_place_of_a_good_one_of_the_same_star():
+    table = pd.DataFrame({"ra": 10.0, "dec": 20.0, "parallax": [np.nan, 1.0], "parallax_error": 0.1, "source_id": 7})
+    found = means.group_means(table).iloc[0]
+    assert (found["n"], found["left_out"], found["mean_parallax"]) == (1, 1, 1.0)
+
+
+@pytest.mark.parametrize("name", ["designation", "DESIGNATION"])
+@pytest.mark.parametrize("text", ["Gaia DR2 1", "GAIA DR2 1", "gaia  dr2 1"])
+def test_factors_of_edr3_are_refused_on_dr2(name, text):
+    table = pd.DataFrame({"ra": 10.0, "dec": 20.0, "parallax": [1.0], "parallax_error": 0.1, name: text})
+    table = table.assign(phot_g_mean_mag=15.0, astrometric_params_solved=31, ruwe=1.0)
+    with refused("1 of 1 rows are of another release"):
+        means.group_means(table, inflate=True)
+    assert means.group_means(table)["n"].tolist() == [1]
+
+
+def test_capitals_of_an_identifier_are_seen(tmp_path, capsys):
+    table = pd.DataFrame({"SOURCE_ID": [7, 7, 8], "ra": 10.0, "dec": 20.0, "parallax": 1.0, "parallax_error": 0.1})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    assert means.file_means(tmp_path / "t.csv")["n"].tolist() == [2]
+    assert "1 rows are of a source_id" in capsys.readouterr().err
 
 
 def test_a_star_counts_once_and_an_absurd_parallax_is_told(tmp_path, capsys):

@@ -231,7 +231,7 @@ class Correction:
         stars = self.stars.values(values)
         values = {name: plain_floats(stars[name]) for name in stars if name not in IDENTITY}
         rows, result = len(stars), {}
-        if self.correction in MODELS or self.inflate:
+        if SOLVED in values and (self.correction in MODELS or self.inflate or self.stars.epoch == EPOCHS["EDR3"]):
             check_edr3(values[SOLVED], self.sources[SOLVED], self.where)
         if "parallax" in values:
             zero_point = None if self.correction == NONE else self._zero_point(values)

@@ -16,7 +16,7 @@ from gaia_offsets.covariance import gathered_covariance, maiz_apellaniz2021
 from gaia_offsets.faults import TableError
 from gaia_offsets.official import check_edr3
 from gaia_offsets.published import CORRECTED, NONE
-from gaia_offsets.releases import SOLVED
+from gaia_offsets.releases import EPOCHS, SOLVED
 from gaia_offsets.selection import SUSPECT_MAS
 from gaia_offsets.star_table import StarTable, read_stars
 from gaia_offsets.streams import native_column, native_units
@@ -62,13 +62,24 @@ def group_means(stars: Any, groups: Sequence[Any] | None = None, *, inflate: str
     group and counted are stars with a null, or an error of 0. What else is left out is said on standard error: stars
     without a group, further rows of a source_id in a group. Raises TableError for a column that is missing or wrong.
     """
-    table = StarTable()
-    where = "mean parallax"
+    inflate, where = inflation(inflate), "mean parallax"
+    table = StarTable(epoch=EPOCHS["EDR3"] if inflate else None)  # whose parallaxes the factors are for
     table.open(list(getattr(stars, "colnames", stars.columns)), native_units(stars), where)
-    table.take([*NEEDED, *INFLATING.get(inflation(inflate), ())])
+    table.take([*NEEDED, *INFLATING.get(inflate, ())])
     frame = table.values({name: native_column(stars, source, where) for name, source in table.sources.items()})
     _say(table.finish())
-    return _means(frame, None if groups is None else as_names(pd.Series(groups)), inflation(inflate), where)
+    return _means(frame, None if groups is None else as_names(_as_series(groups)), inflate, where)
+
+
+def _as_series(groups: Any) -> pd.Series:
+    """Names of groups as they are: pandas would make floats of whole numbers among which one is missing."""
+    if isinstance(groups, pd.Series):
+        return groups
+    if isinstance(groups, np.ma.MaskedArray):
+        groups = [
+            None if hidden else name for name, hidden in zip(groups.data, np.ma.getmaskarray(groups), strict=True)
+        ]
+    return pd.Series(list(groups), dtype=object)
 
 
 def _say(lines: Sequence[str]) -> None:
@@ -86,11 +97,13 @@ def _means(stars: pd.DataFrame, groups: pd.Series | None, inflate: str | None, w
         _say([f"{where}: {without} of {len(table)} stars have no group: they are in no mean"])
     if "source_id" in stars and stars["source_id"].notna().any():
         table["source_id"] = stars["source_id"]
-        again = table["group"].notna() & table["source_id"].notna() & table.duplicated(["group", "source_id"])
+        # Rows that count are compared with one another: a null row must not take the place of a good one.
+        known = table["group"].notna() & table["source_id"].notna()
+        again = known & table.assign(null=~_counts(table)).duplicated(["group", "source_id", "null"])
         if again.any():
             _say([f"{where}: {int(again.sum())} rows are of a source_id that the group has already: counted once"])
             table = table[~again]
-    good = table[list(NEEDED)].notna().all(axis=1) & (table["parallax_error"] > 0)
+    good = _counts(table)
     rows, suspect = [], 0
     names = table["group"].dropna().unique().tolist()
     for name in sorted(names, key=lambda text: (int(text) if text.isdecimal() else np.inf, text)):
@@ -103,6 +116,11 @@ def _means(stars: pd.DataFrame, groups: pd.Series | None, inflate: str | None, w
         line = f"{where}: {suspect} parallaxes lie more than {SUSPECT_MAS:g} mas from the median of their group"
         _say([f"{line}; are these values (99.99, -99) that stand for none?"])
     return pd.DataFrame(rows, columns=["group", "n", "left_out", "mean_parallax", "error_statistical", "error"])
+
+
+def _counts(table: pd.DataFrame) -> pd.Series:
+    """Whether a row has what a mean needs."""
+    return table[list(NEEDED)].notna().all(axis=1) & (table["parallax_error"] > 0)
 
 
 def file_means(
@@ -120,7 +138,7 @@ def file_means(
     """
     inflate = inflation(inflate)
     work = None if correction == NONE else Correction(None, correction=correction, columns=columns)
-    table = StarTable(columns)
+    table = StarTable(columns, epoch=EPOCHS["EDR3"] if inflate else None)
     stars, names = read_stars(path, table, [*NEEDED, *INFLATING.get(inflate, ())], group=group, also=work)
     if inflate:
         check_edr3(stars[SOLVED].to_numpy(dtype=float, na_value=np.nan), table.sources[SOLVED], str(path))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LARGEST_UAS = 10_000.0  # of an offset or its error in a map; real ones are below 100
+STAND_FOR_NONE = (-9999.0, -999.0, -99.0, 999.0, 9999.0)  # no offset of three decimals falls on these by chance
 
 
 class ApplyError(TableError):
@@ -125,6 +126,7 @@ def _check_values(table: pd.DataFrame, path: str | Path, offset: str) -> None:
     for column, wrong, should in (
         ("hindex", table["hindex"].duplicated(), "stand once"),
         (offset, table[offset].abs() > LARGEST_UAS, f"be within {LARGEST_UAS:g} uas"),
+        (offset, table[offset].isin(STAND_FOR_NONE), "be null where there is no offset"),
         (f"e_{offset}", ~table[f"e_{offset}"].between(0, LARGEST_UAS), f"be 0 to {LARGEST_UAS:g} uas"),
         ("n", table["n"] < 0, "be 0 or more"),
     ):

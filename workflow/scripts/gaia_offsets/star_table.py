@@ -43,7 +43,7 @@ def _check_release(stars: pd.DataFrame, where: str | Path, epoch: float) -> list
     """The release by `designation` and `ref_epoch` against the epoch of the one that it should be."""
     seen = {}
     if "designation" in stars:
-        found = stars["designation"].astype("str").str.extract(r"^\s*Gaia (E?DR\d)", expand=False)
+        found = stars["designation"].astype("str").str.extract(r"(?i)^\s*gaia[\s_]*(E?DR\d)", expand=False)
         seen["designation"] = (found, found.map(named_epoch))
     if "ref_epoch" in stars:
         seen["ref_epoch"] = (stars["ref_epoch"], stars["ref_epoch"])
@@ -100,7 +100,11 @@ class StarTable:
 
     def find(self, name: str) -> str | None:
         """The column that stands for a standard name, None where there is none; TableError where there are two."""
-        return self._stated.get(name) or column_for(name, self._free, self.where, f"{_option(name)} {{column}}")
+        found = self._stated.get(name) or column_for(name, self._free, self.where, f"{_option(name)} {{column}}")
+        if found is None and name in IDENTITY:  # archives write these in capitals, too
+            alike = [column for column in self._free if column.casefold() == name]
+            found = alike[0] if len(alike) == 1 else None
+        return found
 
     def take(self, needed: Iterable[str], wanted: Iterable[str] = ()) -> None:
         """Sets `sources`: the columns needed, those wanted that are there, and those that tell of place and release.

@@ -237,6 +237,8 @@ def _to_pandas(table: pa.Table) -> pd.DataFrame:
 
     kinds = {pa.int8(): pd.Int8Dtype(), pa.int16(): pd.Int16Dtype(), pa.int32(): pd.Int32Dtype()}
     kinds |= {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
+    kinds |= {pa.uint8(): pd.UInt8Dtype(), pa.uint16(): pd.UInt16Dtype(), pa.uint32(): pd.UInt32Dtype()}
+    kinds |= {pa.uint64(): pd.UInt64Dtype()}
     table = table.replace_schema_metadata(None)
     return table.to_pandas(types_mapper=kinds.get, split_blocks=True, self_destruct=True)
 
