@@ -26,6 +26,7 @@ from gaia_offsets import apply, dataset, published
 from gaia_offsets.estimators import pixel_offsets
 from gaia_offsets.official import zero_point
 from gaia_offsets.sky import ecliptic_latitude, pixel_centre, pixel_index, to_galactic
+from gaia_offsets.tables import read_table
 
 READ = {"fits": "fits", "vot": "votable", "ecsv": "ascii.ecsv", "csv": "ascii.csv", "parquet": "parquet"}
 ADDED = [field.name for field in published.OUTPUT]
@@ -499,3 +500,29 @@ def test_a_map_of_edr3_refuses_codes_that_edr3_does_not_have(map_file):
     with refused("1 of 2 stars are coded 79"):
         apply.correct_table(table, offsets)
     assert len(apply.correct_table(table.drop(columns="astrometric_params_solved"), offsets)) == 2
+
+
+@pytest.mark.parametrize("form", ["parquet", "fits", "vot", "ecsv", "csv"])
+@pytest.mark.parametrize("origin", ["parquet", "ecsv", "csv"])
+def test_whole_numbers_and_nulls_pass_from_format_to_format(origin, form, tmp_path):
+    """Read back by pandas and by this program: digits of 64-bit numbers, nulls as nulls, and no columns of masks."""
+    ids = [2**62 + 1, None, 2**62 + 2]
+    stars = pd.DataFrame({"member": pd.array(ids, dtype="Int64"), "parallax": [0.5, np.nan, 0.7]})
+    stars = stars.assign(zp=0.0, note=["a", None, "b"])
+    if origin == "ecsv":
+        Table.from_pandas(stars).write(tmp_path / "in.ecsv")
+    else:
+        getattr(stars, f"to_{origin}")(tmp_path / f"in.{origin}", index=False)
+    output = tmp_path / f"out.{form}"
+    assert command.main(["apply", "-", str(tmp_path / f"in.{origin}"), str(output), "--correction", "column:zp"]) == 0
+    if form == "parquet":
+        back = pd.read_parquet(output, dtype_backend="numpy_nullable")
+        assert back["member"].tolist() == [ids[0], pd.NA, ids[2]] and back["note"].isna().tolist() == [
+            False,
+            True,
+            False,
+        ]
+        assert back["parallax"].isna().tolist() == [False, True, False]
+        assert not [name for name in back if name.endswith(".mask")]
+    back = read_table(output, columns={"member": "member"})
+    assert back["member"].astype("Int64").tolist() == [ids[0], pd.NA, ids[2]]

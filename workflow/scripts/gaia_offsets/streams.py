@@ -294,7 +294,6 @@ def _read_whole_only(catalogue: Path) -> bool:
 
 def _read_whole(catalogue: Path, form: str) -> Table:
     """The catalogue's one table; TableError where the file holds more that another format has no room for."""
-    from astropy.table import Table
 
     if form == "csv":
         return csv_table(catalogue)
@@ -302,7 +301,50 @@ def _read_whole(catalogue: Path, form: str) -> Table:
         return plain_table(_read_fits(catalogue))
     if form == "votable":
         return plain_table(read_votable(catalogue)[0])
-    return plain_table(Table.read(catalogue, format="parquet") if form == "parquet" else read_ecsv(catalogue))
+    return plain_table(_read_parquet(catalogue) if form == "parquet" else read_ecsv(catalogue))
+
+
+def _read_parquet(catalogue: Path) -> Table:
+    """The table with astropy's units and masks; astropy alone reads no text with nulls and makes floats of integers."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from astropy.table import MaskedColumn, Table
+
+    arrow = pq.read_table(catalogue)
+    holed = {field.name: field.type for field in arrow.schema if arrow.column(field.name).null_count}
+    numbers = [name for name, kind in holed.items() if pa.types.is_integer(kind)]
+    texts = [name for name, kind in holed.items() if pa.types.is_string(kind) or pa.types.is_large_string(kind)]
+    table = Table.read(catalogue, format="parquet", exclude_names=texts)
+    for name in (*numbers, *texts):
+        column = arrow.column(name)
+        about = {key: getattr(table[name], key) for key in ("unit", "description", "meta")} if name in numbers else {}
+        values = column.fill_null(0 if name in numbers else "").to_numpy()
+        values = values if name in numbers else values.astype(str)
+        table[name] = MaskedColumn(values, mask=column.is_null().to_numpy(), name=name, **about)
+    return table[[name for name in arrow.column_names if name in table.colnames]]
+
+
+def _write_parquet(table: Table, part: Path) -> None:
+    """The table with Parquet's own nulls; astropy would write a number there, and beside it a column of masks."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+    from astropy.table import Column
+
+    plain, nulls = table.copy(), {}
+    for name in table.colnames:
+        mask = np.ma.getmaskarray(np.ma.asarray(table[name]))
+        if mask.any():
+            nulls[name] = mask
+            about = {key: getattr(table[name], key) for key in ("unit", "description", "meta")}
+            plain[name] = Column(np.asarray(table[name].data.data), name=name, **about)
+    plain.write(part, format="parquet", overwrite=True)
+    if nulls:
+        arrow = pq.read_table(part)
+        for name, mask in nulls.items():
+            place, column = arrow.column_names.index(name), arrow.column(name)
+            arrow = arrow.set_column(place, name, pc.if_else(pa.array(mask), pa.scalar(None, column.type), column))
+        pq.write_table(arrow, part)
 
 
 def _read_fits(catalogue: Path) -> Table:
@@ -331,7 +373,6 @@ _ASTROPY_FORMATS = {
     "votable": "votable",
     "ecsv": "ascii.ecsv",
     "csv": "ascii.csv",
-    "parquet": "parquet",
 }
 
 
@@ -349,7 +390,10 @@ def _write_whole(table: Table, part: Path, form: str, work: Work) -> None:
         table.meta["comments"] = [f"gaia_offsets {key}: {value}" for key, value in about.items()]
     else:
         table.meta["gaia_offsets"] = about
-    table.write(part, format=_ASTROPY_FORMATS[form], overwrite=True)
+    if form == "parquet":
+        _write_parquet(table, part)
+    else:
+        table.write(part, format=_ASTROPY_FORMATS[form], overwrite=True)
 
 
 def _refuse_alike(names: Sequence[str], where: str | Path) -> None:
