@@ -865,6 +865,8 @@ def _sample_faults(path: str, sample: Config, config: Config) -> Iterator[str]:
             yield from column_fault(f"official or also, {name}", column)
     yield from (f"{path}.{fault}" for fault in _crossmatch_faults(sample, config))
     yield from (f"{path}.{fault}" for fault in _column_faults(sample))
+    if config["corrections"].get(sample["official"], {}).get("kind") != "none":
+        yield from (f"{path}.{fault}" for fault in _corrected_faults(sample))
     one_row = sample.get("one_row_per")
     if one_row:
         for column in [*one_row["columns"], one_row.get("prefer"), one_row.get("ties")]:
@@ -915,6 +917,16 @@ def _crossmatch_faults(sample: Config, config: Config) -> Iterator[str]:
         for table in tables:
             if not release.get(table):
                 yield f"release: releases.{sample['release']} names no table {table}, which backend archive needs"
+
+
+def _corrected_faults(sample: Config) -> Iterator[str]:
+    """Parallaxes that `gaia-offsets apply` has corrected, of which the zero point would be subtracted once more."""
+    for where, block in table_blocks(sample).items():
+        entry = (block.get("columns") or {}).get("parallax")
+        column = entry.get("column") if isinstance(entry, dict) else entry
+        if re.fullmatch(r"(?i)parallax(_map)?_corrected(_\d+)?", str(column)):
+            whose = f"{column!r} is corrected already, and {sample['official']} would be subtracted once more"
+            yield f"{where}.columns.parallax: {whose}: take the published parallax, or official: none"
 
 
 def _column_faults(sample: Config) -> Iterator[str]:
