@@ -175,7 +175,9 @@ def test_straight_lines_give_the_stars_that_they_gave():
 
 
 def test_claims_name_settings_of_the_survey():
-    told = [claim["simulated"] for claim in read_claims(ROOT / "workflow/resources/claims.yaml") if "simulated" in claim]
+    told = [
+        claim["simulated"] for claim in read_claims(ROOT / "workflow/resources/claims.yaml") if "simulated" in claim
+    ]
     named = [words[len("set by ") : -len(" of the survey")] for words in told if words.endswith(" of the survey")]
     assert len(named) == 10
     assert {key for names in named for key in names.split(" and ")} <= set(PAPER)
