@@ -42,7 +42,10 @@ STAGES = {  # a rule's name or its verb: what the user reads; the name goes firs
     **dict.fromkeys(("publish", "describe", "write"), "writing dataset and maps"),
 }
 # Lines about nothing that the user chose or can change; what else comes before the first job (conda, locks) passes.
-CHATTER = re.compile(r"Config file .* command line|Assuming|Building DAG|Using shell|(Conda|Singularity|Group) .*: i")
+CHATTER = re.compile(
+    r"Config file .* command line|Assuming|Building DAG|Using shell|(Conda|Singularity|Group) .*: i"
+    r"|Creating report|Adding .* \([\d.]+ .?B\)|Loading script code"
+)
 STOPPING = ("Terminating processes", "Will exit after")
 REPEATED = ("Exiting because a job execution failed", "At least one job did not complete successfully")
 TRACEBACK = "Traceback (most recent call last)"

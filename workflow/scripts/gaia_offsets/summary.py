@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,9 @@ def summary(results: str, samples: Sequence[Mapping[str, Any]], run: str, second
     report = Path(results, "runs", run, "report.html")
     tables = [path for name in names for path in Path(results, name, "tables").iterdir()]
     state = ""
-    if not report.is_file():
+    if "--report-after-run" in sys.argv:
+        pass  # Snakemake makes it now
+    elif not report.is_file():
         state = f" (to make it: the same command with --report {report})"
     elif any(path.stat().st_mtime > report.stat().st_mtime for path in tables):
         state = " (older than these numbers; the same command with --report and that name makes it anew)"
