@@ -20,7 +20,15 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.faults import TableError
-from gaia_offsets.fitscolumns import ascii_table, columnar_table, fits_names, is_columnar, read_columns, table_hdu
+from gaia_offsets.fitscolumns import (
+    ascii_table,
+    columnar_table,
+    fits_names,
+    is_columnar,
+    read_columns,
+    table_hdu,
+    with_nulls,
+)
 from gaia_offsets.progress import progress
 from gaia_offsets.published import FITS_UNITS, VO_UNITS, Field
 from gaia_offsets.table_formats import (
@@ -365,7 +373,7 @@ def _read_fits(catalogue: Path) -> Table:
             raise TableError(f"{others}; give the output a name that ends in .fits, so that none is lost")
         if isinstance(hdu, fits.TableHDU):
             return ascii_table(hdu)
-        return columnar_table(hdu) if is_columnar(hdu) else Table.read(hdus, format="fits", hdu=number)
+        return columnar_table(hdu) if is_columnar(hdu) else with_nulls(Table.read(hdus, format="fits", hdu=number), hdu)
 
 
 _ASTROPY_FORMATS = {
