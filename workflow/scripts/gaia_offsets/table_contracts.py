@@ -17,6 +17,7 @@ from gaia_offsets.table_text import NULL_WORDS, text_numbers
 
 LONGITUDES = ("ra", "l", "target_ra")  # some tables have them from -180 to 180
 NO_LONGITUDE = (-1.0, -9.0, -99.0)
+_SEVERAL = (list, tuple, dict, np.ndarray)
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ def standardise(
     values = values if isinstance(values, pd.Series) else pd.Series(values, copy=False)
     if contract is None:
         return values.rename(name)
+    if values.dtype == object and isinstance(next((v for v in values if v is not None), None), _SEVERAL):
+        raise TableError(f"{origin.where}: column {origin.column!r} holds several values a row, not one for {name!r}")
     if contract.kind == "text":
         return values.astype("str").rename(name)
     if contract.kind == "bool":
@@ -54,7 +57,7 @@ def standardise(
     rows = f", rows {start + 1} to {start + len(values)}" if start else ""
     where = f"{origin.where}: column {origin.column!r}{rows}"
     if contract.kind == "int":
-        values = _as_integers(values, where)
+        values = _as_integers(values, where, start)
     else:
         numbers = _as_floats(values, where, name, start)
         factor = unit_factor(origin.unit, contract.unit, where)
@@ -158,19 +161,21 @@ def _as_booleans(values: pd.Series, where: str) -> pd.Series:
     return values.astype("bool")
 
 
-def _as_integers(values: pd.Series, where: str) -> pd.Series:
+def _as_integers(values: pd.Series, where: str, start: int = 0) -> pd.Series:
     if _is_text(values):
         text = values.map(_as_text).astype("str").str.strip()
         text = text.mask(text.str.lower().isin(["", *NULL_WORDS]))
-        good = text.isna() | text.str.fullmatch(r"[+-]?\d{1,19}")
+        good = text.isna() | text.str.fullmatch(r"[+-]?(\d+|\d{1,15}\.0*)")  # 31.0 is 31; beyond, digits are lost
         if not bool(good.all()):
             place = int(np.argmin(good.to_numpy(dtype=bool)))
             raise TableError(
                 f"{where}: {int((~good).sum())} of {len(values)} values are not whole numbers, the first "
-                f"{values.iloc[place]!r} in row {place + 1}"
+                f"{values.iloc[place]!r} in row {start + place + 1}"
             )
-        whole = np.array([0 if x is None or x != x else int(x) for x in text], dtype=np.int64)
-        return pd.Series(pd.array(whole, dtype="Int64"), index=values.index).mask(text.isna())
+        whole = [0 if x is None or x != x else int(x.partition(".")[0]) for x in text]
+        large = [place for place, x in enumerate(whole) if not -(2**63) <= x < 2**63]
+        _refuse_large(values, large, where, start)
+        return pd.Series(pd.array(np.array(whole, dtype=np.int64), dtype="Int64"), index=values.index).mask(text.isna())
     if pd.api.types.is_float_dtype(values.dtype):
         plain = values.astype("Float64")
         large = int((plain.abs() > 2**53).sum())
@@ -183,10 +188,21 @@ def _as_integers(values: pd.Series, where: str) -> pd.Series:
         if bool((rest != rest.round()).any()):
             raise TableError(f"{where}: fractions where whole numbers are expected")
         return plain.astype("Int64")
+    if pd.api.types.is_unsigned_integer_dtype(values.dtype):
+        _refuse_large(values, np.flatnonzero((values > 2**63 - 1).fillna(False).to_numpy(dtype=bool)), where, start)
     try:
         return values.astype("Int64")
     except (TypeError, ValueError, OverflowError):
-        raise TableError(f"{where}: not whole numbers of 64 bits") from None
+        raise TableError(f"{where}: holds {values.dtype} where whole numbers are expected") from None
+
+
+def _refuse_large(values: pd.Series, places: Any, where: str, start: int) -> None:
+    """Raise TableError where there are places of numbers that 64 bits do not hold."""
+    if len(places):
+        raise TableError(
+            f"{where}: {len(places)} of {len(values)} numbers are beyond 64 bits with a sign, the first "
+            f"{values.iloc[places[0]]} in row {start + int(places[0]) + 1}"
+        )
 
 
 def as_numbers(values: pd.Series, where: str, *, null: float = np.nan) -> np.ndarray:

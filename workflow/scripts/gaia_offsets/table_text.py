@@ -209,10 +209,12 @@ def csv_table(path: Path) -> Table:
         trimmed, numbers, wrong = pc.utf8_trim_whitespace(text), *text_numbers(text)
         values, null = numbers, np.isnan(numbers)
         known = trimmed.filter(pa.array(~null))
-        if wrong is not None or pc.any(pc.match_substring_regex(known, r"^[+-]?0\d|^[+-]?\d{20}")).as_py():
+        whole = len(known) and pc.all(pc.match_substring_regex(known, r"^[+-]?\d+$")).as_py()
+        large = whole and (np.abs(numbers[~null]) >= 2.0**63).any()  # 64 bits may not hold them
+        if wrong is not None or large or pc.any(pc.match_substring_regex(known, r"^[+-]?0\d|^[+-]?\d{20}")).as_py():
             values = text.to_numpy(zero_copy_only=False).astype(str)
             null = values == ""
-        elif len(known) and pc.all(pc.match_substring_regex(known, r"^[+-]?\d+$")).as_py():
+        elif whole:
             values = np.zeros(len(text), np.int64)
             values[~null] = pc.replace_substring_regex(known, r"^\+", "").cast(pa.int64()).to_numpy()
         table[name] = MaskedColumn(values, mask=null) if null.any() else values

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import io
 import os
 import sys
 from collections import Counter
@@ -31,6 +32,7 @@ from gaia_offsets.table_contracts import (
 from gaia_offsets.table_formats import (
     is_packed,
     open_bytes,
+    parse_votable,
     plain_table,
     read_ecsv,
     read_votable,
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
 
 Part = TypeVar("Part")
 
+VO_PARQUET = b"IVOA.VOTable-Parquet.content"  # where a Parquet file has a VOTable without rows that describes it
 ROW_GROUP = 1 << 18  # rows of a piece of a Parquet file
 
 
@@ -216,7 +219,7 @@ def _text_as_text(column: Callable[[], pd.Series]) -> pd.Series:
 
 
 def parquet_units(schema: pa.Schema) -> dict[str, str]:
-    """Units by column of a Parquet file, from the fields' metadata (ours) or from the file's (astropy's)."""
+    """Units by column of a Parquet file, from the fields' metadata (ours) or the file's (astropy's or a VOTable)."""
     units = {field.name: (field.metadata or {}).get(b"unit", b"").decode() for field in schema}
     theirs = (schema.metadata or {}).get(b"table_meta_yaml")
     if theirs:
@@ -224,6 +227,9 @@ def parquet_units(schema: pa.Schema) -> dict[str, str]:
 
         header = get_header_from_yaml(theirs.decode().split("\n"))
         units |= {entry["name"]: str(entry["unit"]) for entry in header["datatype"] if entry.get("unit")}
+    if described := (schema.metadata or {}).get(VO_PARQUET):
+        for table in parse_votable(io.BytesIO(described)).iter_tables():
+            units |= {field.name: str(field.unit) for field in table.fields if field.unit is not None}
     return {name: unit for name, unit in units.items() if unit}
 
 
