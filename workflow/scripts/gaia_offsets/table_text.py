@@ -64,11 +64,9 @@ def csv_header(path: Path) -> Header:
         separator, units = _ecsv_header(comments, separator)
     elif comments and 1 < len(_split(comments[-1], separator)) == len(_split(line, separator)):
         line = comments.pop().removeprefix("#")
-    names, lines = _split(line, separator), len(comments) + 1
+    names, lines = [name.strip() for name in _split(line, separator)], len(comments) + 1
     if not any(names):
         raise TableError(f"{path}: is no csv table: its first line, which should name the columns, is empty")
-    if comments or below[1].count("-") > 1:
-        names = [name.strip() for name in names]
     if _RULE.fullmatch(below[1]) and len(_split(below[1], separator)) == len(names):
         told = zip(names, _split(below[0], separator), strict=False)
         units, lines = {name: unit.strip() for name, unit in told if unit.strip()}, lines + 2
@@ -84,7 +82,7 @@ def _line(stream: IO[str], path: Path) -> str:
 
 
 def _split(line: str, separator: str) -> list[str]:
-    return next(csv.reader([line], delimiter=separator), [])
+    return next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
 
 
 def _ecsv_header(comments: list[str], separator: str) -> tuple[str, dict[str, str]]:
