@@ -236,11 +236,6 @@ TABLES: dict[str, tuple[str, dict[str, Any], str]] = {
         {},
         "t.csv: column 'distance_modulus': 1 of 2 rows outside -10 to 40 mag for 'distance_modulus', the first 99.99; is it the right column, in the right unit?",
     ),
-    "0 as a source": (
-        "source_id\n0\n",
-        {},
-        "t.csv: column 'source_id': 1 of 1 rows outside 1 to 9.22337e+18  for 'source_id', the first 0; is it the right column, in the right unit?",
-    ),
     "a source as a fraction": (
         "source_id\n1.5\n",
         {},

@@ -19,9 +19,11 @@ from gaia_offsets.apply import correct_parallax, correct_table, read_map
 from gaia_offsets.columns import GAIA
 from gaia_offsets.corrections import _plausible, zero_point
 from gaia_offsets.faults import TableError
+from gaia_offsets.means import file_means
 from gaia_offsets.reference import join_group
-from gaia_offsets.sky import ecliptic_latitude, pixel_index
-from gaia_offsets.star_table import check_stars
+from gaia_offsets.sky import complete_angles, ecliptic_latitude, pixel_index, to_galactic
+from gaia_offsets.star_table import StarTable, check_stars
+from gaia_offsets.table_contracts import Origin, standardise
 from gaia_offsets.tables import read_table
 
 N = 30
@@ -88,10 +90,16 @@ def one(name: str, value: Any) -> Callable[[pd.DataFrame], pd.DataFrame]:
     return change(**{name: lambda table: table[name].astype(object).where(np.arange(N) != 2, value)})
 
 
+DR2NAME = {"designation": "DR2Name"}
 # What is wrong, words of the line, and why a door needs none; "told" where the door says it and goes on.
 Kind = tuple[Callable[[pd.DataFrame], pd.DataFrame], str, dict[str, str]]
 KINDS: dict[str, Kind] = {
     "parallax in uas": (change(parallax=lambda t: 1e3 * t["parallax"]), "outside -300 to 1000 mas for 'parallax'", {}),
+    "parallax in uas, all below 1000": (
+        change(parallax=lambda t: 0.5e3 * t["parallax"]),
+        f"{N} of {N} parallaxes in column 'parallax', of which no unit is stated, are beyond 100 mas; are they in uas?",
+        {},
+    ),
     "parallax in arcsec": (
         change(parallax=lambda t: 1e-3 * t["parallax"]),
         "smaller than 0.005 mas; are they in arcsec",
@@ -138,6 +146,23 @@ KINDS: dict[str, Kind] = {
         "rows are of another release: designation is DR2",
         {"map": "this map does not say of which release it is", "mean": "a mean is that of any release"},
     ),
+    "DR2 by its names in full": (
+        change(designation=lambda t: t["designation"].str.replace("DR3", "Data Release 2")),
+        "rows are of another release: designation is Data Release 2",
+        {"map": "this map does not say of which release it is", "mean": "a mean is that of any release"},
+    ),
+    "DR2 by VizieR's names": (
+        lambda t: t.assign(designation=t["designation"].str.replace("DR3", "DR2")).rename(columns=DR2NAME),
+        "rows are of another release: designation is DR2",
+        {"map": "this map does not say of which release it is", "mean": "a mean is that of any release"},
+    ),
+    "source_id 0": (one("source_id", 0), "told: 1 identifier(s) of 0 or less are taken as unknown", {}),
+    "source_id -1": (one("source_id", -1), "told: 1 identifier(s) of 0 or less are taken as unknown", {}),
+    "ra in hours, identifiers in designations": (
+        lambda t: t.assign(ra=t["ra"] / 15).drop(columns=["source_id", "ecl_lat"]),
+        "rows disagree with the pixels in source_id",
+        {},
+    ),
     "DR2 by its epoch": (
         change(ref_epoch=lambda t: 2015.5),
         "rows are of another release: ref_epoch is 2015.5",
@@ -167,6 +192,134 @@ def test_right_stars_pass_every_door_in_silence(door: str, tmp_path: Path, capsy
     stars().to_csv(tmp_path / "t.csv", index=False)
     said = DOORS[door](tmp_path / "t.csv", tmp_path, capsys)
     assert "disagree" not in said and "release" not in said and "unknown" not in said
+
+
+# The same stars in another form, which every door takes for the same.
+SAME: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
+    "l, b in the place of ra, dec": lambda t: t.assign(
+        **dict(zip("lb", to_galactic(t["ra"], t["dec"]), strict=True))
+    ).drop(columns=["ra", "dec", "ecl_lat"]),
+    "ecl_lat null": change(ecl_lat=lambda t: t["ecl_lat"].where(t.index % 2 == 0)),
+    "ra null beside l": lambda t: t.assign(
+        **dict(zip("lb", to_galactic(t["ra"], t["dec"]), strict=True)), ra=t["ra"].where(t.index != 1)
+    ),
+    "codes with a point": change(astrometric_params_solved=lambda t: "31.0"),
+    "identifiers in designations": lambda t: t.drop(columns="source_id"),
+    "identifiers in VizieR's designations": lambda t: t.drop(columns="source_id").rename(
+        columns={"designation": "DR3Name"}
+    ),
+    "sourceid": lambda t: t.rename(columns={"source_id": "sourceId"}),
+    "blanks in the line of names": lambda t: t.rename(columns=lambda name: name if name == "source_id" else f" {name}"),
+}
+
+
+@pytest.mark.parametrize("door", ["sample", "zero point", "map", "mean"])
+@pytest.mark.parametrize("case", SAME)
+def test_the_same_stars_in_another_form(case: str, door: str, tmp_path: Path, capsys: Any) -> None:
+    results = []
+    for name, form in (("plain", lambda t: t), ("other", SAME[case])):
+        folder = tmp_path / name
+        folder.mkdir()
+        table = stars()
+        table = pd.concat([table, table.iloc[:1]]) if door == "mean" else table  # a star twice
+        form(table.reset_index(drop=True)).to_csv(folder / "t.csv", index=False)
+        if door == "sample":
+            read = read_table(folder / "t.csv", vizier=GAIA, required=("source_id", "parallax"))
+            results.append(complete_angles(read)[["source_id", "ra", "dec", "ecl_lat", "parallax"]].astype(float))
+            assert not check_stars(read, "t.csv", epoch=2016.0)
+        elif door == "mean":
+            assert command.main(["mean", str(folder / "t.csv")]) == 0
+            said = capsys.readouterr()
+            assert "1 rows are of a source_id that the group has already" in said.err
+            results.append(pd.read_csv(io.StringIO(said.out)))
+        else:
+            DOORS[door](folder / "t.csv", folder, capsys)
+            out = pd.read_csv(folder / "out.csv")
+            assert out["map_offset" if door == "map" else "parallax_corrected"].notna().any()
+            results.append(out.filter(regex="corrected|map_|zero|true"))
+    pd.testing.assert_frame_equal(*results, rtol=1e-9)
+
+
+def pieces(table: pd.DataFrame, size: int) -> StarTable:
+    stars = StarTable(epoch=2016.0)
+    stars.open(list(table), {}, "t.csv")
+    stars.take(["parallax", "ra", "dec"])
+    for start in range(0, len(table), size):
+        part = table.iloc[start : start + size].reset_index(drop=True)
+        stars.values({name: part[source] for name, source in stars.sources.items()})
+    return stars
+
+
+def test_a_table_in_pieces_is_judged_as_a_whole() -> None:
+    """One wrong star in a last piece of one row is one of all; many small pieces are enough for a refusal."""
+    wrong = stars().iloc[[0]].assign(ra=10.0, designation="Gaia DR2 7", ref_epoch=2016.0)
+    table = pd.concat([stars().assign(ref_epoch=2016.0), wrong], ignore_index=True)
+    for size in (N, N + 1, 7):
+        lines = pieces(table, size).finish()
+        assert lines[0] == f"t.csv: 1 of {N + 1} rows are of another release: designation is DR2"
+        assert (
+            "ra, dec of 1 of 31 rows disagree with ecl_lat" in lines[1] and "source_id" in lines[2] and len(lines) == 3
+        )
+    for column, value, words in (
+        ("ra", stars()["ra"] / 15, "30 of 30 rows disagree"),
+        ("ref_epoch", 2015.5, "30 of 30 rows are of another release"),
+        ("parallax", 0.5e3 * stars()["parallax"], "30 of 30 parallaxes"),
+    ):
+        with pytest.raises(TableError, match=words):
+            pieces(stars().assign(**{column: value}), 7).finish()
+    for column, words in (("parallax", "the first 'low' in row 30"), ("ra", "the first 'low' in row 30")):
+        last = stars().astype({column: object})
+        last.loc[29, column] = "low"
+        with pytest.raises(TableError, match=words):
+            pieces(last, 7)
+
+
+@pytest.mark.parametrize("value", [-999, -99, 99.99, 999, 9999])
+@pytest.mark.parametrize("door", ["sample", "apply", "mean"])
+def test_values_for_none_in_another_unit_are_refused(door: str, value: float, tmp_path: Path) -> None:
+    """A unit must not make a plausible parallax of them; -9999 is null everywhere."""
+    path = tmp_path / "t.ecsv"
+    table = Table.from_pandas(stars().assign(parallax=lambda t: 1e3 * t["parallax"]))
+    table["parallax"].unit = "uas"
+
+    def work() -> Any:
+        table.write(path, format="ascii.ecsv", overwrite=True)
+        if door == "sample":
+            return read_table(path)["parallax"]
+        if door == "mean":
+            return file_means(path)["n"]
+        return correct_table(Table.read(path), None, correction="lindegren2021")["parallax_corrected"]
+
+    work()
+    table["parallax"][4] = value
+    with pytest.raises(TableError, match=rf"1 of 30 values are {value:g} uas, .* the first in row 5; leave them empty"):
+        work()
+    table["parallax"][4] = -9999
+    assert work()[0] == N - 1 if door == "mean" else np.isnan(work()[4])
+
+
+def test_rounded_numbers_may_be_what_stands_for_none_elsewhere() -> None:
+    """Parallaxes in whole uas hold 999 as they hold 998; 200 times as often, it is no parallax."""
+    random = np.random.default_rng(3)
+    values = np.rint(random.uniform(-1200, 1500, 100_000))
+    origin = Origin("t.csv", "plx", "uas")
+    assert standardise(values, "parallax", origin)[0] == pytest.approx(1e-3 * values[0])
+    assert standardise(np.round(values[:3000] / 7, 2), "parallax", origin).notna().all()
+    values[:9000] = 999
+    with pytest.raises(TableError, match="values are 999 uas"):
+        standardise(values, "parallax", origin)
+
+
+@pytest.mark.parametrize("door", ["sample", "map", "mean"])
+def test_near_stars_pass_where_their_unit_is_stated(door: str, tmp_path: Path, capsys: Any) -> None:
+    stars().assign(parallax=lambda t: 500 * t["parallax"]).to_csv(tmp_path / "t.csv", index=False)
+    if door == "sample":
+        assert (
+            read_table(tmp_path / "t.csv", {"parallax": {"column": "parallax", "unit": "mas"}})["parallax"].max() > 200
+        )
+    else:
+        words = ("apply", "map", "in", "out") if door == "map" else ("mean", "in")
+        at_command(*words, "--unit", "parallax=mas")(tmp_path / "t.csv", tmp_path, capsys)
 
 
 ERROR = b'<INFO name="QUERY_STATUS" value="ERROR">no such column</INFO></RESOURCE></VOTABLE>'

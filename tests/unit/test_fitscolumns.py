@@ -15,6 +15,7 @@ from unit.shared import refused
 
 from gaia_offsets import fitscolumns, tables
 from gaia_offsets.fitscolumns import read_columns
+from gaia_offsets.streams import _read_fits
 from gaia_offsets.tables import column_names, read_table
 
 ROWS = 1001
@@ -111,3 +112,20 @@ def test_memory_holds_the_columns_and_not_the_file(name: str, tmp_path: Path) ->
         tracemalloc.stop()
     assert frame["ra"].sum() == table["ra"].sum() and list(frame.columns) == ["snr", "ra"]
     assert peak < 2.5 * fitscolumns.BLOCK < table.nbytes
+
+
+@pytest.mark.parametrize("form", ["rows", "columns"])
+def test_a_null_is_that_of_the_integers_before_they_are_scaled(form: str, tmp_path: Path) -> None:
+    """TNULL is of the raw integers, also of unsigned ones; a value that equals it only after scaling is none."""
+    raw = {"parallax": np.array([500, -32768, 3], ">i2"), "source_id": np.array([5 - 2**63, 2, 5], ">i8")}
+    kinds = {"parallax": ("I", {"null": -32768}), "source_id": ("K", {"null": 5})}
+    if form == "rows":
+        columns = [fits.Column(n, kinds[n][0], array=raw[n], **kinds[n][1]) for n in raw]
+    else:
+        columns = [fits.Column(n, f"3{kinds[n][0]}", dim="(3)", array=raw[n][None], **kinds[n][1]) for n in raw]
+    hdu = fits.BinTableHDU.from_columns(columns)
+    hdu.header.update({"TSCAL1": 1e-3, "TZERO1": 0.1, "TZERO2": 2**63})
+    hdu.writeto(tmp_path / "a.fits")
+    for table in (next(read_columns(tmp_path / "a.fits", None)), _read_fits(tmp_path / "a.fits")):
+        assert table["parallax"].tolist()[::2] == pytest.approx([0.6, 0.103]) and table["parallax"].mask[1]
+        assert table["source_id"].tolist() == [5, 2**63 + 2, None]

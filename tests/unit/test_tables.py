@@ -1,10 +1,13 @@
 """Reading any table into standard names, types and units, and refusing what is wrong in one clear line."""
 
+import datetime
 import gzip
 import tracemalloc
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from astropy import units as u
@@ -12,7 +15,9 @@ from astropy.table import MaskedColumn, Table
 from unit.shared import refused
 
 from gaia_offsets import tables
+from gaia_offsets.apply import Correction, correct_file
 from gaia_offsets.columns import GAIA, VIZIER
+from gaia_offsets.published import ZERO_POINT
 from gaia_offsets.table_contracts import rounded_source_ids
 from gaia_offsets.table_formats import table_format
 from gaia_offsets.table_text import csv_header
@@ -169,6 +174,74 @@ def test_units_masks_bytes_and_index_are_those_of_the_table(tmp_path):
     pandas.to_parquet(tmp_path / "pandas.parquet")
     frame = read_table(tmp_path / "pandas.parquet", {"cluster": "cluster"})
     assert frame["source_id"].tolist() == [BIG, 17, 18] and frame["cluster"][:2].tolist() == ["M2", "M92"]
+
+
+VO_PARQUET = (
+    '<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"><RESOURCE><TABLE>'
+    '<FIELD name="parallax" datatype="double" unit="uas"/><FIELD name="zp" datatype="double" unit="uas">'
+    "<DESCRIPTION>bias</DESCRIPTION></FIELD></TABLE></RESOURCE></VOTABLE>"
+)
+
+
+@pytest.mark.parametrize("form", ["parquet", "fits", "ecsv"])
+def test_units_of_a_parquet_file_with_a_votable_are_read_and_passed_on(tmp_path, form):
+    content = pa.table({"parallax": [500.0, 700.0], "zp": [-30.0, -40.0]})
+    described = content.replace_schema_metadata({"IVOA.VOTable-Parquet.content": VO_PARQUET})
+    pq.write_table(described, tmp_path / "t.parquet")
+    assert read_table(tmp_path / "t.parquet")["parallax"].tolist() == pytest.approx([0.5, 0.7])
+    output = tmp_path / f"out.{form}"
+    correct_file(tmp_path / "t.parquet", output, Correction(None, correction="column:zp"))
+    back = read_table(output, {"parallax_corrected": "parallax_corrected"})
+    assert back["parallax"].tolist() == pytest.approx([0.5, 0.7])  # the unit is still there
+    assert back["parallax_corrected"].tolist() == pytest.approx([0.53, 0.74])
+    if form == "parquet":
+        units = tables.parquet_units(pq.read_schema(output))
+        assert units == {"parallax": "uas", "zp": "uas", "parallax_corrected": "mas", ZERO_POINT.name: "mas"}
+
+
+ODD = {
+    "date": pa.array([datetime.date(2016, 1, 1), None]),
+    "moment": pa.array([datetime.datetime(2016, 1, 1, 12), None]),
+    "word": pa.array(["a", None]).dictionary_encode(),
+    "exact": pa.array([Decimal("1.25"), None]),
+    "large": pa.array([2**62, None], pa.uint64()),
+    "lists": pa.array([[1, 2], None]),
+}
+
+
+@pytest.mark.parametrize("form", ["parquet", "fits", "vot", "ecsv", "csv"])
+def test_dates_lists_and_unsigned_numbers_of_parquet_in_every_format(tmp_path, form, capsys):
+    pq.write_table(pa.table({"parallax": [0.5, 0.7], "zp": [-0.03, -0.04], **ODD}), tmp_path / "t.parquet")
+    output = tmp_path / f"out.{form}"
+    correct_file(tmp_path / "t.parquet", output, Correction(None, correction="column:zp"))
+    if form == "parquet":
+        assert pq.read_table(output)["lists"].to_pylist() == [[1, 2], None]
+        return
+    assert "lists and structures are left out: lists" in capsys.readouterr().err
+    back = read_table(output, {name: name for name in ODD if name != "lists"})
+    assert [str(back[name][0])[:19] for name in ("date", "moment")] == ["2016-01-01", "2016-01-01T12:00:00"]
+    assert back["word"][0] == "a" and back["exact"][0] == 1.25 and back["large"][0] == 2**62
+    assert back[["exact", "large"]].isna()[1:].all(axis=None)
+
+
+def test_what_64_bits_or_one_value_cannot_hold_is_refused_in_one_line(tmp_path):
+    (tmp_path / "t.csv").write_text("source_id\n7\n9223372036854775809\n")
+    with refused("1 of 2 numbers are beyond 64 bits with a sign, the first 9223372036854775809 in row 2"):
+        read_table(tmp_path / "t.csv")
+    for name, values, words in (
+        (
+            "source_id",
+            pa.array([7, 2**63 + 1], pa.uint64()),
+            "beyond 64 bits with a sign, the first 9223372036854775809",
+        ),
+        ("parallax", pa.array([[1.0, 2.0], [3.0]]), "holds several values a row, not one for 'parallax'"),
+    ):
+        pq.write_table(pa.table({name: values}), tmp_path / "t.parquet")
+        with refused(words):
+            read_table(tmp_path / "t.parquet")
+    (tmp_path / "t.csv").write_bytes(gzip.compress(b"source_id\n7\n") + b"more")
+    with refused("other bytes follow the end of what gzip packed"):
+        read_table(tmp_path / "t.csv")
 
 
 def test_units_of_logarithms_are_numbers_and_a_foreign_unit_stops_nobody(tmp_path, capsys):

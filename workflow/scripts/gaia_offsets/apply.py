@@ -200,7 +200,7 @@ class Correction:
                 raise TableError(f"{where}: no position: name the columns for {either}")
             needed += self.position
         if self.correction in MODELS:
-            needed += [*_MODEL, "astrometric_params_solved"] + ([] if stars.find("ecl_lat") else ["ra", "dec"])
+            needed += [*_MODEL, "astrometric_params_solved", *(["ecl_lat"] if stars.find("ecl_lat") else ["ra", "dec"])]
         elif subtracts:
             needed.append(CORRECTION)
         if self.inflate:

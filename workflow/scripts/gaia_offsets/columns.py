@@ -113,6 +113,14 @@ RELEASE: dict[str, Column] = {
     "designation": _c("text", "", 0, 0, "name of the source, which begins with the release"),
     "ref_epoch": _c("float", "yr", 0, 1e4, "epoch of the positions"),
 }
+# Columns that hold designations, which begin with the release and end in the identifier; VizieR names one by release.
+DESIGNATIONS = ("designation", "dr3name", "edr3name", "dr2name")
+# What may stand for a column where neither its name nor VizieR's is there; in any case of letters.
+ALIKE: dict[str, tuple[str, ...]] = {
+    "source_id": ("source_id", "sourceid", *DESIGNATIONS),
+    "designation": DESIGNATIONS,
+    "ref_epoch": ("ref_epoch",),
+}
 STANDARD: dict[str, Column] = {**GAIA, **TMASS, **DISTANCES, **TARGETS, **MATCH, **OFFSETS, **RELEASE}
 # Of these a 0 is no error: a table says so of what it does not know.
 ERRORS = ("parallax_error", "distance_error", "distance_modulus_error", "reference_parallax_error", "ks_msigcom")

@@ -61,7 +61,21 @@ def columnar_table(hdu: Any) -> Table:
     from astropy.table import Column, Table
 
     row = hdu.data[0]
-    return Table([Column(np.asarray(row[c.name]), name=c.name, unit=c.unit or None) for c in hdu.columns])
+    table = Table([Column(np.asarray(row[c.name]), name=c.name, unit=c.unit or None) for c in hdu.columns])
+    return with_nulls(table, hdu, 0)
+
+
+def with_nulls(table: Table, hdu: Any, rows: Any = slice(None)) -> Table:
+    """The table of these rows of an HDU, null where its integers are TNULL before TSCAL and TZERO; astropy: after."""
+    from astropy.table import MaskedColumn
+
+    raw = np.asarray(hdu.data.view(np.ndarray))[rows]
+    for name, own, column in zip(table.colnames, raw.dtype.names, hdu.columns, strict=True):
+        values, null = table[name], raw[own] == column.null
+        if column.null not in (None, "") and not np.array_equal(null, np.ma.getmaskarray(np.ma.asarray(values))):
+            about = {key: getattr(values, key) for key in ("unit", "description", "format", "meta")}
+            table[name] = MaskedColumn(np.ma.getdata(values), mask=null, **about)
+    return table
 
 
 def ascii_table(hdu: Any) -> Table:
@@ -124,7 +138,7 @@ def read_columns(path: Path, wanted: Collection[str] | None, piece: int | None =
             content = bytes(file)  # astropy takes nothing else
             del file
             hdu = fits.BinTableHDU.fromstring(content, uint=True)
-            yield Table.read(hdu, format="fits", unit_parse_strict="silent")
+            yield with_nulls(Table.read(hdu, format="fits", unit_parse_strict="silent"), hdu)
 
 
 def _copy(stream: IO[bytes], whole: np.dtype, packed: np.ndarray, first: int, rows: int) -> None:

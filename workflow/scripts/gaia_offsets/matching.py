@@ -323,7 +323,7 @@ def _used(index: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _own_ids(source_id: pd.Series, partition: tuple[int, int]) -> np.ndarray:
     """The identifiers of a piece among which a part looks for those that stand twice: every n-th, wherever it is."""
-    numbers, (part, parts) = source_id.to_numpy(dtype=np.int64, na_value=0), partition
+    numbers, (part, parts) = source_id.dropna().to_numpy(dtype=np.int64), partition
     return numbers if parts == 1 else numbers[numbers % parts == part - 1]
 
 

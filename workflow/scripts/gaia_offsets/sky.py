@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -101,59 +102,81 @@ def separation(first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, n
     return np.degrees(2 * np.arcsin(np.sqrt(np.clip(haversine, 0, 1))))
 
 
-def check_positions(
-    frame: pd.DataFrame, where: str | Path, *, advice: str = "Correct `columns:` of the table in the config"
-) -> list[str]:
-    """Lines about rows whose ra, dec (or l, b, without these) disagree with what else the table says of the position.
+ADVICE = "Correct `columns:` of the table in the config"
+
+
+def check_positions(frame: pd.DataFrame, where: str | Path, *, advice: str = ADVICE) -> list[str]:
+    """Lines about rows whose position disagrees with what else the table says of it: see Positions."""
+    positions = Positions()
+    positions.look(frame)
+    return positions.judge(where, advice)
+
+
+class Positions:
+    """How many rows have ra, dec (or l, b, without these) that disagree with what else the table says of the position.
 
     That are the pixel in `source_id` (nested, level 12, equatorial: source_id >> 35) and the columns l, b and ecl_lat.
-    Of a long table every n-th row is looked at. Raises TableError where most of them disagree with one of these.
     """
 
-    rows = frame.iloc[:: max(1, len(frame) // ENOUGH_POSITIONS)]
+    def __init__(self) -> None:
+        self._wrong: dict[tuple[str, str], list[np.ndarray]] = {}  # by the columns compared: angles, where too large
+        self._compared: Counter[tuple[str, str]] = Counter()
+        self._foreign = self._rows = 0
 
-    def columns(*names: str) -> np.ndarray | None:
-        there = set(names) <= set(rows.columns)
-        return np.stack([rows[name].to_numpy(dtype=float, na_value=np.nan) for name in names]) if there else None
+    def look(self, frame: pd.DataFrame) -> None:
+        """Count in a table, or the next piece of one; of a long one every n-th row is looked at."""
+        rows = frame.iloc[:: max(1, len(frame) // ENOUGH_POSITIONS)]
 
-    def turned(turn: Callable[..., Any], position: np.ndarray) -> np.ndarray:
-        known, result = np.abs(position[1]) <= 90, np.full_like(position, np.nan)
-        result[:, known] = turn(*position[:, known])
-        return result
+        def columns(*names: str) -> np.ndarray | None:
+            there = set(names) <= set(rows.columns)
+            return np.stack([rows[name].to_numpy(dtype=float, na_value=np.nan) for name in names]) if there else None
 
-    position, galactic, latitude = columns("ra", "dec"), columns("l", "b"), columns("ecl_lat")
-    name, apart, lines = "ra, dec", {}, []
-    if position is not None and galactic is not None:
-        apart["l, b"] = separation(turned(to_galactic, position), galactic)
-    elif galactic is not None:
-        name, position = "l, b", turned(to_equatorial, galactic)
-    if position is None:
-        return lines
-    if latitude is not None:
-        apart["ecl_lat"] = np.abs(ecliptic_latitude(*position) - latitude[0])
-    if "source_id" in rows.columns:
-        number = rows["source_id"].to_numpy(dtype=np.int64, na_value=0)
-        gaia = number >= FIRST_SOURCE_ID
-        centre = pixel_centre(np.where(gaia, number >> 35, 0), nside=4096, ordering="nested")
-        apart["the pixels in source_id"] = np.where(gaia, separation(position, centre), np.nan)
-        if count := int((~gaia & (number > 0)).sum()):
-            lines.append(
-                f"{where}: {count} of {len(rows)} source_ids are below 2**35, not Gaia's; they tell no position"
-            )
-    for other, angle in apart.items():
-        wrong, compared = angle > AGREE_DEG, int(np.isfinite(angle).sum())
-        if wrong.any():
-            line = (
-                f"{where}: positions: {name} of {int(wrong.sum())} of {compared} rows disagree with {other}, by "
-                f"{np.median(angle[wrong]):.3g} deg in the median"
-            )
-            if 2 * wrong.sum() > compared:
-                raise TableError(
-                    f"{line}; are they swapped, in hours or in radians, or are these columns of something else? "
-                    f"{advice}"
+        def turned(turn: Callable[..., Any], position: np.ndarray) -> np.ndarray:
+            known, result = np.abs(position[1]) <= 90, np.full_like(position, np.nan)
+            result[:, known] = turn(*position[:, known])
+            return result
+
+        position, galactic, latitude = columns("ra", "dec"), columns("l", "b"), columns("ecl_lat")
+        name, apart = "ra, dec", {}
+        if position is not None and galactic is not None:
+            apart["l, b"] = separation(turned(to_galactic, position), galactic)
+        elif galactic is not None:
+            name, position = "l, b", turned(to_equatorial, galactic)
+        if position is None:
+            return
+        if latitude is not None:
+            apart["ecl_lat"] = np.abs(ecliptic_latitude(*position) - latitude[0])
+        if "source_id" in rows.columns:
+            number = rows["source_id"].to_numpy(dtype=np.int64, na_value=0)
+            gaia = number >= FIRST_SOURCE_ID
+            centre = pixel_centre(np.where(gaia, number >> 35, 0), nside=4096, ordering="nested")
+            apart["the pixels in source_id"] = np.where(gaia, separation(position, centre), np.nan)
+            self._foreign += int((~gaia & (number > 0)).sum())
+        self._rows += len(rows)
+        for other, angle in apart.items():
+            self._compared[name, other] += int(np.isfinite(angle).sum())
+            self._wrong.setdefault((name, other), []).append(angle[angle > AGREE_DEG])
+
+    def judge(self, where: str | Path, advice: str = ADVICE) -> list[str]:
+        """Lines about rows that disagree; TableError where most of them disagree with one thing."""
+        lines = []
+        if self._foreign:
+            some = f"{self._foreign} of {self._rows} source_ids"
+            lines.append(f"{where}: {some} are below 2**35, not Gaia's; they tell no position")
+        for (name, other), pieces in self._wrong.items():
+            wrong, compared = np.concatenate(pieces), self._compared[name, other]
+            if len(wrong):
+                line = (
+                    f"{where}: positions: {name} of {len(wrong)} of {compared} rows disagree with {other}, by "
+                    f"{np.median(wrong):.3g} deg in the median"
                 )
-            lines.append(line)
-    return lines
+                if 2 * len(wrong) > compared:
+                    raise TableError(
+                        f"{line}; are they swapped, in hours or in radians, or are these columns of something else? "
+                        f"{advice}"
+                    )
+                lines.append(line)
+        return lines
 
 
 def complete_angles(frame: pd.DataFrame) -> pd.DataFrame:

@@ -14,50 +14,77 @@ import pandas as pd
 from gaia_offsets.columns import STANDARD, VIZIER, Column
 from gaia_offsets.faults import TableError
 from gaia_offsets.releases import EPOCHS, named_epoch
-from gaia_offsets.sky import check_positions
-from gaia_offsets.table_contracts import Origin, as_names, refuse_value_as_error, standardise, unit_factor, zero_lines
+from gaia_offsets.sky import ADVICE, FRAMES, Positions, complete_angles
+from gaia_offsets.table_contracts import (
+    ENOUGH_STARS,
+    Origin,
+    Tally,
+    as_names,
+    refuse_value_as_error,
+    standardise,
+    unit_factor,
+)
 from gaia_offsets.table_formats import readable
 from gaia_offsets.tables import column_for, column_names, whole_columns
 
 CORRECTION = "correction"  # our name of the column that column:NAME names
-ENOUGH_STARS = 20
 # Half of the values of no table in mas are smaller: errors of Gaia are 0.007 mas and more, zero points some 0.03.
 TINY_MAS = {"parallax": 0.005, "parallax_error": 0.003, CORRECTION: 1e-4}
 _WORDS = {"parallax": "parallaxes", "parallax_error": "errors", CORRECTION: "zero points"}
 POSITIONS = ("ra", "dec", "l", "b", "ecl_lat")
+_RELEASE = r"(?:E?DR|(?:Early )?Data Release )"
 IDENTITY = ("source_id", "designation", "ref_epoch")  # looked at where they are there, whatever they hold
 
 
-def check_stars(
-    stars: pd.DataFrame, where: str | Path, *, epoch: float | None = None, advice: str | None = None
-) -> list[str]:
-    """Lines about rows whose position or release is not what else the table says of it.
+class Checks:
+    """Positions and release of the stars of a table, over its pieces, against what else the table says of them."""
 
-    `epoch` is that of the release of what the stars are used with. Raises TableError where most rows contradict.
-    """
-    lines = [] if epoch is None else _check_release(stars, where, epoch)
-    return [*lines, *check_positions(stars, where, **({"advice": advice} if advice else {}))]
+    def __init__(self, where: str | Path, *, epoch: float | None = None, advice: str = ADVICE) -> None:
+        """`epoch` is that of the release of what the stars are used with."""
+        self._where, self._epoch, self._advice = where, epoch, advice
+        self._positions, self._rows = Positions(), 0
+        self._wrong: Counter[str] = Counter()
+        self._known: Counter[str] = Counter()
+        self._first: dict[str, Any] = {}
 
+    def look(self, stars: pd.DataFrame) -> None:
+        """Count in the next piece, by standard names."""
+        self._positions.look(stars)
+        self._rows += len(stars)
+        for name in ("designation", "ref_epoch"):
+            if self._epoch is None or name not in stars:
+                continue
+            values = stars[name]
+            if name == "designation":
+                values = values.astype("str").str.extract(rf"(?i)^\s*gaia[\s_]*({_RELEASE}\d)", expand=False)
+                epochs = values.map({value: named_epoch(value) for value in values.dropna().unique()}).astype(float)
+                known = epochs.notna()
+            else:
+                epochs, known = values, values.round(2).isin(EPOCHS.values())
+            wrong = known & ((epochs - self._epoch).abs() > 0.01)
+            self._known[name] += int(known.sum())
+            self._wrong[name] += int(wrong.sum())
+            if wrong.any():
+                self._first.setdefault(name, values[wrong].iloc[0])
 
-def _check_release(stars: pd.DataFrame, where: str | Path, epoch: float) -> list[str]:
-    """The release by `designation` and `ref_epoch` against the epoch of the one that it should be."""
-    seen = {}
-    if "designation" in stars:
-        found = stars["designation"].astype("str").str.extract(r"(?i)^\s*gaia[\s_]*(E?DR\d)", expand=False)
-        seen["designation"] = (found, found.map(named_epoch))
-    if "ref_epoch" in stars:
-        seen["ref_epoch"] = (stars["ref_epoch"], stars["ref_epoch"])
-    lines = []
-    for name, (values, epochs) in seen.items():
-        known = epochs.round(2).isin(EPOCHS.values()) if name == "ref_epoch" else epochs.notna()
-        wrong = known & ((epochs - epoch).abs() > 0.01)
-        if wrong.any():
-            first = values[wrong].iloc[0]
-            line = f"{where}: {int(wrong.sum())} of {len(stars)} rows are of another release: {name} is {first}"
-            if 2 * int(wrong.sum()) > int(known.sum()):
-                raise TableError(f"{line}; what they are used with is of epoch {epoch:g}: take that of one release")
+    def finish(self) -> list[str]:
+        """Lines about rows that contradict; TableError where most of them do."""
+        lines = []
+        for name, first in self._first.items():
+            line = f"{self._where}: {self._wrong[name]} of {self._rows} rows are of another release: {name} is {first}"
+            if 2 * self._wrong[name] > self._known[name]:
+                raise TableError(
+                    f"{line}; what they are used with is of epoch {self._epoch:g}: take that of one release"
+                )
             lines.append(line)
-    return lines
+        return [*lines, *self._positions.judge(self._where, self._advice)]
+
+
+def check_stars(stars: pd.DataFrame, where: str | Path, *, epoch: float | None = None) -> list[str]:
+    """Lines about rows of a whole table whose position or release is not what else it says of it: see Checks."""
+    checks = Checks(where, epoch=epoch)
+    checks.look(stars)
+    return checks.finish()
 
 
 class StarTable:
@@ -79,7 +106,7 @@ class StarTable:
         self.contracts = {**STANDARD, **(contracts or {})}
         self.epoch = epoch
         self.sources: dict[str, str] = {}
-        self._zeros: Counter[str] = Counter()
+        self._tally = Tally()
         self._known: Counter[str] = Counter()
         self._tiny: Counter[str] = Counter()
         self._lines: dict[str, str] = {}
@@ -97,14 +124,12 @@ class StarTable:
                 present = ", ".join(names[:40])
                 raise TableError(f"{where}: no column {source!r} (wanted as {name!r}){nearest}; it has: {present}")
         self._stated, self._free = stated, set(names) - set(stated.values())
+        advice = "Name the right columns and units (--ra, --dec, --unit ra=hourangle)"
+        self._checks = Checks(where, epoch=self.epoch, advice=advice)
 
     def find(self, name: str) -> str | None:
         """The column that stands for a standard name, None where there is none; TableError where there are two."""
-        found = self._stated.get(name) or column_for(name, self._free, self.where, f"{_option(name)} {{column}}")
-        if found is None and name in IDENTITY:  # archives write these in capitals, too
-            alike = [column for column in self._free if column.casefold() == name]
-            found = alike[0] if len(alike) == 1 else None
-        return found
+        return self._stated.get(name) or column_for(name, self._free, self.where, f"{_option(name)} {{column}}")
 
     def take(self, needed: Iterable[str], wanted: Iterable[str] = ()) -> None:
         """Sets `sources`: the columns needed, those wanted that are there, and those that tell of place and release.
@@ -112,17 +137,19 @@ class StarTable:
         Raises TableError with all that are missing.
         """
         needed = list(dict.fromkeys(needed))
-        missing = [name for name in needed if not self.find(name)]
+        told = any(all(map(self.find, pair)) for pair in FRAMES.values())  # the one pair of angles tells the others
+        missing = [name for name in needed if not self.find(name) and not (told and name in POSITIONS)]
         if missing:
-            told = (f"{name!r}" + (f" (VizieR: {VIZIER[name]})" if name in VIZIER else "") for name in missing)
+            called = (f"{name!r}" + (f" (VizieR: {VIZIER[name]})" if name in VIZIER else "") for name in missing)
             near = {name: difflib.get_close_matches(name, self._free, n=1, cutoff=0.5) for name in missing}
             options = (f"{_option(name)} {(near[name] or ['COLUMN'])[0]}" for name in missing)
             raise TableError(
-                f"{self.where}: no column {', '.join(told)}: name the column that stands for it, {' '.join(options)}"
+                f"{self.where}: no column {', '.join(called)}: name the column that stands for it, {' '.join(options)}"
             )
         every = dict.fromkeys([*needed, *wanted, *POSITIONS, *IDENTITY])
         self.sources = {name: source for name in every if (source := self.find(name))}
         self._optional = set(IDENTITY) - set(needed)
+        self._angles = [name for name in needed if name in POSITIONS]
         for name in set(self.sources) - self._optional:  # a unit that is none is refused before a row is read
             contract = self.contracts[name]
             if contract.kind == "float":
@@ -141,7 +168,7 @@ class StarTable:
         for name, values in piece.items():
             origin = Origin(self.where, self.sources[name], self.unit(name), self._start)
             try:
-                frame[name] = standardise(values, name, origin, contract=self.contracts[name], zeros=self._zeros)
+                frame[name] = standardise(values, name, origin, contract=self.contracts[name], tally=self._tally)
             except TableError as error:
                 if name not in self._optional:
                     raise
@@ -152,11 +179,17 @@ class StarTable:
                 size = stars[name].abs()
                 self._known[name] += int(size.notna().sum())
                 self._tiny[name] += int(((size < limit) & ((size > 0) | (name != CORRECTION))).sum())
-        advice = "Name the right columns and units (--ra, --dec, --unit ra=hourangle)"
-        for line in check_stars(stars, self.where, epoch=self.epoch, advice=advice):
-            self._tell(line)
+        self._checks.look(stars)
         self._start += len(stars)
-        return stars
+        return self._completed(stars)
+
+    def _completed(self, stars: pd.DataFrame) -> pd.DataFrame:
+        """The stars with those angles that are needed and not there, or null, where others tell them."""
+        lacking = [name for name in self._angles if name not in stars or stars[name].isna().any()]
+        if not (lacking and any(set(pair) <= set(stars) for pair in FRAMES.values())):
+            return stars
+        full = complete_angles(stars)
+        return stars.assign(**{name: full[name] for name in lacking})
 
     def _tell(self, line: str) -> None:
         self._lines.setdefault(re.sub(r"\d[\d.]*", "", line), line)  # once, not for each piece
@@ -170,7 +203,7 @@ class StarTable:
                     f"{self.where}: {tiny} of {known} {_WORDS[name]} in column {self.sources[name]!r} are smaller than "
                     f"{limit:g} mas; are they in arcsec? Then say so: --unit {name}=arcsec, or `columns:`"
                 )
-        return [*self._lines.values(), *zero_lines(self._zeros, self.where)]
+        return [*self._lines.values(), *self._checks.finish(), *self._tally.finish(self.where)]
 
 
 def _option(name: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import shutil
 import sys
 import uuid
@@ -20,7 +21,15 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.faults import TableError
-from gaia_offsets.fitscolumns import ascii_table, columnar_table, fits_names, is_columnar, read_columns, table_hdu
+from gaia_offsets.fitscolumns import (
+    ascii_table,
+    columnar_table,
+    fits_names,
+    is_columnar,
+    read_columns,
+    table_hdu,
+    with_nulls,
+)
 from gaia_offsets.progress import progress
 from gaia_offsets.published import FITS_UNITS, VO_UNITS, Field
 from gaia_offsets.table_formats import (
@@ -28,12 +37,13 @@ from gaia_offsets.table_formats import (
     plain_table,
     read_ecsv,
     read_votable,
+    reason,
     refuse_folder,
     table_format,
     without_vectors,
 )
 from gaia_offsets.table_text import csv_batches, csv_header, csv_table, refuse_twice
-from gaia_offsets.tables import arrow_column, astropy_column, parquet_units
+from gaia_offsets.tables import VO_PARQUET, arrow_column, astropy_column, parquet_units
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -113,8 +123,7 @@ def add_columns(catalogue: Path, output: Path, work: Work, *, chunk: int = CHUNK
     except TableError:
         raise
     except Exception as error:  # the readers raise dozens of types; the user needs one line
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise TableError(f"{catalogue}: cannot be corrected as a {before} table ({reason})") from error
+        raise TableError(f"{catalogue}: cannot be corrected as a {before} table ({reason(error)})") from error
     finally:
         part.unlink(missing_ok=True)
 
@@ -167,7 +176,21 @@ def _parquet_metadata(schema: pa.Schema, work: Work) -> dict[bytes, bytes]:
             entry = {"name": field.name, "unit": field.unit, "datatype": kind, "description": field.meaning}
             lines.insert(end, f"- {json.dumps({key: value for key, value in entry.items() if value})}")  # JSON is YAML
         metadata[_ASTROPY] = "\n".join(lines).encode()
+    if VO_PARQUET in metadata:
+        text = metadata[VO_PARQUET].decode()
+        end = max((found.end() for found in re.finditer(r"<FIELD\b[^>]*/>|</FIELD>", text)), default=len(text))
+        new = "".join(_vo_field(field, str(schema.field(field.name).type)) for field in work.fields)
+        metadata[VO_PARQUET] = (text[:end] + new + text[end:]).encode()
     return metadata | {f"gaia_offsets.{key}".encode(): value.encode() for key, value in work.about().items()}
+
+
+def _vo_field(field: Field, kind: str) -> str:
+    from xml.sax.saxutils import escape, quoteattr
+
+    told = {"name": field.name, "ucd": field.ucd, "unit": VO_UNITS.get(field.unit, field.unit)}
+    told["datatype"] = {"int32": "int", "uint8": "unsignedByte"}.get(kind, "double")
+    attributes = "".join(f" {key}={quoteattr(value)}" for key, value in told.items() if value)
+    return f"<FIELD{attributes}><DESCRIPTION>{escape(field.meaning)}</DESCRIPTION></FIELD>"
 
 
 def _stream_csv(catalogue: Path, part: Path, work: Work, chunk: int, *, packed: bool) -> None:
@@ -305,22 +328,35 @@ def _read_whole(catalogue: Path, form: str) -> Table:
 
 
 def _read_parquet(catalogue: Path) -> Table:
-    """The table with astropy's units and masks; astropy alone reads no text with nulls and makes floats of integers."""
+    """The table with units, and masks for nulls; what astropy reads amiss or not is read here, dates as text."""
     import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
     from astropy.table import MaskedColumn, Table
 
     arrow = pq.read_table(catalogue)
-    holed = {field.name: field.type for field in arrow.schema if arrow.column(field.name).null_count}
-    numbers = [name for name, kind in holed.items() if pa.types.is_integer(kind)]
-    texts = [name for name, kind in holed.items() if pa.types.is_string(kind) or pa.types.is_large_string(kind)]
-    table = Table.read(catalogue, format="parquet", exclude_names=texts)
-    for name in (*numbers, *texts):
-        column = arrow.column(name)
-        about = {key: getattr(table[name], key) for key in ("unit", "description", "meta")} if name in numbers else {}
-        values = column.fill_null(0 if name in numbers else "").to_numpy()
-        values = values if name in numbers else values.astype(str)
-        table[name] = MaskedColumn(values, mask=column.is_null().to_numpy(), name=name, **about)
+    schema, own, lists = arrow.schema, {}, []
+    for field in schema:
+        kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+        text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+        if pa.types.is_nested(kind) and _ASTROPY not in (schema.metadata or {}):
+            lists.append(field.name)
+        elif pa.types.is_temporal(kind) or pa.types.is_decimal(kind):
+            own[field.name] = pa.float64() if pa.types.is_decimal(kind) else pa.string()
+        elif kind != field.type or (arrow.column(field.name).null_count and (text or pa.types.is_integer(kind))):
+            own[field.name] = kind
+    if lists:
+        print(f"{catalogue}: lists and structures are left out: {', '.join(lists)}", file=sys.stderr)
+    table, units = Table.read(catalogue, format="parquet", exclude_names=[*own, *lists]), parquet_units(schema)
+    for name, kind in own.items():
+        column = arrow.column(name).cast(kind)
+        if pa.types.is_timestamp(schema.field(name).type):
+            column = pc.replace_substring(column, " ", "T")
+        null, text = column.is_null().to_numpy(), not (pa.types.is_integer(kind) or pa.types.is_floating(kind))
+        values = column.fill_null("" if text else 0).to_numpy()
+        table[name] = MaskedColumn(values.astype(str) if text else values, mask=null, name=name)
+    for name in table.colnames:
+        table[name].unit = getattr(table[name], "unit", None) or units.get(name)
     return table[[name for name in arrow.column_names if name in table.colnames]]
 
 
@@ -365,7 +401,7 @@ def _read_fits(catalogue: Path) -> Table:
             raise TableError(f"{others}; give the output a name that ends in .fits, so that none is lost")
         if isinstance(hdu, fits.TableHDU):
             return ascii_table(hdu)
-        return columnar_table(hdu) if is_columnar(hdu) else Table.read(hdus, format="fits", hdu=number)
+        return columnar_table(hdu) if is_columnar(hdu) else with_nulls(Table.read(hdus, format="fits", hdu=number), hdu)
 
 
 _ASTROPY_FORMATS = {
@@ -380,6 +416,8 @@ def _write_whole(table: Table, part: Path, form: str, work: Work) -> None:
     about = work.about()
     if form in ("csv", "parquet"):
         table = without_vectors(table, "the output", form)
+    if form in ("fits", "votable"):
+        table = _signed(table, form)
     if form == "votable":
         for name in table.colnames:
             unit = table[name].unit
@@ -394,6 +432,18 @@ def _write_whole(table: Table, part: Path, form: str, work: Work) -> None:
         _write_parquet(table, part)
     else:
         table.write(part, format=_ASTROPY_FORMATS[form], overwrite=True)
+
+
+def _signed(table: Table, form: str) -> Table:
+    """The table with unsigned integers as signed ones where the format has no room for them, or for their nulls."""
+    for name in table.colnames:
+        column = table[name]
+        kind = getattr(column, "dtype", None)
+        if kind and kind.kind == "u" and kind.itemsize > 1 and (form == "votable" or np.ma.is_masked(column)):
+            if kind.itemsize == 8 and (column > 2**63 - 1).any():
+                raise TableError(f"the output: column {name!r} has numbers above 2**63, which {form} cannot hold here")
+            table[name] = column.astype(np.int64)
+    return table
 
 
 def _refuse_alike(names: Sequence[str], where: str | Path) -> None:

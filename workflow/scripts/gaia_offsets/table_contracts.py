@@ -11,12 +11,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.columns import ERRORS, STANDARD, Column
+from gaia_offsets.columns import DESIGNATIONS, ERRORS, STANDARD, Column
 from gaia_offsets.faults import TableError
 from gaia_offsets.table_text import NULL_WORDS, text_numbers
 
 LONGITUDES = ("ra", "l", "target_ra")  # some tables have them from -180 to 180
 NO_LONGITUDE = (-1.0, -9.0, -99.0)
+# Values that stand for none in many tables, and the step of numbers that are written with as many digits.
+STAND_INS = {-999.0: 1.0, -99.0: 1.0, 99.99: 0.01, 999.0: 1.0, 9999.0: 1.0}
+ENOUGH_STARS = 20
+LARGE_MAS = 100.0  # that of stars within 10 pc: half of a table's are not so near
+_SEVERAL = (list, tuple, dict, np.ndarray)
 
 
 @dataclass(frozen=True)
@@ -29,23 +34,59 @@ class Origin:
     start: int = 0
 
 
+class Tally:
+    """What is noted of a table's values, over its pieces; `finish` says it, or refuses the table."""
+
+    def __init__(self) -> None:
+        self._unknown: Counter[tuple[str, str]] = Counter()  # column, what is taken as unknown in it
+        self._known = self._large = 0  # parallaxes without a unit
+        self._parallax = ""
+
+    def unknown(self, origin: Origin, what: str, rows: Any) -> None:
+        """Note rows (N,) in which a column has this, which stands for none."""
+        self._unknown[origin.column, what] += int(rows.sum())
+
+    def parallaxes(self, origin: Origin, parallax: np.ndarray) -> None:
+        """Note parallaxes (N,) in mas, which they are taken to be in where nobody states a unit."""
+        self._parallax = origin.column
+        self._known += int(np.isfinite(parallax).sum())
+        self._large += int((np.abs(parallax) > LARGE_MAS).sum())
+
+    def finish(self, where: str | Path) -> list[str]:
+        """Lines about what is taken as unknown; TableError where parallaxes are not in mas."""
+        if self._known >= ENOUGH_STARS and 2 * self._large > self._known:
+            raise TableError(
+                f"{where}: {self._large} of {self._known} parallaxes in column {self._parallax!r}, of which no unit is "
+                f"stated, are beyond {LARGE_MAS:g} mas; are they in uas? Then say so: --unit parallax=uas, or `unit: "
+                "uas` in `columns:`; mas there where they are right"
+            )
+        return [
+            f"{where}: column {column!r}: {count} {what} are taken as unknown"
+            for (column, what), count in self._unknown.items()
+            if count
+        ]
+
+
 def standardise(
     values: Any,
     name: str,
     origin: Origin,
     *,
     contract: Column | None = None,
-    zeros: Counter[str] | None = None,
+    tally: Tally | None = None,
 ) -> pd.Series:
     """A column in its standard type and unit, from the unit of its origin.
 
-    `contract` is that of the standard name where not given; a column that has none stays as it is. With `zeros` an
-    error of 0, which is none, becomes null and is counted there under its column. Raises TableError, one line.
+    `contract` is that of the standard name where not given; a column that has none stays as it is. With `tally` an
+    error of 0, which is none, and a Gaia identifier of 0 or less become null and are noted there. Raises TableError,
+    one line.
     """
     contract = contract or STANDARD.get(name)
     values = values if isinstance(values, pd.Series) else pd.Series(values, copy=False)
     if contract is None:
         return values.rename(name)
+    if values.dtype == object and isinstance(next((v for v in values if v is not None), None), _SEVERAL):
+        raise TableError(f"{origin.where}: column {origin.column!r} holds several values a row, not one for {name!r}")
     if contract.kind == "text":
         return values.astype("str").rename(name)
     if contract.kind == "bool":
@@ -54,23 +95,13 @@ def standardise(
     rows = f", rows {start + 1} to {start + len(values)}" if start else ""
     where = f"{origin.where}: column {origin.column!r}{rows}"
     if contract.kind == "int":
-        values = _as_integers(values, where)
+        values = _as_integers(_numbers_of(values) if origin.column.casefold() in DESIGNATIONS else values, where, start)
+        if tally is not None and contract.low == 1:
+            none = (values <= 0).fillna(False)
+            tally.unknown(origin, "identifier(s) of 0 or less", none)
+            values = values.mask(none)
     else:
-        numbers = _as_floats(values, where, name, start)
-        factor = unit_factor(origin.unit, contract.unit, where)
-        numbers = numbers if factor == 1.0 else numbers * factor
-        # LAMOST and others write -9999 for a missing value; no standard column can hold it as a real one.
-        missing = ~np.isfinite(numbers) | (numbers == -9999.0 * factor) | np.isclose(numbers, -9999.0, 1e-9, 0)
-        if zeros is not None and name in ERRORS:
-            none = numbers == 0.0
-            zeros[origin.column] += int(none.sum())
-            missing |= none
-        if missing.any():
-            numbers = np.where(missing, np.nan, numbers)
-        if name in LONGITUDES:
-            turned = (numbers >= -180.0) & (numbers < 0.0) & ~np.isin(numbers, NO_LONGITUDE)
-            numbers = np.where(turned, numbers + 360.0, numbers) if turned.any() else numbers
-        values = pd.Series(numbers, index=values.index, copy=False)
+        values = pd.Series(_standard_floats(values, name, origin, contract, where, tally), values.index, copy=False)
     outside = (values < contract.low) | (values > contract.high)
     count = int(outside.sum())
     if count:
@@ -80,6 +111,56 @@ def standardise(
             f"{contract.unit} for {name!r}, the first {example:g}; is it the right column, in the right unit?"
         )
     return values.rename(name)
+
+
+def _standard_floats(
+    values: pd.Series, name: str, origin: Origin, contract: Column, where: str, tally: Tally | None
+) -> np.ndarray:
+    numbers = _as_floats(values, where, name, origin.start)
+    factor = unit_factor(origin.unit, contract.unit, where)
+    if factor != 1.0:
+        _refuse_stand_ins(numbers, where, origin, contract.unit)
+        numbers = numbers * factor
+    # LAMOST and others write -9999 for a missing value; no standard column can hold it as a real one.
+    missing = ~np.isfinite(numbers) | (numbers == -9999.0 * factor) | np.isclose(numbers, -9999.0, 1e-9, 0)
+    if tally is not None and name in ERRORS:
+        none = numbers == 0.0
+        tally.unknown(origin, "error(s) of 0", none)
+        missing |= none
+    if missing.any():
+        numbers = np.where(missing, np.nan, numbers)
+    if tally is not None and name == "parallax" and not origin.unit:
+        tally.parallaxes(origin, numbers)
+    if name in LONGITUDES:
+        turned = (numbers >= -180.0) & (numbers < 0.0) & ~np.isin(numbers, NO_LONGITUDE)
+        numbers = np.where(turned, numbers + 360.0, numbers) if turned.any() else numbers
+    return numbers
+
+
+def _refuse_stand_ins(numbers: np.ndarray, where: str, origin: Origin, unit: str) -> None:
+    """Raise TableError for values (-999, 99.99) that tables write for none and that pass in another unit.
+
+    A column of rounded numbers may hold them honestly: they are those where they stand 100 times as often as each of
+    the other numbers of as many digits that lie within a tenth of them.
+    """
+    for value, step in STAND_INS.items():
+        hit = np.isclose(numbers, value, 1e-7, 0)
+        if not hit.any():
+            continue
+        near = numbers[(np.abs(numbers - value) < 0.1 * abs(value)) & ~hit] / step
+        others = np.abs(near - np.rint(near)) < 1e-7 * abs(value) / step
+        if hit.sum() > 100 * others.sum() / (0.2 * abs(value) / step):
+            first = origin.start + int(np.argmax(hit)) + 1
+            raise TableError(
+                f"{where}: {int(hit.sum())} of {len(numbers)} values are {value:g} {origin.unit}, which stands for "
+                f"none in many tables, the first in row {first}; leave them empty, or give the column in {unit} where "
+                "they are right"
+            )
+
+
+def _numbers_of(designations: pd.Series) -> pd.Series:
+    """The identifiers in names such as Gaia DR3 123, null in names of another kind."""
+    return designations.astype("str").str.extract(r"(?i)^\s*gaia.*\s(\d+)\s*$", expand=False)
 
 
 def zero_point_in(unit: str) -> Column:
@@ -96,15 +177,6 @@ def refuse_value_as_error(sources: Mapping[str, str], where: str | Path) -> None
             raise TableError(
                 f"{where}: column {source!r} is named as {name!r} and as its error; an error is another column"
             )
-
-
-def zero_lines(zeros: Counter[str], where: str | Path) -> list[str]:
-    """What is said of errors that are 0."""
-    return [
-        f"{where}: column {source!r}: {count} error(s) of 0 are taken as unknown"
-        for source, count in zeros.items()
-        if count
-    ]
 
 
 def _is_text(values: pd.Series) -> bool:
@@ -158,19 +230,21 @@ def _as_booleans(values: pd.Series, where: str) -> pd.Series:
     return values.astype("bool")
 
 
-def _as_integers(values: pd.Series, where: str) -> pd.Series:
+def _as_integers(values: pd.Series, where: str, start: int = 0) -> pd.Series:
     if _is_text(values):
         text = values.map(_as_text).astype("str").str.strip()
         text = text.mask(text.str.lower().isin(["", *NULL_WORDS]))
-        good = text.isna() | text.str.fullmatch(r"[+-]?\d{1,19}")
+        good = text.isna() | text.str.fullmatch(r"[+-]?(\d+|\d{1,15}\.0*)")  # 31.0 is 31; beyond, digits are lost
         if not bool(good.all()):
             place = int(np.argmin(good.to_numpy(dtype=bool)))
             raise TableError(
                 f"{where}: {int((~good).sum())} of {len(values)} values are not whole numbers, the first "
-                f"{values.iloc[place]!r} in row {place + 1}"
+                f"{values.iloc[place]!r} in row {start + place + 1}"
             )
-        whole = np.array([0 if x is None or x != x else int(x) for x in text], dtype=np.int64)
-        return pd.Series(pd.array(whole, dtype="Int64"), index=values.index).mask(text.isna())
+        whole = [0 if x is None or x != x else int(x.partition(".")[0]) for x in text]
+        large = [place for place, x in enumerate(whole) if not -(2**63) <= x < 2**63]
+        _refuse_large(values, large, where, start)
+        return pd.Series(pd.array(np.array(whole, dtype=np.int64), dtype="Int64"), index=values.index).mask(text.isna())
     if pd.api.types.is_float_dtype(values.dtype):
         plain = values.astype("Float64")
         large = int((plain.abs() > 2**53).sum())
@@ -183,10 +257,21 @@ def _as_integers(values: pd.Series, where: str) -> pd.Series:
         if bool((rest != rest.round()).any()):
             raise TableError(f"{where}: fractions where whole numbers are expected")
         return plain.astype("Int64")
+    if pd.api.types.is_unsigned_integer_dtype(values.dtype):
+        _refuse_large(values, np.flatnonzero((values > 2**63 - 1).fillna(False).to_numpy(dtype=bool)), where, start)
     try:
         return values.astype("Int64")
     except (TypeError, ValueError, OverflowError):
-        raise TableError(f"{where}: not whole numbers of 64 bits") from None
+        raise TableError(f"{where}: holds {values.dtype} where whole numbers are expected") from None
+
+
+def _refuse_large(values: pd.Series, places: Any, where: str, start: int) -> None:
+    """Raise TableError where there are places of numbers that 64 bits do not hold."""
+    if len(places):
+        raise TableError(
+            f"{where}: {len(places)} of {len(values)} numbers are beyond 64 bits with a sign, the first "
+            f"{values.iloc[places[0]]} in row {start + int(places[0]) + 1}"
+        )
 
 
 def as_numbers(values: pd.Series, where: str, *, null: float = np.nan) -> np.ndarray:

@@ -62,8 +62,15 @@ def readable(path: Path, what: str | None = None) -> Iterator[None]:
     except FileNotFoundError:
         raise TableError(f"{path}: no such file") from None
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise TableError(f"{path}: cannot be read as {what or f'a {table_format(path)} table'} ({reason})") from error
+        kind = what or f"a {table_format(path)} table"
+        raise TableError(f"{path}: cannot be read as {kind} ({reason(error)})") from error
+
+
+def reason(error: Exception) -> str:
+    """What a reader says of a fault, in one line."""
+    if isinstance(error, gzip.BadGzipFile) and "Not a gzipped file" in str(error):
+        return "other bytes follow the end of what gzip packed; unpack it, and pack it again"
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def refuse_folder(path: Path) -> None:
@@ -84,17 +91,23 @@ def read_ecsv(path: Path) -> Table:
     return Table.read(text, format="ascii.ecsv", fill_values=[(masked, "0"), ("null", "0"), ("", "0")])
 
 
+def parse_votable(stream: IO[bytes], **more: Any) -> VOTableFile:
+    """A VOTable as astropy parses it, without its many warnings."""
+    from astropy.io.votable import parse
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return parse(stream, **more)
+
+
 def read_votable(path: Path) -> tuple[Table, TableElement]:
     """The one table of a VOTable file, and its element with all that it says of itself.
 
     Raises TableError for an answer of a service that is cut (OVERFLOW) or a message of its fault, and for several
     tables.
     """
-    from astropy.io.votable import parse
-
-    with warnings.catch_warnings(), open_bytes(path) as stream:
-        warnings.simplefilter("ignore")
-        file = parse(stream, filename=str(path))
+    with open_bytes(path) as stream:
+        file = parse_votable(stream, filename=str(path))
     _refuse_status(file, path)
     tables = list(file.iter_tables())
     if len(tables) != 1:

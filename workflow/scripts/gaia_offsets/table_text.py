@@ -64,11 +64,9 @@ def csv_header(path: Path) -> Header:
         separator, units = _ecsv_header(comments, separator)
     elif comments and 1 < len(_split(comments[-1], separator)) == len(_split(line, separator)):
         line = comments.pop().removeprefix("#")
-    names, lines = _split(line, separator), len(comments) + 1
+    names, lines = [name.strip() for name in _split(line, separator)], len(comments) + 1
     if not any(names):
         raise TableError(f"{path}: is no csv table: its first line, which should name the columns, is empty")
-    if comments or below[1].count("-") > 1:
-        names = [name.strip() for name in names]
     if _RULE.fullmatch(below[1]) and len(_split(below[1], separator)) == len(names):
         told = zip(names, _split(below[0], separator), strict=False)
         units, lines = {name: unit.strip() for name, unit in told if unit.strip()}, lines + 2
@@ -84,7 +82,7 @@ def _line(stream: IO[str], path: Path) -> str:
 
 
 def _split(line: str, separator: str) -> list[str]:
-    return next(csv.reader([line], delimiter=separator), [])
+    return next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
 
 
 def _ecsv_header(comments: list[str], separator: str) -> tuple[str, dict[str, str]]:
@@ -209,10 +207,12 @@ def csv_table(path: Path) -> Table:
         trimmed, numbers, wrong = pc.utf8_trim_whitespace(text), *text_numbers(text)
         values, null = numbers, np.isnan(numbers)
         known = trimmed.filter(pa.array(~null))
-        if wrong is not None or pc.any(pc.match_substring_regex(known, r"^[+-]?0\d|^[+-]?\d{20}")).as_py():
+        whole = len(known) and pc.all(pc.match_substring_regex(known, r"^[+-]?\d+$")).as_py()
+        large = whole and (np.abs(numbers[~null]) >= 2.0**63).any()  # 64 bits may not hold them
+        if wrong is not None or large or pc.any(pc.match_substring_regex(known, r"^[+-]?0\d|^[+-]?\d{20}")).as_py():
             values = text.to_numpy(zero_copy_only=False).astype(str)
             null = values == ""
-        elif len(known) and pc.all(pc.match_substring_regex(known, r"^[+-]?\d+$")).as_py():
+        elif whole:
             values = np.zeros(len(text), np.int64)
             values[~null] = pc.replace_substring_regex(known, r"^\+", "").cast(pa.int64()).to_numpy()
         table[name] = MaskedColumn(values, mask=null) if null.any() else values

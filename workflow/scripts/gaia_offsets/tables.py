@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import io
 import os
 import sys
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
@@ -16,21 +16,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.columns import STANDARD, VIZIER, Column
+from gaia_offsets.columns import ALIKE, RELEASE, STANDARD, VIZIER, Column
 from gaia_offsets.faults import TableError
 from gaia_offsets.fitscolumns import fits_names, read_columns, table_hdu
 from gaia_offsets.table_contracts import (
     Origin,
+    Tally,
     as_names,
     refuse_value_as_error,
     standardise,
     unit_factor,
-    zero_lines,
     zero_point_in,
 )
 from gaia_offsets.table_formats import (
     is_packed,
     open_bytes,
+    parse_votable,
     plain_table,
     read_ecsv,
     read_votable,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 Part = TypeVar("Part")
 
+VO_PARQUET = b"IVOA.VOTable-Parquet.content"  # where a Parquet file has a VOTable without rows that describes it
 ROW_GROUP = 1 << 18  # rows of a piece of a Parquet file
 
 
@@ -216,7 +218,7 @@ def _text_as_text(column: Callable[[], pd.Series]) -> pd.Series:
 
 
 def parquet_units(schema: pa.Schema) -> dict[str, str]:
-    """Units by column of a Parquet file, from the fields' metadata (ours) or from the file's (astropy's)."""
+    """Units by column of a Parquet file, from the fields' metadata (ours) or the file's (astropy's or a VOTable)."""
     units = {field.name: (field.metadata or {}).get(b"unit", b"").decode() for field in schema}
     theirs = (schema.metadata or {}).get(b"table_meta_yaml")
     if theirs:
@@ -224,6 +226,9 @@ def parquet_units(schema: pa.Schema) -> dict[str, str]:
 
         header = get_header_from_yaml(theirs.decode().split("\n"))
         units |= {entry["name"]: str(entry["unit"]) for entry in header["datatype"] if entry.get("unit")}
+    if described := (schema.metadata or {}).get(VO_PARQUET):
+        for table in parse_votable(io.BytesIO(described)).iter_tables():
+            units |= {field.name: str(field.unit) for field in table.fields if field.unit is not None}
     return {name: unit for name, unit in units.items() if unit}
 
 
@@ -284,7 +289,7 @@ def column_names(path: str | Path) -> list[str]:
 
 
 def column_for(name: str, present: Collection[str], where: str | Path, say: str) -> str | None:
-    """The column that stands for a standard name without being told: the name itself, or VizieR's for it; else None.
+    """The column that stands for a standard name without being told: the name itself, VizieR's, one of ALIKE, or None.
 
     Raises TableError where both are present; `say` tells how to choose, with {column} for the column.
     """
@@ -292,6 +297,9 @@ def column_for(name: str, present: Collection[str], where: str | Path, say: str)
     if len(found) > 1:
         choice = " or ".join(say.format(name=name, column=own) for own in found)
         raise TableError(f"{where}: {' and '.join(map(repr, found))} could both be the {name!r}; write {choice}")
+    if not found and name in ALIKE:
+        alike = (next((own for own in sorted(present) if own.casefold() == other), None) for other in ALIKE[name])
+        found = [own for own in alike if own]
     return found[0] if found else None
 
 
@@ -335,20 +343,24 @@ class TableFile:
         others: bool = True,
     ) -> None:
         self.path = path = Path(path)
+        vizier = tuple(vizier)
         spec = {name: _entry(entry) for name, entry in (columns or {}).items()}
         self._kinds = {name: entry["kind"] for name, entry in (columns or {}).items() if _kind(entry)}
-        self._zeros: Counter[str] = Counter()
+        self._tally = Tally()
         sources = {source: name for name, (source, _) in spec.items()}
         refuse_value_as_error({name: source for name, (source, _) in spec.items()}, path)
         texts = [spec[name][0] for name, kind in self._kinds.items() if kind == "name"]
         with readable(path):
+            wanted = None
             if table_format(path) in ("parquet", "csv", "fits"):  # a header that can be read alone
-                _check_names(path, sources, column_names(path))
-            wanted = {*sources, *STANDARD, *(VIZIER.get(name) for name in vizier)}
+                names = column_names(path)
+                _check_names(path, sources, names)
+                alike = {name for name in names if vizier and name.casefold() in chain(*ALIKE.values())}
+                wanted = {*sources, *STANDARD, *(VIZIER.get(name) for name in vizier), *alike}
             self._native, units = _read_native(path, wanted, texts)
         _check_names(path, sources, self._native)
         free = set(self._native) - set(sources)
-        for name in vizier:
+        for name in (*vizier, *RELEASE) if vizier else ():
             if name not in spec:
                 source = column_for(name, free, path, "`{name}: {column}` in `columns:`")
                 if source not in (None, name):
@@ -377,7 +389,7 @@ class TableFile:
     def read(self) -> pd.DataFrame:
         """All rows and columns."""
         table = self._standard(self._native, self.names)
-        self._tell_zeros()
+        self._finish()
         return table
 
     def pieces(
@@ -403,12 +415,12 @@ class TableFile:
             piece = self._standard(native, names, start)
             piece.index = pd.RangeIndex(start, start + len(piece))
             yield piece
-        self._tell_zeros()
+        self._finish()
 
-    def _tell_zeros(self) -> None:
-        for line in zero_lines(self._zeros, self.path):
+    def _finish(self) -> None:
+        tally, self._tally = self._tally, Tally()
+        for line in tally.finish(self.path):
             print(line, file=sys.stderr)
-        self._zeros.clear()
 
     def _standard(
         self, native: Mapping[str, Callable[[], pd.Series]], names: Iterable[str], start: int = 0
@@ -425,7 +437,7 @@ class TableFile:
             contract = zero_point_in(kind) if kind else None
             unit = unit or kind or ""  # the file's own, or the one that the correction is said to be in
             origin = Origin(self.path, source, unit, start)
-            frame[name] = standardise(values, name, origin, contract=contract, zeros=self._zeros)
+            frame[name] = standardise(values, name, origin, contract=contract, tally=self._tally)
         return pd.DataFrame(frame, copy=False)
 
 
