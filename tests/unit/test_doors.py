@@ -12,13 +12,18 @@ import pandas as pd
 import pytest
 from astropy import units as u
 from astropy.table import QTable, Table
+from astropy.utils.masked import Masked
+from unit.shared import refused
 from unit.test_apply import write_map
 
 from gaia_offsets import __main__ as command
 from gaia_offsets.apply import correct_parallax, correct_table, read_map
+from gaia_offsets.coefficients import error_factor, true_error
 from gaia_offsets.columns import GAIA
 from gaia_offsets.corrections import _plausible, zero_point
 from gaia_offsets.faults import TableError
+from gaia_offsets.means import group_means, mean_parallax
+from gaia_offsets.official import zero_point as official
 from gaia_offsets.reference import join_group
 from gaia_offsets.sky import ecliptic_latitude, pixel_index
 from gaia_offsets.star_table import check_stars
@@ -354,3 +359,93 @@ def test_quantities_are_what_their_units_say(tmp_path: Path) -> None:
     degrees = {name: np.asarray(table[name]) * u.deg for name in ("ra", "dec")}
     back = correct_table(QTable({"parallax": parallax, **degrees}), offsets)
     np.testing.assert_allclose(np.asarray(back["parallax_map_corrected"]), plain["parallax_map_corrected"])
+
+
+MODEL = ("phot_g_mean_mag", "nu_eff_used_in_astrometry", "pseudocolour", "ecl_lat", "astrometric_params_solved")
+FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
+    "correct_parallax": (correct_parallax, ("parallax", "ra", "dec")),
+    "mean_parallax": (mean_parallax, ("parallax", "parallax_error", "ra", "dec")),
+    "zero_point": (official, MODEL),
+    "error_factor": (error_factor, ("phot_g_mean_mag", "astrometric_params_solved", "ruwe")),
+    "true_error": (lambda errors: true_error(errors, np.ones(N)), ("parallax_error",)),
+}
+
+
+def call(function: str, folder: Path, **wrong: Any) -> Any:
+    what, names = FUNCTIONS[function]
+    more = {"offsets": read_map(write_map(folder), parallax="raw"), "base": "raw"}
+    return what(*({**stars(), **wrong}[name] for name in names), **more if function == "correct_parallax" else {})
+
+
+# What is wrong with the values of a column, and words of the line.
+ARRAYS: dict[str, tuple[str, Callable[[np.ndarray], Any], str]] = {
+    "a sentinel": ("", lambda x: np.where(np.arange(N) == 2, -999, x), "the first -999"),
+    "booleans": ("", lambda x: x > 1, "true and false|whole numbers|outside"),
+    "a word": ("", lambda x: ["low", *x[1:]], "text|not whole numbers"),
+    "two axes": ("", lambda x: np.stack([x, x], axis=1), "give one value a star"),
+    "rows of several lengths": ("", lambda x: [[1], [1, 2]], "give one value a star"),
+    "one star less": ("", lambda x: x[1:], "of several lengths"),
+    "another quantity": ("", lambda x: x * u.kg, "unit 'kg' cannot be converted"),
+    "a structured array": ("", lambda x: np.ones(N, dtype=[("a", float)]), "give one value a star"),
+    "uas": ("parallax", lambda x: 1e3 * x, "outside -300 to 1000 mas"),
+    "errors in arcsec": ("parallax_error", lambda x: 1e-3 * x, "smaller than 0.003 mas"),
+    "a negative error": ("parallax_error", lambda x: -x, "outside 0 to 10 mas"),
+}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("kind", ARRAYS)
+def test_bare_arrays_are_refused_as_columns_are(kind: str, function: str, tmp_path: Path) -> None:
+    only, wrong, words = ARRAYS[kind]
+    for name in FUNCTIONS[function][1]:
+        lone = kind == "one star less" and function == "true_error"
+        code = kind in ("booleans", "another quantity") and name == "astrometric_params_solved"
+        if only in ("", name) and not lone and not code:
+            values = stars()[name].fillna(1.0).to_numpy()
+            with refused(words):
+                call(function, tmp_path, **{name: wrong(values)})
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_bare_arrays_of_every_kind_mean_the_same(function: str, tmp_path: Path) -> None:
+    plain, table = call(function, tmp_path), stars()
+    units = {"parallax": u.mas, "parallax_error": u.mas, "ra": u.deg, "dec": u.deg, "ecl_lat": u.deg}
+    other = {u.mas: u.uas, u.deg: u.rad}
+    names = [name for name in FUNCTIONS[function][1] if not table[name].isna().any()]
+    columns = {name: table[name].to_numpy() for name in names}
+    for kinds in (
+        {name: values.tolist() for name, values in columns.items()},
+        {name: np.ma.masked_array(values, np.zeros(N, bool)) for name, values in columns.items()},
+        {name: pd.Series(values, range(5, N + 5)).convert_dtypes() for name, values in columns.items()},
+        {name: values.astype(">f8") for name, values in columns.items()},
+        {name: QTable({"a": values})["a"] for name, values in columns.items()},
+        {name: (columns[name] * unit).to(other[unit]) for name, unit in units.items() if name in names},
+        {name: Masked(columns[name] * unit) for name, unit in units.items() if name in names},
+    ):
+        for one, two in zip(as_list(call(function, tmp_path, **kinds)), as_list(plain), strict=True):
+            np.testing.assert_allclose(one, two, rtol=1e-8)  # the covariance has a cusp at 0
+
+
+def as_list(result: Any) -> list[Any]:
+    return list(result.values()) if isinstance(result, dict) else list(np.atleast_1d(result))
+
+
+@pytest.mark.parametrize("hide", [lambda x: Masked(x * u.mas, np.arange(N) == 2), lambda x: [*x[:2], None, *x[3:]]])
+def test_what_is_masked_in_an_array_is_null(hide: Callable[[Any], Any], tmp_path: Path) -> None:
+    hidden = hide(stars()["parallax"].to_numpy())
+    assert np.flatnonzero(call("correct_parallax", tmp_path, parallax=hidden)["map_flag"]).tolist() == [2]
+    with refused("1 of 30 values of 'parallax' are null"):
+        call("mean_parallax", tmp_path, parallax=hidden)
+
+
+def test_tables_and_groups_of_a_wrong_shape_are_refused() -> None:
+    table = stars()
+    for groups in (["a"], np.array(["a"] * (N + 1)), "parallax", np.full((N, 2), "a")):
+        with refused("groups"):
+            group_means(table, groups)
+    twice = pd.concat([table, table[["parallax"]]], axis=1)
+    numbered = table.rename(columns={"parallax": 0})
+    for wrong, words in ((twice, "'parallax' stands more than once"), (numbered, "unlike 0"), ({}, "not dict")):
+        for door in (group_means, lambda given: correct_table(given, None, correction="lindegren2021")):
+            with refused(words):
+                door(wrong)
