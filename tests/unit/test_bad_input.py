@@ -851,7 +851,7 @@ MAPS: dict[str, tuple[Callable[[pd.DataFrame], Any] | None, dict[str, Any], str]
     "a pixel twice": (
         twice,
         {},
-        "map.ecsv: column 'hindex': 1 of 4 pixels are wrong, the first 1; each should stand once; take the map as it was published",
+        "map.ecsv: column 'hindex': 1 of 4 pixels are wrong, the first 1; each should stand once, in ascending order; take the map as it was published",
     ),
     "a pixel of another place": (
         put("hindex", 77),
@@ -913,11 +913,48 @@ MAPS: dict[str, tuple[Callable[[pd.DataFrame], Any] | None, dict[str, Any], str]
         {"systematic_uas": float("inf")},
         "map.ecsv: a systematic floor of inf uas; it should be 0 or more",
     ),
-    "an nside of 5": (None, {"nside": 5}, "map.ecsv: nside 5 is not a power of two"),
+    "an nside of 5": (None, {"nside": 5}, "map.ecsv: nside 5 is not a power of two up to 536870912"),
     "an unknown frame": (
         None,
         {"frame": "ecliptic"},
         "map.ecsv: unknown frame 'ecliptic'; known are equatorial and galactic",
+    ),
+    "values in mas": (
+        lambda table: table.update(table[["domega_noncorr", "e_domega_noncorr"]] / 1000),
+        {},
+        "map.ecsv: half of the offsets domega_noncorr are below 0.1 uas, or of their errors below 1 uas over the root of n; is the map in mas? Take it as it was published",
+    ),
+    "errors all 0": (
+        lambda table: table.update(0 * table[["e_domega_noncorr"]]),
+        {},
+        "map.ecsv: half of the offsets domega_noncorr are below 0.1 uas, or of their errors below 1 uas over the root of n; is the map in mas? Take it as it was published",
+    ),
+    "centres that are none": (
+        put("dec", 99.0),
+        {},
+        "map.ecsv: 1 of 4 pixel centres do not lie in their pixel for frame equatorial, nside 4 and ordering nested; give those of the map",
+    ),
+    "a floor in words": (
+        None,
+        {"systematic_uas": "small"},
+        "map.ecsv: its systematic_uas is 'small'; it should be a number",
+    ),
+    "an nside in words": (None, {"nside": "abc"}, "map.ecsv: its nside is 'abc'; it should be a whole number"),
+    "an nside of 32.5": (None, {"nside": 32.5}, "map.ecsv: its nside is 32.5; it should be a whole number"),
+    "a list of frames": (
+        None,
+        {"frame": ["equatorial"]},
+        "map.ecsv: its frame is ['equatorial']; it should be a text",
+    ),
+    "simulated, perhaps": (
+        None,
+        {"simulated": "perhaps"},
+        "map.ecsv: its simulated is 'perhaps'; it should be true or false",
+    ),
+    "an nside beyond any": (
+        None,
+        {"nside": 2**40},
+        "map.ecsv: nside 1099511627776 is not a power of two up to 536870912",
     ),
     "the other ordering": (
         None,
