@@ -336,6 +336,14 @@ def test_apply_recognises_its_own_output(tmp_path: Path, capsys: Any) -> None:
     renamed = pd.read_csv(once).rename(columns={"parallax_corrected": "PARALLAX_CORRECTED_1"})
     renamed.to_csv(path, index=False)
     assert "corrected once" in apply(given, path, tmp_path / "o.csv")[1]
+    code, said = apply(given, path, tmp_path / "o.csv", "--base", "official")
+    assert code == 0 and "too (--parallax NAME)" not in said
+    renamed.assign(parallax_corrected=1.0).to_csv(path, index=False)
+    said = apply(given, path, tmp_path / "o.csv", "--base", "official", "--overwrite")[1]
+    assert "PARALLAX_CORRECTED_1, from which" in said and "there are parallax_corrected, too (--parallax NAME)" in said
+    for name in ("parallax_error_true", "parallax_error_true_1", "PARALLAX_ERROR_TRUE_2"):
+        stars().assign(**{name: 0.1}).to_csv(path, index=False)
+        assert f"has a column {name!r} already" in apply("-", path, tmp_path / "p.csv", "--inflate")[1]
 
 
 def test_a_map_of_simulated_stars_is_no_correction_of_real_ones(tmp_path: Path) -> None:

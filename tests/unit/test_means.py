@@ -233,4 +233,17 @@ def test_a_mean_after_a_correction_names_its_column(tmp_path, capsys):
     assert "mean of the column 'parallax' [mas, for no unit is stated] after column:bias" in said.err
     pd.DataFrame(columns).assign(parallax_corrected=1.03).to_csv(path, index=False)
     assert command.main(["mean", str(path)]) == 0
-    assert "there is a column 'parallax_corrected', too" in capsys.readouterr().err
+    assert "'parallax' is the parallax; there are parallax_corrected, too" in capsys.readouterr().err
+    table = pd.read_csv(path).assign(parallax_map_corrected=1.05, PARALLAX_CORRECTED_2=1.02)
+    means.group_means(table)
+    others = "parallax_corrected, PARALLAX_CORRECTED_2, parallax_map_corrected"
+    assert f"'parallax' is the parallax; there are {others}, too" in capsys.readouterr().err
+    table.to_csv(path, index=False)
+    assert command.main(["mean", str(path), "--parallax", "parallax_map_corrected"]) == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines()[1].startswith("all,1,0,1.050000")
+    assert "'parallax_map_corrected' is the parallax; there are parallax_corrected, PARALLAX_CORRECTED_2" in said.err
+    for name in ("parallax_error_true", "Parallax_Error_True_1"):
+        table.assign(**{name: 0.1}).to_csv(path, index=False)
+        assert command.main(["mean", str(path), "--parallax-error", name]) == 1
+        assert f"{name} (--parallax-error) holds already" in capsys.readouterr().err

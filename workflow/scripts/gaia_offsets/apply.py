@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -30,6 +29,7 @@ from gaia_offsets.published import (
     TRUE_ERROR,
     ZERO_POINT,
     map_for,
+    named_like,
     pairing_faults,
     true_error_field,
 )
@@ -219,20 +219,22 @@ class Correction:
 
     def _recognise_own(self, names: Sequence[str]) -> None:
         """Refuse what this program has corrected already, under its own names or those that TOPCAT makes of them."""
-        own = {field.name: [n for n in names if re.fullmatch(rf"(?i){field.name}(_\d+)?", n)] for field in ADDED}
+        own = {field.name: named_like(field.name, names) for field in (*ADDED, TRUE_ERROR)}
         named = self.stars.entries.get("parallax", {}).get("column")
         corrected = [*own[CORRECTED.name], *own[ZERO_POINT.name]]
         if named in own[OUTPUT[0].name]:
             raise ApplyError(f"{self.where}: {named!r} is corrected with a map already; a catalogue is corrected once")
         if self.base == "official" and own[CORRECTED.name] and not named:
-            self.stars.entries.setdefault("parallax", {})["column"] = own[CORRECTED.name][0]
-            self.lines.append(f"parallax: {own[CORRECTED.name][0]}, from which a zero point is subtracted")
+            first, *others = own[CORRECTED.name]
+            self.stars.entries.setdefault("parallax", {})["column"] = first
+            instead = f"; there are {', '.join(others)}, too (--parallax NAME)" if others else ""
+            self.lines.append(f"parallax: {first}, from which a zero point is subtracted{instead}")
         elif corrected and self.base == "raw" and (self.offsets or self.correction != NONE):
             raise ApplyError(
                 f"{self.where}: has a column {corrected[0]!r} already; a catalogue is corrected once: a map that goes "
                 f"on top takes --base official --parallax {CORRECTED.name}"
             )
-        twice = [field.name for field in self.fields if field.name in names]
+        twice = [name for field in self.fields for name in own[field.name]]
         if twice:
             raise TableError(f"{self.where}: has a column {twice[0]!r} already; a catalogue is corrected once")
 

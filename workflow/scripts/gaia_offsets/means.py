@@ -14,7 +14,7 @@ from gaia_offsets.coefficients import INFLATING, error_factor, inflation
 from gaia_offsets.covariance import gathered_covariance, maiz_apellaniz2021
 from gaia_offsets.faults import TableError
 from gaia_offsets.official import check_edr3
-from gaia_offsets.published import CORRECTED, NONE
+from gaia_offsets.published import CORRECTED, NONE, OUTPUT, TRUE_ERROR, named_like
 from gaia_offsets.releases import EPOCHS, SOLVED
 from gaia_offsets.selection import SUSPECT_MAS
 from gaia_offsets.star_table import StarTable, read_stars, say, star_arrays
@@ -79,12 +79,20 @@ def group_means(stars: Any, groups: Sequence[Any] | None = None, *, inflate: str
     table.open(native_names(stars, where), native_units(stars), where)
     table.take([*NEEDED, *INFLATING.get(inflate, ())])
     frame = table.values({name: native_column(stars, source, where) for name, source in table.sources.items()})
-    say(table.finish())
+    say([*_choices(table), *table.finish()])
     # As objects: pandas would make floats of whole numbers among which one is missing.
     names = None if groups is None else as_names(as_column(groups, f"{where}: groups", object))
     if names is not None and len(names) != len(frame):
         raise TableError(f"{where}: {len(names)} groups for {len(frame)} stars; give one name a star")
     return _means(frame, names, inflate, where)
+
+
+def _choices(table: StarTable) -> list[str]:
+    """A line where the table holds corrected parallaxes of ours beside the one that is taken."""
+    taken, ours = table.sources["parallax"], (CORRECTED, OUTPUT[0])
+    others = [name for field in ours for name in named_like(field.name, table.names) if name != taken]
+    line = f"{table.where}: {taken!r} is the parallax; there are {', '.join(others)}, too: name the one that is meant"
+    return [line] if others else []
 
 
 def _means(stars: pd.DataFrame, groups: pd.Series | None, inflate: str | None, where: str | Path) -> pd.DataFrame:
@@ -140,11 +148,16 @@ def file_means(
     inflate = inflation(inflate)
     work = None if correction == NONE else Correction(None, correction=correction, columns=columns)
     table = StarTable(columns, epoch=EPOCHS["EDR3"] if inflate else None)
+    error = str(table.entries.get("parallax_error", {}).get("column"))
+    if named_like(TRUE_ERROR.name, [error]):
+        raise TableError(
+            f"{path}: {error} (--parallax-error) holds already the correlated part that a mean adds; give the "
+            "published error and --inflate"
+        )
     stars, names = read_stars(path, table, [*NEEDED, *INFLATING.get(inflate, ())], group=group, also=work)
     if inflate:
         check_edr3(stars[SOLVED].to_numpy(dtype=float, na_value=np.nan), table.sources[SOLVED], str(path))
     source, unit = table.sources["parallax"], table.unit("parallax") or "mas, for no unit is stated"
     after = f"after {correction}" if work else "as it stands"
-    more = "" if work or CORRECTED.name not in table.names else f"; there is a column {CORRECTED.name!r}, too"
-    say([f"{path}: mean of the column {source!r} [{unit}] {after}{more}", *table.finish()])
+    say([f"{path}: mean of the column {source!r} [{unit}] {after}", *_choices(table), *table.finish()])
     return _means(stars, names, inflate, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -235,3 +236,8 @@ def true_error_field(inflate: str) -> Field:
 
 
 TRUE_ERROR = true_error_field("maiz_apellaniz2022")
+
+
+def named_like(name: str, names: Iterable[str]) -> list[str]:
+    """The names that are one of ours, or what TOPCAT makes of it where two tables have it: name_1."""
+    return [other for other in names if re.fullmatch(rf"(?i){name}(_\d+)?", other)]
