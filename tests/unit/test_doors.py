@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from astropy import units as u
+from astropy.coordinates import SkyCoord
 from astropy.table import QTable, Table
 from astropy.utils.masked import Masked
 from unit.shared import refused
@@ -438,12 +439,33 @@ def as_list(result: Any) -> list[Any]:
     return list(result.values()) if isinstance(result, dict) else list(np.atleast_1d(result))
 
 
-@pytest.mark.parametrize("hide", [lambda x: Masked(x * u.mas, np.arange(N) == 2), lambda x: [*x[:2], None, *x[3:]]])
+HIDE = {
+    "a mask": lambda x: Masked(x * u.mas, np.arange(N) == 2),
+    "None": lambda x: [*x[:2], None, *x[3:]],
+    "NA": lambda x: [*x[:2], pd.NA, *x[3:]],
+}
+
+
+@pytest.mark.parametrize("hide", HIDE.values(), ids=HIDE)
 def test_what_is_masked_in_an_array_is_null(hide: Callable[[Any], Any], tmp_path: Path) -> None:
     hidden = hide(stars()["parallax"].to_numpy())
     assert np.flatnonzero(call("correct_parallax", tmp_path, parallax=hidden)["map_flag"]).tolist() == [2]
     with refused("1 of 30 values of 'parallax' are null"):
         call("mean_parallax", tmp_path, parallax=hidden)
+
+
+def test_columns_and_codes_in_python_that_say_something_else(tmp_path: Path) -> None:
+    offsets = read_map(write_map(tmp_path, release="Gaia EDR3"), parallax="raw")
+    for entry in (0, None, ["parallax"], {"colum": "ruwe"}, {"column": "parallax", "unit": None}):
+        with refused("columns: parallax: .* should be a name, or {column, unit}"):
+            correct_table(stars(), offsets, columns={"parallax": entry})
+    with refused("correction None is none of none, lindegren2021"):
+        correct_table(stars(), offsets, correction=None)
+    with refused("1 of 1 stars are coded 479"):
+        correct_parallax([1.0], [290.0], [40.0], offsets, base="raw", solved=479)
+    place = SkyCoord([290.0] * u.deg, [40.0] * u.deg)
+    with refused("no position: name the columns for ra, dec"):
+        correct_table(QTable({"parallax": [1.0] * u.mas, "place": place}), offsets)
 
 
 def test_tables_and_groups_of_a_wrong_shape_are_refused() -> None:

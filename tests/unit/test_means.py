@@ -219,6 +219,8 @@ def test_a_star_counts_once_and_an_absurd_parallax_is_told(tmp_path, capsys):
     said = capsys.readouterr().err
     assert found["n"].tolist() == [3] and "1 rows are of a source_id that the group has already" in said
     assert "1 parallaxes lie more than 10 mas from the median" in said
+    means.mean_parallax([1.0, 1.0, 99.99], [0.1] * 3, [10.0] * 3, [20.0] * 3)
+    assert "1 parallaxes lie more than 10 mas from the median" in capsys.readouterr().err
     table[:3].assign(source_id=[7, 7, 8]).to_csv(tmp_path / "t.csv", index=False)
     pd.testing.assert_frame_equal(means.file_means(tmp_path / "t.csv"), once)
 

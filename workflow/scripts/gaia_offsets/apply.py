@@ -77,6 +77,8 @@ def correct_parallax(
     given = {"parallax": parallax, **dict(zip(FRAMES[offsets.frame], (longitude, latitude), strict=True))}
     given |= {name: values for name, values in ((SOLVED, solved), (CORRECTION, zero_point)) if values is not None}
     given = dict(zip(given, star_arrays("correct_parallax", **given), strict=True))
+    if solved is not None and offsets.epoch == EPOCHS["EDR3"]:
+        check_edr3(given[SOLVED])
     parallax, *position = (given[name] for name in ("parallax", *FRAMES[offsets.frame]))
     return _corrected(parallax, *position, offsets, solved=given.get(SOLVED), zero_point=given.get(CORRECTION))
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.official import check_edr3
-from gaia_offsets.published import INFLATIONS
+from gaia_offsets.published import INFLATIONS, NONE
 from gaia_offsets.releases import SOLVED
 from gaia_offsets.star_table import star_arrays
 from gaia_offsets.tables import TableError
@@ -84,6 +84,7 @@ def error_factor(
     takes no RUWE. Null for other solutions than 31 and 95 and for null inputs. Arrays are taken as
     star_table.star_arrays says. Raises TableError for codes of another release and values that cannot be what they are.
     """
+    inflate = inflation(inflate or NONE)
     given = {"phot_g_mean_mag": phot_g_mean_mag, SOLVED: astrometric_params_solved, "ruwe": ruwe}
     g, solved, *more = star_arrays("error_factor", **{name: given[name] for name in INFLATING[inflate]})
     check_edr3(solved)
@@ -98,6 +99,12 @@ def error_factor(
 
 
 def true_error(parallax_error: np.ndarray, factor: np.ndarray, *, inflate: str = MAIZ_APELLANIZ) -> np.ndarray:
-    """True error [mas] of single parallaxes, (N,), from published ones [mas], of which 0 is none, and error_factor."""
+    """True error [mas] of single parallaxes, (N,), from published ones [mas], of which 0 is none, and error_factor.
+
+    Raises TableError for what cannot be an error or its factor.
+    """
     (errors,) = star_arrays("true_error", parallax_error=parallax_error)
-    return np.hypot(factor * errors, FLOOR_MAS[inflate])
+    factors = np.asarray(factor, dtype=float)
+    if factors.shape not in ((), errors.shape) or (factors < 1.0).any():
+        raise TableError("true_error: factor should be 1 or more, one value a star: that of error_factor")
+    return np.hypot(factors * errors, FLOOR_MAS[inflation(inflate or NONE)])

@@ -45,7 +45,18 @@ def mean_parallax(
     for name, values in zip(NEEDED, stars, strict=True):
         if not len(values) or np.isnan(values).any():
             raise TableError(f"{where}: {int(np.isnan(values).sum())} of {len(values)} values of {name!r} are null")
+    say(_suspects(where, _far(stars[0])))
     return _mean(*stars, covariance)
+
+
+def _far(parallax: np.ndarray) -> int:
+    """How many parallaxes of a group lie too far from its median to be of it."""
+    return int((np.abs(parallax - np.median(parallax)) > SUSPECT_MAS).sum())
+
+
+def _suspects(where: str | Path, count: int) -> list[str]:
+    line = f"{where}: {count} parallaxes lie more than {SUSPECT_MAS:g} mas from the median of their group"
+    return [f"{line}; are these values (99.99, -99) that stand for none?"] if count else []
 
 
 def _mean(
@@ -119,11 +130,9 @@ def _means(stars: pd.DataFrame, groups: pd.Series | None, inflate: str | None, w
         part = table[table["group"] == name]
         used = part[good[part.index]]
         found = _mean(*(used[column].to_numpy() for column in NEEDED)) if len(used) else (np.nan,) * 3
-        suspect += int(((used["parallax"] - used["parallax"].median()).abs() > SUSPECT_MAS).sum())
+        suspect += _far(used["parallax"].to_numpy()) if len(used) else 0
         rows.append((name, len(used), len(part) - len(used), *found))
-    if suspect:
-        line = f"{where}: {suspect} parallaxes lie more than {SUSPECT_MAS:g} mas from the median of their group"
-        say([f"{line}; are these values (99.99, -99) that stand for none?"])
+    say(_suspects(where, suspect))
     return pd.DataFrame(rows, columns=["group", "n", "left_out", "mean_parallax", "error_statistical", "error"])
 
 

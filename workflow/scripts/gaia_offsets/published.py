@@ -47,7 +47,7 @@ def pairing_faults(base: str, parallax: str | None = None, *, correction: str = 
     Nothing comes where they go together. `parallax` is raw or corrected, None for the map that fits; `correction` is
     what is subtracted first.
     """
-    if correction not in (NONE, *MODELS) and not correction.startswith(COLUMN_PREFIX):
+    if correction not in (NONE, *MODELS) and not str(correction).startswith(COLUMN_PREFIX):
         yield "correction", f"correction {correction!r} is none of {', '.join((NONE, *MODELS))}, {COLUMN_PREFIX}NAME"
         return
     if base not in BASES:

@@ -85,6 +85,9 @@ class StarTable:
         """
         columns = columns or {}
         self.entries = {name: dict(e) if isinstance(e, Mapping) else {"column": e} for name, e in columns.items()}
+        for name, entry in self.entries.items():
+            if not set(entry) <= {"column", "unit"} or not all(isinstance(text, str) for text in entry.values()):
+                raise TableError(f"columns: {name}: {columns[name]!r} should be a name, or {{column, unit}} with texts")
         self.contracts = {**STANDARD, CORRECTION: STANDARD["zero_point"]}
         self.epoch = epoch
         self.sources: dict[str, str] = {}

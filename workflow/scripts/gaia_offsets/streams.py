@@ -90,7 +90,8 @@ def native_names(table: pd.DataFrame | Table, where: str | Path) -> list[str]:
 
 def native_units(table: pd.DataFrame | Table) -> dict[str, str]:
     """Units that a table in memory states, by column."""
-    return {name: str(table[name].unit) for name in getattr(table, "colnames", ()) if table[name].unit is not None}
+    units = {name: getattr(table[name], "unit", None) for name in getattr(table, "colnames", ())}  # a SkyCoord has none
+    return {name: str(unit) for name, unit in units.items() if unit is not None}
 
 
 def native_column(table: pd.DataFrame | Table, name: str, where: str | Path) -> pd.Series:

@@ -135,7 +135,7 @@ def _as_floats(values: pd.Series, where: str, name: str, start: int) -> np.ndarr
 def _as_text(value: Any) -> str | None:
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
-    return None if value is None or value != value else str(value)
+    return None if value is None or value is pd.NA or value != value else str(value)
 
 
 def as_names(values: pd.Series) -> pd.Series:
