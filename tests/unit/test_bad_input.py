@@ -881,17 +881,17 @@ MAPS: dict[str, tuple[Callable[[pd.DataFrame], Any] | None, dict[str, Any], str]
     "a negative error": (
         put("e_domega_noncorr", -5.0),
         {},
-        "map.ecsv: column 'e_domega_noncorr': 1 of 4 pixels are wrong, the first -5; each should be 0 to 10000 uas; take the map as it was published",
+        "map.ecsv: column 'e_domega_noncorr': 1 of 4 pixels are wrong, the first -5; each should be above 0, to 10000 uas; take the map as it was published",
     ),
     "no error": (
         put("e_domega_noncorr", np.nan),
         {},
-        "map.ecsv: column 'e_domega_noncorr': 1 of 4 pixels are wrong, the first nan; each should be 0 to 10000 uas; take the map as it was published",
+        "map.ecsv: column 'e_domega_noncorr': 1 of 4 pixels are wrong, the first nan; each should be above 0, to 10000 uas; take the map as it was published",
     ),
     "an error of 1e9 uas": (
         put("e_domega_noncorr", 1e9),
         {},
-        "map.ecsv: column 'e_domega_noncorr': 1 of 4 pixels are wrong, the first 1e+09; each should be 0 to 10000 uas; take the map as it was published",
+        "map.ecsv: column 'e_domega_noncorr': 1 of 4 pixels are wrong, the first 1e+09; each should be above 0, to 10000 uas; take the map as it was published",
     ),
     "a negative number of stars": (
         put("n", -1),
@@ -901,17 +901,17 @@ MAPS: dict[str, tuple[Callable[[pd.DataFrame], Any] | None, dict[str, Any], str]
     "a negative floor": (
         None,
         {"systematic_uas": -1.0},
-        "map.ecsv: a systematic floor of -1.0 uas; it should be 0 or more",
+        "map.ecsv: a systematic floor of -1.0 uas; it should be 0, or 0.1 to 10000 uas",
     ),
     "a floor that is none": (
         None,
         {"systematic_uas": float("nan")},
-        "map.ecsv: a systematic floor of nan uas; it should be 0 or more",
+        "map.ecsv: a systematic floor of nan uas; it should be 0, or 0.1 to 10000 uas",
     ),
     "an infinite floor": (
         None,
         {"systematic_uas": float("inf")},
-        "map.ecsv: a systematic floor of inf uas; it should be 0 or more",
+        "map.ecsv: a systematic floor of inf uas; it should be 0, or 0.1 to 10000 uas",
     ),
     "an nside of 5": (None, {"nside": 5}, "map.ecsv: nside 5 is not a power of two up to 536870912"),
     "an unknown frame": (
@@ -922,12 +922,27 @@ MAPS: dict[str, tuple[Callable[[pd.DataFrame], Any] | None, dict[str, Any], str]
     "values in mas": (
         lambda table: table.update(table[["domega_noncorr", "e_domega_noncorr"]] / 1000),
         {},
-        "map.ecsv: half of the offsets domega_noncorr are below 0.1 uas, or of their errors below 1 uas over the root of n; is the map in mas? Take it as it was published",
+        "map.ecsv: half of the offsets domega_noncorr are below 0.1 uas, or their errors times the root of n are not 1 to 10000 uas; is the map in uas? Take it as it was published",
     ),
-    "errors all 0": (
-        lambda table: table.update(0 * table[["e_domega_noncorr"]]),
+    "errors of 0": (
+        put("e_domega_noncorr", 0.0),
         {},
-        "map.ecsv: half of the offsets domega_noncorr are below 0.1 uas, or of their errors below 1 uas over the root of n; is the map in mas? Take it as it was published",
+        "map.ecsv: column 'e_domega_noncorr': 1 of 4 pixels are wrong, the first 0; each should be above 0, to 10000 uas; take the map as it was published",
+    ),
+    "an infinite offset": (
+        put("domega_noncorr", np.inf),
+        {},
+        "map.ecsv: column 'domega_noncorr': 1 of 4 pixels are wrong, the first inf; each should be within 10000 uas; take the map as it was published",
+    ),
+    "errors in nas": (
+        lambda table: table.update(1000 * table[["e_domega_noncorr"]]),
+        {},
+        "map.ecsv: half of the offsets domega_noncorr are below 0.1 uas, or their errors times the root of n are not 1 to 10000 uas; is the map in uas? Take it as it was published",
+    ),
+    "a floor in mas": (
+        None,
+        {"systematic_uas": 0.0103},
+        "map.ecsv: a systematic floor of 0.0103 uas; it should be 0, or 0.1 to 10000 uas",
     ),
     "centres that are none": (
         put("dec", 99.0),
@@ -1185,21 +1200,21 @@ APPLY: dict[str, tuple[str, str | Callable[[Path], Any], str, list[str], str]] =
         STARS,
         "o.csv",
         ["--systematic", "-1"],
-        "map.ecsv: a systematic floor of -1.0 uas; it should be 0 or more",
+        "map.ecsv: a systematic floor of -1.0 uas; it should be 0, or 0.1 to 10000 uas",
     ),
     "a floor that is none": (
         "c.csv",
         STARS,
         "o.csv",
         ["--systematic", "nan"],
-        "map.ecsv: a systematic floor of nan uas; it should be 0 or more",
+        "map.ecsv: a systematic floor of nan uas; it should be 0, or 0.1 to 10000 uas",
     ),
     "an infinite floor": (
         "c.csv",
         STARS,
         "o.csv",
         ["--systematic", "inf"],
-        "map.ecsv: a systematic floor of inf uas; it should be 0 or more",
+        "map.ecsv: a systematic floor of inf uas; it should be 0, or 0.1 to 10000 uas",
     ),
     "the map as output": (
         "c.csv",

@@ -454,6 +454,16 @@ def test_what_is_masked_in_an_array_is_null(hide: Callable[[Any], Any], tmp_path
         call("mean_parallax", tmp_path, parallax=hidden)
 
 
+def test_a_map_of_simulated_stars_says_so_in_python_too(tmp_path: Path, capsys: Any) -> None:
+    offsets = read_map(write_map(tmp_path, simulated=True), parallax="raw")
+    for door in (
+        lambda: correct_parallax([1.0], [290.0], [40.0], offsets, base="raw"),
+        lambda: correct_table(stars(), offsets),
+    ):
+        door()
+        assert "map.ecsv: made of SIMULATED stars" in capsys.readouterr().err
+
+
 def test_columns_and_codes_in_python_that_say_something_else(tmp_path: Path) -> None:
     offsets = read_map(write_map(tmp_path, release="Gaia EDR3"), parallax="raw")
     for entry in (0, None, ["parallax"], {"colum": "ruwe"}, {"column": "parallax", "unit": None}):

@@ -79,6 +79,7 @@ def correct_parallax(
     given = dict(zip(given, star_arrays("correct_parallax", **given), strict=True))
     if solved is not None and offsets.epoch == EPOCHS["EDR3"]:
         check_edr3(given[SOLVED])
+    say(offsets.warning)
     parallax, *position = (given[name] for name in ("parallax", *FRAMES[offsets.frame]))
     return _corrected(parallax, *position, offsets, solved=given.get(SOLVED), zero_point=given.get(CORRECTION))
 
@@ -186,7 +187,7 @@ class Correction:
         if epoch is None and (inflate or correction in MODELS):
             epoch = EPOCHS["EDR3"]  # whose parallaxes the models and the factors are for
         self.stars = StarTable(columns, epoch=epoch)
-        self.lines: list[str] = []
+        self.lines = list(offsets.warning) if offsets else []
         self.counts = np.zeros(len(FLAGS), dtype=np.int64)
         self.rows = self.without_error = 0
 
@@ -327,8 +328,6 @@ class Correction:
             yield f"the map stands on {stands or 'a zero point without a name'}: it must be the one subtracted already"
         elif self.correction != NONE and stands is None:
             yield f"the map does not say on which correction it stands; make sure that it is {self.correction}"
-        if self.offsets.meta.get("simulated"):
-            yield "the map is made of SIMULATED stars: no use for real ones"
 
     def about(self) -> dict[str, str]:
         """Where the added columns come from: a few facts that go into the output's metadata."""

@@ -332,8 +332,8 @@ def read_dataset(path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
         values = np.ma.filled(np.ma.asarray(column.data).astype(float), np.nan)
         if column.unit is not None and field.unit:
             values = values * unit_factor(str(column.unit), field.unit, f"{path}: column {field.name!r}")
-        elif field.decimals is None and np.isnan(values).any():
-            raise TableError(f"{path}: column {field.name!r}: {int(np.isnan(values).sum())} values are missing")
+        elif field.decimals is None and (wrong := int((values != np.rint(values)).sum())):
+            raise TableError(f"{path}: column {field.name!r}: {wrong} values are missing or no whole numbers")
         if field.decimals is not None:
             values = np.round(values, field.decimals)
         frame[field.name] = values if field.decimals is not None else values.astype(np.int64)

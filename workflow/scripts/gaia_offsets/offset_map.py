@@ -53,16 +53,25 @@ class OffsetMap:
             raise ApplyError(f"{where}: unknown ordering {self.ordering!r}; known are nested and ring")
         if not 1 <= self.nside <= LARGEST_NSIDE or self.nside & (self.nside - 1):
             raise ApplyError(f"{where}: nside {self.nside} is not a power of two up to {LARGEST_NSIDE}")
-        if not 0 <= self.systematic_uas < np.inf:
-            raise ApplyError(f"{where}: a systematic floor of {self.systematic_uas} uas; it should be 0 or more")
+        limit = f"{LARGEST_UAS:g} uas"
+        if self.systematic_uas != 0 and not SMALLEST_UAS <= self.systematic_uas <= LARGEST_UAS:
+            raise ApplyError(
+                f"{where}: a systematic floor of {self.systematic_uas} uas; it should be 0, or {SMALLEST_UAS:g} to "
+                f"{limit}"
+            )
         if len(self.pixels) == 0:
             raise ApplyError(f"{where}: no pixel has a {self.parallax} offset")
-        size, limit = np.abs(self.offset), f"{LARGEST_UAS:g} uas"
+        size = np.abs(self.offset)
         for column, values, wrong, should in (
             ("hindex", self.pixels, np.diff(self.pixels, prepend=-1) < 1, "stand once, in ascending order"),
             (f"domega_{kind}", self.offset, ~(size <= LARGEST_UAS), f"be within {limit}"),
             (f"domega_{kind}", self.offset, np.isin(self.offset, STAND_FOR_NONE), "be null where there is no offset"),
-            (f"e_domega_{kind}", self.error, ~((self.error >= 0) & (self.error <= LARGEST_UAS)), f"be 0 to {limit}"),
+            (
+                f"e_domega_{kind}",
+                self.error,
+                ~((self.error > 0) & (self.error <= LARGEST_UAS)),
+                f"be above 0, to {limit}",
+            ),
             ("n", self.n, self.n < 0, "be 0 or more"),
         ):
             if wrong.any():
@@ -70,11 +79,12 @@ class OffsetMap:
                     f"{where}: column {column!r}: {int(wrong.sum())} of {len(wrong)} pixels are wrong, the first "
                     f"{values[wrong][0]:g}; each should {should}; take the map as it was published"
                 )
-        scatter = (self.error * np.sqrt(self.n))[self.n > 0]  # of the single stars
-        if np.median(size) < SMALLEST_UAS or (len(scatter) and np.median(scatter) < SMALLEST_SCATTER_UAS):
+        stars = self.n > 0
+        scatter = np.median((self.error * np.sqrt(self.n))[stars]) if stars.any() else SMALLEST_SCATTER_UAS
+        if np.median(size) < SMALLEST_UAS or not SMALLEST_SCATTER_UAS <= scatter <= LARGEST_UAS:
             raise ApplyError(
-                f"{where}: half of the offsets domega_{kind} are below {SMALLEST_UAS:g} uas, or of their errors below "
-                f"{SMALLEST_SCATTER_UAS:g} uas over the root of n; is the map in mas? Take it as it was published"
+                f"{where}: half of the offsets domega_{kind} are below {SMALLEST_UAS:g} uas, or their errors times the "
+                f"root of n are not {SMALLEST_SCATTER_UAS:g} to {limit}; is the map in uas? Take it as it was published"
             )
 
     def find(self, longitude: np.ndarray, latitude: np.ndarray) -> np.ndarray:
@@ -85,6 +95,12 @@ class OffsetMap:
         nearest = np.minimum(np.searchsorted(self.pixels, pixel), len(self.pixels) - 1)
         place[known] = np.where(self.pixels[nearest] == pixel, nearest, -1)
         return place
+
+    @property
+    def warning(self) -> list[str]:
+        """What whoever uses it on real stars must be told."""
+        simulated = self.meta.get("simulated")
+        return [f"{self.path or 'the map'}: made of SIMULATED stars: no use for real ones"] if simulated else []
 
     @property
     def epoch(self) -> float | None:
@@ -124,7 +140,7 @@ def read_map(
             raise ApplyError(f"{path}: the file does not state its {key}; give --{option}, or use its .ecsv or .fits")
         if key != "systematic_uas" and meta.get(key, stated[key]) != stated[key]:
             raise ApplyError(f"{path}: its {key} is {meta[key]}, not {stated[key]}")
-    rows = table[np.isfinite(table[f"domega_{kind}"])].sort_values("hindex")
+    rows = table[table[f"domega_{kind}"].notna()].sort_values("hindex")
     values = (rows[name].to_numpy() for name in ("hindex", f"domega_{kind}", f"e_domega_{kind}", "n"))
     offsets = OffsetMap(parallax, *(stated[key] for key in grid), *values, meta, Path(path))
     _check_centres(table, offsets)
