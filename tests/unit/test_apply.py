@@ -136,7 +136,7 @@ def test_arrays_by_definition(frame, stars, tmp_path):
 
 
 def test_lists_edges_of_the_sky_and_nothing(corrected):
-    places = [0, 360, 10, 10, -180], [90, 89.999, 50, 91, 50]
+    places = [0, 360, 10, 10, -180], [90, 89.999, 50, None, 50]
     result = apply.correct_parallax([1.0, 1.0, None, 1.0, 1.0], *places, corrected, base="official")
     assert result["map_flag"].tolist() == [0, 0, 2, 3, 0]
     first = hp.ang2pix(4, 0, 90, nest=True, lonlat=True)

@@ -846,7 +846,7 @@ MAPS: dict[str, tuple[Callable[[pd.DataFrame], Any] | None, dict[str, Any], str]
     "a pixel twice": (
         twice,
         {},
-        "map.ecsv: column 'hindex': 1 of 4 pixels are wrong, the first 1; each should stand once; take the map as it was published",
+        "map.ecsv: column 'hindex': 1 of 4 pixels are wrong, the first 1; each should stand once, in ascending order; take the map as it was published",
     ),
     "a pixel of another place": (
         put("hindex", 77),
@@ -876,17 +876,17 @@ MAPS: dict[str, tuple[Callable[[pd.DataFrame], Any] | None, dict[str, Any], str]
     "a negative error": (
         put("e_domega_noncorr", -5.0),
         {},
-        "map.ecsv: column 'e_domega_noncorr': 1 of 4 pixels are wrong, the first -5; each should be 0 to 10000 uas; take the map as it was published",
+        "map.ecsv: column 'e_domega_noncorr': 1 of 4 pixels are wrong, the first -5; each should be above 0, to 10000 uas; take the map as it was published",
     ),
     "no error": (
         put("e_domega_noncorr", np.nan),
         {},
-        "map.ecsv: column 'e_domega_noncorr': 1 of 4 pixels are wrong, the first nan; each should be 0 to 10000 uas; take the map as it was published",
+        "map.ecsv: column 'e_domega_noncorr': 1 of 4 pixels are wrong, the first nan; each should be above 0, to 10000 uas; take the map as it was published",
     ),
     "an error of 1e9 uas": (
         put("e_domega_noncorr", 1e9),
         {},
-        "map.ecsv: column 'e_domega_noncorr': 1 of 4 pixels are wrong, the first 1e+09; each should be 0 to 10000 uas; take the map as it was published",
+        "map.ecsv: column 'e_domega_noncorr': 1 of 4 pixels are wrong, the first 1e+09; each should be above 0, to 10000 uas; take the map as it was published",
     ),
     "a negative number of stars": (
         put("n", -1),
@@ -896,23 +896,75 @@ MAPS: dict[str, tuple[Callable[[pd.DataFrame], Any] | None, dict[str, Any], str]
     "a negative floor": (
         None,
         {"systematic_uas": -1.0},
-        "map.ecsv: a systematic floor of -1.0 uas; it should be 0 or more",
+        "map.ecsv: a systematic floor of -1.0 uas; it should be 0, or 0.1 to 10000 uas",
     ),
     "a floor that is none": (
         None,
         {"systematic_uas": float("nan")},
-        "map.ecsv: a systematic floor of nan uas; it should be 0 or more",
+        "map.ecsv: a systematic floor of nan uas; it should be 0, or 0.1 to 10000 uas",
     ),
     "an infinite floor": (
         None,
         {"systematic_uas": float("inf")},
-        "map.ecsv: a systematic floor of inf uas; it should be 0 or more",
+        "map.ecsv: a systematic floor of inf uas; it should be 0, or 0.1 to 10000 uas",
     ),
-    "an nside of 5": (None, {"nside": 5}, "map.ecsv: nside 5 is not a power of two"),
+    "an nside of 5": (None, {"nside": 5}, "map.ecsv: nside 5 is not a power of two up to 536870912"),
     "an unknown frame": (
         None,
         {"frame": "ecliptic"},
         "map.ecsv: unknown frame 'ecliptic'; known are equatorial and galactic",
+    ),
+    "values in mas": (
+        lambda table: table.update(table[["domega_noncorr", "e_domega_noncorr"]] / 1000),
+        {},
+        "map.ecsv: half of the offsets domega_noncorr are below 0.1 uas, or their errors times the root of n are not 1 to 10000 uas; is the map in uas? Take it as it was published",
+    ),
+    "errors of 0": (
+        put("e_domega_noncorr", 0.0),
+        {},
+        "map.ecsv: column 'e_domega_noncorr': 1 of 4 pixels are wrong, the first 0; each should be above 0, to 10000 uas; take the map as it was published",
+    ),
+    "an infinite offset": (
+        put("domega_noncorr", np.inf),
+        {},
+        "map.ecsv: column 'domega_noncorr': 1 of 4 pixels are wrong, the first inf; each should be within 10000 uas; take the map as it was published",
+    ),
+    "errors in nas": (
+        lambda table: table.update(1000 * table[["e_domega_noncorr"]]),
+        {},
+        "map.ecsv: half of the offsets domega_noncorr are below 0.1 uas, or their errors times the root of n are not 1 to 10000 uas; is the map in uas? Take it as it was published",
+    ),
+    "a floor in mas": (
+        None,
+        {"systematic_uas": 0.0103},
+        "map.ecsv: a systematic floor of 0.0103 uas; it should be 0, or 0.1 to 10000 uas",
+    ),
+    "centres that are none": (
+        put("dec", 99.0),
+        {},
+        "map.ecsv: 1 of 4 pixel centres do not lie in their pixel for frame equatorial, nside 4 and ordering nested; give those of the map",
+    ),
+    "a floor in words": (
+        None,
+        {"systematic_uas": "small"},
+        "map.ecsv: its systematic_uas is 'small'; it should be a number",
+    ),
+    "an nside in words": (None, {"nside": "abc"}, "map.ecsv: its nside is 'abc'; it should be a whole number"),
+    "an nside of 32.5": (None, {"nside": 32.5}, "map.ecsv: its nside is 32.5; it should be a whole number"),
+    "a list of frames": (
+        None,
+        {"frame": ["equatorial"]},
+        "map.ecsv: its frame is ['equatorial']; it should be a text",
+    ),
+    "simulated, perhaps": (
+        None,
+        {"simulated": "perhaps"},
+        "map.ecsv: its simulated is 'perhaps'; it should be true or false",
+    ),
+    "an nside beyond any": (
+        None,
+        {"nside": 2**40},
+        "map.ecsv: nside 1099511627776 is not a power of two up to 536870912",
     ),
     "the other ordering": (
         None,
@@ -1073,7 +1125,7 @@ APPLY: dict[str, tuple[str, str | Callable[[Path], Any], str, list[str], str]] =
         lambda p: alike(p, "MAP_FLAG"),
         "o.fits",
         [],
-        "c.fits: FITS does not tell the columns 'MAP_FLAG' and 'map_flag' apart; rename one of them",
+        "c.fits: has a column 'MAP_FLAG' already; a catalogue is corrected once",
     ),
     "names that FITS cannot tell apart": (
         "c.parquet",
@@ -1143,21 +1195,21 @@ APPLY: dict[str, tuple[str, str | Callable[[Path], Any], str, list[str], str]] =
         STARS,
         "o.csv",
         ["--systematic", "-1"],
-        "map.ecsv: a systematic floor of -1.0 uas; it should be 0 or more",
+        "map.ecsv: a systematic floor of -1.0 uas; it should be 0, or 0.1 to 10000 uas",
     ),
     "a floor that is none": (
         "c.csv",
         STARS,
         "o.csv",
         ["--systematic", "nan"],
-        "map.ecsv: a systematic floor of nan uas; it should be 0 or more",
+        "map.ecsv: a systematic floor of nan uas; it should be 0, or 0.1 to 10000 uas",
     ),
     "an infinite floor": (
         "c.csv",
         STARS,
         "o.csv",
         ["--systematic", "inf"],
-        "map.ecsv: a systematic floor of inf uas; it should be 0 or more",
+        "map.ecsv: a systematic floor of inf uas; it should be 0, or 0.1 to 10000 uas",
     ),
     "the map as output": (
         "c.csv",

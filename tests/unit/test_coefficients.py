@@ -51,8 +51,17 @@ def test_error_factors_by_hand():
     assert np.isnan(error_factor([15.0] * 3 + [np.nan], [3, np.nan, 31, 31], [1.0, 1.0, np.nan, 1.0])).all()
 
 
-def test_true_error_by_hand():
-    assert true_error([0.02, 0.0], np.array([1.5, 2.0])) == pytest.approx([np.sqrt(0.03**2 + 0.0103**2), 0.0103])
+def test_true_error_by_hand_and_of_an_error_of_0_which_is_none():
+    expected = [np.sqrt(0.03**2 + 0.0103**2), np.nan]
+    assert true_error([0.02, 0.0], np.array([1.5, 2.0])) == pytest.approx(expected, nan_ok=True)
+    for factor in (-1.5, 0.0, [1.5], [[1.5], [1.5]]):
+        with refused("factor should be 1 or more"):
+            true_error([0.02, 0.03], factor)
+    for wrong in ("elbadry2021", None):
+        with refused("is none of maiz_apellaniz2022"):
+            error_factor([15.0], [31], [1.0], inflate=wrong)
+        with refused("is none of maiz_apellaniz2022"):
+            true_error([0.02], 1.5, inflate=wrong)
 
 
 def test_error_factors_of_el_badry():

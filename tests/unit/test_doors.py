@@ -11,15 +11,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from astropy import units as u
+from astropy.coordinates import SkyCoord
 from astropy.table import QTable, Table
+from astropy.utils.masked import Masked
+from unit.shared import refused
 from unit.test_apply import write_map
 
 from gaia_offsets import __main__ as command
 from gaia_offsets.apply import correct_parallax, correct_table, read_map
+from gaia_offsets.coefficients import error_factor, true_error
 from gaia_offsets.columns import GAIA
 from gaia_offsets.corrections import _plausible, zero_point
 from gaia_offsets.faults import TableError
-from gaia_offsets.means import file_means
+from gaia_offsets.means import file_means, group_means, mean_parallax
+from gaia_offsets.official import zero_point as official
 from gaia_offsets.reference import join_group
 from gaia_offsets.sky import complete_angles, ecliptic_latitude, pixel_index, to_galactic
 from gaia_offsets.star_table import StarTable, check_stars
@@ -484,6 +489,14 @@ def test_apply_recognises_its_own_output(tmp_path: Path, capsys: Any) -> None:
     renamed = pd.read_csv(once).rename(columns={"parallax_corrected": "PARALLAX_CORRECTED_1"})
     renamed.to_csv(path, index=False)
     assert "corrected once" in apply(given, path, tmp_path / "o.csv")[1]
+    code, said = apply(given, path, tmp_path / "o.csv", "--base", "official")
+    assert code == 0 and "too (--parallax NAME)" not in said
+    renamed.assign(parallax_corrected=1.0).to_csv(path, index=False)
+    said = apply(given, path, tmp_path / "o.csv", "--base", "official", "--overwrite")[1]
+    assert "PARALLAX_CORRECTED_1, from which" in said and "there are parallax_corrected, too (--parallax NAME)" in said
+    for name in ("parallax_error_true", "parallax_error_true_1", "PARALLAX_ERROR_TRUE_2"):
+        stars().assign(**{name: 0.1}).to_csv(path, index=False)
+        assert f"has a column {name!r} already" in apply("-", path, tmp_path / "p.csv", "--inflate")[1]
 
 
 def test_a_map_of_simulated_stars_is_no_correction_of_real_ones(tmp_path: Path) -> None:
@@ -507,3 +520,124 @@ def test_quantities_are_what_their_units_say(tmp_path: Path) -> None:
     degrees = {name: np.asarray(table[name]) * u.deg for name in ("ra", "dec")}
     back = correct_table(QTable({"parallax": parallax, **degrees}), offsets)
     np.testing.assert_allclose(np.asarray(back["parallax_map_corrected"]), plain["parallax_map_corrected"])
+
+
+MODEL = ("phot_g_mean_mag", "nu_eff_used_in_astrometry", "pseudocolour", "ecl_lat", "astrometric_params_solved")
+FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
+    "correct_parallax": (correct_parallax, ("parallax", "ra", "dec")),
+    "mean_parallax": (mean_parallax, ("parallax", "parallax_error", "ra", "dec")),
+    "zero_point": (official, MODEL),
+    "error_factor": (error_factor, ("phot_g_mean_mag", "astrometric_params_solved", "ruwe")),
+    "true_error": (lambda errors: true_error(errors, np.ones(N)), ("parallax_error",)),
+}
+
+
+def call(function: str, folder: Path, **wrong: Any) -> Any:
+    what, names = FUNCTIONS[function]
+    more = {"offsets": read_map(write_map(folder), parallax="raw"), "base": "raw"}
+    return what(*({**stars(), **wrong}[name] for name in names), **more if function == "correct_parallax" else {})
+
+
+# What is wrong with the values of a column, and words of the line.
+ARRAYS: dict[str, tuple[str, Callable[[np.ndarray], Any], str]] = {
+    "a sentinel": ("", lambda x: np.where(np.arange(N) == 2, -999, x), "the first -999"),
+    "booleans": ("", lambda x: x > 1, "true and false|whole numbers|outside"),
+    "a word": ("", lambda x: ["low", *x[1:]], "text|not whole numbers"),
+    "two axes": ("", lambda x: np.stack([x, x], axis=1), "give one value a star"),
+    "rows of several lengths": ("", lambda x: [[1], [1, 2]], "give one value a star"),
+    "one star less": ("", lambda x: x[1:], "of several lengths"),
+    "another quantity": ("", lambda x: x * u.kg, "unit 'kg' cannot be converted"),
+    "a structured array": ("", lambda x: np.ones(N, dtype=[("a", float)]), "give one value a star"),
+    "uas": ("parallax", lambda x: 1e3 * x, "outside -300 to 1000 mas"),
+    "errors in arcsec": ("parallax_error", lambda x: 1e-3 * x, "smaller than 0.003 mas"),
+    "a negative error": ("parallax_error", lambda x: -x, "outside 0 to 10 mas"),
+}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("kind", ARRAYS)
+def test_bare_arrays_are_refused_as_columns_are(kind: str, function: str, tmp_path: Path) -> None:
+    only, wrong, words = ARRAYS[kind]
+    for name in FUNCTIONS[function][1]:
+        lone = kind == "one star less" and function == "true_error"
+        code = kind in ("booleans", "another quantity") and name == "astrometric_params_solved"
+        if only in ("", name) and not lone and not code:
+            values = stars()[name].fillna(1.0).to_numpy()
+            with refused(words):
+                call(function, tmp_path, **{name: wrong(values)})
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_bare_arrays_of_every_kind_mean_the_same(function: str, tmp_path: Path) -> None:
+    plain, table = call(function, tmp_path), stars()
+    units = {"parallax": u.mas, "parallax_error": u.mas, "ra": u.deg, "dec": u.deg, "ecl_lat": u.deg}
+    other = {u.mas: u.uas, u.deg: u.rad}
+    names = [name for name in FUNCTIONS[function][1] if not table[name].isna().any()]
+    columns = {name: table[name].to_numpy() for name in names}
+    for kinds in (
+        {name: values.tolist() for name, values in columns.items()},
+        {name: np.ma.masked_array(values, np.zeros(N, bool)) for name, values in columns.items()},
+        {name: pd.Series(values, range(5, N + 5)).convert_dtypes() for name, values in columns.items()},
+        {name: values.astype(">f8") for name, values in columns.items()},
+        {name: QTable({"a": values})["a"] for name, values in columns.items()},
+        {name: (columns[name] * unit).to(other[unit]) for name, unit in units.items() if name in names},
+        {name: Masked(columns[name] * unit) for name, unit in units.items() if name in names},
+    ):
+        for one, two in zip(as_list(call(function, tmp_path, **kinds)), as_list(plain), strict=True):
+            np.testing.assert_allclose(one, two, rtol=1e-8)  # the covariance has a cusp at 0
+
+
+def as_list(result: Any) -> list[Any]:
+    return list(result.values()) if isinstance(result, dict) else list(np.atleast_1d(result))
+
+
+HIDE = {
+    "a mask": lambda x: Masked(x * u.mas, np.arange(N) == 2),
+    "None": lambda x: [*x[:2], None, *x[3:]],
+    "NA": lambda x: [*x[:2], pd.NA, *x[3:]],
+}
+
+
+@pytest.mark.parametrize("hide", HIDE.values(), ids=HIDE)
+def test_what_is_masked_in_an_array_is_null(hide: Callable[[Any], Any], tmp_path: Path) -> None:
+    hidden = hide(stars()["parallax"].to_numpy())
+    assert np.flatnonzero(call("correct_parallax", tmp_path, parallax=hidden)["map_flag"]).tolist() == [2]
+    with refused("1 of 30 values of 'parallax' are null"):
+        call("mean_parallax", tmp_path, parallax=hidden)
+
+
+def test_a_map_of_simulated_stars_says_so_in_python_too(tmp_path: Path, capsys: Any) -> None:
+    offsets = read_map(write_map(tmp_path, simulated=True), parallax="raw")
+    for door in (
+        lambda: correct_parallax([1.0], [290.0], [40.0], offsets, base="raw"),
+        lambda: correct_table(stars(), offsets),
+    ):
+        door()
+        assert "map.ecsv: made of SIMULATED stars" in capsys.readouterr().err
+
+
+def test_columns_and_codes_in_python_that_say_something_else(tmp_path: Path) -> None:
+    offsets = read_map(write_map(tmp_path, release="Gaia EDR3"), parallax="raw")
+    for entry in (0, None, ["parallax"], {"colum": "ruwe"}, {"column": "parallax", "unit": None}):
+        with refused("columns: parallax: .* should be a name, or {column, unit}"):
+            correct_table(stars(), offsets, columns={"parallax": entry})
+    with refused("correction None is none of none, lindegren2021"):
+        correct_table(stars(), offsets, correction=None)
+    with refused("1 of 1 stars are coded 479"):
+        correct_parallax([1.0], [290.0], [40.0], offsets, base="raw", solved=479)
+    place = SkyCoord([290.0] * u.deg, [40.0] * u.deg)
+    with refused("no position: name the columns for ra, dec"):
+        correct_table(QTable({"parallax": [1.0] * u.mas, "place": place}), offsets)
+
+
+def test_tables_and_groups_of_a_wrong_shape_are_refused() -> None:
+    table = stars()
+    for groups in (["a"], np.array(["a"] * (N + 1)), "parallax", np.full((N, 2), "a")):
+        with refused("groups"):
+            group_means(table, groups)
+    twice = pd.concat([table, table[["parallax"]]], axis=1)
+    numbered = table.rename(columns={"parallax": 0})
+    for wrong, words in ((twice, "'parallax' stands more than once"), (numbered, "unlike 0"), ({}, "not dict")):
+        for door in (group_means, lambda given: correct_table(given, None, correction="lindegren2021")):
+            with refused(words):
+                door(wrong)

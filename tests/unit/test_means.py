@@ -219,6 +219,8 @@ def test_a_star_counts_once_and_an_absurd_parallax_is_told(tmp_path, capsys):
     said = capsys.readouterr().err
     assert found["n"].tolist() == [3] and "1 rows are of a source_id that the group has already" in said
     assert "1 parallaxes lie more than 10 mas from the median" in said
+    means.mean_parallax([1.0, 1.0, 99.99], [0.1] * 3, [10.0] * 3, [20.0] * 3)
+    assert "1 parallaxes lie more than 10 mas from the median" in capsys.readouterr().err
     table[:3].assign(source_id=[7, 7, 8]).to_csv(tmp_path / "t.csv", index=False)
     pd.testing.assert_frame_equal(means.file_means(tmp_path / "t.csv"), once)
 
@@ -233,4 +235,17 @@ def test_a_mean_after_a_correction_names_its_column(tmp_path, capsys):
     assert "mean of the column 'parallax' [mas, for no unit is stated] after column:bias" in said.err
     pd.DataFrame(columns).assign(parallax_corrected=1.03).to_csv(path, index=False)
     assert command.main(["mean", str(path)]) == 0
-    assert "there is a column 'parallax_corrected', too" in capsys.readouterr().err
+    assert "'parallax' is the parallax; there are parallax_corrected, too" in capsys.readouterr().err
+    table = pd.read_csv(path).assign(parallax_map_corrected=1.05, PARALLAX_CORRECTED_2=1.02)
+    means.group_means(table)
+    others = "parallax_corrected, PARALLAX_CORRECTED_2, parallax_map_corrected"
+    assert f"'parallax' is the parallax; there are {others}, too" in capsys.readouterr().err
+    table.to_csv(path, index=False)
+    assert command.main(["mean", str(path), "--parallax", "parallax_map_corrected"]) == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines()[1].startswith("all,1,0,1.050000")
+    assert "'parallax_map_corrected' is the parallax; there are parallax_corrected, PARALLAX_CORRECTED_2" in said.err
+    for name in ("parallax_error_true", "Parallax_Error_True_1"):
+        table.assign(**{name: 0.1}).to_csv(path, index=False)
+        assert command.main(["mean", str(path), "--parallax-error", name]) == 1
+        assert f"{name} (--parallax-error) holds already" in capsys.readouterr().err

@@ -154,11 +154,6 @@ def _apply(arguments: argparse.Namespace) -> None:
 
 
 def _mean(arguments: argparse.Namespace) -> None:
-    if arguments.parallax_error == TRUE_ERROR.name:
-        raise ApplyError(
-            f"--parallax-error: {TRUE_ERROR.name} holds already the correlated part that this command adds; give the "
-            "published error and --inflate"
-        )
     settings = {"inflate": arguments.inflate, "correction": arguments.correction}
     columns = _columns(arguments, _known_columns(arguments))
     means = file_means(arguments.catalogue, group=arguments.group, columns=columns, **settings)

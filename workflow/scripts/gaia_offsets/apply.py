@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gaia_offsets import coefficients
-from gaia_offsets.columns import STANDARD
 from gaia_offsets.faults import TableError
 from gaia_offsets.official import check_edr3
 from gaia_offsets.offset_map import ApplyError, OffsetMap, on_sky, read_map
@@ -31,14 +29,14 @@ from gaia_offsets.published import (
     TRUE_ERROR,
     ZERO_POINT,
     map_for,
+    named_like,
     pairing_faults,
     true_error_field,
 )
 from gaia_offsets.releases import EPOCHS, SOLVED, is_edr3
 from gaia_offsets.sky import FRAMES, ecliptic_latitude, to_equatorial, to_galactic
-from gaia_offsets.star_table import CORRECTION, IDENTITY, StarTable
+from gaia_offsets.star_table import CORRECTION, IDENTITY, StarTable, as_floats, say, star_arrays
 from gaia_offsets.streams import CHUNK, add_columns, with_columns
-from gaia_offsets.table_contracts import plain_floats
 from gaia_offsets.table_formats import refuse_folder, table_format
 
 if TYPE_CHECKING:
@@ -67,29 +65,44 @@ def correct_parallax(
     what the parallax is: `raw` (published) or `official` (a zero point subtracted already); a raw parallax
     goes with the raw map, an official one with the corrected map. With `zero_point` (N,) in mas the base is raw, the
     zero point is subtracted first, and the map must be the corrected one. `solved` (N,) is
-    astrometric_params_solved, for the flag of 2p sources. Lists, masked arrays and nullable columns are fine.
+    astrometric_params_solved, for the flag of 2p sources. Arrays are taken as star_table.star_arrays says.
 
     map_flag: see FLAGS. A parallax outside the footprint is never extrapolated: corrected parallax, offset and errors
     are null where map_flag is not 0. Errors are those of the offset; add them in quadrature to the parallax's own, but
     the errors of two stars of a pixel are the same, so they do not average out.
 
-    Raises ApplyError where map and base do not go together.
+    Raises ApplyError where map and base do not go together, TableError for values that cannot be what they are for.
     """
     check_base(base, offsets.parallax, NONE if zero_point is None else OFFICIAL)
-    parallax, (longitude, latitude) = (
-        plain_floats(parallax, "mas"),
-        (plain_floats(x, "deg") for x in (longitude, latitude)),
-    )
+    given = {"parallax": parallax, **dict(zip(FRAMES[offsets.frame], (longitude, latitude), strict=True))}
+    given |= {name: values for name, values in ((SOLVED, solved), (CORRECTION, zero_point)) if values is not None}
+    given = dict(zip(given, star_arrays("correct_parallax", **given), strict=True))
+    if solved is not None and offsets.epoch == EPOCHS["EDR3"]:
+        check_edr3(given[SOLVED])
+    say(offsets.warning)
+    parallax, *position = (given[name] for name in ("parallax", *FRAMES[offsets.frame]))
+    return _corrected(parallax, *position, offsets, solved=given.get(SOLVED), zero_point=given.get(CORRECTION))
+
+
+def _corrected(
+    parallax: np.ndarray,
+    longitude: np.ndarray,
+    latitude: np.ndarray,
+    offsets: OffsetMap,
+    *,
+    solved: np.ndarray | None,
+    zero_point: np.ndarray | None,
+) -> dict[str, np.ndarray]:
+    """correct_parallax of what is checked already."""
     place = offsets.find(longitude, latitude)
     flag = np.where(on_sky(longitude, latitude), np.where(place >= 0, INSIDE, OUTSIDE), NO_POSITION).astype(np.uint8)
     corrected = parallax
     if zero_point is not None:
-        zero_point = plain_floats(zero_point, "mas")
         corrected = parallax - zero_point
         flag[~np.isfinite(zero_point)] = NO_ZERO_POINT
     without = ~np.isfinite(parallax)
     if solved is not None:
-        without |= plain_floats(solved) == 3
+        without |= solved == 3
     flag[without] = NO_PARALLAX
     known = flag == INSIDE
     value = np.where(known, offsets.offset[place], np.nan)
@@ -173,8 +186,8 @@ class Correction:
         epoch = offsets.epoch if offsets else None
         if epoch is None and (inflate or correction in MODELS):
             epoch = EPOCHS["EDR3"]  # whose parallaxes the models and the factors are for
-        self.stars = StarTable(columns, contracts={CORRECTION: STANDARD["zero_point"]}, epoch=epoch)
-        self.lines: list[str] = []
+        self.stars = StarTable(columns, epoch=epoch)
+        self.lines = list(offsets.warning) if offsets else []
         self.counts = np.zeros(len(FLAGS), dtype=np.int64)
         self.rows = self.without_error = 0
 
@@ -209,27 +222,29 @@ class Correction:
 
     def _recognise_own(self, names: Sequence[str]) -> None:
         """Refuse what this program has corrected already, under its own names or those that TOPCAT makes of them."""
-        own = {field.name: [n for n in names if re.fullmatch(rf"(?i){field.name}(_\d+)?", n)] for field in ADDED}
+        own = {field.name: named_like(field.name, names) for field in (*ADDED, TRUE_ERROR)}
         named = self.stars.entries.get("parallax", {}).get("column")
         corrected = [*own[CORRECTED.name], *own[ZERO_POINT.name]]
         if named in own[OUTPUT[0].name]:
             raise ApplyError(f"{self.where}: {named!r} is corrected with a map already; a catalogue is corrected once")
         if self.base == "official" and own[CORRECTED.name] and not named:
-            self.stars.entries.setdefault("parallax", {})["column"] = own[CORRECTED.name][0]
-            self.lines.append(f"parallax: {own[CORRECTED.name][0]}, from which a zero point is subtracted")
+            first, *others = own[CORRECTED.name]
+            self.stars.entries.setdefault("parallax", {})["column"] = first
+            instead = f"; there are {', '.join(others)}, too (--parallax NAME)" if others else ""
+            self.lines.append(f"parallax: {first}, from which a zero point is subtracted{instead}")
         elif corrected and self.base == "raw" and (self.offsets or self.correction != NONE):
             raise ApplyError(
                 f"{self.where}: has a column {corrected[0]!r} already; a catalogue is corrected once: a map that goes "
                 f"on top takes --base official --parallax {CORRECTED.name}"
             )
-        twice = [field.name for field in self.fields if field.name in names]
+        twice = [name for field in self.fields for name in own[field.name]]
         if twice:
             raise TableError(f"{self.where}: has a column {twice[0]!r} already; a catalogue is corrected once")
 
     def apply(self, values: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """The columns to add, from columns by standard name in the catalogue's units."""
         stars = self.stars.values(values)
-        values = {name: plain_floats(stars[name]) for name in stars if name not in IDENTITY}
+        values = {name: as_floats(stars[name]) for name in stars if name not in IDENTITY}
         rows, result = len(stars), {}
         if SOLVED in values and (self.correction in MODELS or self.inflate or self.stars.epoch == EPOCHS["EDR3"]):
             check_edr3(values[SOLVED], self.sources[SOLVED], self.where)
@@ -237,8 +252,8 @@ class Correction:
             zero_point = None if self.correction == NONE else self._zero_point(values)
             if self.offsets:
                 solved = values.get("astrometric_params_solved")
-                place, more = self._position(values), {"base": self.base, "solved": solved, "zero_point": zero_point}
-                result = correct_parallax(values["parallax"], *place, self.offsets, **more)
+                more = {"solved": solved, "zero_point": zero_point}
+                result = _corrected(values["parallax"], *self._position(values), self.offsets, **more)
                 flag = result["map_flag"]
             else:
                 result[CORRECTED.name] = values["parallax"] - zero_point
@@ -248,10 +263,9 @@ class Correction:
                 result[ZERO_POINT.name] = zero_point
             self.counts += np.bincount(flag, minlength=len(FLAGS))
         if self.inflate:
-            how = {"inflate": self.inflate}
             given = (values[name] for name in coefficients.INFLATING[self.inflate])
-            factor = coefficients.error_factor(*given, **how)
-            result[TRUE_ERROR.name] = coefficients.true_error(values["parallax_error"], factor, **how)
+            factor = coefficients.error_factor(*given, inflate=self.inflate)
+            result[TRUE_ERROR.name] = np.hypot(factor * values["parallax_error"], coefficients.FLOOR_MAS[self.inflate])
             self.without_error += int(np.isnan(result[TRUE_ERROR.name]).sum())
         self.rows += rows
         return result
@@ -314,8 +328,6 @@ class Correction:
             yield f"the map stands on {stands or 'a zero point without a name'}: it must be the one subtracted already"
         elif self.correction != NONE and stands is None:
             yield f"the map does not say on which correction it stands; make sure that it is {self.correction}"
-        if self.offsets.meta.get("simulated"):
-            yield "the map is made of SIMULATED stars: no use for real ones"
 
     def about(self) -> dict[str, str]:
         """Where the added columns come from: a few facts that go into the output's metadata."""
@@ -336,7 +348,7 @@ def correct_table(table: pd.DataFrame | Table, offsets: OffsetMap | None, **sett
     """
     correction = Correction(offsets, **settings)
     corrected = with_columns(table, correction, "the table")
-    print("".join(f"{line}\n" for line in correction.lines), end="", file=sys.stderr)
+    say(correction.lines)
     return corrected
 
 

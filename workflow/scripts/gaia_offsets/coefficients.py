@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.official import check_edr3
-from gaia_offsets.published import INFLATIONS
+from gaia_offsets.published import INFLATIONS, NONE
 from gaia_offsets.releases import SOLVED
+from gaia_offsets.star_table import star_arrays
 from gaia_offsets.tables import TableError
 
 MAIZ_APELLANIZ, EL_BADRY = INFLATIONS
@@ -80,15 +81,17 @@ def error_factor(
     """How many times larger than published a parallax error is, (N,), by one of INFLATIONS.
 
     maiz_apellaniz2022: k(G) of 5p sources, more for 6p or a high RUWE. el_badry2021: f(G) of their eq. 16, at least 1;
-    takes no RUWE. Null for other solutions than 31 and 95 and for null inputs. Raises TableError for codes of another
-    release.
+    takes no RUWE. Null for other solutions than 31 and 95 and for null inputs. Arrays are taken as
+    star_table.star_arrays says. Raises TableError for codes of another release and values that cannot be what they are.
     """
-    g, solved = (np.asarray(x, dtype=float) for x in (phot_g_mean_mag, astrometric_params_solved))
+    inflate = inflation(inflate or NONE)
+    given = {"phot_g_mean_mag": phot_g_mean_mag, SOLVED: astrometric_params_solved, "ruwe": ruwe}
+    g, solved, *more = star_arrays("error_factor", **{name: given[name] for name in INFLATING[inflate]})
     check_edr3(solved)
     if inflate == EL_BADRY:
         peak = 0.21 * np.exp(-(((g - 12.65) / 0.90) ** 2))
         return np.where(np.isin(solved, (31, 95)), np.maximum(peak + 1.141 + 0.0040 * g - 0.00062 * g**2, 1.0), np.nan)
-    ruwe = np.asarray(ruwe, dtype=float)
+    ruwe = more[0]
     nodes = table("maiz_apellaniz2022_k")
     k = np.interp(g, nodes["g_mag"], nodes["k"])
     k = np.where(solved == 95, SIX_PARAMETERS * k, k) * np.where(ruwe > RUWE_LIMIT, 1.0 + np.interp(g, *_KE), 1.0)
@@ -96,5 +99,12 @@ def error_factor(
 
 
 def true_error(parallax_error: np.ndarray, factor: np.ndarray, *, inflate: str = MAIZ_APELLANIZ) -> np.ndarray:
-    """True error [mas] of single parallaxes, (N,), from published ones [mas] and their error_factor."""
-    return np.hypot(factor * np.asarray(parallax_error, dtype=float), FLOOR_MAS[inflate])
+    """True error [mas] of single parallaxes, (N,), from published ones [mas], of which 0 is none, and error_factor.
+
+    Raises TableError for what cannot be an error or its factor.
+    """
+    (errors,) = star_arrays("true_error", parallax_error=parallax_error)
+    factors = np.asarray(factor, dtype=float)
+    if factors.shape not in ((), errors.shape) or (factors < 1.0).any():
+        raise TableError("true_error: factor should be 1 or more, one value a star: that of error_factor")
+    return np.hypot(factors * errors, FLOOR_MAS[inflation(inflate or NONE)])

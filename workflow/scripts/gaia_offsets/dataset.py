@@ -6,7 +6,7 @@ import re
 import textwrap
 import unicodedata
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -317,6 +317,7 @@ def read_dataset(path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
         refuse_folder(path)
         table, meta = _read_any(path, form)
         table = plain_table(table)
+    meta = typed(meta, path)
     if meta.get("rows", len(table)) != len(table):
         raise TableError(f"{path}: has {len(table)} rows where its metadata say {meta['rows']}; take the whole file")
     lacking = [field.name for field in TABLE1 if field.name not in table.colnames]
@@ -331,8 +332,8 @@ def read_dataset(path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
         values = np.ma.filled(np.ma.asarray(column.data).astype(float), np.nan)
         if column.unit is not None and field.unit:
             values = values * unit_factor(str(column.unit), field.unit, f"{path}: column {field.name!r}")
-        elif field.decimals is None and np.isnan(values).any():
-            raise TableError(f"{path}: column {field.name!r}: {int(np.isnan(values).sum())} values are missing")
+        elif field.decimals is None and (wrong := int((values != np.rint(values)).sum())):
+            raise TableError(f"{path}: column {field.name!r}: {wrong} values are missing or no whole numbers")
         if field.decimals is not None:
             values = np.round(values, field.decimals)
         frame[field.name] = values if field.decimals is not None else values.astype(np.int64)
@@ -351,14 +352,14 @@ def _read_any(path: Path, form: str) -> tuple[Table, dict[str, Any]]:
             table, header = Table.read(hdus, format="fits", hdu=number), hdu.header
         meta = {key: header[keyword] for key, keyword, _ in META if keyword in header}
         if "ordering" in meta:
-            meta["ordering"] = meta["ordering"].lower()
+            meta["ordering"] = str(meta["ordering"]).lower()
         return table, meta
     if form == "votable":
         table, element = read_votable(path)
-        return table, _typed({info.name: info.value for info in element.infos})
+        return table, {info.name: info.value for info in element.infos}
     if form == "mrt":
         text = path.read_text(encoding="ascii")
-        return Table.read(text, format="ascii.mrt"), _typed(_notes(text))
+        return Table.read(text, format="ascii.mrt"), _notes(text)
     reader = {"ecsv": read_ecsv, "csv": csv_table, "parquet": partial(Table.read, format="parquet")}[form]
     table = reader(path)
     return table, dict(table.meta)
@@ -379,13 +380,23 @@ def _notes(text: str) -> dict[str, str]:
     return found
 
 
-def _typed(meta: dict[str, str]) -> dict[str, Any]:
-    """Metadata that a format keeps as text, in their own types."""
-    kinds = {
-        "simulated": lambda text: text == "True",
-        "nside": int,
-        "more_than": int,
-        "rows": int,
-        "systematic_uas": float,
-    }
-    return {key: kinds.get(key, str)(value) for key, value in meta.items() if key in {name for name, *_ in META}}
+_TRUTH = {"true": True, "false": False}
+_KINDS: dict[str, tuple[Callable[[str], Any], str]] = {
+    "simulated": (lambda text: _TRUTH[text.lower()], "true or false"),
+    **dict.fromkeys(("nside", "more_than", "rows"), (int, "a whole number")),
+    "systematic_uas": (float, "a number"),
+}
+
+
+def typed(meta: Mapping[str, Any], where: str | Path) -> dict[str, Any]:
+    """The keys of META that are known, in their own types; TableError for a value of another type."""
+    known = {key: meta[key] for key, *_ in META if meta.get(key) is not None}
+    for key, value in known.items():
+        read, kind = _KINDS.get(key, (str, "a text"))
+        try:
+            if isinstance(value, list | dict):
+                raise ValueError
+            known[key] = read(str(value).strip())
+        except (KeyError, ValueError):
+            raise TableError(f"{where}: its {key} is {value!r}; it should be {kind}") from None
+    return known

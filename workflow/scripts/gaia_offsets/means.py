@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,12 @@ from gaia_offsets.coefficients import INFLATING, error_factor, inflation
 from gaia_offsets.covariance import gathered_covariance, maiz_apellaniz2021
 from gaia_offsets.faults import TableError
 from gaia_offsets.official import check_edr3
-from gaia_offsets.published import CORRECTED, NONE
+from gaia_offsets.published import CORRECTED, NONE, OUTPUT, TRUE_ERROR, named_like
 from gaia_offsets.releases import EPOCHS, SOLVED
 from gaia_offsets.selection import SUSPECT_MAS
-from gaia_offsets.star_table import StarTable, read_stars
-from gaia_offsets.streams import native_column, native_units
-from gaia_offsets.table_contracts import as_names, plain_floats
+from gaia_offsets.star_table import StarTable, read_stars, say, star_arrays
+from gaia_offsets.streams import native_column, native_names, native_units
+from gaia_offsets.table_contracts import as_column, as_names
 
 NEEDED = ("parallax", "parallax_error", "ra", "dec")
 
@@ -39,17 +38,41 @@ def mean_parallax(
     The weights are 1 / error^2: the best ones where the stars lie so close together that their correlated errors are
     the same. The whole error adds the mean of `covariance` [uas2 at angles in degrees] over all pairs of stars, each
     with itself included: for many stars in one place it falls to the root of the covariance at 0, 10.3 uas, and not
-    further. Raises TableError for an error that is not positive.
+    further. Arrays are taken as star_table.star_arrays says. Raises TableError for a null, and an error of 0 is one.
     """
-    errors = plain_floats(parallax_error, "mas")
-    if not (errors > 0).all():
-        raise TableError(f"mean parallax: {int((~(errors > 0)).sum())} of {len(errors)} errors are not positive")
+    where = "mean_parallax"
+    stars = star_arrays(where, parallax=parallax, parallax_error=parallax_error, ra=ra, dec=dec)
+    for name, values in zip(NEEDED, stars, strict=True):
+        if not len(values) or np.isnan(values).any():
+            raise TableError(f"{where}: {int(np.isnan(values).sum())} of {len(values)} values of {name!r} are null")
+    say(_suspects(where, _far(stars[0])))
+    return _mean(*stars, covariance)
+
+
+def _far(parallax: np.ndarray) -> int:
+    """How many parallaxes of a group lie too far from its median to be of it."""
+    return int((np.abs(parallax - np.median(parallax)) > SUSPECT_MAS).sum())
+
+
+def _suspects(where: str | Path, count: int) -> list[str]:
+    line = f"{where}: {count} parallaxes lie more than {SUSPECT_MAS:g} mas from the median of their group"
+    return [f"{line}; are these values (99.99, -99) that stand for none?"] if count else []
+
+
+def _mean(
+    parallax: np.ndarray,
+    errors: np.ndarray,
+    ra: np.ndarray,
+    dec: np.ndarray,
+    covariance: Callable[[np.ndarray], np.ndarray] = maiz_apellaniz2021,
+) -> tuple[float, float, float]:
+    """mean_parallax of what is checked already."""
     weights = errors**-2.0
     total = weights.sum()
-    ra, dec = np.radians(plain_floats(ra, "deg")), np.radians(plain_floats(dec, "deg"))
+    ra, dec = np.radians(ra), np.radians(dec)
     vectors = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
     correlated = 1e-6 * gathered_covariance(vectors, weights, covariance)
-    mean = float(plain_floats(parallax, "mas") @ weights / total)
+    mean = float(parallax @ weights / total)
     return mean, float(total**-0.5), float(np.sqrt(1.0 / total + correlated))
 
 
@@ -64,26 +87,23 @@ def group_means(stars: Any, groups: Sequence[Any] | None = None, *, inflate: str
     """
     inflate, where = inflation(inflate), "mean parallax"
     table = StarTable(epoch=EPOCHS["EDR3"] if inflate else None)  # whose parallaxes the factors are for
-    table.open(list(getattr(stars, "colnames", stars.columns)), native_units(stars), where)
+    table.open(native_names(stars, where), native_units(stars), where)
     table.take([*NEEDED, *INFLATING.get(inflate, ())])
     frame = table.values({name: native_column(stars, source, where) for name, source in table.sources.items()})
-    _say(table.finish())
-    return _means(frame, None if groups is None else as_names(_as_series(groups)), inflate, where)
+    say([*_choices(table), *table.finish()])
+    # As objects: pandas would make floats of whole numbers among which one is missing.
+    names = None if groups is None else as_names(as_column(groups, f"{where}: groups", object))
+    if names is not None and len(names) != len(frame):
+        raise TableError(f"{where}: {len(names)} groups for {len(frame)} stars; give one name a star")
+    return _means(frame, names, inflate, where)
 
 
-def _as_series(groups: Any) -> pd.Series:
-    """Names of groups as they are: pandas would make floats of whole numbers among which one is missing."""
-    if isinstance(groups, pd.Series):
-        return groups
-    if isinstance(groups, np.ma.MaskedArray):
-        groups = [
-            None if hidden else name for name, hidden in zip(groups.data, np.ma.getmaskarray(groups), strict=True)
-        ]
-    return pd.Series(list(groups), dtype=object)
-
-
-def _say(lines: Sequence[str]) -> None:
-    print("".join(f"{line}\n" for line in lines), end="", file=sys.stderr)
+def _choices(table: StarTable) -> list[str]:
+    """A line where the table holds corrected parallaxes of ours beside the one that is taken."""
+    taken, ours = table.sources["parallax"], (CORRECTED, OUTPUT[0])
+    others = [name for field in ours for name in named_like(field.name, table.names) if name != taken]
+    line = f"{table.where}: {taken!r} is the parallax; there are {', '.join(others)}, too: name the one that is meant"
+    return [line] if others else []
 
 
 def _means(stars: pd.DataFrame, groups: pd.Series | None, inflate: str | None, where: str | Path) -> pd.DataFrame:
@@ -94,14 +114,14 @@ def _means(stars: pd.DataFrame, groups: pd.Series | None, inflate: str | None, w
     table["group"] = "all" if groups is None else groups.to_numpy()
     without = int(table["group"].isna().sum())
     if without:
-        _say([f"{where}: {without} of {len(table)} stars have no group: they are in no mean"])
+        say([f"{where}: {without} of {len(table)} stars have no group: they are in no mean"])
     if "source_id" in stars and stars["source_id"].notna().any():
         table["source_id"] = stars["source_id"]
         # Rows that count are compared with one another: a null row must not take the place of a good one.
         known = table["group"].notna() & table["source_id"].notna()
         again = known & table.assign(null=~_counts(table)).duplicated(["group", "source_id", "null"])
         if again.any():
-            _say([f"{where}: {int(again.sum())} rows are of a source_id that the group has already: counted once"])
+            say([f"{where}: {int(again.sum())} rows are of a source_id that the group has already: counted once"])
             table = table[~again]
     good = _counts(table)
     rows, suspect = [], 0
@@ -109,12 +129,10 @@ def _means(stars: pd.DataFrame, groups: pd.Series | None, inflate: str | None, w
     for name in sorted(names, key=lambda text: (int(text) if text.isdecimal() else np.inf, text)):
         part = table[table["group"] == name]
         used = part[good[part.index]]
-        found = mean_parallax(*(used[column].to_numpy() for column in NEEDED)) if len(used) else (np.nan,) * 3
-        suspect += int(((used["parallax"] - used["parallax"].median()).abs() > SUSPECT_MAS).sum())
+        found = _mean(*(used[column].to_numpy() for column in NEEDED)) if len(used) else (np.nan,) * 3
+        suspect += _far(used["parallax"].to_numpy()) if len(used) else 0
         rows.append((name, len(used), len(part) - len(used), *found))
-    if suspect:
-        line = f"{where}: {suspect} parallaxes lie more than {SUSPECT_MAS:g} mas from the median of their group"
-        _say([f"{line}; are these values (99.99, -99) that stand for none?"])
+    say(_suspects(where, suspect))
     return pd.DataFrame(rows, columns=["group", "n", "left_out", "mean_parallax", "error_statistical", "error"])
 
 
@@ -139,11 +157,16 @@ def file_means(
     inflate = inflation(inflate)
     work = None if correction == NONE else Correction(None, correction=correction, columns=columns)
     table = StarTable(columns, epoch=EPOCHS["EDR3"] if inflate else None)
+    error = str(table.entries.get("parallax_error", {}).get("column"))
+    if named_like(TRUE_ERROR.name, [error]):
+        raise TableError(
+            f"{path}: {error} (--parallax-error) holds already the correlated part that a mean adds; give the "
+            "published error and --inflate"
+        )
     stars, names = read_stars(path, table, [*NEEDED, *INFLATING.get(inflate, ())], group=group, also=work)
     if inflate:
         check_edr3(stars[SOLVED].to_numpy(dtype=float, na_value=np.nan), table.sources[SOLVED], str(path))
     source, unit = table.sources["parallax"], table.unit("parallax") or "mas, for no unit is stated"
     after = f"after {correction}" if work else "as it stands"
-    more = "" if work or CORRECTED.name not in table.names else f"; there is a column {CORRECTED.name!r}, too"
-    _say([f"{path}: mean of the column {source!r} [{unit}] {after}{more}", *table.finish()])
+    say([f"{path}: mean of the column {source!r} [{unit}] {after}", *_choices(table), *table.finish()])
     return _means(stars, names, inflate, path)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-import pandas as pd
 
+from gaia_offsets.faults import TableError
 from gaia_offsets.releases import EDR3_CODING, SOLVED
-from gaia_offsets.tables import TableError
+from gaia_offsets.star_table import star_arrays
 
 # Ranges of the model, edges included as in the paper (Sect. 2.1); the package itself leaves the edges out.
 G_RANGE = (6.0, 21.0)
@@ -42,16 +42,20 @@ def zero_point(
 ) -> np.ndarray:
     """Official zero point in mas, (N,); null outside the model's range, for 2p sources and for null inputs.
 
-    G in mag, nu_eff and pseudocolour in 1/um, ecliptic latitude in degrees. Takes lists, None, masked arrays and
-    nullable columns. `parallax_corrected = parallax - zero_point`. `chunk` rows at a time bound the memory. Raises
-    TableError for codes of another release (check_edr3).
+    G in mag, nu_eff and pseudocolour in 1/um, ecliptic latitude in degrees; arrays as star_table.star_arrays takes
+    them. `parallax_corrected = parallax - zero_point`. `chunk` rows at a time bound the memory. Raises TableError for
+    codes of another release (check_edr3) and values that cannot be what they are for.
     """
     from zero_point import zpt
 
     zpt.load_tables()
-    g, nu_eff, pseudo, latitude, solved = (
-        _plain(values)
-        for values in (phot_g_mean_mag, nu_eff_used_in_astrometry, pseudocolour, ecl_lat, astrometric_params_solved)
+    g, nu_eff, pseudo, latitude, solved = star_arrays(
+        "zero_point",
+        phot_g_mean_mag=phot_g_mean_mag,
+        nu_eff_used_in_astrometry=nu_eff_used_in_astrometry,
+        pseudocolour=pseudocolour,
+        ecl_lat=ecl_lat,
+        astrometric_params_solved=astrometric_params_solved,
     )
     check_edr3(solved)
     colour = np.where(solved == 31, nu_eff, pseudo)
@@ -70,12 +74,3 @@ def zero_point(
                 g[part], colour[part], colour[part], latitude[part], solved[part].astype(int), _warnings=True
             )
     return result
-
-
-def _plain(values: object) -> np.ndarray:
-    """Any column as a plain float64 array with NaN for masked and missing entries."""
-    if isinstance(values, pd.Series | pd.api.extensions.ExtensionArray):
-        return np.atleast_1d(pd.Series(values).to_numpy(dtype=float, na_value=np.nan))
-    if np.ma.isMaskedArray(values):
-        return np.atleast_1d(np.ma.asarray(values).astype(float).filled(np.nan))
-    return np.atleast_1d(np.asarray(values, dtype=float))

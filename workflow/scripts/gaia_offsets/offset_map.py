@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gaia_offsets.dataset import read_dataset
+from gaia_offsets.dataset import read_dataset, typed
 from gaia_offsets.faults import TableError
 from gaia_offsets.published import ENDINGS
 from gaia_offsets.releases import named_epoch
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LARGEST_UAS = 10_000.0  # of an offset or its error in a map; real ones are below 100
+SMALLEST_UAS, SMALLEST_SCATTER_UAS = 0.1, 1.0  # half of the offsets, and the scatter of single stars, are larger
+LARGEST_NSIDE = 2**29
 STAND_FOR_NONE = (-9999.0, -999.0, -99.0, 999.0, 9999.0)  # no offset of three decimals falls on these by chance
 
 
@@ -42,6 +44,49 @@ class OffsetMap:
     meta: Mapping[str, Any]
     path: Path | None = None
 
+    def __post_init__(self) -> None:
+        """Raise ApplyError for what no map can have: a damaged or edited file must not correct anything."""
+        where, kind = self.path or "the map", ENDINGS[self.parallax]
+        if self.frame not in FRAMES:
+            raise ApplyError(f"{where}: unknown frame {self.frame!r}; known are {' and '.join(FRAMES)}")
+        if self.ordering not in ("nested", "ring"):
+            raise ApplyError(f"{where}: unknown ordering {self.ordering!r}; known are nested and ring")
+        if not 1 <= self.nside <= LARGEST_NSIDE or self.nside & (self.nside - 1):
+            raise ApplyError(f"{where}: nside {self.nside} is not a power of two up to {LARGEST_NSIDE}")
+        limit = f"{LARGEST_UAS:g} uas"
+        if self.systematic_uas != 0 and not SMALLEST_UAS <= self.systematic_uas <= LARGEST_UAS:
+            raise ApplyError(
+                f"{where}: a systematic floor of {self.systematic_uas} uas; it should be 0, or {SMALLEST_UAS:g} to "
+                f"{limit}"
+            )
+        if len(self.pixels) == 0:
+            raise ApplyError(f"{where}: no pixel has a {self.parallax} offset")
+        size = np.abs(self.offset)
+        for column, values, wrong, should in (
+            ("hindex", self.pixels, np.diff(self.pixels, prepend=-1) < 1, "stand once, in ascending order"),
+            (f"domega_{kind}", self.offset, ~(size <= LARGEST_UAS), f"be within {limit}"),
+            (f"domega_{kind}", self.offset, np.isin(self.offset, STAND_FOR_NONE), "be null where there is no offset"),
+            (
+                f"e_domega_{kind}",
+                self.error,
+                ~((self.error > 0) & (self.error <= LARGEST_UAS)),
+                f"be above 0, to {limit}",
+            ),
+            ("n", self.n, self.n < 0, "be 0 or more"),
+        ):
+            if wrong.any():
+                raise ApplyError(
+                    f"{where}: column {column!r}: {int(wrong.sum())} of {len(wrong)} pixels are wrong, the first "
+                    f"{values[wrong][0]:g}; each should {should}; take the map as it was published"
+                )
+        stars = self.n > 0
+        scatter = np.median((self.error * np.sqrt(self.n))[stars]) if stars.any() else SMALLEST_SCATTER_UAS
+        if np.median(size) < SMALLEST_UAS or not SMALLEST_SCATTER_UAS <= scatter <= LARGEST_UAS:
+            raise ApplyError(
+                f"{where}: half of the offsets domega_{kind} are below {SMALLEST_UAS:g} uas, or their errors times the "
+                f"root of n are not {SMALLEST_SCATTER_UAS:g} to {limit}; is the map in uas? Take it as it was published"
+            )
+
     def find(self, longitude: np.ndarray, latitude: np.ndarray) -> np.ndarray:
         """Place (N,) among the pixels of the one around each position (degrees in the map's frame); -1 where none."""
         place = np.full(len(longitude), -1, dtype=np.int64)
@@ -50,6 +95,12 @@ class OffsetMap:
         nearest = np.minimum(np.searchsorted(self.pixels, pixel), len(self.pixels) - 1)
         place[known] = np.where(self.pixels[nearest] == pixel, nearest, -1)
         return place
+
+    @property
+    def warning(self) -> list[str]:
+        """What whoever uses it on real stars must be told."""
+        simulated = self.meta.get("simulated")
+        return [f"{self.path or 'the map'}: made of SIMULATED stars: no use for real ones"] if simulated else []
 
     @property
     def epoch(self) -> float | None:
@@ -80,59 +131,31 @@ def read_map(
     if parallax not in ENDINGS:
         raise ApplyError(f"map {parallax!r} is neither raw nor corrected")
     table, meta = read_dataset(path)
-    stated = {"frame": frame, "nside": nside, "ordering": ordering}
-    for key, value in stated.items():
-        if value is not None and key in meta and meta[key] != value:
-            raise ApplyError(f"{path}: its {key} is {meta[key]}, not {value}")
-        stated[key] = meta.get(key, value)
-        if stated[key] is None:
-            raise ApplyError(f"{path}: the file does not state its {key}; give --{key}, or use its .ecsv or .fits")
-    if stated["frame"] not in FRAMES:
-        raise ApplyError(f"{path}: unknown frame {stated['frame']!r}; known are {' and '.join(FRAMES)}")
-    if stated["ordering"] not in ("nested", "ring"):
-        raise ApplyError(f"{path}: unknown ordering {stated['ordering']!r}; known are nested and ring")
-    nside = int(stated["nside"])
-    if nside < 1 or nside & (nside - 1):
-        raise ApplyError(f"{path}: nside {nside} is not a power of two")
-    _check_centres(table, path, frame=stated["frame"], nside=nside, ordering=stated["ordering"])
-    kind = ENDINGS[parallax]
-    table = table[np.isfinite(table[f"domega_{kind}"])].sort_values("hindex")
-    if len(table) == 0:
-        raise ApplyError(f"{path}: no pixel has a {parallax} offset")
-    _check_values(table, path, f"domega_{kind}")
-    floor = systematic_uas if systematic_uas is not None else meta.get("systematic_uas")
-    if floor is not None and not 0 <= floor < np.inf:
-        raise ApplyError(f"{path}: a systematic floor of {floor} uas; it should be 0 or more")
-    if floor is None:
-        raise ApplyError(f"{path}: the file does not state its systematic floor; give --systematic (uas)")
-    values = (table[name].to_numpy() for name in ("hindex", f"domega_{kind}", f"e_domega_{kind}", "n"))
-    return OffsetMap(parallax, stated["frame"], nside, stated["ordering"], float(floor), *values, meta, Path(path))
+    given = typed({"frame": frame, "nside": nside, "ordering": ordering, "systematic_uas": systematic_uas}, path)
+    stated, kind = {**meta, **given}, ENDINGS[parallax]
+    grid = ("frame", "nside", "ordering", "systematic_uas")
+    for key in grid:
+        if key not in stated:
+            option = key.removesuffix("_uas")
+            raise ApplyError(f"{path}: the file does not state its {key}; give --{option}, or use its .ecsv or .fits")
+        if key != "systematic_uas" and meta.get(key, stated[key]) != stated[key]:
+            raise ApplyError(f"{path}: its {key} is {meta[key]}, not {stated[key]}")
+    rows = table[table[f"domega_{kind}"].notna()].sort_values("hindex")
+    values = (rows[name].to_numpy() for name in ("hindex", f"domega_{kind}", f"e_domega_{kind}", "n"))
+    offsets = OffsetMap(parallax, *(stated[key] for key in grid), *values, meta, Path(path))
+    _check_centres(table, offsets)
+    return offsets
 
 
-def _check_centres(table: pd.DataFrame, path: str | Path, *, frame: str, nside: int, ordering: str) -> None:
+def _check_centres(table: pd.DataFrame, offsets: OffsetMap) -> None:
     """The centres in the table must lie in their pixels: this finds a wrong frame, nside or ordering."""
-    names = {"equatorial": ("ra", "dec"), "galactic": ("gl", "gb")}[frame]
-    found = pixel_index(*(table[name].to_numpy() for name in names), nside=nside, ordering=ordering)
+    names = {"equatorial": ("ra", "dec"), "galactic": ("gl", "gb")}[offsets.frame]
+    centres = [table[name].to_numpy() for name in names]
+    known, found = on_sky(*centres), np.full(len(table), -1)
+    found[known] = pixel_index(*(x[known] for x in centres), nside=offsets.nside, ordering=offsets.ordering)
     wrong = int((found != table["hindex"].to_numpy()).sum())
     if wrong:
         raise ApplyError(
-            f"{path}: {wrong} of {len(table)} pixel centres do not lie in their pixel for frame {frame}, nside {nside} "
-            f"and ordering {ordering}; give those of the map"
+            f"{offsets.path}: {wrong} of {len(table)} pixel centres do not lie in their pixel for frame "
+            f"{offsets.frame}, nside {offsets.nside} and ordering {offsets.ordering}; give those of the map"
         )
-
-
-def _check_values(table: pd.DataFrame, path: str | Path, offset: str) -> None:
-    """No pixel twice, and only numbers that a map can have; a damaged or edited file must not correct anything."""
-    for column, wrong, should in (
-        ("hindex", table["hindex"].duplicated(), "stand once"),
-        (offset, table[offset].abs() > LARGEST_UAS, f"be within {LARGEST_UAS:g} uas"),
-        (offset, table[offset].isin(STAND_FOR_NONE), "be null where there is no offset"),
-        (f"e_{offset}", ~table[f"e_{offset}"].between(0, LARGEST_UAS), f"be 0 to {LARGEST_UAS:g} uas"),
-        ("n", table["n"] < 0, "be 0 or more"),
-    ):
-        if wrong.any():
-            first = table.loc[wrong.idxmax(), column]
-            raise ApplyError(
-                f"{path}: column {column!r}: {int(wrong.sum())} of {len(table)} pixels are wrong, the first {first:g}; "
-                f"each should {should}; take the map as it was published"
-            )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -46,7 +47,7 @@ def pairing_faults(base: str, parallax: str | None = None, *, correction: str = 
     Nothing comes where they go together. `parallax` is raw or corrected, None for the map that fits; `correction` is
     what is subtracted first.
     """
-    if correction not in (NONE, *MODELS) and not correction.startswith(COLUMN_PREFIX):
+    if correction not in (NONE, *MODELS) and not str(correction).startswith(COLUMN_PREFIX):
         yield "correction", f"correction {correction!r} is none of {', '.join((NONE, *MODELS))}, {COLUMN_PREFIX}NAME"
         return
     if base not in BASES:
@@ -235,3 +236,8 @@ def true_error_field(inflate: str) -> Field:
 
 
 TRUE_ERROR = true_error_field("maiz_apellaniz2022")
+
+
+def named_like(name: str, names: Iterable[str]) -> list[str]:
+    """The names that are one of ours, or what TOPCAT makes of it where two tables have it: name_1."""
+    return [other for other in names if re.fullmatch(rf"(?i){name}(_\d+)?", other)]

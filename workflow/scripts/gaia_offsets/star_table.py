@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import difflib
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from gaia_offsets.columns import STANDARD, VIZIER, Column
+from gaia_offsets.columns import STANDARD, VIZIER
 from gaia_offsets.faults import TableError
 from gaia_offsets.releases import EPOCHS, named_epoch
 from gaia_offsets.sky import ADVICE, FRAMES, Positions, complete_angles
@@ -19,6 +21,7 @@ from gaia_offsets.table_contracts import (
     ENOUGH_STARS,
     Origin,
     Tally,
+    as_column,
     as_names,
     refuse_value_as_error,
     standardise,
@@ -94,16 +97,18 @@ class StarTable:
         self,
         columns: Mapping[str, Any] | None = None,
         *,
-        contracts: Mapping[str, Column] | None = None,
         epoch: float | None = None,
     ) -> None:
-        """`columns` maps standard names to the table's: a name, or `{column, unit}`.
+        """`columns` maps standard names, or CORRECTION, to the table's: a name, or `{column, unit}`.
 
-        `contracts` are those of further names; `epoch` is that of the release that the stars should be of.
+        `epoch` is that of the release that the stars should be of.
         """
         columns = columns or {}
         self.entries = {name: dict(e) if isinstance(e, Mapping) else {"column": e} for name, e in columns.items()}
-        self.contracts = {**STANDARD, **(contracts or {})}
+        for name, entry in self.entries.items():
+            if not set(entry) <= {"column", "unit"} or not all(isinstance(text, str) for text in entry.values()):
+                raise TableError(f"columns: {name}: {columns[name]!r} should be a name, or {{column, unit}} with texts")
+        self.contracts = {**STANDARD, CORRECTION: STANDARD["zero_point"]}
         self.epoch = epoch
         self.sources: dict[str, str] = {}
         self._tally = Tally()
@@ -209,6 +214,37 @@ class StarTable:
 def _option(name: str) -> str:
     """How the command names a column; in Python and in the config it is `columns`."""
     return f"--{name.replace('_', '-')}"
+
+
+def star_arrays(where: str, **arrays: Any) -> list[np.ndarray]:
+    """Arrays by their standard names as float64 (N,) in standard units, null where unknown: checked like columns.
+
+    One value stands for all stars. What a table would be told of goes to standard error. Raises TableError, one line.
+    """
+    columns = {name: as_column(values, f"{where}: {name}") for name, values in arrays.items()}
+    sizes = {name: len(column) for name, column in columns.items() if np.ndim(arrays[name])}
+    if len(set(sizes.values())) > 1:
+        told = ", ".join(f"{name} {size}" for name, size in sizes.items())
+        raise TableError(f"{where}: the arrays are of several lengths: {told}; give one value a star")
+    for name in set(columns) - set(sizes):
+        columns[name] = columns[name].repeat(next(iter(sizes.values()), 1)).reset_index(drop=True)
+    units = {name: str(values.unit) for name, values in arrays.items() if getattr(values, "unit", None) is not None}
+    table = StarTable()
+    table.open(list(columns), units, where)
+    table.take(columns)
+    stars = table.values(columns)
+    say(table.finish())
+    return [as_floats(stars[name]) for name in arrays]
+
+
+def say(lines: Iterable[str]) -> None:
+    """Lines for the user, on standard error."""
+    print("".join(f"{line}\n" for line in lines), end="", file=sys.stderr)
+
+
+def as_floats(column: pd.Series) -> np.ndarray:
+    """A standard column as float64 (N,), NaN where it is null."""
+    return column.to_numpy(dtype=float, na_value=np.nan)
 
 
 def read_stars(

@@ -73,8 +73,7 @@ class Work(Protocol):
 
 def with_columns(table: pd.DataFrame | Table, work: Work, where: str | Path) -> pd.DataFrame | Table:
     """A copy of a table with the columns of `work` added; `where` is what messages call it."""
-    names = list(getattr(table, "colnames", table.columns))
-    work.start(names, native_units(table), where)
+    work.start(native_names(table, where), native_units(table), where)
     added = work.apply({name: native_column(table, source, where) for name, source in work.sources.items()})
     work.finish()
     result = table.copy()
@@ -88,9 +87,21 @@ def with_columns(table: pd.DataFrame | Table, work: Work, where: str | Path) -> 
     return result
 
 
+def native_names(table: pd.DataFrame | Table, where: str | Path) -> list[str]:
+    """Columns of a table in memory; TableError where it is none, or one stands twice or has no text for a name."""
+    if not isinstance(table, pd.DataFrame) and not hasattr(table, "colnames"):
+        raise TableError(f"{where}: should be a DataFrame or an astropy Table, not {type(table).__name__}")
+    names = list(table.colnames if hasattr(table, "colnames") else table.columns)
+    if other := [name for name in names if not isinstance(name, str)]:
+        raise TableError(f"{where}: names of columns should be text, unlike {other[0]!r}; rename it")
+    refuse_twice(names, where)
+    return names
+
+
 def native_units(table: pd.DataFrame | Table) -> dict[str, str]:
     """Units that a table in memory states, by column."""
-    return {name: str(table[name].unit) for name in getattr(table, "colnames", ()) if table[name].unit is not None}
+    units = {name: getattr(table[name], "unit", None) for name in getattr(table, "colnames", ())}  # a SkyCoord has none
+    return {name: str(unit) for name, unit in units.items() if unit is not None}
 
 
 def native_column(table: pd.DataFrame | Table, name: str, where: str | Path) -> pd.Series:

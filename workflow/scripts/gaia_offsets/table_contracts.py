@@ -207,7 +207,7 @@ def _as_floats(values: pd.Series, where: str, name: str, start: int) -> np.ndarr
 def _as_text(value: Any) -> str | None:
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
-    return None if value is None or value != value else str(value)
+    return None if value is None or value is pd.NA or value != value else str(value)
 
 
 def as_names(values: pd.Series) -> pd.Series:
@@ -312,11 +312,18 @@ def rounded_source_ids(source_id: pd.Series) -> bool:
     return bool(len(large) >= 20 and (large % 256 == 0).all())
 
 
-def plain_floats(values: Any, unit: str = "") -> np.ndarray:
-    """Any column or list as float64 (N,) in this unit, NaN for what is masked or missing; units are honoured."""
-    stated = getattr(values, "unit", None)
-    factor = unit_factor(str(stated), unit, "an array") if stated is not None and unit else 1.0
-    if hasattr(values, "to_numpy"):
-        return np.atleast_1d(values.to_numpy(dtype=float, na_value=np.nan))
-    plain = np.ma.asarray(getattr(values, "value", values)).astype(float)
-    return np.atleast_1d(np.ma.filled(plain, np.nan)) * factor
+def as_column(values: Any, where: str, dtype: Any = None) -> pd.Series:
+    """Values, one a star, as a column without their unit: a list, an array with masks or units, a nullable column.
+
+    Raises TableError for what has another shape.
+    """
+    if isinstance(values, pd.Series | pd.api.extensions.ExtensionArray):
+        return pd.Series(values).reset_index(drop=True)
+    try:
+        plain = np.ma.asarray(getattr(values, "value", values), dtype)
+    except (TypeError, ValueError):  # rows of several lengths, a list of quantities
+        plain = None
+    if plain is None or plain.ndim > 1 or plain.dtype.names:
+        raise TableError(f"{where}: give one value a star, an array of shape (N,)")
+    column = pd.Series(np.atleast_1d(plain.data), copy=False)
+    return column.mask(np.atleast_1d(plain.mask)) if np.ma.is_masked(plain) else column
