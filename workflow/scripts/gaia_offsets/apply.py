@@ -237,7 +237,7 @@ class Correction:
                 f"{self.where}: has a column {corrected[0]!r} already; a catalogue is corrected once: a map that goes "
                 f"on top takes --base official --parallax {CORRECTED.name}"
             )
-        twice = [name for field in self.fields for name in own[field.name]]
+        twice = [name for field in self.fields for name in own[field.name] if name == field.name or field.unit == "mas"]
         if twice:
             raise TableError(f"{self.where}: has a column {twice[0]!r} already; a catalogue is corrected once")
 
