@@ -5,6 +5,8 @@ BIN := .venv/bin
 READY := .venv/.ready
 DEMO := config/real_stars.yaml
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
+STYLE := --report-stylesheet workflow/report/report.css
+REPORTED := --report-after-run $(STYLE)
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q
 
 .PHONY: setup demo toy paper validate check report test test-all nightly slurm lint format sizes bench crash docs lock clean
@@ -27,13 +29,11 @@ $(READY): envs/requirements.lock pyproject.toml
 
 # Real stars, shipped with the workflow; no network.
 demo: $(READY)
-	@$(SNAKEMAKE) --configfile $(DEMO)
-	@$(MAKE) --no-print-directory report CONFIG="$(DEMO)"
+	@$(SNAKEMAKE) --configfile $(DEMO) --report results/runs/real_stars/report.html $(REPORTED)
 
 # A small simulated survey; no network.
 toy: $(READY)
-	@$(SNAKEMAKE) --configfile config/toy.yaml
-	@$(MAKE) --no-print-directory report CONFIG=config/toy.yaml
+	@$(SNAKEMAKE) --configfile config/toy.yaml --report results/runs/toy/report.html $(REPORTED)
 
 paper: $(READY)
 	$(SNAKEMAKE)
@@ -57,7 +57,7 @@ report: $(READY)
 	@grep -q "Nothing to be done" logs/report.log || { \
 	  echo "No report: results are missing or of another config or code; run that config first"; exit 1; }
 	@report="results/runs/$$($(BIN)/python -m gaia_offsets.config config/config.yaml $(CONFIG))/report.html" && mkdir -p "$${report%/*}" && \
-	  { $(BIN)/snakemake $(TARGET) --report "$$report" --report-stylesheet workflow/report/report.css \
+	  { $(BIN)/snakemake $(TARGET) --report "$$report" $(STYLE) \
 	      $(if $(CONFIG),--configfile $(CONFIG)) > logs/report.log 2>&1 || { tail -n 5 logs/report.log; exit 1; }; } && \
 	  echo "The report is made: $$report"
 

@@ -20,7 +20,7 @@ LINES = {
     "scripts": ["workflow/scripts/*.py"],
     "package": ["workflow/scripts/gaia_offsets/**/*.py"],
     "rules": ["Snakefile", "workflow/Snakefile", "workflow/rules/*.smk"],
-    "config": ["config/*.yaml", "workflow/settings.yaml"],
+    "config": ["config/*.yaml", "workflow/resources/*.yaml", "workflow/settings.yaml"],
     "tests": ["tests/**/*.py", "tests/**/*.txt"],
     "tools": ["tools/**/*.py"],
 }

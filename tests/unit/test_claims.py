@@ -14,7 +14,7 @@ from gaia_offsets import claims
 from gaia_offsets import verdicts as check_claims
 from gaia_offsets.claims import Run
 
-CLAIMS = check_claims.read_claims(ROOT / "config/claims.yaml")
+CLAIMS = check_claims.read_claims(ROOT / "workflow/resources/claims.yaml")
 NOISE = np.random.default_rng(2).standard_normal(40)
 
 

@@ -175,7 +175,7 @@ def test_published_offsets_need_every_key():
 
 
 def test_the_shipped_literature_has_its_signs_and_says_what_is_partly_known():
-    path = ROOT / "config/literature.yaml"
+    path = ROOT / "workflow/resources/literature.yaml"
     rows = from_literature(yaml.safe_load(path.read_text(encoding="utf-8")), path)
     new = {row.label: [row.parallax, row.offset, row.error] for row in rows.itertuples()}
     assert new["Vasiliev & Baumgardt 2021, 170 globular clusters, G > 13"] == ["corrected", 10, 3]

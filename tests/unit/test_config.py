@@ -10,8 +10,8 @@ from unit.shared import ROOT
 from gaia_offsets import config as checks
 
 BEFORE = {"kepler_learned.yaml": ["real_stars.yaml"]}  # overlays that an overlay comes after
-NOT_OVERLAYS = {"config.yaml", "claims.yaml", "literature.yaml", "citations.yaml"}
-OVERLAYS = sorted(path.name for path in (ROOT / "config").glob("*.yaml") if path.name not in NOT_OVERLAYS)
+
+OVERLAYS = sorted(path.name for path in (ROOT / "config").glob("*.yaml") if path.name != "config.yaml")
 SCHEMA = checks.load_yaml(ROOT / "workflow/schemas/config.schema.yaml")
 BASE = checks.merge(*(checks.load_yaml(ROOT / path) for path in ("workflow/settings.yaml", "config/config.yaml")))
 

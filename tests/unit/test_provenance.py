@@ -16,7 +16,7 @@ from gaia_offsets import config as checks
 from gaia_offsets.about import describe, run_settings
 from gaia_offsets.rawfile import DownloadError
 
-KNOWN = yaml.safe_load((ROOT / "config/citations.yaml").read_text(encoding="utf-8"))
+KNOWN = yaml.safe_load((ROOT / "workflow/resources/citations.yaml").read_text(encoding="utf-8"))
 CONFIGS = {path.name: yaml.safe_load(path.read_text(encoding="utf-8")) for path in (ROOT / "config").glob("*.yaml")}
 CONFIGS = {name: config for name, config in CONFIGS.items() if isinstance(config, dict)}
 

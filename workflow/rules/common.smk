@@ -63,7 +63,7 @@ CORRECTED = [
 ]
 
 
-def own_file(key, path, folder="config"):
+def own_file(key, path, folder):
     """A file of this workflow, below a folder of it; asked for while this page is parsed, which tells where it is."""
     try:
         return workflow.source_path(f"../../{folder}/{path}")
@@ -73,7 +73,7 @@ def own_file(key, path, folder="config"):
 
 
 SHIPPED = {
-    name: own_file(f"datasets.{name}.shipped", f"data/{entry['shipped']}")
+    name: own_file(f"datasets.{name}.shipped", entry["shipped"], "config/data")
     for name, entry in config["datasets"].items()
     if entry.get("shipped")
 }
@@ -83,7 +83,11 @@ if workflow.is_main_process:
     for line in checks.table_notes(config):
         print(line, file=sys.stderr)
 CLAIMS = {  # the user's file before ours
-    name: sample["claims"] if Path(sample["claims"]).is_file() else own_file(f"samples.{name}.claims", sample["claims"])
+    name: (
+        sample["claims"]
+        if Path(sample["claims"]).is_file()
+        else own_file(f"samples.{name}.claims", sample["claims"], "workflow/resources")
+    )
     for name, sample in config["samples"].items()
     if sample["claims"]
 }

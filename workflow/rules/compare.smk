@@ -75,7 +75,7 @@ rule compare_samples:
         offsets=collect("<results>/{sample}/tables/global_offsets.csv", sample=SAMPLES),
         trends=collect("<results>/{sample}/tables/trends.csv", sample=SAMPLES),
         scale=collect("<results>/{sample}/tables/zero_point_scale.csv", sample=SAMPLES),
-        literature=workflow.source_path("../../config/literature.yaml"),
+        literature=workflow.source_path("../resources/literature.yaml"),
         offsets_figure=f"<results>/{SAMPLES[0]}/figures/fig4_offsets.png",
         maps_figure=f"<results>/{SAMPLES[0]}/figures/fig6_maps.png",
     output:

@@ -4,7 +4,7 @@
 rule tell_provenance:
     """Inputs and products of the run with their digests, settings and software; what to acknowledge and to cite."""
     input:
-        citations=workflow.source_path("../../config/citations.yaml"),
+        citations=workflow.source_path("../resources/citations.yaml"),
         manifests=run_manifests,
         files=run_files,
     output:

@@ -59,7 +59,7 @@ def manifest(path: str | Path) -> dict[str, Any]:
 def cited(settings: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[tuple[str, str, str | None]]:
     """(citation, what for, DOI) of everything that the samples of a run rest on; an empty citation where none is named.
 
-    `settings` are those of about.run_settings, `known` is config/citations.yaml.
+    `settings` are those of about.run_settings, `known` is workflow/resources/citations.yaml.
     """
     dois = known["doi"]
     for citation in known["method"]:

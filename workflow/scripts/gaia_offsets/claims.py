@@ -1,7 +1,7 @@
 """What a claim can measure: functions of a run, each a value with its error.
 
-A claim is data (config/claims.yaml): it names one of the functions below and gives its arguments. No text of a claim is
-ever run as code.
+A claim is data (workflow/resources/claims.yaml): it names one of the functions below and gives its arguments. No text
+of a claim is ever run as code.
 """
 
 from __future__ import annotations

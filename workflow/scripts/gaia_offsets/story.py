@@ -6,13 +6,8 @@ Imported when the workflow is parsed: standard library only.
 
 from __future__ import annotations
 
-import csv
-import json
 import logging
-import math
-import os
 import re
-import shutil
 import signal
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gaia_offsets.faults import MARK
+from gaia_offsets.summary import summary
 
 LOGGER = logging.getLogger("snakemake.logging")
 STAGES = {  # a rule's name or its verb: what the user reads; the name goes first
@@ -46,11 +42,12 @@ STAGES = {  # a rule's name or its verb: what the user reads; the name goes firs
     **dict.fromkeys(("publish", "describe", "write"), "writing dataset and maps"),
 }
 # Lines about nothing that the user chose or can change; what else comes before the first job (conda, locks) passes.
-CHATTER = re.compile(r"Config file .* command line|Assuming|Building DAG|Using shell|(Conda|Singularity|Group) .*: i")
+CHATTER = re.compile(
+    r"Config file .* command line|Assuming|Building DAG|Using shell|(Conda|Singularity|Group) .*: i"
+    r"|Creating report|Adding .* \([\d.]+ .?B\)|Loading script code"
+)
 STOPPING = ("Terminating processes", "Will exit after")
 REPEATED = ("Exiting because a job execution failed", "At least one job did not complete successfully")
-# What a sample's rules were made with, and warn of.
-TOLD = ("smooth.json", "trends.json", "map_equatorial.json", "map_galactic.json")
 TRACEBACK = "Traceback (most recent call last)"
 WIDTH, LINES = 160, 12  # longer messages get lines of their own; more lines stay in the log
 
@@ -66,8 +63,7 @@ class Story(logging.Formatter):
         self.workflow, self.handler = workflow, handler
         self.plain = getattr(handler, "formatter", None)
         self.nocolor = getattr(handler, "nocolor", True)
-        self.live = bool(getattr(handler, "is_tty", False)) and os.environ.get("TERM") != "dumb"
-        self.phase, self.stopped, self.transient = "parsing", False, False
+        self.phase, self.stopped = "parsing", False
         self.done, self.total, self.began = 0, 0, time.monotonic()
         self.jobs: dict[int, tuple[str, ...]] = {}
         self.stages: set[tuple[str, str]] = set()
@@ -84,12 +80,10 @@ class Story(logging.Formatter):
         # The handler looks at both attributes: a blank line before a job, and colour, which only faults get here.
         self.handler.last_msg_was_job_info = True
         self.handler.nocolor = self.nocolor or (record.levelno < logging.WARNING and self.phase != "parsing")
-        if text and self.transient:
-            text, self.transient = f"\r\x1b[K{text}", False
         return text
 
     def text(self, record: logging.LogRecord) -> str:
-        """The text for the terminal before anything transient is cleared."""
+        """The text for the terminal by the kind of the record; another Snakemake's records may raise anything."""
         event = str(getattr(record, "event", "") or "").lower().rpartition(".")[2]
         message = str(record.msg or "")
         if event == "workflow_started":
@@ -113,14 +107,8 @@ class Story(logging.Formatter):
             return self.stage(record)
         if event == "job_error":
             return self.failure(record)
-        if event == "group_error":
-            return self.group_failure(record)
         if event == "progress":
             self.done, self.total = record.done, record.total
-            if self.live:
-                self.transient = True
-                self.handler.stream.write(f"\r\x1b[K{self.done} of {self.total} done")
-                self.handler.flush()
             return ""
         if "CalledProcessError" in message and getattr(record, "exception", "") == "RuleException":
             self.pages[record.thread] = message  # the failed job follows in the same thread
@@ -167,17 +155,6 @@ class Story(logging.Formatter):
         one = f"{head}: {lines[0]}"
         told = [one] if len(lines) == 1 and len(one) <= WIDTH else [f"{head}:", *lines]
         return "\n".join([*told, *(f"  log: {log}" for log in record.log or [] if Path(log).is_file())])
-
-    def group_failure(self, record: logging.LogRecord) -> str:
-        """What a cluster says of a group that was killed; a job at fault tells it itself."""
-        jobs, logs = record.job_error_info, [log for log in record.aux_logs if Path(log).is_file()]
-        if self.stopped or any(_has_fault(log) for job in jobs for log in job["log"]):
-            return ""
-        said = [line for log in logs for line in _read(log).splitlines() if "slurmstepd: error:" in line]
-        head = "Trying again after a failure:" if any(self.again(job["jobid"]) for job in jobs) else "FAILED"
-        why = said[-1] if said else error_lines(logs)[1][-1]
-        text = f"{head} {_count(len(jobs), 'job')} of group {record.groupid}: {why}"
-        return "\n".join([text, *(f"  log: {log}" for log in logs)])
 
     def again(self, jobid: int) -> bool:
         """Whether Snakemake will try this job again."""
@@ -242,8 +219,7 @@ def error_lines(logs: Iterable[str]) -> tuple[str | None, list[str]]:
         lines = [line.rstrip() for line in _read(path).splitlines()]
         lines = [line for line in lines if line]
         if not lines:
-            full = shutil.disk_usage(Path(path).parent).free < 2**20
-            why = "the disk is full: make room" if full else "the job's log is empty"
+            why = "the job's log is empty"
             continue
         # A fault that was foreseen has a mark and no traceback.
         marks = [number for number, line in enumerate(lines) if line.startswith((MARK, TRACEBACK))]
@@ -255,88 +231,6 @@ def error_lines(logs: Iterable[str]) -> tuple[str | None, list[str]]:
         left = len(message) - LINES
         return path, message if left <= 0 else [*message[:LINES], f"({left} more lines in the log)"]
     return None, [why]
-
-
-def summary(results: str, samples: Sequence[Mapping[str, Any]], run: str, seconds: float | None) -> str:
-    """The closing text: measured offsets of each sample that has them, warnings, and where everything lies.
-
-    `seconds` is None where there was nothing to do.
-    """
-    warnings = [
-        f"WARNING {sample['name']}: {text}" for sample in samples for text in _warnings(Path(results, sample["name"]))
-    ]
-    rows, measured = [["median offset [uas]", "", "stars", "raw", "corrected"]], []
-    for sample in samples:
-        path = Path(results, sample["name"], "tables/global_offsets.csv")
-        if not path.is_file():
-            continue
-        measured.append(sample)
-        with path.open(newline="", encoding="utf-8") as file:
-            table = {(row["solution"], row["parallax"]): row for row in csv.DictReader(file)}
-        for solution in dict.fromkeys(solution for solution, _ in table):
-            warnings += _without_zero_point(sample, solution, table)
-            raw, corrected = (table.get((solution, parallax), {}) for parallax in ("raw", "corrected"))
-            # The zero point is not there for every star.
-            stars = ", ".join(dict.fromkeys(f"{int(row['n']):,}" for row in (raw, corrected) if row))
-            rows.append([sample.get("title") or sample["name"], solution, stars, _offset(raw), _offset(corrected)])
-    lines = []
-    if seconds is not None:
-        minutes, rest = divmod(round(seconds), 60)
-        lines = ["", f"Done in {f'{minutes} min ' if minutes else ''}{rest} s."]
-    if measured:
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        cells = [
-            [row[0].ljust(widths[0]), row[1].ljust(widths[1]), *map(str.rjust, row[2:], widths[2:])] for row in rows
-        ]
-        lines += ["", *("  ".join(row).rstrip() for row in cells)]
-        simulated = [sample["name"] for sample in measured if sample.get("simulated")]
-        where = "" if len(simulated) == len(measured) else f" in {', '.join(simulated)}"
-        lines += [f"(simulated stars{where}: no number here says anything about Gaia)"] if simulated else []
-    lines += ["", *warnings] if warnings else []
-    names = [sample["name"] for sample in measured]
-    kinds = {"figures": "figures", "Table 1": "dataset"}
-    # A run of some targets only may have made neither.
-    made = {kind: sub for kind, sub in kinds.items() if any(Path(results, name, sub).is_dir() for name in names)}
-    others = f" (and so for {', '.join(names[1:])})" if len(names) > 1 else ""
-    lines += ["", *(f"{kind:7}  {results}/{names[0]}/{sub}/{others}" for kind, sub in made.items())]
-    report = Path(results, "runs", run, "report.html")
-    tables = [path for name in names for path in Path(results, name, "tables").iterdir()]
-    state = ""
-    if not report.is_file():
-        state = f" (to make it: the same command with --report {report})"
-    elif any(path.stat().st_mtime > report.stat().st_mtime for path in tables):
-        state = " (older than these numbers; the same command with --report and that name makes it anew)"
-    lines.append(f"report   {report}{state}")
-    return "\n".join(lines)
-
-
-def _warnings(folder: Path) -> list[str]:
-    """What the rules that measured a sample warned of."""
-    made = [folder / "tables" / name for name in TOLD]
-    found = [json.loads(path.read_text(encoding="utf-8")).get("warning") for path in made if path.is_file()]
-    return [text for text in dict.fromkeys(found) if text]
-
-
-def _without_zero_point(
-    sample: Mapping[str, Any], solution: str, table: Mapping[tuple[str, str], Mapping[str, str]]
-) -> list[str]:
-    """A line where fewer than half of the stars of a solution have a corrected parallax."""
-    stars, corrected = (int(table.get((solution, name), {}).get("n") or 0) for name in ("raw", "corrected"))
-    if sample.get("official", "none") == "none" or 2 * corrected >= stars:
-        return []
-    return [
-        f"WARNING {sample['name']}: {corrected} of {stars} {solution} stars have a zero point of {sample['official']}; "
-        f"logs/correct_parallaxes/{sample['name']}.log says which of its columns are empty"
-    ]
-
-
-def _offset(row: Mapping[str, str]) -> str:
-    """Median and its error, a dash for what is not there; a single star has no error."""
-    numbers = [float(row.get(name) or "nan") for name in ("median", "median_error")]
-    texts = [
-        f"{value:{spec}}" if math.isfinite(value) else "-" for value, spec in zip(numbers, ("+.1f", ".1f"), strict=True)
-    ]
-    return texts[0] if texts[1] == "-" else " ± ".join(texts)
 
 
 def _count(number: int, what: str) -> str:

@@ -15,13 +15,13 @@ from gaia_offsets.yamlfile import read_yaml
 
 NUMBERS = ["published", "tolerance", "reproduced", "difference", "difference_sigma"]
 COLUMNS = ["id", "claim", "place", "unit", *NUMBERS, "verdict", "reason"]
-KEYS = {  # kind of claim: keys it needs, besides id, text, place and unit
+KEYS = {  # kind of claim: keys it needs, besides id, text and place
     "number": ("published", "tolerance", "measure"),
     "arithmetic": ("published", "tolerance", "measure"),
     "pattern": ("measure",),
     "quoted": ("published", "reason"),
 }
-OPTIONAL = ("with", "at_least", "at_most", "note", "simulated")
+OPTIONAL = ("unit", "with", "at_least", "at_most", "note", "simulated")
 
 
 class ClaimError(Fault, ValueError):
@@ -47,7 +47,7 @@ def _faults(number: int, entry: Mapping[str, Any]) -> Iterable[str]:
     if kind not in KEYS:
         yield f"{name}.kind: {kind!r} is none of {', '.join(KEYS)}"
         return
-    needed = ("id", "text", "place", "unit", "kind", *KEYS[kind])
+    needed = ("id", "text", "place", "kind", *KEYS[kind])
     allowed = (*needed, *OPTIONAL)
     yield from (f"{name}.{key}: missing" for key in needed if key not in entry)
     yield from (f"{name}.{key}: not a known key{_near(key, allowed)}" for key in entry if key not in allowed)
@@ -87,7 +87,7 @@ def check_claims(claims: Sequence[Mapping[str, Any]], run: Run, *, simulated: bo
     rows = []
     for claim in claims:
         row = dict.fromkeys(COLUMNS)
-        row |= {"id": claim["id"], "claim": claim["text"], "place": claim["place"], "unit": claim["unit"]}
+        row |= {"id": claim["id"], "claim": claim["text"], "place": claim["place"], "unit": claim.get("unit", "")}
         row |= {"published": claim.get("published"), "tolerance": claim.get("tolerance")}
         try:
             row |= _judge(claim, run, simulated=simulated)
@@ -116,14 +116,14 @@ def _compare(claim: Mapping[str, Any], result: Result) -> dict[str, Any]:
     row: dict[str, Any] = {"reproduced": value}
     spread = f" +- {error:.3g}" if np.isfinite(error) else ""
     if claim["kind"] == "pattern":
-        significant = claim["unit"] == "sigma"
+        significant = claim.get("unit") == "sigma"
         statistic = significance(result) if significant and np.isfinite(error) else value
         bound = claim.get("at_least", claim.get("at_most"))
         size = abs(statistic) if significant and "at_most" in claim else statistic
         good = size >= bound if "at_least" in claim else size <= bound
         row |= {"reproduced": statistic, "difference_sigma": statistic if significant else np.nan}
         word = "at least" if "at_least" in claim else "at most"
-        row["reason"] = f"{claim['measure']} = {value:.3g}{spread}; should be {word} {bound:g} {claim['unit']}"
+        row["reason"] = f"{claim['measure']} = {value:.3g}{spread}; should be {word} {bound:g} {claim.get('unit', '')}"
     else:
         difference = value - claim["published"]
         good = abs(difference) <= claim["tolerance"] * (1 + 1e-9)
