@@ -102,7 +102,7 @@ KINDS: dict[str, Kind] = {
     "parallax in uas": (change(parallax=lambda t: 1e3 * t["parallax"]), "outside -300 to 1000 mas for 'parallax'", {}),
     "parallax in uas, all below 1000": (
         change(parallax=lambda t: 0.5e3 * t["parallax"]),
-        f"{N} of {N} parallaxes in column 'parallax', of which no unit is stated, are beyond 100 mas; are they in uas?",
+        f"{N} of {N} parallaxes in column 'parallax', which states no unit, are beyond 100 mas; are they in uas?",
         {},
     ),
     "parallax in arcsec": (

@@ -211,6 +211,14 @@ def test_capitals_of_an_identifier_are_seen(tmp_path, capsys):
     assert "1 rows are of a source_id" in capsys.readouterr().err
 
 
+def test_identifiers_of_0_are_none_and_the_others_count_once(tmp_path, capsys):
+    table = pd.DataFrame({"source_id": [7, 7, 0, 0, -9999], "ra": 10.0, "dec": 20.0, "parallax": 1.0})
+    table.assign(parallax_error=0.1).to_csv(tmp_path / "t.csv", index=False)
+    assert means.file_means(tmp_path / "t.csv")["n"].tolist() == [4]
+    said = capsys.readouterr().err
+    assert "1 rows are of a source_id" in said and "3 identifier(s) of 0 or less are taken as unknown" in said
+
+
 def test_a_star_counts_once_and_an_absurd_parallax_is_told(tmp_path, capsys):
     table = pd.DataFrame({"ra": 10.0, "dec": 20.0, "parallax": [1.0, 1.0, 1.1, 99.99], "parallax_error": 0.1})
     once = means.group_means(table[1:3])

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.adql import BRIDGE, hops
-from gaia_offsets.columns import DISTANCES, GAIA, MATCH, TMASS
+from gaia_offsets.columns import DISTANCES, GAIA, MATCH, STANDARD, TMASS
 from gaia_offsets.healpix import hp
 from gaia_offsets.matching import match_nearest, propagate, separation_arcsec, unit_vectors
 from gaia_offsets.releases import TABLES
@@ -266,7 +266,8 @@ def merge_chunks(targets: pd.DataFrame, chunks: Sequence[pd.DataFrame]) -> pd.Da
 
 def read_whole(path: str | Path) -> pd.DataFrame:
     """A table of this room with all its columns, also those without a standard name."""
-    return read_table(path, {name: name for name in column_names(path)})
+    units = {name: {"unit": STANDARD[name].unit} for name in STANDARD}
+    return read_table(path, {name: {"column": name, **units.get(name, {})} for name in column_names(path)})
 
 
 def write_whole(frame: pd.DataFrame, path: str | Path) -> None:

@@ -70,11 +70,13 @@ def with_nulls(table: Table, hdu: Any, rows: Any = slice(None)) -> Table:
     from astropy.table import MaskedColumn
 
     raw = np.asarray(hdu.data.view(np.ndarray))[rows]
-    for name, own, column in zip(table.colnames, raw.dtype.names, hdu.columns, strict=True):
-        values, null = table[name], raw[own] == column.null
-        if column.null not in (None, "") and not np.array_equal(null, np.ma.getmaskarray(np.ma.asarray(values))):
+    for own, column in zip(raw.dtype.names, hdu.columns, strict=True):
+        if column.null in (None, "") or column.name not in table.colnames:  # of coordinates astropy makes one column
+            continue
+        values, null = table[column.name], raw[own] == column.null
+        if not np.array_equal(null, np.ma.getmaskarray(np.ma.asarray(values))):
             about = {key: getattr(values, key) for key in ("unit", "description", "format", "meta")}
-            table[name] = MaskedColumn(np.ma.getdata(values), mask=null, **about)
+            table[column.name] = MaskedColumn(np.ma.getdata(values), mask=null, **about)
     return table
 
 

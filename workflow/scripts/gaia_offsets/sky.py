@@ -119,8 +119,9 @@ class Positions:
     """
 
     def __init__(self) -> None:
-        self._wrong: dict[tuple[str, str], list[np.ndarray]] = {}  # by the columns compared: angles, where too large
-        self._compared: Counter[tuple[str, str]] = Counter()
+        self._compared: Counter[tuple[str, str]] = Counter()  # by the columns that are compared
+        self._wrong: Counter[tuple[str, str]] = Counter()
+        self._angles: dict[tuple[str, str], np.ndarray] = {}  # of the first of those that are wrong
         self._foreign = self._rows = 0
 
     def look(self, frame: pd.DataFrame) -> None:
@@ -154,8 +155,10 @@ class Positions:
             self._foreign += int((~gaia & (number > 0)).sum())
         self._rows += len(rows)
         for other, angle in apart.items():
-            self._compared[name, other] += int(np.isfinite(angle).sum())
-            self._wrong.setdefault((name, other), []).append(angle[angle > AGREE_DEG])
+            key, wrong = (name, other), angle[angle > AGREE_DEG]
+            self._compared[key] += int(np.isfinite(angle).sum())
+            self._wrong[key] += len(wrong)
+            self._angles[key] = np.append(self._angles.get(key, []), wrong)[:ENOUGH_POSITIONS]
 
     def judge(self, where: str | Path, advice: str = ADVICE) -> list[str]:
         """Lines about rows that disagree; TableError where most of them disagree with one thing."""
@@ -163,14 +166,14 @@ class Positions:
         if self._foreign:
             some = f"{self._foreign} of {self._rows} source_ids"
             lines.append(f"{where}: {some} are below 2**35, not Gaia's; they tell no position")
-        for (name, other), pieces in self._wrong.items():
-            wrong, compared = np.concatenate(pieces), self._compared[name, other]
-            if len(wrong):
+        for (name, other), wrong in self._wrong.items():
+            if wrong:
+                compared, angle = self._compared[name, other], np.median(self._angles[name, other])
                 line = (
-                    f"{where}: positions: {name} of {len(wrong)} of {compared} rows disagree with {other}, by "
-                    f"{np.median(wrong):.3g} deg in the median"
+                    f"{where}: positions: {name} of {wrong} of {compared} rows disagree with {other}, by "
+                    f"{angle:.3g} deg in the median"
                 )
-                if 2 * len(wrong) > compared:
+                if 2 * wrong > compared:
                     raise TableError(
                         f"{line}; are they swapped, in hours or in radians, or are these columns of something else? "
                         f"{advice}"

@@ -55,16 +55,13 @@ class Tally:
     def finish(self, where: str | Path) -> list[str]:
         """Lines about what is taken as unknown; TableError where parallaxes are not in mas."""
         if self._known >= ENOUGH_STARS and 2 * self._large > self._known:
+            some = f"{self._large} of {self._known} parallaxes in column {self._parallax!r}, which states no unit,"
             raise TableError(
-                f"{where}: {self._large} of {self._known} parallaxes in column {self._parallax!r}, of which no unit is "
-                f"stated, are beyond {LARGE_MAS:g} mas; are they in uas? Then say so: --unit parallax=uas, or `unit: "
-                "uas` in `columns:`; mas there where they are right"
+                f"{where}: {some} are beyond {LARGE_MAS:g} mas; are they in uas? Then say so: --unit parallax=uas, or "
+                "`unit: uas` in `columns:`; mas there where they are right"
             )
-        return [
-            f"{where}: column {column!r}: {count} {what} are taken as unknown"
-            for (column, what), count in self._unknown.items()
-            if count
-        ]
+        lines = ((column, f"{count} {what}") for (column, what), count in self._unknown.items() if count)
+        return [f"{where}: column {column!r}: {line} are taken as unknown" for column, line in lines]
 
 
 def standardise(
