@@ -380,7 +380,7 @@ def _schema_faults(config: Config, schema: Config) -> Iterator[str]:
             yield f"{path}: {error.instance!r} is neither a whole number nor auto"
         elif error.validator == "pattern" and "description" not in error.schema:
             yield f"{path}: {error.instance!r} should be made of a-z, 0-9 and _"
-        elif error.validator == "pattern":
+        elif error.validator in ("pattern", "not"):
             yield f"{path}: {error.instance!r} is not of the form that is expected here; {error.schema['description']}"
         else:
             yield f"{path}: {error.message}"
