@@ -28,7 +28,6 @@ from gaia_offsets import config as checks
 # Values that a rule's wildcards may have in the toy; what a rule has not is ignored.
 WILDCARDS = {"sample": "simulated_giants", "survey": "toy", "run": "toy", "chunk": "0"}
 WILDCARDS |= {"part": "0", "dataset": "plain", "file": "plain.csv", "catalogue": "mine", "ending": "csv"}
-WILDCARDS |= {"partition": ""}
 OF_RULE = {"query_catalogue": {"dataset": "asked"}, "merge_catalogue": {"dataset": "asked"}}
 # What the toy lacks, so that every rule has something to work on.
 MORE: dict[str, Any] = yaml.safe_load("""

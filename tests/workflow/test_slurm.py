@@ -19,7 +19,6 @@ ALONE = {
     "prepare_targets",
     "merge_archive",
     "crossmatch_tables",
-    "merge_partitions",
     "adopt_targets",
     "correct_catalogue",
 }

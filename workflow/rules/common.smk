@@ -105,7 +105,6 @@ wildcard_constraints:
     run=re.escape(RUN),
     survey="|".join(config["surveys"]) or NONE,
     grid=r"(_nside\d+)?",
-    partition=r"(\.\d+of\d+)?",
     file=r"[A-Za-z0-9_.+-]+?(?<!\.manifest\.json)",
 
 
@@ -121,15 +120,13 @@ def by_input(base, per_mb, most=None):
 
     Memory is the largest seen with 7.1 million simulated spectra and a fifth more, time is several times what it took
     there on two cores (docs/method.md, "What a run costs"). What is not there yet does not count: a job is asked again
-    when its input is complete, and a group of jobs (profiles/slurm) has to be asked before. Of its input a part of the
-    sky counts its share.
+    when its input is complete, and a group of jobs (profiles/slurm) has to be asked before.
     """
 
     def resource(wildcards, input, attempt):
         # Not input.size_mb: while the input is not there yet it leaves a coroutine behind that Python complains about.
         sizes = (Path(file).stat().st_size for file in input if Path(file).exists())
-        parts = int((wildcards.get("partition") or "1").rpartition("of")[2])
-        needed = base + per_mb * sum(sizes) / 1e6 / parts
+        needed = base + per_mb * sum(sizes) / 1e6
         return int(attempt * (min(needed, most) if most else needed))
 
     return resource
@@ -373,21 +370,8 @@ def smooth_facts(wildcards):
 def matched_file(wildcards):
     """The observed spectra of a sample with their Gaia and 2MASS counterparts."""
     match = config["samples"][wildcards.sample]["crossmatch"]
-    local = "merged" if match.get("partitions", 1) > 1 else "local"
-    made = {"local": local, "hats": local}.get(match["backend"], match["backend"])
+    made = "local" if match["backend"] == "hats" else match["backend"]
     return f"<resources>/{wildcards.sample}/crossmatch.{made}.parquet"
-
-
-def partition(wildcards):
-    """Number, from 1, of the part of the sky that a file of a cross-match holds, and of how many."""
-    return [int(number) for number in (wildcards.partition.strip(".") or "1of1").split("of")]
-
-
-def partition_files(wildcards):
-    """The parts of a sample's cross-match with local tables."""
-    parts = config["samples"][wildcards.sample]["crossmatch"].get("partitions", 1)
-    folder = f"<resources>/{wildcards.sample}"
-    return [f"{folder}/crossmatch.local.{part}of{parts}.parquet" for part in range(1, parts + 1)]
 
 
 def learned_file(wildcards):

@@ -2,16 +2,16 @@
 
 
 rule crossmatch_tables:
-    """Nearest Gaia source of each target (of one part of the sky, or all) at their epoch; then 2MASS and geometric distance."""
+    """Nearest Gaia source of each target at their epoch; then 2MASS and geometric distance."""
     input:
         unpack(sample_tables),
         manifests=manifests("targets", "crossmatch.gaia", "crossmatch.tmass", "crossmatch.distances"),
     output:
-        matched="<resources>/{sample}/crossmatch.local{partition}.parquet",
+        matched="<resources>/{sample}/crossmatch.local.parquet",
     log:
-        "<logs>/crossmatch_tables/{sample}{partition}.log",
+        "<logs>/crossmatch_tables/{sample}.log",
     benchmark:
-        "<benchmarks>/crossmatch_tables/{sample}{partition}.jsonl"
+        "<benchmarks>/crossmatch_tables/{sample}.jsonl"
     conda:
         "../../envs/analysis.yaml"
     threads: 4
@@ -25,31 +25,9 @@ rule crossmatch_tables:
         gaia_epoch=release_epoch,
         radius_arcsec=lookup("samples/{sample}/crossmatch/radius_arcsec", within=config),
         tmass_radius_arcsec=lookup("samples/{sample}/crossmatch/tmass_radius_arcsec", within=config),
-        partition=partition,
         code=digest("crossmatch_tables.py"),
     script:
         "../scripts/crossmatch_tables.py"
-
-
-rule merge_partitions:
-    """All targets with their counterparts, from the parts of the sky, in the order of the targets table."""
-    input:
-        parts=partition_files,
-    output:
-        matched="<resources>/{sample}/crossmatch.merged.parquet",
-    log:
-        "<logs>/merge_partitions/{sample}.log",
-    benchmark:
-        "<benchmarks>/merge_partitions/{sample}.jsonl"
-    conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=by_input(1000, 0.2),
-        runtime=by_input(5, 0.02),
-    params:
-        code=digest("merge_partitions.py"),
-    script:
-        "../scripts/merge_partitions.py"
 
 
 rule search_hats:

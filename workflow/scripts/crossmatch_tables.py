@@ -69,7 +69,6 @@ if __name__ == "__main__":
         radius_arcsec=params.radius_arcsec,
         tmass_radius_arcsec=params.tmass_radius_arcsec,
         workers=snakemake.threads,
-        partition=params.partition,
         check=look_at(snakemake.input.gaia, params.gaia_epoch),
     )
     print(*counts(found, params.radius_arcsec), sep="\n", file=sys.stderr)

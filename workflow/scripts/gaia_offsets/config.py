@@ -10,6 +10,7 @@ import math
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,10 @@ LONGEST = 200  # bytes of a file's name; a file system takes 255, and some endin
 # Units that convert into one another: what most configs use; others are looked up in astropy.
 UNITS = ({"pc", "kpc"}, {"mas", "uas", "arcsec", "deg"}, {"mas / yr", "mas/yr"})
 AUTO = "^auto$"  # the schema's pattern of a number that may be left to the workflow
-GONE = {"release": "; `gaia-offsets check-release NAME` asks the archive for the names of a release"}
+GONE = {  # keys of earlier versions, and what to do
+    "release": "; `gaia-offsets check-release NAME` asks the archive for the names of a release",
+    "samples.*.crossmatch.partitions": "; it is gone: backend hats matches what is too large for one machine",
+}
 # Columns that come only after the cuts.
 AFTER_THE_CUTS = ("zero_point", "parallax_corrected", "offset_raw", "offset_corrected")
 
@@ -343,6 +347,10 @@ def _near(word: Any, words: Any) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
+def _gone(key: str) -> str:
+    return next((what for gone, what in GONE.items() if fnmatchcase(key, gone)), "")
+
+
 def _schema_faults(config: Config, schema: Config) -> Iterator[str]:
     from jsonschema import Draft202012Validator, ValidationError, validators
 
@@ -358,7 +366,7 @@ def _schema_faults(config: Config, schema: Config) -> Iterator[str]:
         if error.validator == "additionalProperties":
             known = error.schema.get("properties", {})
             for key in sorted(set(error.instance) - set(known)):
-                yield f"{prefix}{key}: not a known key{GONE.get(prefix + key) or _near(key, known)}"
+                yield f"{prefix}{key}: not a known key{_gone(prefix + key) or _near(key, known)}"
         elif error.validator == "required":
             for key in error.validator_value:
                 if key not in error.instance:
