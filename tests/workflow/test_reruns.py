@@ -64,7 +64,6 @@ def users(module: str) -> set[str]:
 
 def codes(tree: Path) -> dict[str, str]:
     """The hash of the code behind every script, which is that of the rule of its name."""
-    fingerprint._code_and_imports.cache_clear()  # one process reads the edited tree again
     folder = tree / "workflow/scripts"
     return {path.stem: fingerprint.fingerprint(folder, path.name) for path in folder.glob("*.py")}
 
@@ -117,7 +116,6 @@ def test_layout_and_docstrings_are_no_code(tmp_path: Path) -> None:
     (tmp_path / "gaia_offsets").mkdir()
 
     def code(text: str) -> str:
-        fingerprint._code_and_imports.cache_clear()
         (tmp_path / "draw.py").write_text(text)
         return fingerprint.fingerprint(tmp_path, "draw.py")
 
@@ -133,7 +131,6 @@ def test_layout_and_docstrings_are_no_code(tmp_path: Path) -> None:
 
 
 def due(toy: Path, tree: Path, config: dict[str, Any] | None = None) -> set[str]:
-    fingerprint._code_and_imports.cache_clear()
     return set(parsed.plan(toy, [tree / "config/toy.yaml"], config, root=tree)) - {"all"}
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from gaia_offsets import releases
 from gaia_offsets.columns import CATALOGUE, LABELS, STANDARD, TARGETS, VIZIER
 from gaia_offsets.faults import Fault
-from gaia_offsets.published import catalogue_correction, pairing_faults
+from gaia_offsets.published import NONE, pairing_faults
 from gaia_offsets.secret import hide_logins
 from gaia_offsets.shorthand import write_out
 from gaia_offsets.yamlfile import YamlError, merge, read_yaml
@@ -41,6 +41,8 @@ UNITS = ({"pc", "kpc"}, {"mas", "uas", "arcsec", "deg"}, {"mas / yr", "mas/yr"})
 AUTO = "^auto$"  # the schema's pattern of a number that may be left to the workflow
 GONE = {  # keys of earlier versions, and what to do
     "release": "; `gaia-offsets check-release NAME` asks the archive for the names of a release",
+    "catalogues.*.map": "; it is gone: the map that goes with base and correction is taken",
+    "catalogues.*.with_official": "; it is gone: write correction: lindegren2021",
     "samples.*.crossmatch.partitions": "; it is gone: backend hats matches what is too large for one machine",
 }
 # Columns that come only after the cuts.
@@ -665,8 +667,6 @@ def _catalogue_faults(config: Config) -> Iterator[str]:
         if entry["sample"] not in config["samples"]:
             near = _near(entry["sample"], config["samples"])
             yield f"catalogues.{name}.sample: {entry['sample']!r} is not one of samples{near}"
-        if "correction" in entry and "with_official" in entry:
-            yield f"catalogues.{name}.with_official: give this or correction, not both"
         ending = catalogue_ending(entry["path"])
         yield from _path_faults(f"catalogues.{name}.path", entry["path"])
         if _same_place(entry["path"], f"results/{entry['sample']}/corrected/{name}.{ending}"):
@@ -676,8 +676,8 @@ def _catalogue_faults(config: Config) -> Iterator[str]:
                 yield f"catalogues.{name}.columns.{ours}: none of {', '.join(CATALOGUE)}{_near(ours, CATALOGUE)}"
             elif fault := _unit_fault(ours, own):
                 yield f"catalogues.{name}.columns.{ours}.{fault}"
-        correction, release = catalogue_correction(entry), config["samples"].get(entry["sample"], {}).get("release")
-        for key, reason in pairing_faults(entry["base"], entry.get("map"), correction=correction):
+        correction, release = entry.get("correction", NONE), config["samples"].get(entry["sample"], {}).get("release")
+        for key, reason in pairing_faults(entry["base"], correction=correction):
             yield f"catalogues.{name}.{key}: {reason}"
         if release and correction in config["corrections"]:
             for fault in _not_of_release(config, release, correction):

@@ -202,8 +202,8 @@ def find_counterparts(
     """Counterparts by position: Gaia at the targets' epoch (Julian year), 2MASS at J2000; distances by source_id.
 
     Positions, proper motions and identifiers are read first, then the rest, of the counterparts alone. `check` is
-    called with Gaia's positions, then with the counterparts. Raises TableError where the Gaia or the distances table holds a
-    source twice, or targets have a column of Gaia's.
+    called with Gaia's positions, then with the counterparts. Raises TableError where the Gaia or the distances table
+    holds a source twice, or targets have a column of Gaia's.
     """
     given = [name for name in [*GAIA, *(name for name in gaia.names if name not in STANDARD)] if name in gaia.names]
     clash = sorted(set(targets.names) & {*GAIA, *given, *MATCH, *(TMASS if tmass is not None else {})})
