@@ -7,6 +7,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from astropy.table import Table
 from gaia_offsets import __main__ as command
 from gaia_offsets import apply, dataset, published
 from gaia_offsets.columns import GAIA
-from gaia_offsets.rawfile import DownloadError, check_raw
+from gaia_offsets.rawfile import check_file, is_due, write_manifest
 from gaia_offsets.reference import check_units, reference_parallax
 from gaia_offsets.selection import select_stars
 from gaia_offsets.sky import check_positions, ecliptic_latitude, pixel_centre, to_galactic
@@ -692,124 +693,62 @@ def test_no_row_of_the_cut_flow_without_them() -> None:
 # ---------------------------------------------------------------- raw files
 
 
-def raw_file(folder: Path, **said: Any) -> tuple[list[str], dict[str, dict[str, Any]]]:
-    """The manifest, which is right, of a raw file, and what the config says of it."""
-    path = folder / "raw/stars/stars.csv"
-    path.parent.mkdir(parents=True)
-    path.write_text(HEAD + ROW)
-    record = {"bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-    record |= {"url": "https://example.org/stars.csv"}
-    manifest = path.with_name("stars.csv.manifest.json")
-    manifest.write_text(json.dumps(record))
-    return [str(manifest)], {"stars": {"urls": [record["url"]], **said}}
+SAID = {"urls": ["https://example.org/stars.csv"]}
 
 
 def change(manifest: Path, **what: Any) -> None:
-    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | what))
+    write_at(manifest, json.dumps(json.loads(manifest.read_text()) | what), 1_000_001)
 
 
-SHIFTED = (HEAD + ROW).replace("0.5", "0.6")  # as many bytes
-# What the config says, what happened to the file and its manifest, and the line.
-RAW: dict[str, tuple[dict[str, Any], Callable[[Path, Path], Any], str]] = {
-    "the file is another one": (
-        {},
-        lambda file, _: file.write_text(SHIFTED),
-        "datasets.stars: raw/stars/stars.csv: 38 bytes, sha256 dc849bdcf799d89b1ae27dece62b0e9afb653fd02d9e856e3b6d6327b4a11c89, where its manifest says 38 bytes, sha256 9efa6b86b788aef95801f358b1fa958d91e922688289347a905e72992b4656f6; delete it and its manifest to have it brought anew, or correct the config",
-    ),
-    "the file is cut": (
-        {},
-        lambda file, _: file.write_text(HEAD),
-        "datasets.stars: raw/stars/stars.csv: 26 bytes, sha256 e893d7dd4a8ecad0126189847e512a5c972bd100be5b332abb20d57a0ad38efa, where its manifest says 38 bytes, sha256 9efa6b86b788aef95801f358b1fa958d91e922688289347a905e72992b4656f6; delete it and its manifest to have it brought anew, or correct the config",
-    ),
-    "the file is empty": (
-        {},
-        lambda file, _: file.write_text(""),
-        "datasets.stars: raw/stars/stars.csv: not a table, as the name stars.csv promises: what came is empty; delete it and its manifest to have it brought anew, or correct the config",
-    ),
-    "the file is a page": (
-        {},
-        lambda file, _: file.write_text("<html>please log in</html>"),
-        "datasets.stars: raw/stars/stars.csv: not a table, as the name stars.csv promises: what came begins with b'<html>please log in</html>'; delete it and its manifest to have it brought anew, or correct the config",
-    ),
-    "the file is gone": (
-        {},
-        lambda file, _: file.unlink(),
-        "datasets.stars: raw/stars/stars.csv: No such file or directory; delete it and its manifest to have it brought anew, or correct the config",
-    ),
-    "the manifest is gone": (
-        {},
-        lambda _, manifest: manifest.unlink(),
-        "datasets.stars: raw/stars/stars.csv: its manifest raw/stars/stars.csv.manifest.json is missing or damaged; delete it and its manifest to have it brought anew, or correct the config",
-    ),
-    "the manifest is cut": (
-        {},
-        lambda _, manifest: manifest.write_text('{"sha256": "'),
-        "datasets.stars: raw/stars/stars.csv: its manifest raw/stars/stars.csv.manifest.json is missing or damaged; delete it and its manifest to have it brought anew, or correct the config",
-    ),
-    "the manifest is of another file": (
-        {},
-        lambda _, manifest: change(manifest, sha256="0" * 64),
-        "datasets.stars: raw/stars/stars.csv: 38 bytes, sha256 9efa6b86b788aef95801f358b1fa958d91e922688289347a905e72992b4656f6, where its manifest says 38 bytes, sha256 0000000000000000000000000000000000000000000000000000000000000000; delete it and its manifest to have it brought anew, or correct the config",
-    ),
-    "another sha256 in the config": (
-        {"sha256": "0" * 64},
-        lambda *_: None,
-        "datasets.stars: raw/stars/stars.csv: wrong sha256: expected 0000000000000000000000000000000000000000000000000000000000000000, got 9efa6b86b788aef95801f358b1fa958d91e922688289347a905e72992b4656f6 (38 bytes); delete it and its manifest to have it brought anew, or correct the config",
-    ),
-    "another size in the config": (
-        {"bytes": 7},
-        lambda *_: None,
-        "datasets.stars: raw/stars/stars.csv: wrong size: expected 7 bytes, got 38; delete it and its manifest to have it brought anew, or correct the config",
-    ),
-    "another path in the config": (
-        {"path": "mine.csv"},
-        lambda *_: None,
-        "datasets.stars: raw/stars/stars.csv: came from url https://example.org/stars.csv, says its manifest; the config asks for path mine.csv; delete it and its manifest to have it brought anew, or correct the config",
-    ),
-    "another shipped file in the config": (
-        {"shipped": "giants.csv"},
-        lambda *_: None,
-        "datasets.stars: raw/stars/stars.csv: came from url https://example.org/stars.csv, says its manifest; the config asks for shipped giants.csv; delete it and its manifest to have it brought anew, or correct the config",
-    ),
-    "another address in the config": (
-        {"urls": ["https://example.org/new.csv"]},
-        lambda *_: None,
-        "datasets.stars: raw/stars/stars.csv: came from url https://example.org/stars.csv, says its manifest; the config asks for url https://example.org/new.csv; delete it and its manifest to have it brought anew, or correct the config",
-    ),
-    "another query in the config": (
-        {"query": "SELECT b"},
-        lambda _, m: change(m, query="SELECT a"),
-        "datasets.stars: raw/stars/stars.csv: came from query SELECT a, says its manifest; the config asks for query SELECT b; delete it and its manifest to have it brought anew, or correct the config",
-    ),
-    "a file where there was a query": (
-        {},
-        lambda _, m: change(m, query="SELECT a", url="https://t.org"),
-        "datasets.stars: raw/stars/stars.csv: came from query SELECT a, says its manifest; the config asks for url https://example.org/stars.csv; delete it and its manifest to have it brought anew, or correct the config",
-    ),
+def write_at(file: Path, text: str, date: int = 1_000_000) -> None:
+    file.write_text(text)
+    os.utime(file, (date, date))
+
+
+# What the config says, and what happened to the file and its manifest: each makes the file due.
+RAW: dict[str, tuple[dict[str, Any], Callable[[Path, Path], Any]]] = {
+    "another one of as many bytes": ({}, lambda file, _: write_at(file, (HEAD + ROW).replace("0.5", "0.6"), 1_000_002)),
+    "cut, of the same date": ({}, lambda file, _: write_at(file, HEAD)),
+    "older": ({}, lambda file, _: write_at(file, HEAD + ROW, 900_000)),
+    "the manifest is gone": ({}, lambda _, manifest: manifest.unlink()),
+    "the manifest is cut": ({}, lambda _, manifest: manifest.write_text('{"sha256": "')),
+    "another sha256": ({"sha256": "0" * 64}, lambda *_: None),
+    "another size": ({"bytes": 7}, lambda *_: None),
+    "another path": ({"path": "mine.csv"}, lambda *_: None),
+    "another shipped file": ({"shipped": "giants.csv"}, lambda *_: None),
+    "another address": ({"urls": ["https://example.org/new.csv"]}, lambda *_: None),
+    "another query": ({"query": "SELECT b"}, lambda _, m: change(m, query="SELECT a")),
+    "a file where there was a query": ({}, lambda _, m: change(m, query="SELECT a", url="https://t.org")),
 }
 
 
+@pytest.fixture
+def raw(tmp_path: Path) -> tuple[Path, Path]:
+    """A raw file and its manifest, which is right."""
+    file = tmp_path / "stars.csv"
+    write_at(file, HEAD + ROW)
+    manifest = tmp_path / "stars.csv.manifest.json"
+    write_manifest(manifest, "stars", {}, file, *check_file(file, file.name), url=SAID["urls"][0])
+    change(manifest)
+    return file, manifest
+
+
 @pytest.mark.parametrize("case", RAW)
-def test_a_raw_file_that_is_not_what_it_should_be_is_refused(case: str, tmp_path: Path) -> None:
-    said, damage, line = RAW[case]
-    manifests, facts = raw_file(tmp_path, **said)
-    manifest = Path(manifests[0])
-    damage(manifest.with_name("stars.csv"), manifest)
-    assert refusal(lambda: list(check_raw(manifests, facts)), tmp_path, DownloadError) == line
+def test_a_raw_file_that_is_not_what_it_should_be_is_due(case: str, raw: tuple[Path, Path]) -> None:
+    said, damage = RAW[case]
+    damage(*raw)
+    assert is_due(raw[0], SAID | said)
 
 
-def test_what_is_said_of_a_raw_file_that_is_right(tmp_path: Path) -> None:
-    manifests, facts = raw_file(tmp_path)
-    [line] = check_raw(manifests, facts)
-    assert (
-        line.replace(f"{tmp_path}/", "")
-        == "raw/stars/stars.csv: 38 bytes, sha256 9efa6b86b788aef95801f358b1fa958d91e922688289347a905e72992b4656f6, as its manifest says; the config gives no sha256"
-    )
+def test_a_raw_file_that_is_right_is_not_due(raw: tuple[Path, Path]) -> None:
+    file, _ = raw
     digest = hashlib.sha256((HEAD + ROW).encode()).hexdigest()
+    assert not is_due(file, SAID) and not is_due(file, SAID | {"bytes": len(HEAD + ROW), "query": None})
+    assert not is_due(file, {"urls": []})  # it was put there
     # With a digest in the config it does not matter where the file came from.
-    [line] = check_raw(manifests, {"stars": {"urls": [], "sha256": digest, "path": "elsewhere.csv"}})
-    assert line.endswith("as its manifest says and the config")
-    assert list(check_raw([], {})) == []
+    assert not is_due(file, {"urls": [], "sha256": digest.upper(), "path": "elsewhere.csv"})
+    file.unlink()
+    assert not is_due(file, SAID)  # it is brought anyway
 
 
 # ---------------------------------------------------------------- maps

@@ -50,6 +50,7 @@ def test_every_job_asks_for_memory_and_time(tmp_path: Path) -> None:
 def test_the_profile_of_a_cluster_repeats_the_default_one() -> None:
     ours, default = profile("slurm"), profile("default")
     assert set(default.pop("resources")) <= set(ours["resources"])
+    assert set(default.pop("default-resources")) < set(ours["default-resources"])
     del default["cores"]
     assert {key: ours[key] for key in default} == default
 

@@ -17,13 +17,13 @@ from typing import Any
 from gaia_offsets import releases
 from gaia_offsets.columns import CATALOGUE, LABELS, STANDARD, TARGETS, VIZIER
 from gaia_offsets.faults import Fault
+from gaia_offsets.ownfile import OWN, WORKFLOW, own_file
 from gaia_offsets.published import NONE, pairing_faults
 from gaia_offsets.secret import hide_logins
 from gaia_offsets.shorthand import write_out
 from gaia_offsets.yamlfile import YamlError, merge, read_yaml
 
 Config = dict[str, Any]
-WORKFLOW = Path(__file__).parents[2]  # the folder of this package's workflow, where it is one of a workflow
 MAX_BINS = 10_000
 INHERITING = ("samples", "surveys", "releases")
 FOLDER = re.compile(r"\w[\w .+-]*")
@@ -732,10 +732,10 @@ ASTROMETRY = (
 )
 
 
-def table_faults(config: Config, shipped: Mapping[str, str | Path]) -> Iterator[str]:
+def table_faults(config: Config) -> Iterator[str]:
     """Columns that tables of the run lack, of tables that are at hand: what would else show after hours.
 
-    `config` is the complete one; `shipped` are the files of the workflow itself, by dataset.
+    `config` is the complete one.
     """
     tables = []
     for name in config["run"]["samples"]:
@@ -745,7 +745,8 @@ def table_faults(config: Config, shipped: Mapping[str, str | Path]) -> Iterator[
         for where, block in blocks.items():
             dataset, entry = block["dataset"], config["datasets"][block["dataset"]]
             if not entry.get("simulated"):
-                places = [entry.get("path"), shipped.get(dataset), f"resources/raw/{dataset}/{entry.get('file')}"]
+                shipped = own_file("shipped", entry["shipped"]) if entry.get("shipped") else None
+                places = [entry.get("path"), shipped, f"resources/raw/{dataset}/{entry.get('file')}"]
                 brought = [(key, column) for key, column in _brought(sample, where) if column not in mapped]
                 tables.append((f"samples.{name}", f"{where}.columns", places, block.get("columns"), brought))
     tables += [
@@ -764,6 +765,15 @@ def table_faults(config: Config, shipped: Mapping[str, str | Path]) -> Iterator[
         for key, column in brought:
             if column not in present:
                 yield f"{path}.{key}: {file} has no column {column!r}; name the file's column in {path}.{columns}"
+
+
+def own_faults(config: Config) -> Iterator[str]:
+    """Files of OWN that are neither the user's nor ours."""
+    for section, key in (("datasets", "shipped"), ("samples", "claims"), ("corrections", "file")):
+        for name, entry in config[section].items():
+            if entry.get(key) and not own_file(key, entry[key]).is_file():
+                where = f"in the folder of the run ({Path.cwd()}) nor in the workflow's {OWN[key]}/"
+                yield f"{section}.{name}.{key}: there is no file {entry[key]} {where}"
 
 
 def path_faults(config: Config) -> Iterator[str]:
