@@ -344,6 +344,7 @@ FILES: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
     "a page": ("t.parquet", lambda b: b"<html>log in</html>", "t.parquet: cannot be"),
     "no ECSV": ("t.ecsv", lambda b: b"<html>log in</html>", "is no ECSV file: it begins with '<html>"),
     "a short row": ("t.csv", lambda b: b + b"1,2\n", "line 32: 2 value(s) for 12 column(s)"),
+    "two columns of a name": ("t.vot", lambda b: b.replace(b'"phot_g_mean_mag"', b'"parallax"'), "more than once"),
     "UTF-16": ("t.csv", lambda b: b.decode().encode("utf-16"), "'utf-8' codec can't decode"),
 }
 
@@ -641,3 +642,43 @@ def test_tables_and_groups_of_a_wrong_shape_are_refused() -> None:
         for door in (group_means, lambda given: correct_table(given, None, correction="lindegren2021")):
             with refused(words):
                 door(wrong)
+
+
+def test_identifiers_that_have_lost_digits_are_those_of_several_stars(tmp_path: Path, capsys: Any) -> None:
+    """In a mean each counts; a star twice without an identifier is told."""
+    table = stars().assign(source_id=lambda t: t["source_id"].where(t.index > 2, t["source_id"][0]))
+    table = pd.concat([table, table.iloc[:1]], ignore_index=True)
+    assert group_means(table)["n"].tolist() == [N]
+    said = capsys.readouterr().err
+    assert "2 rows have the source_id of a star at another position" in said and "1 rows are of a source_id" in said
+    assert group_means(table.drop(columns=["source_id", "designation"]))["n"].tolist() == [N + 1]
+    assert "1 rows equal another in position, parallax and error" in capsys.readouterr().err
+
+
+def test_few_stars_in_arcsec_are_refused_by_their_errors() -> None:
+    with refused("errors in column 'parallax_error' are smaller than 0.003 mas"):
+        group_means(stars()[:2].assign(parallax=3e-4, parallax_error=1e-5))
+
+
+@pytest.mark.parametrize("form", ["fits", "vot"])
+def test_integers_and_booleans_of_every_kind_keep_values_and_nulls(form: str, tmp_path: Path) -> None:
+    """No value may be the one that stands for none."""
+    kinds: dict[str, list[Any]] = {"Int64": [999999, -(2**63), None], "Int16": [16959, -(2**15), None]}
+    kinds |= {"Int8": [63, -128, None], "UInt8": [63, 0, None]}
+    table = stars()[:3].assign(**{kind: pd.array(values, dtype=kind) for kind, values in kinds.items()})
+    table.to_parquet(tmp_path / "t.parquet")
+    files = [str(write_map(tmp_path)), str(tmp_path / "t.parquet"), str(tmp_path / f"out.{form}")]
+    assert command.main(["apply", *files]) == 0
+    told = {name: {"column": name} for name in kinds}
+    out = read_table(tmp_path / f"out.{form}", told)
+    for name, values in kinds.items():
+        assert [None if pd.isna(value) else value for value in out[name]] == values
+
+
+def test_booleans_with_nulls_go_into_fits(tmp_path: Path) -> None:
+    table = Table.from_pandas(stars()[:3].drop(columns="designation"))
+    table["flag"] = np.ma.array([True, False, True], mask=[False, False, True])
+    table.write(tmp_path / "t.ecsv", format="ascii.ecsv")
+    files = [str(write_map(tmp_path)), str(tmp_path / "t.ecsv"), str(tmp_path / "out.fits")]
+    assert command.main(["apply", *files]) == 0
+    assert Table.read(tmp_path / "out.fits")["flag"].tolist() == ["True", "False", ""]

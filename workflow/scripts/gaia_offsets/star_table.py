@@ -203,7 +203,8 @@ class StarTable:
         """Lines about the whole; TableError where it cannot be in the unit that it is taken to be in."""
         for name, limit in TINY_MAS.items():
             known, tiny = self._known[name], self._tiny[name]
-            if known >= ENOUGH_STARS and 2 * tiny > known:
+            enough = 1 if name == "parallax_error" else ENOUGH_STARS  # no star has such an error
+            if known >= enough and 2 * tiny > known:
                 raise TableError(
                     f"{self.where}: {tiny} of {known} {_WORDS[name]} in column {self.sources[name]!r} are smaller than "
                     f"{limit:g} mas; are they in arcsec? Then say so: --unit {name}=arcsec, or `columns:`"
