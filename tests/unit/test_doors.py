@@ -21,6 +21,7 @@ from gaia_offsets import __main__ as command
 from gaia_offsets.apply import correct_parallax, correct_table, read_map
 from gaia_offsets.coefficients import error_factor, true_error
 from gaia_offsets.columns import GAIA
+from gaia_offsets.config import _corrected_faults
 from gaia_offsets.corrections import _plausible, zero_point
 from gaia_offsets.faults import TableError
 from gaia_offsets.means import file_means, group_means, mean_parallax
@@ -435,6 +436,12 @@ def test_a_zero_point_by_column_of_a_sample(case: str, tmp_path: Path) -> None:
         assert read_table(path, columns)["mine"].tolist() == pytest.approx([-30.0] * 3)
 
 
+def test_zero_points_of_the_other_sign_are_told(tmp_path: Path, capsys: Any) -> None:
+    for sign, told in ((-1, 0), (1, 1)):
+        correct_table(stars().assign(bias=sign * 0.03), None, correction="column:bias")
+        assert capsys.readouterr().err.count("30 of 30 zero points in column 'bias' are positive") == told
+
+
 @pytest.mark.parametrize("value", [-30.0, 99.0, -3e-5])
 def test_a_zero_point_by_column_of_apply(value: float, tmp_path: Path, capsys: Any) -> None:
     stars().assign(bias=value).to_csv(tmp_path / "t.csv", index=False)
@@ -486,6 +493,8 @@ def test_apply_recognises_its_own_output(tmp_path: Path, capsys: Any) -> None:
         assert apply(given, once, again, "--base", "official", "--overwrite", *more)[0] == 0
         left, right = (pd.read_csv(file)["parallax_map_corrected"] for file in (again, both))
         np.testing.assert_allclose(left, right, rtol=0, atol=1e-12)
+    code, said = apply(given, once, tmp_path / "o.csv", "--base", "official", "--parallax", "parallax")
+    assert code == 1 and "is the published parallax; --base official takes parallax_corrected" in said
     assert apply(given, both, tmp_path / "o.csv")[0] == 1
     renamed = pd.read_csv(once).rename(columns={"parallax_corrected": "PARALLAX_CORRECTED_1"})
     renamed.to_csv(path, index=False)
@@ -495,7 +504,7 @@ def test_apply_recognises_its_own_output(tmp_path: Path, capsys: Any) -> None:
     renamed.assign(parallax_corrected=1.0).to_csv(path, index=False)
     said = apply(given, path, tmp_path / "o.csv", "--base", "official", "--overwrite")[1]
     assert "PARALLAX_CORRECTED_1, from which" in said and "there are parallax_corrected, too (--parallax NAME)" in said
-    for name in ("parallax_error_true", "parallax_error_true_1", "PARALLAX_ERROR_TRUE_2"):
+    for name in ("parallax_error_true", "parallax_error_true_x", "PARALLAX_ERROR_TRUE_2"):
         stars().assign(**{name: 0.1}).to_csv(path, index=False)
         assert f"has a column {name!r} already" in apply("-", path, tmp_path / "p.csv", "--inflate")[1]
 
@@ -682,3 +691,26 @@ def test_booleans_with_nulls_go_into_fits(tmp_path: Path) -> None:
     files = [str(write_map(tmp_path)), str(tmp_path / "t.ecsv"), str(tmp_path / "out.fits")]
     assert command.main(["apply", *files]) == 0
     assert Table.read(tmp_path / "out.fits")["flag"].tolist() == ["True", "False", ""]
+
+
+def test_rows_of_one_label_in_several_orders_are_refused() -> None:
+    table = stars()
+    other = table.sort_values("parallax")
+    with refused("rows of the same labels in another order"):
+        group_means(other, table["designation"])
+    with refused("rows of the same labels in another order"):
+        mean_parallax(other["parallax"], table["parallax_error"], table["ra"], table["dec"])
+    assert group_means(other, pd.Series(["a"] * N, range(1, N + 1)))["n"].tolist() == [N]
+
+
+def test_errors_that_are_inflated_already_are_not_inflated_by_a_sample() -> None:
+    columns = {"parallax_error": "parallax_error_true_x", "parallax": "parallax_corrected"}
+    sample: dict[str, Any] = {
+        "inflate": "el_badry2021",
+        "official": "none",
+        "targets": {"dataset": "d", "columns": columns},
+    }
+    sample["crossmatch"] = {"backend": "none"}
+    (fault,) = _corrected_faults(sample, official=False)
+    assert "inflate would enlarge it once more" in fault
+    assert not list(_corrected_faults({**sample, "inflate": None}, official=False))

@@ -17,7 +17,7 @@ from gaia_offsets.official import check_edr3
 from gaia_offsets.published import CORRECTED, NONE, OUTPUT, TRUE_ERROR, named_like
 from gaia_offsets.releases import EPOCHS, SOLVED
 from gaia_offsets.selection import SUSPECT_MAS
-from gaia_offsets.star_table import StarTable, read_stars, say, star_arrays
+from gaia_offsets.star_table import StarTable, read_stars, refuse_other_order, say, star_arrays
 from gaia_offsets.streams import native_column, native_names, native_units
 from gaia_offsets.table_contracts import as_column, as_names
 
@@ -91,6 +91,7 @@ def group_means(stars: Any, groups: Sequence[Any] | None = None, *, inflate: str
     table.take([*NEEDED, *INFLATING.get(inflate, ())])
     frame = table.values({name: native_column(stars, source, where) for name, source in table.sources.items()})
     say([*_choices(table), *table.finish()])
+    refuse_other_order(where, stars, groups)
     # As objects: pandas would make floats of whole numbers among which one is missing.
     names = None if groups is None else as_names(as_column(groups, f"{where}: groups", object))
     if names is not None and len(names) != len(frame):

@@ -114,6 +114,7 @@ class StarTable:
         self._tally = Tally()
         self._known: Counter[str] = Counter()
         self._tiny: Counter[str] = Counter()
+        self._positive = 0
         self._lines: dict[str, str] = {}
         self._start = 0
 
@@ -184,6 +185,8 @@ class StarTable:
                 size = stars[name].abs()
                 self._known[name] += int(size.notna().sum())
                 self._tiny[name] += int(((size < limit) & ((size > 0) | (name != CORRECTION))).sum())
+        if CORRECTION in stars:
+            self._positive += int((stars[CORRECTION] > 0).sum())
         self._checks.look(stars)
         self._start += len(stars)
         return self._completed(stars)
@@ -209,6 +212,12 @@ class StarTable:
                     f"{self.where}: {tiny} of {known} {_WORDS[name]} in column {self.sources[name]!r} are smaller than "
                     f"{limit:g} mas; are they in arcsec? Then say so: --unit {name}=arcsec, or `columns:`"
                 )
+        known = self._known[CORRECTION]
+        if known >= ENOUGH_STARS and 10 * self._positive > 9 * known:
+            some = f"{self._positive} of {known} zero points in column {self.sources[CORRECTION]!r} are positive"
+            self._tell(
+                f"{self.where}: {some}; Gaia's are negative for most stars: a zero point is subtracted, not added"
+            )
         return [*self._lines.values(), *self._checks.finish(), *self._tally.finish(self.where)]
 
 
@@ -217,11 +226,22 @@ def _option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
+def refuse_other_order(where: str, *tables: Any) -> None:
+    """Raise TableError where two pandas objects have the same rows in another order: they are not joined by labels."""
+    labels = [table.index for table in tables if isinstance(table, pd.DataFrame | pd.Series)]
+    for other in labels[1:]:
+        if not other.equals(labels[0]) and len(other) == len(labels[0]) and not other.difference(labels[0]).size:
+            raise TableError(
+                f"{where}: rows of the same labels in another order; bring them in one order, or take arrays"
+            )
+
+
 def star_arrays(where: str, **arrays: Any) -> list[np.ndarray]:
     """Arrays by their standard names as float64 (N,) in standard units, null where unknown: checked like columns.
 
     One value stands for all stars. What a table would be told of goes to standard error. Raises TableError, one line.
     """
+    refuse_other_order(where, *arrays.values())
     columns = {name: as_column(values, f"{where}: {name}") for name, values in arrays.items()}
     sizes = {name: len(column) for name, column in columns.items() if np.ndim(arrays[name])}
     if len(set(sizes.values())) > 1:
