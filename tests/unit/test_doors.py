@@ -135,6 +135,11 @@ KINDS: dict[str, Kind] = {
         "told: 1 error(s) of 0 are taken as unknown",
         {"map": UNREAD},
     ),
+    "error 1e-9": (
+        one("parallax_error", 1e-9),
+        "told: 1 error(s) below 0.003 mas are taken as unknown",
+        {"sample": LATER, "map": UNREAD},
+    ),
     "G 99.99": (one("phot_g_mean_mag", 99.99), "the first 99.99", {"map": UNREAD, "mean": UNREAD}),
     "RUWE -999": (one("ruwe", -999), "the first -999", {"map": UNREAD, "mean": UNREAD}),
     "ra in hours": (change(ra=lambda t: t["ra"] / 15), "rows disagree with", {}),
@@ -710,7 +715,7 @@ def test_errors_that_are_inflated_already_are_not_inflated_by_a_sample() -> None
         "official": "none",
         "targets": {"dataset": "d", "columns": columns},
     }
-    sample["crossmatch"] = {"backend": "none"}
+    sample |= {"crossmatch": {"backend": "none"}, "reference": {}}
     (fault,) = _corrected_faults(sample, official=False)
     assert "inflate would enlarge it once more" in fault
     assert not list(_corrected_faults({**sample, "inflate": None}, official=False))

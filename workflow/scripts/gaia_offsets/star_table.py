@@ -185,6 +185,8 @@ class StarTable:
                 size = stars[name].abs()
                 self._known[name] += int(size.notna().sum())
                 self._tiny[name] += int(((size < limit) & ((size > 0) | (name != CORRECTION))).sum())
+                if name == "parallax_error":  # one of them would be the whole of a mean
+                    stars[name] = stars[name].mask(size < limit)
         if CORRECTION in stars:
             self._positive += int((stars[CORRECTION] > 0).sum())
         self._checks.look(stars)
@@ -212,6 +214,9 @@ class StarTable:
                     f"{self.where}: {tiny} of {known} {_WORDS[name]} in column {self.sources[name]!r} are smaller than "
                     f"{limit:g} mas; are they in arcsec? Then say so: --unit {name}=arcsec, or `columns:`"
                 )
+        if tiny := self._tiny["parallax_error"]:
+            some = f"{tiny} error(s) below {TINY_MAS['parallax_error']:g} mas are taken as unknown"
+            self._tell(f"{self.where}: column {self.sources['parallax_error']!r}: {some}")
         known = self._known[CORRECTION]
         if known >= ENOUGH_STARS and 10 * self._positive > 9 * known:
             some = f"{self._positive} of {known} zero points in column {self.sources[CORRECTION]!r} are positive"
