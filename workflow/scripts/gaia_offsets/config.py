@@ -18,7 +18,7 @@ from gaia_offsets import releases
 from gaia_offsets.columns import CATALOGUE, LABELS, STANDARD, TARGETS, VIZIER
 from gaia_offsets.faults import Fault
 from gaia_offsets.ownfile import OWN, WORKFLOW, own_file
-from gaia_offsets.published import NONE, pairing_faults
+from gaia_offsets.published import CORRECTED, NONE, OUTPUT, TRUE_ERROR, named_like, pairing_faults
 from gaia_offsets.secret import hide_logins
 from gaia_offsets.shorthand import write_out
 from gaia_offsets.yamlfile import YamlError, merge, read_yaml
@@ -883,8 +883,8 @@ def _sample_faults(path: str, sample: Config, config: Config) -> Iterator[str]:
             yield from column_fault(f"official or also, {name}", column)
     yield from (f"{path}.{fault}" for fault in _crossmatch_faults(sample, config))
     yield from (f"{path}.{fault}" for fault in _column_faults(sample))
-    if config["corrections"].get(sample["official"], {}).get("kind") != "none":
-        yield from (f"{path}.{fault}" for fault in _corrected_faults(sample))
+    official = config["corrections"].get(sample["official"], {}).get("kind") != "none"
+    yield from (f"{path}.{fault}" for fault in _corrected_faults(sample, official))
     one_row = sample.get("one_row_per")
     if one_row:
         for column in [*one_row["columns"], one_row.get("prefer"), one_row.get("ties")]:
@@ -937,14 +937,18 @@ def _crossmatch_faults(sample: Config, config: Config) -> Iterator[str]:
                 yield f"release: releases.{sample['release']} names no table {table}, which backend archive needs"
 
 
-def _corrected_faults(sample: Config) -> Iterator[str]:
-    """Parallaxes that `gaia-offsets apply` has corrected, of which the zero point would be subtracted once more."""
+def _corrected_faults(sample: Config, official: bool) -> Iterator[str]:
+    """Columns of `gaia-offsets apply` of which a zero point would be subtracted, or that would grow, once more."""
+    subtracted = official and (f"{sample['official']} would be subtracted", "official: none")
+    inflated = sample.get("inflate") and ("inflate would enlarge it", "no inflate")
+    ours = ((CORRECTED, "parallax", subtracted), (OUTPUT[0], "parallax", subtracted))
     for where, block in table_blocks(sample).items():
-        entry = (block.get("columns") or {}).get("parallax")
-        column = entry.get("column") if isinstance(entry, dict) else entry
-        if re.fullmatch(r"(?i)parallax(_map)?_corrected(_\d+)?", str(column)):
-            whose = f"{column!r} is corrected already, and {sample['official']} would be subtracted once more"
-            yield f"{where}.columns.parallax: {whose}: take the published parallax, or official: none"
+        for field, name, again in (*ours, (TRUE_ERROR, "parallax_error", inflated)):
+            entry = (block.get("columns") or {}).get(name)
+            column = str(entry.get("column") if isinstance(entry, dict) else entry)
+            if again and named_like(field.name, [column]):
+                whose = f"{column!r} is corrected already, and {again[0]} once more"
+                yield f"{where}.columns.{name}: {whose}: take the published {name}, or {again[1]}"
 
 
 def _column_faults(sample: Config) -> Iterator[str]:

@@ -234,5 +234,5 @@ TRUE_ERROR = true_error_field("maiz_apellaniz2022")
 
 
 def named_like(name: str, names: Iterable[str]) -> list[str]:
-    """The names that are one of ours, or what TOPCAT makes of it where two tables have it: name_1."""
-    return [other for other in names if re.fullmatch(rf"(?i){name}(_\d+)?", other)]
+    """The names that are one of ours, or what TOPCAT or pandas makes of it where two tables have it: name_1, name_x."""
+    return [other for other in names if re.fullmatch(rf"(?i){name}(_\d+|_[xy])?", other)]
