@@ -13,6 +13,8 @@ from gaia_offsets.tables import TableError
 
 ROOT = Path(__file__).resolve().parents[2]
 SOLUTIONS = measured(coding({}))  # of EDR3: 5p and 6p with the column of each one's colour
+# By ending what astropy calls a format.
+ASTROPY = {"fits": "fits", "vot": "votable", "ecsv": "ascii.ecsv", "csv": "ascii.csv", "parquet": "parquet"}
 GAUSSIAN = {"method": "density_power", "beta": 0.3, "histogram_bins": 40}
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from astropy.table import Table
-from unit.shared import refused
+from unit.shared import ASTROPY, refused
 
 from gaia_offsets import __main__ as command
 from gaia_offsets import covariance, means
@@ -159,8 +159,7 @@ def test_names_of_groups_are_text_digit_by_digit(kind, form, tmp_path, capsys):
     if form == "csv":
         table.to_csv(path, index=False)
     else:
-        formats = {"fits": "fits", "vot": "votable", "ecsv": "ascii.ecsv", "parquet": "parquet"}
-        Table({name: np.array(table[name].tolist()) for name in table}).write(path, format=formats[form])
+        Table({name: np.array(table[name].tolist()) for name in table}).write(path, format=ASTROPY[form])
     found = means.file_means(path, group="cl")
     assert dict(zip(found["group"], found["n"], strict=True)) == dict(sorted(expected.items()))
     without = len(names) - sum(expected.values())
