@@ -13,16 +13,7 @@ from merge_partitions import merge_partitions
 from unit.shared import refused
 
 from gaia_offsets import matching, tables
-from gaia_offsets.matching import (
-    Frame,
-    attach,
-    find_counterparts,
-    match_catalogues,
-    match_nearest,
-    propagate,
-    separation_arcsec,
-    unit_vectors,
-)
+from gaia_offsets.matching import attach, find_counterparts, match_catalogues, match_nearest, propagate, unit_vectors
 
 
 def test_propagation_agrees_with_astropy():
@@ -32,7 +23,7 @@ def test_propagation_agrees_with_astropy():
     start = SkyCoord(ra, dec, unit="deg", pm_ra_cosdec=pmra * u.mas / u.yr, pm_dec=pmdec * u.mas / u.yr)
     expected = start.spherical_offsets_by(pmra * -16 * u.mas, pmdec * -16 * u.mas)
     moved = propagate(ra, dec, pmra, pmdec, -16.0)
-    apart = separation_arcsec(unit_vectors(*moved), unit_vectors(expected.ra.deg, expected.dec.deg))
+    apart = matching.separation_arcsec(unit_vectors(*moved), unit_vectors(expected.ra.deg, expected.dec.deg))
     assert apart.max() < 1e-4
 
 
@@ -58,7 +49,7 @@ def test_nearest_equals_brute_force(centre):
 
     a, b = field(300), field(400)
     index, separation, neighbours = match_nearest(*a, *b, 3.0)
-    apart = separation_arcsec(unit_vectors(*a)[:, None], unit_vectors(*b)[None])
+    apart = matching.separation_arcsec(unit_vectors(*a)[:, None], unit_vectors(*b)[None])
     best = apart.min(axis=1)
     assert (index == np.where(best <= 3.0, apart.argmin(axis=1), -1)).all()
     assert separation[index >= 0] == pytest.approx(best[best <= 3.0], abs=1e-6)
@@ -213,9 +204,10 @@ def test_a_source_that_stands_twice_is_found_by_one_part(where):
     frames = {role: frame.reset_index(drop=True) for role, frame in sky(100).items()}
     frames[where].loc[7, "source_id"] = frames[where].loc[8, "source_id"]  # at another place of the sky
     refusals = 0
+    files = {role: matching.Frame(frame) for role, frame in frames.items()}
     for part in (1, 2, 3):
         try:
-            find_counterparts(**{role: Frame(f) for role, f in frames.items()}, **SETTINGS, partition=(part, 3))
+            find_counterparts(**files, **SETTINGS, partition=(part, 3))
         except tables.TableError as error:
             assert "table: 1 source_ids stand more than once" in str(error)
             refusals += 1
