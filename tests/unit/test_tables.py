@@ -37,11 +37,8 @@ def sample_table() -> Table:
     return table
 
 
-COLUMNS = {
-    "parallax": {"column": "plx", "unit": "uas"},
-    "distance": {"column": "d", "unit": "pc"},
-    "cluster": "cluster",
-}
+COLUMNS = {"parallax": {"column": "plx", "unit": "uas"}, "distance": {"column": "d", "unit": "pc"}}
+COLUMNS["cluster"] = "cluster"
 
 
 def write(table: Table, path):
@@ -173,14 +170,9 @@ def test_units_of_a_parquet_file_with_a_votable_are_read_and_passed_on(tmp_path,
         assert units == {"parallax": "uas", "zp": "uas", "parallax_corrected": "mas", ZERO_POINT.name: "mas"}
 
 
-ODD = {
-    "date": pa.array([datetime.date(2016, 1, 1), None]),
-    "moment": pa.array([datetime.datetime(2016, 1, 1, 12), None]),
-    "word": pa.array(["a", None]).dictionary_encode(),
-    "exact": pa.array([Decimal("1.25"), None]),
-    "large": pa.array([2**62, None], pa.uint64()),
-    "lists": pa.array([[1, 2], None]),
-}
+ODD = {"date": datetime.date(2016, 1, 1), "moment": datetime.datetime(2016, 1, 1, 12), "exact": Decimal("1.25")}
+ODD = {name: pa.array([value, None]) for name, value in {**ODD, "lists": [1, 2]}.items()}
+ODD |= {"word": pa.array(["a", None]).dictionary_encode(), "large": pa.array([2**62, None], pa.uint64())}
 
 
 @pytest.mark.parametrize("form", ["parquet", "fits", "vot", "ecsv", "csv"])
