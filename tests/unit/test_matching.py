@@ -11,16 +11,7 @@ from hypothesis import strategies as st
 from unit.shared import refused
 
 from gaia_offsets import matching, tables
-from gaia_offsets.matching import (
-    Frame,
-    attach,
-    find_counterparts,
-    match_catalogues,
-    match_nearest,
-    propagate,
-    separation_arcsec,
-    unit_vectors,
-)
+from gaia_offsets.matching import attach, find_counterparts, match_catalogues, match_nearest, propagate, unit_vectors
 
 
 def test_propagation_agrees_with_astropy():
@@ -30,7 +21,7 @@ def test_propagation_agrees_with_astropy():
     start = SkyCoord(ra, dec, unit="deg", pm_ra_cosdec=pmra * u.mas / u.yr, pm_dec=pmdec * u.mas / u.yr)
     expected = start.spherical_offsets_by(pmra * -16 * u.mas, pmdec * -16 * u.mas)
     moved = propagate(ra, dec, pmra, pmdec, -16.0)
-    apart = separation_arcsec(unit_vectors(*moved), unit_vectors(expected.ra.deg, expected.dec.deg))
+    apart = matching.separation_arcsec(unit_vectors(*moved), unit_vectors(expected.ra.deg, expected.dec.deg))
     assert apart.max() < 1e-4
 
 
@@ -56,7 +47,7 @@ def test_nearest_equals_brute_force(centre):
 
     a, b = field(300), field(400)
     index, separation, neighbours = match_nearest(*a, *b, 3.0)
-    apart = separation_arcsec(unit_vectors(*a)[:, None], unit_vectors(*b)[None])
+    apart = matching.separation_arcsec(unit_vectors(*a)[:, None], unit_vectors(*b)[None])
     best = apart.min(axis=1)
     assert (index == np.where(best <= 3.0, apart.argmin(axis=1), -1)).all()
     assert separation[index >= 0] == pytest.approx(best[best <= 3.0], abs=1e-6)
@@ -198,4 +189,4 @@ def test_a_source_that_stands_twice_is_refused(where):
     frames = {role: frame.reset_index(drop=True) for role, frame in sky(100).items()}
     frames[where].loc[7, "source_id"] = frames[where].loc[8, "source_id"]  # at another place of the sky
     with refused("table: 1 source_ids stand more than once"):
-        find_counterparts(**{role: Frame(f) for role, f in frames.items()}, **SETTINGS)
+        find_counterparts(**{role: matching.Frame(f) for role, f in frames.items()}, **SETTINGS)

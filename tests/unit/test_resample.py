@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from measure_errors import error_table
-from unit.shared import SOLUTIONS
+from unit.shared import GAUSSIAN, SOLUTIONS
 
 from gaia_offsets import covariance, resample
 from gaia_offsets.covariance import maiz_apellaniz2021
@@ -15,7 +15,6 @@ from gaia_offsets.segments import Segments
 from gaia_offsets.sky import pixel_centre, pixel_index, pixel_vectors, sky_blocks
 from gaia_offsets.weighted import HAMPEL, Scatter, hampel_slopes, hampel_weights, weighted_means
 
-GAUSSIAN = {"method": "density_power", "beta": 0.3, "histogram_bins": 40}
 BOOTSTRAP = {"replicates": 1000, "seed": 3}  # 1,000 know an error to 2.2 %
 
 
@@ -83,12 +82,9 @@ def test_one_step_of_uneven_stars():
 
 def test_one_step_against_full_refits_of_the_weighted_mean():
     values, groups = sky(5, 100, 60)
-    fast = resample.bootstrap_errors(
-        [resample.linear_weighted(values, np.full(len(values), 2500.0), groups)], **BOOTSTRAP
-    )[0]
-    slow = refitted(
-        values, groups, lambda draw: weighted_means(draw.values, np.full(len(draw.values), 2500.0), groups)[1]
-    )
+    variance = np.full(len(values), 2500.0)
+    fast = resample.bootstrap_errors([resample.linear_weighted(values, variance, groups)], **BOOTSTRAP)[0]
+    slow = refitted(values, groups, lambda draw: weighted_means(draw.values, variance, groups)[1])
     close_to(fast, slow, 0.03)
 
 
@@ -229,27 +225,15 @@ def tracers(ra: np.ndarray, dec: np.ndarray, *, error: float = 0.02, seed: int =
     rng = np.random.default_rng(seed)
     n = len(ra)
     raw = rng.normal(-30, 30, n)
-    return pd.DataFrame(
-        {
-            "ra": ra,
-            "dec": dec,
-            "solution": "5p",
-            "parallax": 0.5 + raw / 1000,
-            "parallax_corrected": 0.53 + raw / 1000,
-            "parallax_error": error,
-            "reference_parallax": 0.5,
-            "reference_parallax_error": error,
-            "offset_raw": raw,
-            "offset_corrected": raw + 30,
-        }
-    )
+    columns = {"ra": ra, "dec": dec, "solution": "5p", "parallax": 0.5 + raw / 1000}
+    columns |= {"parallax_corrected": 0.53 + raw / 1000, "parallax_error": error, "reference_parallax": 0.5}
+    columns |= {"reference_parallax_error": error, "offset_raw": raw, "offset_corrected": raw + 30}
+    return pd.DataFrame(columns)
 
 
 def errors(stars: pd.DataFrame, gaussian: dict = GAUSSIAN, replicates: int = 300) -> pd.DataFrame:
-    known = [
-        {"solution": "5p", "parallax": p, "factor": 1.0, "extra": 0.0, "centre": 0.0} for p in ("raw", "corrected")
-    ]
-    scatter = Scatter("parallax", pd.DataFrame(known).assign(sky_factor=1.0, sky_extra=0.0))
+    known = {"solution": "5p", "parallax": ["raw", "corrected"], "factor": 1.0, "extra": 0.0, "centre": 0.0}
+    scatter = Scatter("parallax", pd.DataFrame({**known, "sky_factor": 1.0, "sky_extra": 0.0}))
     offsets = global_offsets([stars], SOLUTIONS, gaussian, scatter)
     table = error_table(stars, scatter, offsets, gaussian, {"replicates": replicates, "seed": 1})
     return table.set_index(["solution", "parallax", "estimator"]).sort_index()
