@@ -43,7 +43,7 @@ LINES = {name: {case: line for case, *_, line in cases} for name, cases in CASES
 
 
 def test_each_case_has_its_line_and_each_line_its_case() -> None:
-    for name in ("POSITIONS", "RAW", "MAPS", "APPLY"):
+    for name in ("POSITIONS", "MAPS", "APPLY"):
         assert set(LINES[name]) - set(GIVEN[name]) == set(globals()[name])
 
 
