@@ -1,19 +1,30 @@
-"""What several unit tests use: settings of the Gaussian fit and refusals in one line."""
+"""What several unit tests use: settings of the Gaussian fit, values by others, and refusals in one line."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from gaia_offsets import __main__ as command
 from gaia_offsets.releases import coding, measured
 from gaia_offsets.tables import TableError
 
 ROOT = Path(__file__).resolve().parents[2]
 SOLUTIONS = measured(coding({}))  # of EDR3: 5p and 6p with the column of each one's colour
+# By ending what astropy calls a format.
+ASTROPY = {"fits": "fits", "vot": "votable", "ecsv": "ascii.ecsv", "csv": "ascii.csv", "parquet": "parquet"}
 GAUSSIAN = {"method": "density_power", "beta": 0.3, "histogram_bins": 40}
+# G, nu_eff, ecliptic latitude and the zero point of Maiz Apellaniz 2022 [mas] by an independent implementation.
+MAIZ = [
+    *[(8, 1.5, 0, -0.022458), (10, 1.45, 20, -0.029623), (12.5, 1.45, 20, -0.025116), (12.5, 1.45, 64, -0.017045)],
+    *[(13.5, 1.48, 0, -0.042981), (15, 1.35, -45, -0.036349), (17, 1.25, 45, -0.026320), (17.8, 1.6, 60, -0.030335)],
+    *[(18, 1.48, 90, -0.025880), (20, 1.6, 0, -0.010163), (15, 1.8, 0, -0.030113)],
+]
 
 
 @contextmanager
@@ -22,3 +33,11 @@ def refused(words: str, error: type[Exception] = TableError) -> Iterator[None]:
     with pytest.raises(error, match=words) as caught:
         yield
     assert len(str(caught.value).splitlines()) == 1
+
+
+def command_refuses(capsys: pytest.CaptureFixture[str], words: str, *arguments: Any) -> None:
+    """`gaia-offsets` with these arguments ends in one line that holds the words (a regular expression)."""
+    capsys.readouterr()
+    assert command.main([*map(str, arguments)]) == 1
+    said = capsys.readouterr().err
+    assert re.search(words, said) and said.count("\n") == 1 and "Traceback" not in said, said

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pandas as pd
 import pytest
 from astropy.io import fits
 from astropy.table import MaskedColumn, Table
 from crossmatch_tables import open_tables
-from unit.shared import ROOT, refused
-from unit.test_apply import READ, offsets_of, plain, run, write_map
+from unit.shared import ASTROPY, ROOT, command_refuses, refused
+from unit.test_apply import offsets_of, plain, run, write_map
 
 from gaia_offsets import apply
 from gaia_offsets.coefficients import error_factor
@@ -56,7 +54,7 @@ TRUE = np.hypot(0.02 * np.array([1.295, 1.295 * 1.25, 1.14, np.nan, 1.295 * 2.33
 
 def written(form: str, folder, table: Table | None = None):
     path = folder / f"cat.{form}"
-    (vizier() if table is None else table).write(path, format=READ[form], overwrite=True)
+    (vizier() if table is None else table).write(path, format=ASTROPY[form], overwrite=True)
     return path, folder / f"out.{form}"
 
 
@@ -64,7 +62,7 @@ def map_on(folder, correction: str):
     return write_map(folder, official=correction.removeprefix("column:"), south=True)
 
 
-@pytest.mark.parametrize("form", READ)
+@pytest.mark.parametrize("form", ASTROPY)
 @pytest.mark.parametrize("correction", ZERO_POINTS)
 @pytest.mark.parametrize("mapped", [False, True])
 def test_every_correction_on_a_file_with_names_of_vizier(form, correction, mapped, tmp_path):
@@ -72,7 +70,7 @@ def test_every_correction_on_a_file_with_names_of_vizier(form, correction, mappe
     given = map_on(tmp_path, correction) if mapped else "-"
     unit = ["--unit", "correction=uas"] if correction.startswith("column") and form == "csv" else []
     assert run(given, path, output, "--correction", correction, "--inflate", *unit) == 0
-    result = Table.read(output, format=READ[form])
+    result = Table.read(output, format=ASTROPY[form])
     zero = np.array(ZERO_POINTS[correction])
     np.testing.assert_allclose(plain(result["subtracted_zero_point"]), zero, rtol=0, atol=1e-6)
     np.testing.assert_allclose(plain(result["parallax_error_true"]), TRUE, rtol=1e-12)
@@ -126,7 +124,7 @@ def test_the_column_says_whose_errors_they_are(form, tmp_path, capsys):
     table.remove_column("RUWE")  # which el_badry2021 does not take
     path, output = written(form, tmp_path, table)
     assert run("-", path, output, "--inflate", "el_badry2021") == 0
-    found = Table.read(output, format=READ[form])
+    found = Table.read(output, format=ASTROPY[form])
     f = np.maximum(1.141 + 0.0040 * np.asarray(table["Gmag"]) - 0.00062 * np.asarray(table["Gmag"]) ** 2, 1.0)
     f[3] = np.nan  # 2p
     expected = 0.02 * (f + 0.21 * np.exp(-(((15.0 - 12.65) / 0.9) ** 2)) * (np.asarray(table["Gmag"]) == 15.0))
@@ -166,10 +164,7 @@ def test_a_map_and_a_correction_that_do_not_go_together(tmp_path, capsys):
         ("MAP is -", "-", "--inflate", "--nside", "4"),
         ("NAME=UNIT", "-", "--inflate", "--unit", "correction=uas"),
     ):
-        capsys.readouterr()
-        assert run(arguments[0], path, output, *arguments[1:]) == 1
-        said = capsys.readouterr().err
-        assert words in said and said.count("\n") == 1, said
+        command_refuses(capsys, words, "apply", arguments[0], path, output, *arguments[1:])
 
 
 def test_recipes_of_edr3_are_refused_for_another_release(tmp_path, capsys):
@@ -190,10 +185,7 @@ def test_recipes_of_edr3_are_refused_for_another_release(tmp_path, capsys):
         ("'astrometric_params' is of another release", "-", named, "--correction", MAIZ, *solved),
         ("'astrometric_params' is of another release", "-", named, "--inflate", *solved),
     ):
-        capsys.readouterr()
-        assert run(given, catalogue, output, *options) == 1
-        said = capsys.readouterr().err
-        assert re.search(words, said) and said.count("\n") == 1, said
+        command_refuses(capsys, words, "apply", given, catalogue, output, *options)
         assert not output.exists()
     with refused("1 of 2 stars are coded 63"):
         zero_point([15.0] * 2, [1.5] * 2, [1.5] * 2, [0.0] * 2, [31, 63])
@@ -205,9 +197,8 @@ def test_two_columns_that_could_be_the_same_are_refused(tmp_path, capsys):
     both = vizier()
     both["parallax"] = np.arange(5.0)
     path, output = written("parquet", tmp_path, both)
-    assert run("-", path, output, "--with-official") == 1
-    said = "'parallax' and 'Plx' could both be the 'parallax'; write --parallax parallax or --parallax Plx"
-    assert capsys.readouterr().err == f"{path}: {said}\n"
+    line = "'parallax' and 'Plx' could both be the 'parallax'; write --parallax parallax or --parallax Plx"
+    command_refuses(capsys, f"^{path}: {line}\n$", "apply", "-", path, output, "--with-official")
     assert run("-", path, output, "--with-official", "--parallax", "Plx") == 0
     assert run("-", path, output, "--inflate", "--overwrite") == 0  # which parallax does not matter here
     both["ruwe"] = 1.0

@@ -9,21 +9,8 @@ import pandas as pd
 import pytest
 from tap.release import DR4, RELEASE
 
-from gaia_offsets import adql
-from gaia_offsets.archive import (
-    PROVIDED,
-    ambiguous,
-    asked,
-    bridge_line,
-    choose_counterparts,
-    chunk_rows,
-    merge_chunks,
-    nearest_in_bridge,
-    preselect,
-    read_whole,
-    service,
-    write_whole,
-)
+from gaia_offsets import adql, archive
+from gaia_offsets.archive import PROVIDED, choose_counterparts, chunk_rows, merge_chunks, nearest_in_bridge, preselect
 from gaia_offsets.tables import TableError
 from gaia_offsets.tap import Overflow, _Failed, check_accounted, read_result, upload_document
 
@@ -136,14 +123,10 @@ def test_positions_of_the_release_s_own_epoch_need_no_wider_cone() -> None:
 
 
 def test_a_poor_spectrum_of_a_star_that_passes_is_kept() -> None:
-    targets = pd.DataFrame(
-        {
-            "target_ra": [10.0, 10.0 + 5 * ARCSEC, 10.0 + 30 * ARCSEC, 359.9999, 0.0001, np.nan, 50.0],
-            "target_dec": [0.0, 0, 0, 0, 0, 0, 0],
-            "snr": [80.0, 20, 20, 80, 20, 80, 80],
-            "logg": [2.0, 2, 2, 2, 4.5, 2, np.nan],
-        }
-    )
+    columns = {"target_ra": [10.0, 10.0 + 5 * ARCSEC, 10.0 + 30 * ARCSEC, 359.9999, 0.0001, np.nan, 50.0]}
+    columns |= {"target_dec": [0.0, 0, 0, 0, 0, 0, 0], "snr": [80.0, 20, 20, 80, 20, 80, 80]}
+    columns |= {"logg": [2.0, 2, 2, 2, 4.5, 2, np.nan]}
+    targets = pd.DataFrame(columns)
     # 5 arcsec is within twice the radius, 30 is not; 0.72 arcsec lie across RA 0; no position; unknown logg.
     passed, lines = preselect(targets, CUTS, by="position", radius_arcsec=3.0)
     assert passed.tolist() == [True, True, False, True, True, False, False]
@@ -153,11 +136,8 @@ def test_a_poor_spectrum_of_a_star_that_passes_is_kept() -> None:
 
 def test_cuts_that_need_gaia_are_left_for_later() -> None:
     targets = pd.DataFrame({"target_ra": [1.0, 2.0], "target_dec": [0.0, 0.0], "snr": [80.0, 20.0]})
-    later = [
-        {"column": "ruwe", "op": "<=", "value": 1.4},
-        {"column": "snr", "op": ">=", "value": 90, "solution": "6p"},
-        {"column": "reference_parallax", "op": "<", "value": 1.5},
-    ]
+    later = [{"column": "ruwe", "op": "<=", "value": 1.4}, {"column": "reference_parallax", "op": "<", "value": 1.5}]
+    later.insert(1, {"column": "snr", "op": ">=", "value": 90, "solution": "6p"})
     assert preselect(targets, later, by="position", radius_arcsec=3.0)[0].all()
     assert preselect(targets, [*later, CUTS[0]], by="position", radius_arcsec=3.0)[0].tolist() == [True, False]
 
@@ -207,7 +187,7 @@ def test_what_is_asked_for_gives_the_same_chunks_as_all_targets() -> None:
     targets["preselected"], targets["target_id"] = np.arange(60) % 3 > 0, np.arange(60)
     targets.loc[7, "target_ra"] = np.nan
     targets["teff"] = 5000.0
-    some = asked(targets, by="position")
+    some = archive.asked(targets, by="position")
     assert some.columns.tolist() == ["target_id", "preselected", "target_ra", "target_dec"] and len(some) == 39
     for chunk in range(4):
         whole = targets["target_id"].to_numpy()[chunk_rows(targets, chunk, 4, by="position")]
@@ -226,14 +206,10 @@ def test_chunks_by_identifier_follow_it() -> None:
 def test_the_nearest_at_the_targets_epoch_wins() -> None:
     """A source 4 arcsec away in 2016 stood on the target in 2000; another stands 1 arcsec away and does not move."""
     targets = pd.DataFrame({"target_id": [5, 6], "target_ra": [10.0, 20.0], "target_dec": [0.0, 0.0]})
-    found = candidates(
-        [
-            {"target_id": 5, "source_id": 2**60 + 1, "ra": 10 + 4 * ARCSEC, "dec": 0.0, "pmra": 250.0, "pmdec": 0.0},
-            {"target_id": 5, "source_id": 2, "ra": 10.0, "dec": ARCSEC},
-            {"target_id": 5, "source_id": 3, "ra": 10.0, "dec": 0.0, "pmra": 0.0, "pmdec": 1000.0},
-            {"target_id": 6, "source_id": 3, "ra": 20.0, "dec": 3.001 * ARCSEC},
-        ]
-    )
+    names = ["target_id", "source_id", "ra", "dec", "pmra", "pmdec"]
+    rows = [(5, 2**60 + 1, 10 + 4 * ARCSEC, 0.0, 250.0, 0.0), (5, 2, 10.0, ARCSEC, None, None)]
+    rows += [(5, 3, 10.0, 0.0, 0.0, 1000.0), (6, 3, 20.0, 3.001 * ARCSEC, None, None)]
+    found = candidates([dict(zip(names, row, strict=True)) for row in rows])
     chosen = choose_counterparts(found, targets, by="position", radius_arcsec=3.0, years=-16.0)
     assert chosen["target_id"].tolist() == [5, 6]
     assert chosen["source_id"].iloc[0] == 2**60 + 1 and chosen["source_id"].isna().tolist() == [False, True]
@@ -276,7 +252,7 @@ def test_the_best_over_two_hops_has_the_smallest_difference_in_g_then_distance()
     assert chosen["source_id"].tolist() == [12, 14, 16, 17, pd.NA]
     assert chosen["match_separation"].tolist()[:4] == pytest.approx([0.1, 0.03, 0.091, 0.009])
     assert chosen["match_neighbours"].tolist() == [2, 2, 2, 1, 0]
-    assert ambiguous(chosen, "dr2_source_id").startswith("3 targets are ambiguous")
+    assert archive.ambiguous(chosen, "dr2_source_id").startswith("3 targets are ambiguous")
     # What the archive calls probable comes before any difference in G; null is not probable.
     for yes, no in ((True, False), ("true", "false"), (1, 0), ("T", None)):
         said = found.assign(probable_match_2=[no, no, yes, no, yes, None, no, no])
@@ -302,8 +278,9 @@ def test_the_best_way_to_the_bridge() -> None:
         chosen = choose_counterparts(found, targets, by=by, radius_arcsec=1.0, years=0.0)
         assert chosen["ks_m"].tolist()[:2] == [12.0, 11.0] and chosen["ks_m"].isna().tolist() == [False, False, True]
         assert chosen["match_neighbours"].tolist() == [1, 1, 1]
-    assert bridge_line(found).startswith("3 Gaia sources came back, 2 with an identifier in the bridge, 2 with several")
-    assert bridge_line(found.drop(columns=names)) is None
+    line = "3 Gaia sources came back, 2 with an identifier in the bridge, 2 with several"
+    assert archive.bridge_line(found).startswith(line)
+    assert archive.bridge_line(found.drop(columns=names)) is None
 
 
 def test_a_quasar_of_the_bridge_is_one_source() -> None:
@@ -374,32 +351,26 @@ def test_chunks_that_do_not_add_up() -> None:
 
 def test_own_columns_and_identifiers_survive_the_file(tmp_path: Any) -> None:
     targets, chunks = chunked()
-    write_whole(merge_chunks(targets, chunks), tmp_path / "t.parquet")
-    back = read_whole(tmp_path / "t.parquet")
+    archive.write_whole(merge_chunks(targets, chunks), tmp_path / "t.parquet")
+    back = archive.read_whole(tmp_path / "t.parquet")
     assert back["plate"].tolist() == ["a", "b", "c"] and back["source_id"].iloc[2] == 2**60 + 2
     assert [path.name for path in tmp_path.iterdir()] == ["t.parquet"]
 
 
-def test_patience_from_the_resources_of_a_job() -> None:
+def test_patience_from_the_config() -> None:
     wanted = {"maxrec": 10, "timeout_s": 60.0, "stall_s": 2.5, "poll_s": 0.1, "attempts": 3, "max_wait_s": 5.0}
-    resources = {f"archive_{name}": str(value) for name, value in wanted.items()} | {"mem_mb": 400}
-    resources["archive_mirrors"] = "https://a.example/tap https://b.example/tap"
-    wanted["mirrors"] = ("https://a.example/tap", "https://b.example/tap")
-    found = service("https://tap.example/tap/", resources)
+    mirrors = ["https://a.example/tap", "https://b.example/tap"]
+    found = archive.service(["https://tap.example/tap/", *mirrors], wanted | {"chunks": 4})
+    assert found.mirrors == tuple(mirrors) and archive.service("https://a.example/tap", wanted).mirrors == ()
     assert {name: getattr(found, name) for name in wanted} == wanted and found.url == "https://tap.example/tap"
-    assert isinstance(found.attempts, int) and isinstance(found.maxrec, int)
 
 
 # --- documents -------------------------------------------------------------------------------------------------------
 
 
 def test_uploads_keep_every_digit() -> None:
-    sent = {
-        "target_id": np.array([0, 1]),
-        "source_id": np.array([2**63 - 1, 2**53 + 1]),
-        "ra": np.array([1 / 3, 360 / 7]),
-    }
-    back = read_result(upload_document(sent))
+    sent = {"target_id": [0, 1], "source_id": [2**63 - 1, 2**53 + 1], "ra": [1 / 3, 360 / 7]}
+    back = read_result(upload_document({name: np.array(values) for name, values in sent.items()}))
     assert back["source_id"].tolist() == [2**63 - 1, 2**53 + 1]
     assert back["ra"].tolist() == [1 / 3, 360 / 7]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,30 +16,35 @@ import healpy as hp
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from astropy import units as u
 from astropy.io import fits
 from astropy.table import Table
+from unit.shared import ASTROPY
 
 from gaia_offsets import __main__ as command
 from gaia_offsets import apply, dataset, published
 from gaia_offsets.columns import GAIA
-from gaia_offsets.rawfile import DownloadError, check_raw
+from gaia_offsets.rawfile import check_file, is_due, write_manifest
 from gaia_offsets.reference import check_units, reference_parallax
 from gaia_offsets.selection import select_stars
 from gaia_offsets.sky import check_positions, ecliptic_latitude, pixel_centre, to_galactic
 from gaia_offsets.tables import TableError, read_table
 
 ROOT = Path(__file__).resolve().parents[2]
-SECTIONS = Path(__file__).with_name("bad_input.txt").read_text(encoding="utf-8").split("\n[")[1:]
-# By table and case the line that the user reads.
-LINES = {
-    section.partition("]")[0]: dict(entry.split(" :: ") for entry in section.strip().splitlines()[1:])
-    for section in SECTIONS
+TEXT = Path(__file__).with_name("bad_input.txt").read_text(encoding="utf-8")
+# By table the cases of bad_input.txt: what is given, where Python does not say it, and the line that the user reads.
+CASES = {
+    section.partition("]")[0]: [entry.split(" :: ") for entry in section.strip().splitlines()[1:]]
+    for section in TEXT.split("\n[")[1:]
 }
+GIVEN = {name: {case: given[0] for case, *given, _ in cases if given} for name, cases in CASES.items()}
+LINES = {name: {case: line for case, *_, line in cases} for name, cases in CASES.items()}
 
 
 def test_each_case_has_its_line_and_each_line_its_case() -> None:
-    assert {name: set(cases) for name, cases in LINES.items()} == {name: set(globals()[name]) for name in LINES}
+    for name in ("POSITIONS", "RAW", "MAPS", "APPLY"):
+        assert set(LINES[name]) - set(GIVEN[name]) == set(globals()[name])
 
 
 def refusal(work: Callable[[], Any], folder: Path | None = None, error: type[Exception] = TableError) -> str:
@@ -53,53 +59,10 @@ def refusal(work: Callable[[], Any], folder: Path | None = None, error: type[Exc
 # ---------------------------------------------------------------- tables: rows, columns and values
 
 HEAD, ROW = "source_id,ra,dec,parallax\n", "1,10,20,0.5\n"
-# Text of a CSV file (or a file by its name), what the config says of its columns.
-TABLES: dict[str, tuple[str, dict[str, Any]]] = {
-    "a value is missing": (HEAD + ROW + "2,10,20\n" + ROW, {}),
-    "a value is missing in the first row": (HEAD + "2,10,20\n" + ROW, {}),
-    "a value too many": (HEAD + ROW + "2,10,20,0.5,9\n", {}),
-    "a value too many in the first row": (HEAD + "7,2,10,20,0.5\n" + ROW, {}),
-    "the last row is cut": (HEAD + ROW + "2,10", {}),
-    "all rows end in a comma": (HEAD + "1,10,20,0.5,\n2,10,20,0.5,\n", {}),
-    "a comma in a text": ("name,parallax\nM 2, north,0.5\n", {}),
-    "a decimal comma": ("name,parallax\nM2,0,5\n", {}),
-    "a short row after an empty line": (HEAD + ROW + "\n" + "2,10\n", {}),
-    "a short row after a text of two lines": ('name,parallax\n"M\n2",0.5\nM3\n', {}),
-    "a short row in a file of Windows": ((HEAD + ROW + "2,10\n").replace("\n", "\r\n"), {}),
-    "a short row between bars": ((HEAD + ROW + "2,10\n").replace(",", "|"), {}),
-    "a short row between tabs": ((HEAD + ROW + "2,10\n").replace(",", "\t"), {}),
-    "a short row between semicolons": ((HEAD + ROW + "2,10\n").replace(",", ";"), {}),
-    "a short row after a byte order mark": ("\ufeff" + HEAD + "2,10\n", {}),
-    "a short row of a packed file": ("short.csv.gz", {}),
-    "a packed file that is cut": ("cut.csv.gz", {}),
-    "an open quote": ('name,parallax\n"M2,0.5\nM3,0.6\n', {}),
-    "an open quote at the end": ('parallax,name\n0.5,"M2\n0.6,M3\n', {}),
-    "no header": ("\n" + ROW, {}),
-    "a column twice": ("parallax,ra,parallax\n0.5,10,0.6\n", {}),
-    "a column three times": ("ra,ra,ra\n1,2,3\n", {}),
-    "a column twice that nobody asks for": ("note,parallax,note\na,0.5,b\n", {}),
-    "a column twice between bars": ("parallax|ra|parallax\n0.5|10|0.6\n", {}),
-    "a column twice in FITS": ("twice.fits", {}),
-    "a column twice in Parquet": ("twice.parquet", {}),
-    "a FITS file that is cut": ("cut.fits", {}),
-    "declination beyond the pole": ("dec\n91\n", {}),
-    "right ascension beyond a turn": ("ra\n10\n370\n", {}),
-    "-999 as a parallax": ("parallax\n0.5\n-999\n", {}),
-    "1e20 as a parallax": ("parallax\n0.5\n1e20\n", {}),
-    "parallax in uas": ("parallax\n450\n1520\n", {}),
-    "error of the parallax in uas": ("parallax_error\n20\n450\n", {}),
-    "99.99 as a magnitude": ("phot_g_mean_mag\n12\n99.99\n", {}),
-    "-99 as a colour": ("bp_rp\n1.1\n-99\n", {}),
-    "-999 as a distance": ("distance\n1.1\n-999\n", {}),
-    "1e20 as a distance": ("distance\n1.1\n1e20\n", {}),
-    "-1 as an error": ("distance_error\n-1\n", {}),
-    "99.99 as a modulus": ("distance_modulus\n10\n99.99\n", {}),
-    "a source as a fraction": ("source_id\n1.5\n", {}),
-    "a source through float64": ("source_id\n4.611686018427388e18\n", {}),
-    "text where numbers are": ("parallax\nlow\n", {}),
-    "an unknown unit": ("d\n4\n", {"distance": {"column": "d", "unit": "furlongs"}}),
-    "a unit of something else": ("d\n4\n", {"distance": {"column": "d", "unit": "mag"}}),
-    "VizieR's name and the archive's": ("Plx,parallax\n0.5,0.6\n", {}),
+# Of the cases that need it what the config says of the columns; each is the text of a CSV file, or a file by its name.
+COLUMNS = {
+    "an unknown unit": {"distance": {"column": "d", "unit": "furlongs"}},
+    "a unit of something else": {"distance": {"column": "d", "unit": "mag"}},
 }
 
 
@@ -128,11 +91,11 @@ def table_file(folder: Path, content: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("case", TABLES)
+@pytest.mark.parametrize("case", GIVEN["TABLES"])
 def test_a_table_is_refused(case: str, tmp_path: Path) -> None:
-    content, columns = TABLES[case]
-    line = LINES["TABLES"][case]
-    assert refusal(lambda: read_table(table_file(tmp_path, content), columns, vizier=GAIA), tmp_path) == line
+    content = GIVEN["TABLES"][case].replace("(nothing)", "").encode().decode("unicode_escape")
+    path, columns = table_file(tmp_path, content), COLUMNS.get(case, {})
+    assert refusal(lambda: read_table(path, columns, vizier=GAIA), tmp_path) == LINES["TABLES"][case]
 
 
 # ---------------------------------------------------------------- positions
@@ -174,10 +137,9 @@ POSITIONS: dict[str, tuple[list[str], Callable[[pd.DataFrame], dict[str, Any]]]]
 @pytest.mark.parametrize("case", POSITIONS)
 def test_a_wrong_position_is_refused(case: str) -> None:
     dropped, wrong = POSITIONS[case]
-    line = LINES["POSITIONS"][case]
     table = sky()
     table = table.assign(**wrong(table)).drop(columns=dropped)
-    assert refusal(lambda: check_positions(table, "t.csv")) == line
+    assert refusal(lambda: check_positions(table, "t.csv")) == LINES["POSITIONS"][case]
 
 
 # What is right, or wrong in a few rows only, and the lines about it.
@@ -217,11 +179,8 @@ def test_every_nth_row_of_a_long_table_is_enough() -> None:
 # ---------------------------------------------------------------- units
 
 
-Wrong = dict[str, Callable[[pd.DataFrame], Any]]
-
-
-def tracers(kind: str, distance: float, wrong: Wrong, n: int = 400) -> pd.DataFrame:
-    """Stars about `distance` kpc away, known to 5 %, as select_stars gives them, but for the columns that are wrong."""
+def tracers(kind: str, distance: float, wrong: str = "", n: int = 400) -> pd.DataFrame:
+    """Stars about `distance` kpc away, known to 5 %, as select_stars gives them, but for what is wrong in them."""
     random = np.random.default_rng(41)
     true = random.uniform(0.8, 1.2, n) / distance
     known = np.exp(random.normal(0, 0.05, n)) / true
@@ -231,64 +190,28 @@ def tracers(kind: str, distance: float, wrong: Wrong, n: int = 400) -> pd.DataFr
     table = table.assign(distance=known, distance_error=0.05 * known, reference_parallax=1 / known)
     table = table.assign(distance_modulus=10 + 5 * np.log10(known), distance_modulus_error=0.11)
     table = table.assign(reference_parallax_error=0.05 / known)
-    for name, value in wrong.items():
-        table[name] = value(table)
+    noise = random.normal(0, 1.0, n)
+    for change in filter(None, wrong.split("; ")):
+        table = table.eval(change, local_dict={"nan": np.nan, "noise": noise})
     parallax, error = reference_parallax(table, {"kind": kind, "value_mas": 0.0})
     return table.assign(reference_parallax=parallax, reference_parallax_error=error)
 
 
-def times(factor: float, *names: str) -> Wrong:
-    """Columns in another unit."""
-    return {name: lambda table, name=name: table[name] * factor for name in names}
-
-
-NO_ERRORS: Wrong = {"parallax_error": lambda table: np.nan}
-# Kind of the reference, distance of the stars [kpc], what is wrong.
-UNITS: dict[str, tuple[str, float, Wrong]] = {
-    "pc called kpc": ("distance", 1.1, times(1e3, "distance")),
-    "pc called kpc, far": ("distance", 4.4, times(1e3, "distance")),
-    "pc called kpc, very far": ("distance", 20.0, times(1e3, "distance")),
-    "kpc called pc": ("distance", 4.4, times(1e-3, "distance")),
-    "Mpc called kpc": ("distance", 20.0, times(1e-3, "distance")),
-    "m called kpc": ("distance", 4.4, times(3.1e19, "distance")),
-    "a modulus called distance": ("distance", 2.2, {"distance": lambda t: t["distance_modulus"]}),
-    "a distance called modulus": ("distance_modulus", 2.2, {"distance_modulus": lambda t: t["distance"]}),
-    "a distance called parallax": ("parallax", 2.2, {"reference_parallax": lambda t: t["distance"]}),
-    "the distance's error in pc": ("distance", 4.4, times(1e3, "distance_error")),
-    "the distance's error in Mpc": ("distance", 4.4, times(1e-3, "distance_error")),
-    "distance and error swapped": ("distance", 4.4, {"distance": lambda t: t["distance_error"]}),
-    "the modulus' error in mmag": ("distance_modulus", 2.2, times(1e3, "distance_modulus_error")),
-    "the modulus' error in kmag": ("distance_modulus", 2.2, times(1e-3, "distance_modulus_error")),
-    "reference parallax in uas": ("parallax", 4.4, times(1e3, "reference_parallax")),
-    "reference parallax in arcsec": ("parallax", 4.4, times(1e-3, "reference_parallax")),
-    "its error in uas": ("parallax", 4.4, times(1e3, "reference_parallax_error")),
-    "parallax in uas": ("distance", 4.4, times(1e3, "parallax")),
-    "parallax in arcsec": ("distance", 2.2, times(1e-3, "parallax", "parallax_error")),
-    "parallax in arcsec, far": ("distance", 5.0, times(1e-3, "parallax", "parallax_error")),
-    "parallax of quasars in arcsec": ("constant", 1.0, times(1e-3, "parallax", "parallax_error")),
-    "parallax of quasars in arcsec, no errors": ("constant", 1.0, {**times(1e-3, "parallax"), **NO_ERRORS}),
-    "parallax of quasars in uas": ("constant", 1.0, times(1e3, "parallax", "parallax_error")),
-    "the parallax' error in uas": ("distance", 4.4, times(1e3, "parallax_error")),
-    "the parallax' error in arcsec": ("distance", 4.4, times(1e-3, "parallax_error")),
-}
-
-
-@pytest.mark.parametrize("case", UNITS)
+@pytest.mark.parametrize("case", GIVEN["UNITS"])
 def test_a_wrong_unit_is_refused(case: str) -> None:
-    kind, distance, wrong = UNITS[case]
-    line = LINES["UNITS"][case]
-    assert refusal(lambda: check_units(tracers(kind, distance, wrong))) == line
-    check_units(tracers(kind, distance, {}))  # and nothing else is
+    of, wrong = GIVEN["UNITS"][case].split(" kpc: ")  # the kind of the reference and the distance of the stars
+    kind, distance = of.split(", ")
+    assert refusal(lambda: check_units(tracers(kind, float(distance), wrong))) == LINES["UNITS"][case]
+    check_units(tracers(kind, float(distance)))  # and nothing else is
 
 
 @pytest.mark.parametrize("distance", [0.2, 1.0, 8.0, 20.0, 50.0, 800.0])
 def test_right_units_pass_at_any_distance(distance: float) -> None:
     for kind in ("distance", "distance_modulus", "parallax"):
-        check_units(tracers(kind, distance, {}))
-        check_units(tracers(kind, distance, NO_ERRORS))
+        check_units(tracers(kind, distance))
+        check_units(tracers(kind, distance, "parallax_error = @nan"))
     # As good as Hipparcos: errors as large as the parallaxes, and offsets that scatter by them.
-    noise = np.random.default_rng(3).normal(0, 1.0, 400)
-    loose = {"reference_parallax": lambda t: t["reference_parallax"] + noise, "reference_parallax_error": lambda t: 1.0}
+    loose = "reference_parallax = reference_parallax + @noise; reference_parallax_error = 1.0"
     check_units(tracers("parallax", distance, loose))
 
 
@@ -331,65 +254,62 @@ def test_no_row_of_the_cut_flow_without_them() -> None:
 # ---------------------------------------------------------------- raw files
 
 
-def raw_file(folder: Path, **said: Any) -> tuple[list[str], dict[str, dict[str, Any]]]:
-    """The manifest, which is right, of a raw file, and what the config says of it."""
-    path = folder / "raw/stars/stars.csv"
-    path.parent.mkdir(parents=True)
-    path.write_text(HEAD + ROW)
-    record = {"bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-    record |= {"url": "https://example.org/stars.csv"}
-    manifest = path.with_name("stars.csv.manifest.json")
-    manifest.write_text(json.dumps(record))
-    return [str(manifest)], {"stars": {"urls": [record["url"]], **said}}
+SAID = {"urls": ["https://example.org/stars.csv"]}
 
 
 def change(manifest: Path, **what: Any) -> None:
-    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | what))
+    write_at(manifest, json.dumps(json.loads(manifest.read_text()) | what), 1_000_001)
 
 
-SHIFTED = (HEAD + ROW).replace("0.5", "0.6")  # as many bytes
-# What the config says, what happened to the file and its manifest.
+def write_at(file: Path, text: str, date: int = 1_000_000) -> None:
+    file.write_text(text)
+    os.utime(file, (date, date))
+
+
+# What the config says, and what happened to the file and its manifest: each makes the file due.
 RAW: dict[str, tuple[dict[str, Any], Callable[[Path, Path], Any]]] = {
-    "the file is another one": ({}, lambda file, _: file.write_text(SHIFTED)),
-    "the file is cut": ({}, lambda file, _: file.write_text(HEAD)),
-    "the file is empty": ({}, lambda file, _: file.write_text("")),
-    "the file is a page": ({}, lambda file, _: file.write_text("<html>please log in</html>")),
-    "the file is gone": ({}, lambda file, _: file.unlink()),
+    "another one of as many bytes": ({}, lambda file, _: write_at(file, (HEAD + ROW).replace("0.5", "0.6"), 1_000_002)),
+    "cut, of the same date": ({}, lambda file, _: write_at(file, HEAD)),
+    "older": ({}, lambda file, _: write_at(file, HEAD + ROW, 900_000)),
     "the manifest is gone": ({}, lambda _, manifest: manifest.unlink()),
     "the manifest is cut": ({}, lambda _, manifest: manifest.write_text('{"sha256": "')),
-    "the manifest is of another file": ({}, lambda _, manifest: change(manifest, sha256="0" * 64)),
-    "another sha256 in the config": ({"sha256": "0" * 64}, lambda *_: None),
-    "another size in the config": ({"bytes": 7}, lambda *_: None),
-    "another path in the config": ({"path": "mine.csv"}, lambda *_: None),
-    "another shipped file in the config": ({"shipped": "giants.csv"}, lambda *_: None),
-    "another address in the config": ({"urls": ["https://example.org/new.csv"]}, lambda *_: None),
-    "another query in the config": ({"query": "SELECT b"}, lambda _, m: change(m, query="SELECT a")),
+    "another sha256": ({"sha256": "0" * 64}, lambda *_: None),
+    "another size": ({"bytes": 7}, lambda *_: None),
+    "another path": ({"path": "mine.csv"}, lambda *_: None),
+    "another shipped file": ({"shipped": "giants.csv"}, lambda *_: None),
+    "another address": ({"urls": ["https://example.org/new.csv"]}, lambda *_: None),
+    "another query": ({"query": "SELECT b"}, lambda _, m: change(m, query="SELECT a")),
     "a file where there was a query": ({}, lambda _, m: change(m, query="SELECT a", url="https://t.org")),
 }
 
 
+@pytest.fixture
+def raw(tmp_path: Path) -> tuple[Path, Path]:
+    """A raw file and its manifest, which is right."""
+    file = tmp_path / "stars.csv"
+    write_at(file, HEAD + ROW)
+    manifest = tmp_path / "stars.csv.manifest.json"
+    write_manifest(manifest, "stars", {}, file, *check_file(file, file.name), url=SAID["urls"][0])
+    change(manifest)
+    return file, manifest
+
+
 @pytest.mark.parametrize("case", RAW)
-def test_a_raw_file_that_is_not_what_it_should_be_is_refused(case: str, tmp_path: Path) -> None:
+def test_a_raw_file_that_is_not_what_it_should_be_is_due(case: str, raw: tuple[Path, Path]) -> None:
     said, damage = RAW[case]
-    line = LINES["RAW"][case]
-    manifests, facts = raw_file(tmp_path, **said)
-    manifest = Path(manifests[0])
-    damage(manifest.with_name("stars.csv"), manifest)
-    assert refusal(lambda: list(check_raw(manifests, facts)), tmp_path, DownloadError) == line
+    damage(*raw)
+    assert is_due(raw[0], SAID | said)
 
 
-def test_what_is_said_of_a_raw_file_that_is_right(tmp_path: Path) -> None:
-    manifests, facts = raw_file(tmp_path)
-    [line] = check_raw(manifests, facts)
-    assert (
-        line.replace(f"{tmp_path}/", "")
-        == "raw/stars/stars.csv: 38 bytes, sha256 9efa6b86b788aef95801f358b1fa958d91e922688289347a905e72992b4656f6, as its manifest says; the config gives no sha256"
-    )
+def test_a_raw_file_that_is_right_is_not_due(raw: tuple[Path, Path]) -> None:
+    file, _ = raw
     digest = hashlib.sha256((HEAD + ROW).encode()).hexdigest()
+    assert not is_due(file, SAID) and not is_due(file, SAID | {"bytes": len(HEAD + ROW), "query": None})
+    assert not is_due(file, {"urls": []})  # it was put there
     # With a digest in the config it does not matter where the file came from.
-    [line] = check_raw(manifests, {"stars": {"urls": [], "sha256": digest, "path": "elsewhere.csv"}})
-    assert line.endswith("as its manifest says and the config")
-    assert list(check_raw([], {})) == []
+    assert not is_due(file, {"urls": [], "sha256": digest.upper(), "path": "elsewhere.csv"})
+    file.unlink()
+    assert not is_due(file, SAID)  # it is brought anyway
 
 
 # ---------------------------------------------------------------- maps
@@ -397,17 +317,18 @@ def test_what_is_said_of_a_raw_file_that_is_right(tmp_path: Path) -> None:
 FORMS = ("ecsv", "fits", "vot", "parquet", "mrt")
 
 
-def write_map(
-    folder: Path, form: str = "ecsv", wrong: Callable[[pd.DataFrame], Any] | None = None, **more: Any
-) -> Path:
-    """A map of four pixels, wrong in the values that `wrong` changes in place and the metadata in `more`."""
+def write_map(folder: Path, form: str = "ecsv", wrong: Callable[[pd.DataFrame], Any] | str = "", **more: Any) -> Path:
+    """A map of four pixels, wrong in what `wrong` changes in place, or says of the third row, and the metadata in `more`."""
     pixels = np.arange(4)
     table = pd.DataFrame({"hindex": pixels, **dict.fromkeys(field.name for field in published.TABLE1[1:])})
     table["ra"], table["dec"] = pixel_centre(pixels, nside=4, ordering="nested")
     table["gl"], table["gb"] = to_galactic(table["ra"], table["dec"])
     table = table.assign(domega_noncorr=-30.0, e_domega_noncorr=5.0, domega_corr=2.0, e_domega_corr=5.0, n=60)
-    if wrong is not None:
+    if callable(wrong):
         wrong(table)
+    elif wrong:
+        column, value = wrong.split(" = ")
+        table.loc[2, column] = float(value)
     meta = {key: f"some {key}" for key, *_ in published.META if key != "rows"} | {"frame": "equatorial", "nside": 4}
     meta |= {"ordering": "nested", "simulated": False, "more_than": 50, "systematic_uas": 10.3, **more}
     path = folder / f"map.{form}"
@@ -415,56 +336,25 @@ def write_map(
     return path
 
 
-def put(column: str, value: float) -> Callable[[pd.DataFrame], Any]:
-    def wrong(table: pd.DataFrame) -> None:
-        table.loc[2, column] = value
-
-    return wrong
-
-
 def twice(table: pd.DataFrame) -> None:
     table.loc[2] = table.loc[1]
     table["hindex"], table["n"] = table["hindex"].astype(int), table["n"].astype(int)
 
 
-MAPS: dict[str, tuple[Callable[[pd.DataFrame], Any] | None, dict[str, Any]]] = {
-    "a pixel twice": (twice, {}),
-    "a pixel of another place": (put("hindex", 77), {}),
-    "an offset of 1e9 uas": (put("domega_noncorr", 1e9), {}),
-    "an offset that stands for none": (put("domega_noncorr", -999.0), {}),
-    "an offset of -1e9 uas": (put("domega_noncorr", -1e9), {}),
-    "offsets in mas": (put("domega_noncorr", 30000.0), {}),
-    "a negative error": (put("e_domega_noncorr", -5.0), {}),
-    "no error": (put("e_domega_noncorr", np.nan), {}),
-    "an error of 1e9 uas": (put("e_domega_noncorr", 1e9), {}),
-    "a negative number of stars": (put("n", -1), {}),
-    "a negative floor": (None, {"systematic_uas": -1.0}),
-    "a floor that is none": (None, {"systematic_uas": float("nan")}),
-    "an infinite floor": (None, {"systematic_uas": float("inf")}),
-    "an nside of 5": (None, {"nside": 5}),
-    "an unknown frame": (None, {"frame": "ecliptic"}),
-    "values in mas": (lambda table: table.update(table[["domega_noncorr", "e_domega_noncorr"]] / 1000), {}),
-    "errors of 0": (put("e_domega_noncorr", 0.0), {}),
-    "an infinite offset": (put("domega_noncorr", np.inf), {}),
-    "errors in nas": (lambda table: table.update(1000 * table[["e_domega_noncorr"]]), {}),
-    "a floor in mas": (None, {"systematic_uas": 0.0103}),
-    "centres that are none": (put("dec", 99.0), {}),
-    "a floor in words": (None, {"systematic_uas": "small"}),
-    "an nside in words": (None, {"nside": "abc"}),
-    "an nside of 32.5": (None, {"nside": 32.5}),
-    "a list of frames": (None, {"frame": ["equatorial"]}),
-    "simulated, perhaps": (None, {"simulated": "perhaps"}),
-    "an nside beyond any": (None, {"nside": 2**40}),
-    "the other ordering": (None, {"ordering": "ring"}),
+# Of the others the text says which column is wrong in the third row, or which metadata.
+MAPS: dict[str, Callable[[pd.DataFrame], Any]] = {
+    "a pixel twice": twice,
+    "values in mas": lambda table: table.update(table[["domega_noncorr", "e_domega_noncorr"]] / 1000),
+    "errors in nas": lambda table: table.update(1000 * table[["e_domega_noncorr"]]),
 }
 
 
-@pytest.mark.parametrize("case", MAPS)
+@pytest.mark.parametrize("case", LINES["MAPS"])
 def test_a_map_is_refused(case: str, tmp_path: Path) -> None:
-    wrong, meta = MAPS[case]
-    line = LINES["MAPS"][case]
-    path = write_map(tmp_path, wrong=wrong, **meta)
-    assert refusal(lambda: apply.read_map(path, parallax="raw"), tmp_path) == line
+    given = GIVEN["MAPS"].get(case, "")
+    meta = yaml.safe_load(given) if ": " in given else {}
+    path = write_map(tmp_path, wrong=MAPS.get(case, "" if meta else given), **meta)
+    assert refusal(lambda: apply.read_map(path, parallax="raw"), tmp_path) == LINES["MAPS"][case]
 
 
 def drop_last_row(path: Path) -> None:
@@ -572,7 +462,6 @@ def test_a_catalogue_is_refused_and_nothing_is_touched(
     case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name, content, output, options = APPLY[case]
-    line = LINES["APPLY"][case]
     offsets, catalogue = write_map(tmp_path), tmp_path / name
     (tmp_path / "link.ecsv").symlink_to(offsets)
     (tmp_path / "there.csv").write_text("mine")
@@ -584,7 +473,7 @@ def test_a_catalogue_is_refused_and_nothing_is_touched(
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     assert command.main(["apply", str(offsets), str(catalogue), str(tmp_path / output), *options]) == 1
     said = capsys.readouterr().err.replace(f"{tmp_path}/", "")
-    assert said.count("\n") == 1 and said.strip() == line
+    assert said.count("\n") == 1 and said.strip() == LINES["APPLY"][case]
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
@@ -605,8 +494,7 @@ def test_text_that_looks_like_a_number_survives(form: str, tmp_path: Path) -> No
     if form.startswith("csv"):
         back = pd.read_csv(output, dtype={"name": str})
     else:
-        kind = {"fits": "fits", "parquet": "parquet", "vot": "votable", "ecsv": "ascii.ecsv"}[form]
-        back = Table.read(output, format=kind).to_pandas()
+        back = Table.read(output, format=ASTROPY[form]).to_pandas()
     names = [name.decode() if isinstance(name, bytes) else name for name in back["name"]]
     assert names == ["00000", "007", "12"] and back["count"].tolist() == [7, 8, 9]
     assert back["map_flag"].tolist() == [0, 0, 0]

@@ -76,19 +76,12 @@ def test_selection_effect_needs_no_row_that_cannot_be_a_star(prefer):
     rng = np.random.default_rng(1)
     rows = 4000
     true = rng.uniform(0.3, 2.5, rows)
-    matched = pd.DataFrame(
-        {
-            "source_id": pd.array(rng.integers(0, 1500, rows), dtype="Int64"),
-            "ra": 10.0,
-            "dec": 20.0,
-            "astrometric_params_solved": pd.array(rng.choice([31, 95, 3], rows), dtype="Int8"),
-            "parallax": true + rng.normal(0, 0.2, rows),
-            "parallax_error": rng.uniform(0.01, 0.05, rows),
-            "distance": 1 / (true + rng.normal(0, 0.02, rows)),
-            "snr": rng.choice([20.0, 60.0, 90.0, np.nan], rows),
-            "unused": "text",
-        }
-    )
+    columns = {"source_id": pd.array(rng.integers(0, 1500, rows), dtype="Int64"), "ra": 10.0, "dec": 20.0}
+    columns |= {"astrometric_params_solved": pd.array(rng.choice([31, 95, 3], rows), dtype="Int8")}
+    columns |= {"parallax": true + rng.normal(0, 0.2, rows), "parallax_error": rng.uniform(0.01, 0.05, rows)}
+    columns |= {"distance": 1 / (true + rng.normal(0, 0.02, rows)), "snr": rng.choice([20.0, 60.0, 90.0, np.nan], rows)}
+    columns |= {"unused": "text"}
+    matched = pd.DataFrame(columns)
     matched.loc[::9, "source_id"] = pd.NA
     one_row_per, reference = {"columns": ["source_id"], "prefer": prefer}, {"kind": "distance"}
     cuts = [{"column": "snr", "op": ">=", "value": 50}, {"column": "parallax", "op": "<", "value": 1.5}]

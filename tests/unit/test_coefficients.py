@@ -4,26 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from unit.shared import refused
+from unit.shared import MAIZ, refused
 
 from gaia_offsets.coefficients import error_factor, inflation, table, true_error, zero_point_5p
 
-VALUES = [  # G, nu_eff, ecliptic latitude, zero point [mas]
-    (8, 1.5, 0, -0.022458),
-    (10, 1.45, 20, -0.029623),
-    (12.5, 1.45, 20, -0.025116),
-    (12.5, 1.45, 64, -0.017045),
-    (13.5, 1.48, 0, -0.042981),
-    (15, 1.35, -45, -0.036349),
-    (17, 1.25, 45, -0.026320),
-    (17.8, 1.6, 60, -0.030335),
-    (18, 1.48, 90, -0.025880),
-    (20, 1.6, 0, -0.010163),
-    (15, 1.8, 0, -0.030113),
-]
 
-
-@pytest.mark.parametrize(("g", "nu_eff", "latitude", "expected"), VALUES)
+@pytest.mark.parametrize(("g", "nu_eff", "latitude", "expected"), MAIZ)
 def test_zero_points_of_another_implementation(g, nu_eff, latitude, expected):
     assert zero_point_5p([g], [nu_eff], [latitude])[0] == pytest.approx(expected, abs=1e-6)
 

@@ -92,9 +92,8 @@ def compared(stars: pd.DataFrame) -> pd.DataFrame:
         for name in ("raw", "corrected")
     ]
     corrections = {"raw": "none", "corrected": "flat", "right": "right"}
-    return correction_table(
-        stars, SOLUTIONS, Scatter("parallax", pd.DataFrame(rows)), trends, MADE, GAUSSIAN, corrections
-    )
+    scatter = Scatter("parallax", pd.DataFrame(rows))
+    return correction_table(stars, SOLUTIONS, scatter, trends, MADE, GAUSSIAN, corrections)
 
 
 def test_the_table_of_a_step_that_one_correction_knows():
@@ -152,19 +151,12 @@ def test_the_sentence_says_what_the_distance_scale_makes_of_a_difference():
 
 
 def test_the_page_has_each_value_with_its_error():
-    columns = [
-        "median",
-        "weighted_mean",
-        "scale",
-        *(f"{name}_left" for name in ("phot_g_mean_mag", "colour", "sin_ecl_lat", "sky")),
-    ]
+    left = [f"{name}_left" for name in ("phot_g_mean_mag", "colour", "sin_ecl_lat", "sky")]
+    columns = ["median", "weighted_mean", "scale", *left]
     row = {"correction": "lindegren2021", "solution": "5p", "n": 2287, "median_jackknife_error": 0.47}
     row |= dict.fromkeys(columns, -6.26) | dict.fromkeys([f"{name}_error" for name in columns], 0.49)
-    rows = [
-        row | {"scale": 0.996, "scale_low": -5.7, "scale_high": 3.3},
-        row | dict.fromkeys(["sky_left", "scale_low"], np.nan),
-    ]
-    table = page_table(pd.DataFrame(rows))
+    full, lacking = {"scale": 0.996, "scale_low": -5.7, "scale_high": 3.3}, {"sky_left": np.nan, "scale_low": np.nan}
+    table = page_table(pd.DataFrame([row | full, row | lacking]))
     assert table["median"][0] == "\N{MINUS SIGN}6.3 \N{PLUS-MINUS SIGN} 0.5" and table["scale"][0].startswith("0.9960")
     assert table["at parallax 0"][0] == "\N{MINUS SIGN}5.7 to 3.3" and table["at parallax 0"].isna()[1]
     assert table["left on the sky"].isna().tolist() == [False, True]

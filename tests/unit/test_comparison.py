@@ -41,16 +41,11 @@ def test_observed_stars_are_one_a_source_with_a_counterpart_and_enough_snr():
 def test_what_is_read_early_changes_no_star(tmp_path, monkeypatch, one_row_per):
     """Read in pieces with the rows that can matter: the stars of the whole table."""
     rng = np.random.default_rng(3)
-    matched = pd.DataFrame(
-        {
-            "source_id": pd.array(rng.integers(0, 300, 1000), dtype="Int64"),
-            "snr": rng.choice([10.0, 49.0, 50.0, 80.0, np.nan], 1000),
-            "quality": rng.integers(0, 9, 1000).astype(float),
-            "obsid": np.arange(1000),
-            "mks": rng.normal(size=1000),
-            "unused": "text",
-        }
-    )
+    columns = {"source_id": pd.array(rng.integers(0, 300, 1000), dtype="Int64")}
+    columns |= {"snr": rng.choice([10.0, 49.0, 50.0, 80.0, np.nan], 1000)}
+    columns |= {"quality": rng.integers(0, 9, 1000).astype(float), "obsid": np.arange(1000)}
+    columns |= {"mks": rng.normal(size=1000), "unused": "text"}
+    matched = pd.DataFrame(columns)
     matched.loc[::7, "source_id"] = pd.NA
     monkeypatch.setattr(tables, "ROW_GROUP", 128)
     tables.write_table(matched, tmp_path / "matched.parquet")

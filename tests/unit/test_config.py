@@ -52,13 +52,8 @@ def test_recipes_of_edr3_are_refused_on_dr4(sample, more, fault):
     """Each also behind others; what fits is named, the release's own column."""
     inflate = {"inflate": "el_badry2021"}
     sample = {"like": "lamost_giants", "release": "dr4", "official": "dr4_official"} | inflate | sample
-    catalogue = inflate | {
-        "path": "a.csv",
-        "sample": "s",
-        "frame": "galactic",
-        "base": "raw",
-        "correction": "lindegren2021",
-    }
+    catalogue = inflate | {"path": "a.csv", "sample": "s", "frame": "galactic", "base": "raw"}
+    catalogue["correction"] = "lindegren2021"
     overlay = {"samples": {"s": sample}, "corrections": more, "catalogues": {"c": catalogue}}
     fits = ": take none or dr4_official"
     of_catalogue = f"catalogues.c.correction: lindegren2021 corrects edr3 and dr3, not dr4{fits}"
@@ -79,9 +74,8 @@ def test_all_faults_come_at_once_and_inherited_ones_once():
         assert found.count(path) == 1
     assert {"samples.x.reference.kind", "samples.x.cuts.0.column"} <= set(found)
     lines = faults("samples: {lamost_giants: {reference: {kind: constant}}, x: {like: lamost_giants}}")
-    assert [line.partition(": ")[0] for line in lines if "value_mas" in line] == [
-        "samples.lamost_giants.reference.value_mas"
-    ]
+    path = "samples.lamost_giants.reference.value_mas"
+    assert [line.partition(": ")[0] for line in lines if "value_mas" in line] == [path]
     assert len(faults("samples: {x: {like: lamost}}")) == 1
     lines = faults("samples: {2024: {like: lamost_giants}, x: {yes: 1}}")  # keys that are no text
     assert [line.partition(": ")[0] for line in lines] == ["samples.2024", "samples.x.True"]
@@ -158,11 +152,8 @@ def test_a_sample_measures_as_all_do_but_for_what_it_says():
     assert found == {"lamost_giants": (32, 20), "twin": (32, 20), "other": (8, 20)}
     assert [samples[name]["measure"]["trends"]["min_stars"] for name in ("twin", "other")] == [30, 40]
     of_all, own = "measure: {map: {nside: 33}}", "samples: {lamost_giants: {measure: {map: {ordering: rng}}}}"
-    wrong = faults(f"{{{of_all}, {own}}}")
-    assert sorted(line.partition(": ")[0] for line in wrong) == [
-        "measure.map.nside",
-        "samples.lamost_giants.measure.map.ordering",
-    ]
+    wrong = sorted(line.partition(": ")[0] for line in faults(f"{{{of_all}, {own}}}"))
+    assert wrong == ["measure.map.nside", "samples.lamost_giants.measure.map.ordering"]
 
 
 @pytest.mark.parametrize("simulated", ["targets", "gaia", "distances"])

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from unit.shared import ROOT, refused
+from unit.shared import MAIZ, ROOT, refused
 
 from gaia_offsets.columns import TRACERS
 from gaia_offsets.corrections import with_offsets, zero_point
@@ -18,26 +18,20 @@ FOLDER = ROOT / "workflow/scripts/gaia_offsets/data"
 CORRECTIONS = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))["corrections"]
 for block in CORRECTIONS.values():
     block |= {"path": str(FOLDER / block["file"])} if "file" in block else {}
-# G, nu_eff, ecl_lat and the zero point [mas] by an independent implementation.
-MAIZ = [
-    *[(8, 1.5, 0, -0.022458), (10, 1.45, 20, -0.029623), (12.5, 1.45, 20, -0.025116), (12.5, 1.45, 64, -0.017045)],
-    *[(13.5, 1.48, 0, -0.042981), (15, 1.35, -45, -0.036349), (17, 1.25, 45, -0.026320), (17.8, 1.6, 60, -0.030335)],
-    *[(18, 1.48, 90, -0.025880), (20, 1.6, 0, -0.010163), (15, 1.8, 0, -0.030113)],
-]
 
 
 def table(g, nu_eff, ecl_lat, solved=31, **more) -> pd.DataFrame:
     five = np.asarray(solved) == 31
-    colours = {
-        "nu_eff_used_in_astrometry": np.where(five, nu_eff, np.nan),
-        "pseudocolour": np.where(five, np.nan, nu_eff),
-    }
-    return pd.DataFrame(
-        {"phot_g_mean_mag": g, "ecl_lat": ecl_lat, "astrometric_params_solved": solved, **colours, **more}
-    )
+    columns = {"phot_g_mean_mag": g, "ecl_lat": ecl_lat, "astrometric_params_solved": solved}
+    columns |= {"nu_eff_used_in_astrometry": np.where(five, nu_eff, np.nan)}
+    return pd.DataFrame({**columns, "pseudocolour": np.where(five, np.nan, nu_eff), **more})
 
 
-# The same of Ding et al. 2024, ecliptic latitudes as angles.
+def tracers(stars: pd.DataFrame, official: str = "lindegren2021", corrections=CORRECTIONS, **more) -> pd.DataFrame:
+    return with_offsets(stars, official=official, corrections=corrections, **more)
+
+
+# As MAIZ, of Ding et al. 2024, ecliptic latitudes as angles.
 DING = [
     *[(8, 1.5, 0, -0.005044), (10, 1.45, 20, -0.002966), (12, 1.45, 20, -0.006189), (12.5, 1.45, 20, 0.004834)],
     *[(13.5, 1.48, 0, -0.020778), (15, 1.35, -45, -0.044639), (17, 1.25, 45, -0.016903), (17.8, 1.6, 60, -0.027803)],
@@ -66,17 +60,10 @@ def test_coefficients_by_hand(tmp_path):
     path = tmp_path / "q.csv"
     path.write_text("g_mag,q00_uas,q01_uas,q02_uas,q30_uas,q40_uas\n10,10,2,9,2,1\n12,30,6,9,2,1\n")
     corrections = {"mine": {"kind": "coefficients", "path": str(path)}}
-    stars = table(
-        [11.0, 9.0, 13.0, 11.0, 11.0, 11.0], [1.14, 1.5, 1.5, 1.82, 1.95, 1.5], 30.0, [31, 31, 31, 31, 31, 95]
-    )
-    by_hand = [
-        20 + 4 / 2 + 9 * (1 / 4 - 1 / 3) - 2 * 0.1,
-        10 + 1 - 0.75,
-        30 + 3 - 0.75,
-        22 - 0.75 + 0.1,
-        np.nan,
-        np.nan,
-    ]
+    g, nu_eff = [11.0, 9.0, 13.0, 11.0, 11.0, 11.0], [1.14, 1.5, 1.5, 1.82, 1.95, 1.5]
+    stars = table(g, nu_eff, 30.0, [31, 31, 31, 31, 31, 95])
+    by_hand = [20 + 4 / 2 + 9 * (1 / 4 - 1 / 3) - 2 * 0.1, 10 + 1 - 0.75, 30 + 3 - 0.75, 22 - 0.75 + 0.1]
+    by_hand += [np.nan, np.nan]
     assert 1000 * zero_point(stars, "mine", corrections) == pytest.approx(by_hand, nan_ok=True)
     # q10 and q20 act between 1.24 and 1.72, and stay what they are at these ends.
     path.write_text("g_mag,q10_uas,q20_uas\n10,100,1000\n12,100,1000\n")
@@ -121,10 +108,8 @@ def map_path(tmp_path):
 
 def on_the_map(on: str, path: str, release: str = "dr3") -> np.ndarray:
     stars = table([12.0, 12.0, 12.0], 1.45, 20.0, ra=[30.0, 200.0, np.nan], dec=[20.0, 20.0, 20.0])
-    corrections = CORRECTIONS | {
-        "map": {"kind": "map", "dataset": path, "path": path, "on_top_of": on, "release": release}
-    }
-    return zero_point(stars, "map", corrections)
+    block = {"kind": "map", "dataset": path, "path": path, "on_top_of": on, "release": release}
+    return zero_point(stars, "map", CORRECTIONS | {"map": block})
 
 
 def test_a_map_goes_on_top_of_what_it_stands_on_and_no_farther_than_its_pixels(map_path):
@@ -159,105 +144,80 @@ def test_unknown_names_missing_columns_and_bad_coefficients_are_refused(tmp_path
             zero_point(stars.drop(columns="ecl_lat"), name, CORRECTIONS)
     path = tmp_path / "q.csv"
     corrections = {"mine": {"kind": "coefficients", "path": str(path)}}
-    for text, words in (("g_mag,q50_uas\n10,1\n", "q00_uas to q42_uas"), ("g,q00_uas\n10,1\n", "should be g_mag")):
+    for text, words in (
+        ("g_mag,q50_uas\n10,1\n", "q00_uas to q42_uas"),
+        ("g,q00_uas\n10,1\n", "should be g_mag"),
+        ("g_mag,q00_uas\n10,1\n10,2\n", "g_mag should increase"),
+        ("g_mag,q00_uas\n10,1\n11,\n", "g_mag should increase"),
+        ("g_mag,q00_uas\n10,a\n11,b\n", "q00_uas should hold numbers"),
+        ("g_mag,q00_uas\n10,1\n11,2,3\n", "line 3: 3 value"),
+        ("g_mag,q00_uas\n10,1\n11\n", "line 3: 1 value"),
+        ("g_mag,q00_uas,q00_uas\n10,1,2\n", "q00_uas"),
+    ):
         path.write_text(text)
         with refused(words):
             zero_point(stars, "mine", corrections)
-    for rows in ("10,1\n10,2\n", "10,1\n11,\n"):
-        path.write_text("g_mag,q00_uas\n" + rows)
-        with refused("g_mag should increase"):
-            zero_point(stars, "mine", corrections)
-    for rows, words in (
-        ("10,a\n11,b\n", "q00_uas should hold numbers"),
-        ("10,1\n11,2,3\n", "line 3: 3 value"),
-        ("10,1\n11\n", "line 3: 1 value"),
-    ):
-        path.write_text("g_mag,q00_uas\n" + rows)
-        with refused(words):
-            zero_point(stars, "mine", corrections)
-    path.write_text("g_mag,q00_uas,q00_uas\n10,1,2\n")
-    with refused("q00_uas"):
-        zero_point(stars, "mine", corrections)
 
 
 # ---------------------------------------------------------------- tracers
 
-STARS = pd.DataFrame(
-    {
-        "source_id": [1, 2, 3],
-        "astrometric_params_solved": [31, 95, 31],
-        "phot_g_mean_mag": [15.0, 15.0, 22.0],
-        "nu_eff_used_in_astrometry": [1.35, np.nan, 1.5],
-        "pseudocolour": [np.nan, 1.35, np.nan],
-        "ecl_lat": [-45.0, -45.0, 0.0],
-        "parallax": [0.5, 0.4, 0.3],
-        "reference_parallax": [0.45, 0.45, 0.3],
-    }
-)
+STARS = {"source_id": [1, 2, 3], "astrometric_params_solved": [31, 95, 31], "phot_g_mean_mag": [15.0, 15.0, 22.0]}
+STARS |= {"nu_eff_used_in_astrometry": [1.35, np.nan, 1.5], "pseudocolour": [np.nan, 1.35, np.nan]}
+STARS |= {"ecl_lat": [-45.0, -45.0, 0.0], "parallax": [0.5, 0.4, 0.3], "reference_parallax": [0.45, 0.45, 0.3]}
+STARS = pd.DataFrame(STARS)
 
 
 def test_offsets_are_gaia_minus_reference_in_microarcseconds():
-    table = with_offsets(STARS, official="lindegren2021", corrections=CORRECTIONS)
+    table = tracers(STARS)
     assert list(table.columns) == list(TRACERS) and table["solution"].tolist() == ["5p", "6p", "5p"]
     assert table["offset_raw"].tolist() == pytest.approx([50.0, -50.0, 0.0])
     corrected = [50 + 39.744, -50 + 40.913, np.nan]  # the third is outside the model
     assert table["offset_corrected"].tolist() == pytest.approx(corrected, abs=2e-3, nan_ok=True)
-    none = with_offsets(STARS, official="none", corrections=CORRECTIONS)
+    none = tracers(STARS, official="none")
     assert none["offset_corrected"].isna().all() and none["offset_raw"].notna().all()
 
 
 def test_no_zero_point_at_all_and_wrong_units_are_told():
     with refused("any of 3 stars.*nu_eff_used_in_astrometry"):
-        with_offsets(
-            STARS.assign(nu_eff_used_in_astrometry=np.nan, pseudocolour=np.nan),
-            official="lindegren2021",
-            corrections=CORRECTIONS,
-        )
+        tracers(STARS.assign(nu_eff_used_in_astrometry=np.nan, pseudocolour=np.nan))
     many = pd.concat([STARS.iloc[:2]] * 20, ignore_index=True)
     with refused("median of 40 stars.*units"):
-        with_offsets(many.assign(parallax=many["parallax"] * 1000), official="lindegren2021", corrections=CORRECTIONS)
+        tracers(many.assign(parallax=many["parallax"] * 1000))
     few = STARS.assign(parallax=[1.5, 1.4, 1.3])
-    assert with_offsets(few, official="lindegren2021", corrections=CORRECTIONS)["offset_raw"].median() > 900
+    assert tracers(few)["offset_raw"].median() > 900
 
 
 def test_further_corrections_stand_behind_the_columns_of_the_tracers():
-    official = {"official": "lindegren2021", "corrections": CORRECTIONS}
-    found = with_offsets(STARS, also=["maiz_apellaniz2022"], **official)
+    found = tracers(STARS, also=["maiz_apellaniz2022"])
     assert list(found.columns) == [*TRACERS, "zero_point_maiz_apellaniz2022"]
-    assert found[list(TRACERS)].equals(with_offsets(STARS, **official))
+    assert found[list(TRACERS)].equals(tracers(STARS))
     assert found["zero_point_maiz_apellaniz2022"].tolist()[:2] == pytest.approx([-0.036349, -0.040913], abs=1e-6)
-    turned = with_offsets(STARS, official="maiz_apellaniz2022", also=["lindegren2021"], corrections=CORRECTIONS)
+    turned = tracers(STARS, official="maiz_apellaniz2022", also=["lindegren2021"])
     assert turned["zero_point"].equals(found["zero_point_maiz_apellaniz2022"].rename("zero_point"))
     assert turned["offset_corrected"].iloc[0] == pytest.approx(50 + 36.349, abs=2e-3)
     with refused("correction dr4: the table has no column 'bias'"):
-        with_offsets(
-            STARS,
-            official="none",
-            also=["dr4"],
-            corrections=CORRECTIONS | {"dr4": {"kind": "column", "column": "bias"}},
-        )
+        tracers(STARS, "none", CORRECTIONS | {"dr4": {"kind": "column", "column": "bias"}}, also=["dr4"])
 
 
 def test_inflated_errors_stand_in_the_place_of_published_ones(tmp_path):
     stars = STARS.assign(parallax_error=0.02, ruwe=[1.0, 1.0, np.nan])
-    known = {"official": "lindegren2021", "corrections": CORRECTIONS}
-    found = with_offsets(stars, inflate="maiz_apellaniz2022", **known)
+    found = tracers(stars, inflate="maiz_apellaniz2022")
     assert found["parallax_error"].tolist() == pytest.approx([0.02 * 1.295, 0.02 * 1.295 * 1.25, np.nan], nan_ok=True)
     assert list(found.columns) == [*TRACERS, "parallax_error_published"]
     assert (found["parallax_error_published"] == 0.02).all()
-    mild = with_offsets(stars.drop(columns="ruwe"), inflate="el_badry2021", **known)["parallax_error"]
+    mild = tracers(stars.drop(columns="ruwe"), inflate="el_badry2021")["parallax_error"]
     assert (mild >= 0.02).all() and mild[0] == pytest.approx(0.02 * 1.0617 + 0.02 * 0.00023, abs=1e-5)
     with refused("maiz_apellaniz2022 gives no error for any of 3 stars; it takes .*ruwe"):
-        with_offsets(stars.assign(ruwe=np.nan), inflate="maiz_apellaniz2022", **known)
+        tracers(stars.assign(ruwe=np.nan), inflate="maiz_apellaniz2022")
 
 
 def test_a_sentinel_is_null_and_a_wrong_unit_is_told():
     stars = STARS.assign(bias=[-9999.0] + [-0.03] * (len(STARS) - 1))
     corrections = CORRECTIONS | {"mine": {"kind": "column", "column": "bias"}}
-    found = with_offsets(stars, official="lindegren2021", also=["mine"], corrections=corrections)["zero_point_mine"]
+    found = tracers(stars, also=["mine"], corrections=corrections)["zero_point_mine"]
     assert np.isnan(found.iloc[0]) and (found.iloc[1:] == -0.03).all()
     with refused(r"mine.*unit"):
-        with_offsets(stars.assign(bias=-30.0), official="lindegren2021", also=["mine"], corrections=corrections)
+        tracers(stars.assign(bias=-30.0), also=["mine"], corrections=corrections)
     # One of `also` may know none of the stars.
-    none = with_offsets(stars.assign(bias=np.nan), official="lindegren2021", also=["mine"], corrections=corrections)
+    none = tracers(stars.assign(bias=np.nan), also=["mine"], corrections=corrections)
     assert none["zero_point_mine"].isna().all() and none["zero_point"].notna().any()

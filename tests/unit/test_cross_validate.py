@@ -10,12 +10,8 @@ from gaia_offsets.page_results import validated
 from gaia_offsets.sky import pixel_index
 
 NSIDE = 4
-LEARNING = {
-    "reference_kind": "parallax",
-    "more_than": 10,
-    "gaussian": {"method": "density_power", "beta": 0.3},
-    "settings": {"reach_deg": 20.0, "splines": 0},
-}
+LEARNING = {"reference_kind": "parallax", "more_than": 10, "gaussian": {"method": "density_power", "beta": 0.3}}
+LEARNING |= {"settings": {"reach_deg": 20.0, "splines": 0}}
 STARS = 5000
 
 
@@ -28,23 +24,12 @@ def simulated(pattern: float, constant: float = 0.0, *, seed: int = 1, stars: in
     error = rng.uniform(0.02, 0.04, stars)
     corrected = 0.5 + offset / 1000 + rng.normal(0, error)
     reference = 0.5 + rng.normal(0, 0.01, stars)
-    return pd.DataFrame(
-        {
-            "source_id": np.arange(stars) * 128,
-            "solution": np.where(rng.random(stars) < 0.05, "6p", "5p"),
-            "ra": ra,
-            "dec": dec,
-            "phot_g_mean_mag": rng.uniform(10, 14, stars),
-            "colour": rng.uniform(1.3, 1.5, stars),
-            "parallax": corrected - 0.03,
-            "parallax_corrected": corrected,
-            "parallax_error": error,
-            "reference_parallax": reference,
-            "reference_parallax_error": 0.01,
-            "offset_raw": 1000 * (corrected - 0.03 - reference),
-            "offset_corrected": 1000 * (corrected - reference),
-        }
-    )
+    columns = {"source_id": np.arange(stars) * 128, "solution": np.where(rng.random(stars) < 0.05, "6p", "5p")}
+    columns |= {"ra": ra, "dec": dec, "phot_g_mean_mag": rng.uniform(10, 14, stars)}
+    columns |= {"colour": rng.uniform(1.3, 1.5, stars), "parallax": corrected - 0.03, "parallax_corrected": corrected}
+    columns |= {"parallax_error": error, "reference_parallax": reference, "reference_parallax_error": 0.01}
+    columns |= {"offset_raw": 1000 * (corrected - 0.03 - reference), "offset_corrected": 1000 * (corrected - reference)}
+    return pd.DataFrame(columns)
 
 
 def validation(stars: pd.DataFrame, **changes) -> pd.DataFrame:

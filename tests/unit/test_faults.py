@@ -20,6 +20,7 @@ open_log({log!r})
 print("12 rows", file=sys.stderr)
 {end}
 """
+NO_ROOM = "No space left on device: make room there and start the same command again; finished work is kept"
 
 
 def ended(end: str, folder: Path) -> tuple[int, str]:
@@ -36,16 +37,8 @@ def ended(end: str, folder: Path) -> tuple[int, str]:
     [
         ('raise TableError("x.csv: no column ra")', "x.csv: no column ra"),
         ('open("nowhere" * 50, "w")', f"{'nowhere' * 50}: File name too long: take a shorter name"),
-        (
-            'raise OSError(errno.ENOSPC, "No space left on device", "big.fits")',
-            "big.fits: No space left on device: make room there and start the same command again; "
-            "finished work is kept",
-        ),
-        (
-            'raise OSError(errno.ENOSPC, "No space left on device")',
-            "the folder of the run: No space left on device: make room there and start the same command again; "
-            "finished work is kept",
-        ),
+        ('raise OSError(errno.ENOSPC, "No space left on device", "big.fits")', f"big.fits: {NO_ROOM}"),
+        ('raise OSError(errno.ENOSPC, "No space left on device")', f"the folder of the run: {NO_ROOM}"),
         ("raise MemoryError", "not enough memory: free some, or give the job more (--set-resources RULE:mem_mb=N)"),
     ],
 )
@@ -73,10 +66,7 @@ def test_where_the_log_has_no_room_the_terminal_gets_the_line(tmp_path: Path) ->
     text = SCRIPT.format(package=str(ROOT / "workflow/scripts"), log="/dev/full", end="")
     done = subprocess.run([sys.executable, "-c", text], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1 and done.stdout == ""
-    assert done.stderr == (
-        "ERROR: the folder of the run: No space left on device: make room there and start the same command again; "
-        "finished work is kept\n"
-    )
+    assert done.stderr == f"ERROR: the folder of the run: {NO_ROOM}\n"
 
 
 def test_every_script_begins_its_log_so() -> None:

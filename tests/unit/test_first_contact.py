@@ -82,17 +82,15 @@ def test_what_is_said_of_it() -> None:
 def test_names_that_are_missing_become_a_block() -> None:
     release = shipped_block("dr4")
     source, hop = release["gaia_source"], release["dr3_neighbourhood"]
-    assert renamed(release, [Missing(hop, None, "gaiadr4.dr3_neighbours")]) == {
-        "dr3_neighbourhood": "gaiadr4.dr3_neighbours"
-    }
+    near = "gaiadr4.dr3_neighbours"
+    assert renamed(release, [Missing(hop, None, near)]) == {"dr3_neighbourhood": near}
     assert renamed(release, [Missing(hop, None, None)]) == {"dr3_neighbourhood": None}
     assert renamed(release, [Missing(source, "astrometric_params", "solved")]) == {"solution": {"column": "solved"}}
     lacking = [Missing(source, "ruwe", "ruwe_dr4"), Missing(hop, "probable_match", "magnitude_difference")]
     assert renamed(release, lacking) == {"columns": {"ruwe": "ruwe_dr4", "probable_match": None}}
     assert renamed(release, [Missing(source, BIAS, None)]) == {"more_columns": []}
-    assert renamed(release, [Missing(release["all_source_astrometry"], "quality_flag", "flag")]) == {
-        "columns": {"quality_flag": "flag"}
-    }
+    flag = Missing(release["all_source_astrometry"], "quality_flag", "flag")
+    assert renamed(release, [flag]) == {"columns": {"quality_flag": "flag"}}
     assert renamed(release, [Missing("gaiadr3.tmass_psc_xsc_join", None, "x")]) == {}  # of the bridge
 
 

@@ -34,35 +34,21 @@ def giants(seed: int, count: int = 30_000, *, reach: float = 0.0, label_noise: f
     g = mks + 12.0 - 5.0 * np.log10(parallax)
     # Gaia's error grows with G, so that of stars at one distance the luminous ones have the smaller error.
     error = 0.015 * 10.0 ** (0.2 * np.maximum(g - 13.0, 0.0)) * rng.lognormal(0.0, 0.1, count)
-    observed = {
-        "teff": teff + label_noise * rng.normal(0.0, 80.0, count),
-        "logg": logg + label_noise * rng.normal(0.0, 0.12, count),
-        "feh": feh + label_noise * rng.normal(0.0, 0.08, count),
-    }
-    return pd.DataFrame(
-        {
-            "source_id": pd.array(np.arange(count) * 1024 + (1 << 58), dtype="Int64"),
-            "astrometric_params_solved": pd.array(np.full(count, 31), dtype="Int64"),
-            "parallax": parallax + ZERO_POINT + error * rng.standard_normal(count),
-            "parallax_error": error,
-            "ks_m": mks + 10.0 - 5.0 * np.log10(parallax),
-            "phot_g_mean_mag": g,
-            **observed,
-            "mks_true": mks,
-            "parallax_true": parallax,
-        }
-    )
+    observed = {"teff": teff + label_noise * rng.normal(0.0, 80.0, count)}
+    observed |= {"logg": logg + label_noise * rng.normal(0.0, 0.12, count)}
+    observed |= {"feh": feh + label_noise * rng.normal(0.0, 0.08, count)}
+    columns = {"source_id": pd.array(np.arange(count) * 1024 + (1 << 58), dtype="Int64")}
+    columns |= {"astrometric_params_solved": pd.array(np.full(count, 31), dtype="Int64")}
+    columns |= {"parallax": parallax + ZERO_POINT + error * rng.standard_normal(count), "parallax_error": error}
+    columns |= {"ks_m": mks + 10.0 - 5.0 * np.log10(parallax), "phot_g_mean_mag": g, **observed, "mks_true": mks}
+    columns |= {"parallax_true": parallax}
+    return pd.DataFrame(columns)
 
 
 def stars_of(table: pd.DataFrame) -> learned.Stars:
     unit = 10.0 ** (2.0 - 0.2 * table["ks_m"].to_numpy())
-    labels = table[["teff", "logg", "feh"]].to_numpy()
-    return learned.Stars(
-        labels,
-        *(table[name].to_numpy() for name in ("parallax", "parallax_error")),
-        unit,
-        table["phot_g_mean_mag"].to_numpy(),
-    )
+    parallax, error, g = (table[name].to_numpy() for name in ("parallax", "parallax_error", "phot_g_mean_mag"))
+    return learned.Stars(table[["teff", "logg", "feh"]].to_numpy(), parallax, error, unit, g)
 
 
 @pytest.mark.parametrize("reach", [0.0, 0.7])
@@ -187,9 +173,8 @@ def test_what_gets_no_magnitude() -> None:
 
 def test_every_way_to_train_stands_side_by_side() -> None:
     table = giants(9, 8000)
-    _, ways, residuals, facts, _ = learn_magnitudes(
-        table, reference=REFERENCE | {"learn": {"check": "mks_true"}}, **WAY
-    )
+    checked = REFERENCE | {"learn": {"check": "mks_true"}}
+    _, ways, residuals, facts, _ = learn_magnitudes(table, reference=checked, **WAY)
     assert len(ways) == 8
     assert ways["adopted"].tolist() == ["yes"] + [""] * 7
     own = ways.iloc[0]
@@ -207,10 +192,8 @@ def test_every_way_to_train_stands_side_by_side() -> None:
 
 
 def test_residuals_by_hand() -> None:
-    stars = pd.DataFrame(
-        {"residual": [0.01, -0.03], "variance": [4e-4, 4e-4], "combined": [0.5, 1.0], "fraction": 0.02}
-    )
-    stars["gaia_variance"] = 3e-4
+    stars = pd.DataFrame({"residual": [0.01, -0.03], "variance": [4e-4, 4e-4], "combined": [0.5, 1.0]})
+    stars = stars.assign(fraction=0.02, gaia_variance=3e-4)
     table = residual_table({"teff": np.array([4000.0, 4000.5])}, stars)
     assert table["n"].tolist() == [1, 1]
     unit = 5.0 / np.log(10.0)

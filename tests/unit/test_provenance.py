@@ -33,6 +33,12 @@ def settings_of(*overlays: str | dict[str, Any]) -> dict[str, Any]:
     return settings
 
 
+def of_mine(**dataset: str) -> dict[str, Any]:
+    """An overlay with a sample of one dataset of the user's own."""
+    sample = {"title": "Mine", "targets": {"dataset": "mine"}, "reference": {"kind": "distance"}}
+    return {"run": {"samples": ["mine"]}, "datasets": {"mine": dataset}, "samples": {"mine": sample}}
+
+
 DEMO = settings_of("real_stars.yaml")
 
 
@@ -40,12 +46,7 @@ DEMO = settings_of("real_stars.yaml")
 
 
 def test_settings_hold_what_the_samples_rest_on_and_no_path() -> None:
-    mine = {
-        "run": {"samples": ["mine"]},
-        "datasets": {"mine": {"path": "/a/folder/of/mine.csv", "file": "mine.csv"}},
-        "samples": {"mine": {"title": "Mine", "targets": {"dataset": "mine"}, "reference": {"kind": "distance"}}},
-    }
-    settings = settings_of(mine)
+    settings = settings_of(of_mine(path="/a/folder/of/mine.csv", file="mine.csv"))
     assert "/a/folder" not in json.dumps(settings) and settings["datasets"]["mine"]["file"] == "mine.csv"
     assert set(settings["samples"]) == {"mine"} and settings["samples"]["mine"]["measure"]["gaussian"]
     assert set(settings["corrections"]) == {"lindegren2021"} and "archive" not in settings
@@ -58,13 +59,7 @@ def test_a_manifest_without_date_and_path(tmp_path: Path) -> None:
     path = tmp_path / "a.csv.manifest.json"
     record = {"dataset": "a", "file": "a.csv", "bytes": 3, "sha256": "0" * 64, "rows": None, "path": "/mine/a.csv"}
     path.write_text(json.dumps({**record, "retrieved": "2026-11-27T00:00:00Z", "licence": "CC0"}))
-    assert tell.manifest(path) == {
-        "dataset": "a",
-        "file": "a.csv",
-        "bytes": 3,
-        "sha256": "0" * 64,
-        "licence": "CC0",
-    }
+    assert tell.manifest(path) == {"dataset": "a", "file": "a.csv", "bytes": 3, "sha256": "0" * 64, "licence": "CC0"}
     path.write_text('{"dataset": "a"')
     with pytest.raises(DownloadError, match=r"a\.csv\.manifest\.json: damaged; delete it"):
         tell.manifest(path)
@@ -79,19 +74,13 @@ def test_digests_by_path_below_the_run(tmp_path: Path, monkeypatch: pytest.Monke
 
 # ---------------------------------------------------------------- citations
 
+KLIONER = "Gaia Collaboration, Klioner et al. 2022"
 FIELDS = [
     ("Wang, Yuan & Huang 2022, AJ 163, 149", "{Wang} and {Yuan} and {Huang}", "2022", "AJ", "163", "149"),
     ("Lindegren et al. 2021b, A&A 649, A4", "{Lindegren} and others", "2021", r"A\&A", "649", "A4"),
     ("Maiz Apellaniz 2022, A&A 657, A130", "{Maiz Apellaniz}", "2022", r"A\&A", "657", "A130"),
     ("Baumgardt & Vasiliev 2021, MNRAS 505, 5957", "{Baumgardt} and {Vasiliev}", "2021", "MNRAS", "505", "5957"),
-    (
-        "Gaia Collaboration, Klioner et al. 2022, A&A 667, A148",
-        "{Gaia Collaboration} and {Klioner} and others",
-        "2022",
-        r"A\&A",
-        "667",
-        "A148",
-    ),
+    (f"{KLIONER}, A&A 667, A148", "{Gaia Collaboration} and {Klioner} and others", "2022", r"A\&A", "667", "A148"),
     ("Mölder et al. 2021, F1000Research 10, 33", "{Mölder} and others", "2021", "F1000Research", "10", "33"),
 ]
 
@@ -155,11 +144,7 @@ def test_simulated_stars_owe_nothing_to_a_survey() -> None:
 
 
 def test_a_dataset_without_citation_is_told() -> None:
-    mine = {
-        "run": {"samples": ["mine"]},
-        "datasets": {"mine": {"path": "mine.csv"}},
-        "samples": {"mine": {"title": "Mine", "targets": {"dataset": "mine"}, "reference": {"kind": "distance"}}},
-    }
+    mine = of_mine(path="mine.csv")
     assert [what for citation, what, _ in tell.cited(settings_of(mine), KNOWN) if not citation] == ["dataset mine"]
     mine["datasets"]["mine"] |= {"citation": "Surname\n  2024, A&A 680, A105", "doi": "10.1000/1"}
     assert ("Surname 2024, A&A 680, A105", "dataset mine", "10.1000/1") in tell.cited(settings_of(mine), KNOWN)
@@ -171,25 +156,15 @@ def test_what_the_file_of_citations_names_exists() -> None:
     assert set(KNOWN["names"]) <= names and set(KNOWN["releases"]) == set(CONFIGS["config.yaml"]["releases"])
     entries = [entry for part in ("releases", "crossmatch", "services", "names") for entry in KNOWN[part].values()]
     assert {text for entry in entries for text in entry.get("acknowledge", ())} == set(KNOWN["acknowledgements"])
-    cited = {citation for entry in entries for citation in entry.get("cite", ())} | {
-        *KNOWN["method"],
-        *KNOWN["software"],
-    }
-    blocks = [
-        entry
-        for config in configs
-        for part in ("datasets", "corrections")
-        for entry in (config.get(part) or {}).values()
-    ]
+    cited = {*KNOWN["method"], *KNOWN["software"], *(text for entry in entries for text in entry.get("cite", ()))}
+    parts = [config.get(part) or {} for config in configs for part in ("datasets", "corrections")]
+    blocks = [entry for part in parts for entry in part.values()]
     cited |= {entry["citation"] for entry in blocks if entry and entry.get("citation")}
     assert set(KNOWN["doi"]) <= cited
     # Catalogues that are no paper apart, each is an article.
     notes = {citation for citation in cited if not tell.CITATION.fullmatch(citation)}
-    assert notes == {
-        "LAMOST DR8 v1.0, www.lamost.org",
-        "LAMOST DR8 v2.0, www.lamost.org",
-        "Luo et al. 2022, VizieR V/156",
-    }
+    lamost = {f"LAMOST DR8 v{version}, www.lamost.org" for version in ("1.0", "2.0")}
+    assert notes == lamost | {"Luo et al. 2022, VizieR V/156"}
 
 
 def test_bibtex_is_balanced() -> None:

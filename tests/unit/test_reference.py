@@ -8,13 +8,8 @@ from unit.shared import refused
 from gaia_offsets.reference import extinction_ks, join_group, parallax_shift, reference_parallax
 
 NAN, MODULUS = np.nan, 10 ** (2 - 11.58 / 5)  # Ks = 10, M_Ks = -1.61, A_Ks = 0.3 * 0.1: modulus 11.58
-MKS = {
-    "kind": "absolute_magnitude",
-    "absolute_magnitude": "mks",
-    "apparent_magnitude": "ks_m",
-    "fractional_error": 0.085,
-}
-MKS["extinction"] = {"column": "ebv", "coefficient": 0.3}
+MKS = {"kind": "absolute_magnitude", "absolute_magnitude": "mks", "apparent_magnitude": "ks_m"}
+MKS |= {"fractional_error": 0.085, "extinction": {"column": "ebv", "coefficient": 0.3}}
 STAR = {"mks": [-1.61], "ks_m": [10.0], "ebv": [0.1]}
 
 
@@ -26,30 +21,21 @@ def test_magnitude_error_becomes_parallax_error(parallax, magnitude, shift):
     assert parallax_shift(parallax, magnitude) == pytest.approx(shift, rel=1e-3)
 
 
+MODULI = {"distance_modulus": [10.0, 15.0], "distance_modulus_error": [0.1, NAN]}
+DISTANCES = {"distance": [2.0, 0.0, NAN], "distance_error": [0.2, 0.1, 0.1]}
+KPC = {"kind": "distance", "fractional_error": 0.5}  # the table's own error goes first
+PARALLAXES = {"reference_parallax": [0.3, NAN], "reference_parallax_error": [0.01, 0.01]}
+
+
 @pytest.mark.parametrize(
     ("table", "spec", "parallax", "error"),
     [
-        (
-            {"distance_modulus": [10.0, 15.0], "distance_modulus_error": [0.1, NAN]},
-            {"kind": "distance_modulus"},
-            [1.0, 0.1],
-            [0.1 * np.log(10) / 5, NAN],
-        ),
-        (
-            {"distance": [2.0, 0.0, NAN], "distance_error": [0.2, 0.1, 0.1]},
-            {"kind": "distance", "fractional_error": 0.5},  # the table's own error goes first
-            [0.5, NAN, NAN],
-            [0.05, NAN, NAN],
-        ),
+        (MODULI, {"kind": "distance_modulus"}, [1.0, 0.1], [0.1 * np.log(10) / 5, NAN]),
+        (DISTANCES, KPC, [0.5, NAN, NAN], [0.05, NAN, NAN]),
         (STAR, MKS, [MODULUS], [0.085 * MODULUS]),
         (STAR, MKS | {"absolute_magnitude": -1.61}, [MODULUS], [0.085 * MODULUS]),
         ({"any": [1, 2]}, {"kind": "constant", "value_mas": 0.0}, [0.0, 0.0], [0.0, 0.0]),
-        (
-            {"reference_parallax": [0.3, NAN], "reference_parallax_error": [0.01, 0.01]},
-            {"kind": "parallax"},
-            [0.3, NAN],
-            [0.01, 0.01],
-        ),
+        (PARALLAXES, {"kind": "parallax"}, [0.3, NAN], [0.01, 0.01]),
     ],
 )
 def test_every_kind_by_hand(table, spec, parallax, error):
@@ -58,9 +44,8 @@ def test_every_kind_by_hand(table, spec, parallax, error):
 
 
 def test_text_where_magnitudes_are_expected_is_refused():
-    with refused(
-        "reference parallax: 'mks' for absolute magnitude: the column holds text, such as 'bright', not numbers"
-    ):
+    line = "reference parallax: 'mks' for absolute magnitude: the column holds text, such as 'bright', not numbers"
+    with refused(line):
         reference_parallax(pd.DataFrame(STAR | {"mks": ["bright"]}), MKS)
 
 

@@ -1,10 +1,12 @@
 """Bootstrap and jackknife against closed forms and full refits; the correlated floor; errors.csv."""
 
+from copy import copy
+
 import numpy as np
 import pandas as pd
 import pytest
 from measure_errors import error_table
-from unit.shared import SOLUTIONS
+from unit.shared import GAUSSIAN, SOLUTIONS
 
 from gaia_offsets import covariance, resample
 from gaia_offsets.covariance import maiz_apellaniz2021
@@ -13,7 +15,6 @@ from gaia_offsets.segments import Segments
 from gaia_offsets.sky import pixel_centre, pixel_index, pixel_vectors, sky_blocks
 from gaia_offsets.weighted import HAMPEL, Scatter, hampel_slopes, hampel_weights, weighted_means
 
-GAUSSIAN = {"method": "density_power", "beta": 0.3, "histogram_bins": 40}
 BOOTSTRAP = {"replicates": 1000, "seed": 3}  # 1,000 know an error to 2.2 %
 
 
@@ -24,12 +25,16 @@ def sky(seed: int, groups: int, size: int) -> tuple[np.ndarray, np.ndarray]:
     return values, np.repeat(np.arange(groups), size)
 
 
-def means(segments: Segments) -> np.ndarray:
-    return segments.sums(segments.values) / segments.counts
-
-
 def refitted(values: np.ndarray, groups: np.ndarray, fit, replicates: int = 400) -> np.ndarray:
-    return resample.refit_errors(Segments(values, groups), fit, replicates=replicates, seed=7)
+    """Errors (groups,) over resamplings that are all fitted anew."""
+    segments, random, estimates = Segments(values, groups), np.random.default_rng(7), []
+    first, size = segments.spread(segments.starts), segments.spread(segments.counts)
+    draw = copy(segments)
+    for _ in range(replicates):
+        # The values ascend within each group, and so must those drawn.
+        draw.values = segments.values[np.sort(first + (random.random(len(first)) * size).astype(np.int64))]
+        estimates.append(fit(draw))
+    return np.nanstd(estimates, axis=0, ddof=1)
 
 
 def close_to(errors: np.ndarray, others: np.ndarray, tolerance: float) -> None:
@@ -77,12 +82,9 @@ def test_one_step_of_uneven_stars():
 
 def test_one_step_against_full_refits_of_the_weighted_mean():
     values, groups = sky(5, 100, 60)
-    fast = resample.bootstrap_errors(
-        [resample.linear_weighted(values, np.full(len(values), 2500.0), groups)], **BOOTSTRAP
-    )[0]
-    slow = refitted(
-        values, groups, lambda draw: weighted_means(draw.values, np.full(len(draw.values), 2500.0), groups)[1]
-    )
+    variance = np.full(len(values), 2500.0)
+    fast = resample.bootstrap_errors([resample.linear_weighted(values, variance, groups)], **BOOTSTRAP)[0]
+    slow = refitted(values, groups, lambda draw: weighted_means(draw.values, variance, groups)[1])
     close_to(fast, slow, 0.03)
 
 
@@ -160,8 +162,6 @@ def test_jackknife_of_equal_blocks_is_the_closed_form():
     of_blocks = values.reshape(20, 100).mean(axis=1)
     error = resample.jackknife_error(values.mean(), *resample.without_blocks(fit, blocks))
     assert error == pytest.approx(of_blocks.std(ddof=1) / np.sqrt(20), rel=1e-9)
-    refitted = resample.jackknife_error(values.mean(), *resample.refit_without_blocks(means, values, blocks))
-    assert refitted == pytest.approx(error, rel=1e-9)
 
 
 def test_jackknife_of_blocks_that_move_together():
@@ -225,27 +225,15 @@ def tracers(ra: np.ndarray, dec: np.ndarray, *, error: float = 0.02, seed: int =
     rng = np.random.default_rng(seed)
     n = len(ra)
     raw = rng.normal(-30, 30, n)
-    return pd.DataFrame(
-        {
-            "ra": ra,
-            "dec": dec,
-            "solution": "5p",
-            "parallax": 0.5 + raw / 1000,
-            "parallax_corrected": 0.53 + raw / 1000,
-            "parallax_error": error,
-            "reference_parallax": 0.5,
-            "reference_parallax_error": error,
-            "offset_raw": raw,
-            "offset_corrected": raw + 30,
-        }
-    )
+    columns = {"ra": ra, "dec": dec, "solution": "5p", "parallax": 0.5 + raw / 1000}
+    columns |= {"parallax_corrected": 0.53 + raw / 1000, "parallax_error": error, "reference_parallax": 0.5}
+    columns |= {"reference_parallax_error": error, "offset_raw": raw, "offset_corrected": raw + 30}
+    return pd.DataFrame(columns)
 
 
 def errors(stars: pd.DataFrame, gaussian: dict = GAUSSIAN, replicates: int = 300) -> pd.DataFrame:
-    known = [
-        {"solution": "5p", "parallax": p, "factor": 1.0, "extra": 0.0, "centre": 0.0} for p in ("raw", "corrected")
-    ]
-    scatter = Scatter("parallax", pd.DataFrame(known).assign(sky_factor=1.0, sky_extra=0.0))
+    known = {"solution": "5p", "parallax": ["raw", "corrected"], "factor": 1.0, "extra": 0.0, "centre": 0.0}
+    scatter = Scatter("parallax", pd.DataFrame({**known, "sky_factor": 1.0, "sky_extra": 0.0}))
     offsets = global_offsets([stars], SOLUTIONS, gaussian, scatter)
     table = error_table(stars, scatter, offsets, gaussian, {"replicates": replicates, "seed": 1})
     return table.set_index(["solution", "parallax", "estimator"]).sort_index()
@@ -273,10 +261,14 @@ def test_errors_of_independent_stars_agree(method):
     stars = tracers(rng.uniform(0, 360, 4000), np.degrees(np.arcsin(rng.uniform(-1, 1, 4000))))
     table = errors(stars, GAUSSIAN | {"method": method})
     assert len(table) == 8 and (table["n"] == 4000).all() and (table["blocks"] == 192).all()
-    # 100 refits of a histogram know an error to 7 %, 192 blocks to 5 %; the histogram's analytic error is too small.
-    ratio = table["jackknife_error"] / table["bootstrap_error"]
-    assert ratio.to_numpy() == pytest.approx(1, abs=0.25)
     plain = table.drop("gaussian_mean", level="estimator")
+    if method == "histogram":  # it has no slopes
+        assert (
+            table.xs("gaussian_mean", level="estimator")[["bootstrap_error", "jackknife_error"]].isna().all(axis=None)
+        )
+        table = plain
+    ratio = table["jackknife_error"] / table["bootstrap_error"]  # 192 blocks know an error to 5 %
+    assert ratio.to_numpy() == pytest.approx(1, abs=0.25)
     assert (plain["bootstrap_error"] / plain["analytic_error"]).to_numpy() == pytest.approx(1, abs=0.12)
     offsets = table.xs(("5p", "raw"))
     assert offsets.loc["mean", "value"] == pytest.approx(stars["offset_raw"].mean())

@@ -65,19 +65,12 @@ def test_one_row_a_group_whatever_the_order(rows):
         assert sorted(zip(kept["id"], kept["obsid"], strict=True)) == sorted(best.items())
 
 
-MATCHED = pd.DataFrame(
-    {
-        "source_id": pd.array([5, 5, 3, None, 4, 2], dtype="Int64"),
-        "astrometric_params_solved": pd.array([31, 31, 95, None, 3, 31], dtype="Int64"),
-        "snr": [10.0, 60.0, 70.0, 90.0, 90.0, 90.0],
-        "obsid": [1, 2, 3, 4, 5, 6],
-        "ra": [1.0, 1.0, 2.0, 3.0, 4.0, 5.0],
-        "dec": 0.0,
-        "ruwe": [1.0, 1.0, 1.0, 1.0, 1.0, 2.0],
-        "parallax": 0.5,
-        "reference_parallax": 0.4,
-    }
-)
+MATCHED = {"source_id": pd.array([5, 5, 3, None, 4, 2], dtype="Int64")}
+MATCHED |= {"astrometric_params_solved": pd.array([31, 31, 95, None, 3, 31], dtype="Int64")}
+MATCHED |= {"snr": [10.0, 60.0, 70.0, 90.0, 90.0, 90.0], "obsid": [1, 2, 3, 4, 5, 6]}
+MATCHED |= {"ra": [1.0, 1.0, 2.0, 3.0, 4.0, 5.0], "dec": 0.0, "ruwe": [1.0, 1.0, 1.0, 1.0, 1.0, 2.0], "parallax": 0.5}
+MATCHED |= {"reference_parallax": 0.4}
+MATCHED = pd.DataFrame(MATCHED)
 ONE_ROW = {"columns": ["source_id"], "prefer": "snr", "ties": "obsid"}
 
 

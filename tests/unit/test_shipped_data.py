@@ -36,11 +36,7 @@ def test_files_are_small_described_and_of_the_standard_ranges(name: str):
     if name.endswith(".gz"):
         header = (DATA / name).read_bytes()[:10]
         assert header[3] == 0 and header[4:8] == bytes(4)  # no name, no time
-    assert {path.name for path in DATA.iterdir() if path.is_file()} == {
-        *COLUMNS,
-        "make_data.py",
-        "README.md",
-    }
+    assert {path.name for path in DATA.iterdir() if path.is_file()} == {*COLUMNS, "make_data.py", "README.md"}
 
 
 @pytest.mark.parametrize(("name", "n_5p", "n_6p"), [(KEPLER, 2287, 52), (MEMBERS, 2961, 1590)])

@@ -8,22 +8,11 @@ import pandas as pd
 import pytest
 from astropy.table import Table
 
+from gaia_offsets import simulate
 from gaia_offsets.columns import DISTANCES, GAIA, TMASS
 from gaia_offsets.matching import match_nearest, propagate
 from gaia_offsets.official import zero_point
-from gaia_offsets.simulate import (
-    CHUNK,
-    MAP_NSIDE,
-    angular_power,
-    covariance,
-    geometric_distance,
-    moved,
-    plates,
-    position_offsets,
-    residual_field,
-    survey_chunks,
-    write_survey,
-)
+from gaia_offsets.simulate import MAP_NSIDE, covariance, geometric_distance, plates, position_offsets, residual_field
 from gaia_offsets.sky import ecliptic_latitude, pixel_index, to_galactic
 from gaia_offsets.table_contracts import rounded_source_ids
 from gaia_offsets.tables import read_table
@@ -33,15 +22,8 @@ OFFSET |= {"small_scale_deg": 1.0, "colour_slope_uas": 4.0, "plane_uas": -5.0}
 QUIET = {**OFFSET, "large_scale_uas2": 0.0, "small_scale_uas2": 0.0, "plane_uas": 0.0}
 SURVEY = {"seed": 20220121, "stars": 30_000, "spectra_per_star": 1.373, "plates": 30, "giant_fraction": 0.7}
 SURVEY |= {"distance_error": 0.085, "six_parameter_fraction": 0.06, "two_parameter_fraction": 0.01, "offset": OFFSET}
-SURVEY |= {
-    "labels": "straight_lines",
-    "catalogue_mks": True,
-    "snr_median": 50,
-    "giant_parallax_mas": 0.48,
-    "luminosity_reach": 0,
-    "dust_kpc": 0,
-    "red_clump_completeness": 1,
-}
+SURVEY |= {"labels": "straight_lines", "catalogue_mks": True, "snr_median": 50, "giant_parallax_mas": 0.48}
+SURVEY |= {"luminosity_reach": 0, "dust_kpc": 0, "red_clump_completeness": 1}
 SURVEY |= {"neighbour_fraction": 0.03, "ruwe_tail_fraction": 0.08, "missing_colour_fraction": 0.01}
 FILES = {"targets": "targets.fits", "red_clump": "red_clump.fits", "truth_map": "truth_map.fits"}
 FILES |= {name: f"{name}.parquet" for name in ("gaia_source", "tmass", "distances", "truth")}
@@ -52,7 +34,7 @@ TARGET_COLUMNS |= {name: name for name in ("obsid", "snr", "teff", "logg", "feh"
 
 def written(folder, survey):
     paths = {name: str(folder / file) for name, file in FILES.items()}
-    return paths, write_survey(survey, paths)
+    return paths, simulate.write_survey(survey, paths)
 
 
 @pytest.fixture(scope="module")
@@ -223,7 +205,7 @@ def test_geometric_distances_inherit_the_residual_offset(tables, stars):
 
 def test_power_spectrum_sums_to_the_covariance():
     degree = 3 * MAP_NSIDE - 1
-    power = angular_power(OFFSET, degree)
+    power = simulate.angular_power(OFFSET, degree)
     for angle in (5.0, 16.0, 60.0):
         terms = (2 * np.arange(degree + 1) + 1) / (4 * np.pi) * power
         total = np.polynomial.legendre.legval(np.cos(np.radians(angle)), terms)
@@ -240,7 +222,7 @@ def test_field_has_the_covariance_of_the_config():
     pixel = np.random.default_rng(0).integers(0, 12 * nside**2, 10_000)
     ra, dec = hp.pix2ang(nside, pixel, nest=True, lonlat=True)
     for angle in (1.0, 5.0, 16.0):
-        other = pixel_index(*moved(ra, dec, np.full(len(ra), angle), ra), nside=nside, ordering="nested")
+        other = pixel_index(*simulate.moved(ra, dec, np.full(len(ra), angle), ra), nside=nside, ordering="nested")
         pair = np.array(hp.pix2vec(nside, pixel, nest=True)), np.array(hp.pix2vec(nside, other, nest=True))
         apart = np.degrees(2 * np.arcsin(np.linalg.norm(pair[0] - pair[1], axis=0) / 2))
         expected = covariance(apart[apart > 0], OFFSET).mean()
@@ -293,11 +275,11 @@ def test_chunks_depend_on_the_seed_and_their_number_only(monkeypatch):
     """A longer survey begins with the stars of a shorter one, and no identifier comes twice."""
     monkeypatch.setattr("gaia_offsets.simulate.CHUNK", 1000)
     sky = np.zeros(12 * MAP_NSIDE**2)
-    short, long = (list(survey_chunks({**SURVEY, "stars": count}, sky)) for count in (2000, 2500))
+    short, long = (list(simulate.survey_chunks({**SURVEY, "stars": count}, sky)) for count in (2000, 2500))
     assert [len(chunk["truth"]["source_id"]) for chunk in long] == [1000, 1000, 500]
     for table, columns in short[1].items():
         for name, values in columns.items():
             np.testing.assert_array_equal(values, long[1][table][name])
     for table, name in (("gaia_source", "source_id"), ("targets", "obsid")):
         assert pd.Index(np.concatenate([chunk[table][name] for chunk in long])).is_unique
-    assert CHUNK * 2 * 100 < 2**28  # running numbers of 20 million stars fit below the pixel
+    assert simulate.CHUNK * 2 * 100 < 2**28  # running numbers of 20 million stars fit below the pixel

@@ -9,8 +9,8 @@ from compare_red_clump import red_clump_pairs
 from crossmatch_tables import open_tables
 from select_stars import add_reference
 from snakemake_run import ROOT
+from unit.test_config import resolved
 
-from gaia_offsets import config as checks
 from gaia_offsets.comparison import observed_stars
 from gaia_offsets.labels import bolometric_magnitude, label_errors, surface_gravity, true_labels
 from gaia_offsets.matching import match_catalogues, match_nearest
@@ -20,16 +20,7 @@ from gaia_offsets.tables import read_table
 from gaia_offsets.training_set import training_groups
 from gaia_offsets.verdicts import read_claims
 
-
-def resolved() -> dict:
-    """The config of the run at the paper's scale."""
-    config = checks.load_yaml(ROOT / "workflow/settings.yaml")
-    for name in ("config", "simulated_paper"):
-        config = checks.merge(config, checks.load_yaml(ROOT / f"config/{name}.yaml"))
-    return checks.resolve(config, checks.load_yaml(ROOT / "workflow/schemas/config.schema.yaml"))
-
-
-CONFIG = resolved()
+CONFIG = resolved((ROOT / "config/simulated_paper.yaml").read_text())  # of the run at the paper's scale
 STANDARD, PAPER = (CONFIG["surveys"][name] for name in ("standard", "paper"))
 GIANTS = {**STANDARD, "stars": 20_000, "plates": 30, "giant_fraction": 1.0, "spectra_per_star": 1.0}
 
@@ -192,13 +183,10 @@ def test_the_survey_at_the_papers_scale_has_the_papers_sample(tmp_path):
     sample = CONFIG["samples"]["simulated_lamost"]
     match, comparison = sample["crossmatch"], sample["comparison"]
     columns = {"targets": sample["targets"]["columns"], "gaia": None, "tmass": None, "distances": None}
-    matched = match_catalogues(
-        **{role: table.read() for role, table in open_tables({**paths, "gaia": paths["gaia_source"]}, columns).items()},
-        target_epoch=match["epoch"],
-        gaia_epoch=2016.0,
-        radius_arcsec=match["radius_arcsec"],
-        tmass_radius_arcsec=match["tmass_radius_arcsec"],
-    )
+    opened = open_tables({**paths, "gaia": paths["gaia_source"]}, columns)
+    how = {"target_epoch": match["epoch"], "gaia_epoch": 2016.0, "radius_arcsec": match["radius_arcsec"]}
+    how["tmass_radius_arcsec"] = match["tmass_radius_arcsec"]
+    matched = match_catalogues(**{role: table.read() for role, table in opened.items()}, **how)
     stars, cutflow, *_ = select_stars(
         add_reference(matched, sample["reference"], None), one_row_per=sample["one_row_per"], cuts=sample["cuts"]
     )

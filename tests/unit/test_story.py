@@ -91,10 +91,7 @@ def test_chatter_is_dropped_and_what_matters_passes(told):
     begin(told)
     for line in ("Select jobs to execute...", "Complete log(s): x", "Elapsed time: 0:00:01"):
         assert told.format(record(line)) == ""
-    for line in (
-        "Exiting because a job execution failed. Look above",
-        "At least one job did not complete successfully.",
-    ):
+    for line in ("Exiting because a job execution failed. Look", "At least one job did not complete successfully."):
         assert told.format(record(f"WorkflowError:\n{line}", ERROR)) == ""
     assert told.format(record("disk is slow", WARNING)) == "disk is slow"
     for kind, fault in (("WorkflowError", "Missing input files"), ("RuleException", "NameError in file Snakefile")):
@@ -168,10 +165,8 @@ def test_a_failure_is_one_line_and_its_log(log, more, expected, told, tmp_path):
 
 def test_of_a_failed_group_the_job_at_fault_is_told(told, tmp_path):
     begin(told)
-    for jobid, text, expected in (
-        (1, "12 rows\n", ""),
-        (2, OURS, "FAILED measure_map: x.csv: no column 'ra'\n  log: "),
-    ):
+    failure = "FAILED measure_map: x.csv: no column 'ra'\n  log: "
+    for jobid, text, expected in ((1, "12 rows\n", ""), (2, OURS, failure)):
         log = tmp_path / f"{jobid}.log"
         log.write_text(text)
         more = {"jobid": jobid, "rule_name": "measure_map", "log": [str(log)], "indent": True}
@@ -211,10 +206,8 @@ def test_a_stopped_run_has_no_failures(told, tmp_path, caplog):
 
 def workflow(main: bool = True, ours: bool = True, **settings: Any) -> SimpleNamespace:
     usual = {"dryrun": False, "verbose": False, "debug_dag": False, "quiet": None, "log_handler_settings": {}}
-    modifier = SimpleNamespace(is_main_snakefile=lambda: ours)
-    return SimpleNamespace(
-        output_settings=SimpleNamespace(**{**usual, **settings}), is_main_process=main, modifier=modifier
-    )
+    modifier, output = SimpleNamespace(is_main_snakefile=lambda: ours), SimpleNamespace(**{**usual, **settings})
+    return SimpleNamespace(output_settings=output, is_main_process=main, modifier=modifier)
 
 
 @pytest.fixture
@@ -227,14 +220,11 @@ def handler():
     story.LOGGER.removeHandler(made)
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        *[{}, {"dryrun": True}, {"verbose": True}, {"quiet": {"all"}}, {"debug_dag": True}, {"main": False}],
-        *[{"log_handler_settings": {"rich": 1}}, {"ours": False}],
-    ],
-    ids=str,
-)
+CHANGES = [{}, {"dryrun": True}, {"verbose": True}, {"quiet": {"all"}}, {"debug_dag": True}, {"main": False}]
+CHANGES += [{"log_handler_settings": {"rich": 1}}, {"ours": False}]
+
+
+@pytest.mark.parametrize("changes", CHANGES, ids=str)
 def test_it_is_installed_for_a_run_and_not_otherwise(changes, handler):
     told = story.install(workflow(**changes))
     assert isinstance(handler.formatter, story.Story) == (not changes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import socket
 from pathlib import Path
 from typing import Any
@@ -11,33 +10,18 @@ import pandas as pd
 import pytest
 import yaml
 from parsed_workflow import plan
+from unit.test_config import resolved
 
+from gaia_offsets import adql
 from gaia_offsets import config as checks
-from gaia_offsets.adql import (
-    SOURCE_ID_END,
-    QueryError,
-    complete_rows,
-    condition,
-    literal,
-    part_cuts,
-    parts,
-    table_columns,
-    table_count,
-    table_query,
-)
+from gaia_offsets.adql import QueryError, complete_rows, condition, part_cuts, parts, table_columns, table_query
 from gaia_offsets.selection import cut_mask
 
 ROOT = Path(__file__).parents[2]
 OVERLAYS = {"quasars": "quasars", "lamost_red_clump": "lamost_dr7_giants"}
-VIZIER = {
-    "url": "https://tap.example",
-    "table": "V/156/dr7slrs",
-    "columns": {"obsid": "ObsID", "feh": "[Fe/H]", "distance": '"date"', "class": "SubClass"},
-    "where": [
-        {"column": "feh", "op": "between", "value": [-0.6, 0.4]},
-        {"column": "class", "op": "==", "value": "K'1"},
-    ],
-}
+WHERE = [{"column": "feh", "op": "between", "value": [-0.6, 0.4]}, {"column": "class", "op": "==", "value": "K'1"}]
+VIZIER = {"url": "https://tap.example", "table": "V/156/dr7slrs", "where": WHERE}
+VIZIER["columns"] = {"obsid": "ObsID", "feh": "[Fe/H]", "distance": '"date"', "class": "SubClass"}
 
 
 def overlay(name: str) -> dict[str, Any]:
@@ -50,17 +34,14 @@ def test_names_of_vizier() -> None:
         'FROM "V/156/dr7slrs" AS t\n'
         """WHERE t."[Fe/H]" BETWEEN -0.6 AND 0.4\n AND t."SubClass" = 'K''1'"""
     )
-    assert table_count(VIZIER).startswith('SELECT COUNT(*) AS n\nFROM "V/156/dr7slrs" AS t\nWHERE t."[Fe/H]"')
+    assert adql.table_count(VIZIER).startswith('SELECT COUNT(*) AS n\nFROM "V/156/dr7slrs" AS t\nWHERE t."[Fe/H]"')
     assert table_columns(VIZIER) == {"V/156/dr7slrs": ["ObsID", "[Fe/H]", "date", "SubClass"]}
 
 
 def resolved_quasars(release: str, **changes: Any) -> dict[str, Any]:
     """The query of the shipped quasars on a release."""
-    schema = checks.load_yaml(ROOT / "workflow/schemas/config.schema.yaml")
-    files = [ROOT / name for name in ("workflow/settings.yaml", "config/config.yaml", "config/quasars.yaml")]
-    config = functools.reduce(checks.merge, map(checks.load_yaml, files))
     mine = {"samples": {"quasars": {"release": release}}, "releases": {release: changes}}
-    return checks.resolve(checks.merge(config, mine), schema)["datasets"]["quasars"]["query"]
+    return resolved(overlay("quasars"), mine)["datasets"]["quasars"]["query"]
 
 
 def test_the_quasars_of_another_release_take_one_word() -> None:
@@ -118,23 +99,18 @@ def test_conditions(cut: dict[str, Any], written: str) -> None:
 def test_what_is_no_literal() -> None:
     for value in (True, None, float("nan"), float("inf"), [1], {"a": 1}):
         with pytest.raises(QueryError, match="neither text nor a number"):
-            literal(value)
+            adql.literal(value)
     with pytest.raises(QueryError, match=r"cut on x: .* empty"):
         condition("t.x", {"column": "x", "op": "in", "value": []})
 
 
-@pytest.mark.parametrize(
-    "partition",
-    [
-        {"column": "x", "parts": 7},
-        {"column": "x", "parts": 3, "low": -10.0, "high": 70.0},
-        {"column": "x", "parts": 4, "low": 0, "high": 3},
-        {"column": "x", "parts": 1},
-    ],
-)
+PARTITIONS = [{"parts": 7}, {"parts": 3, "low": -10.0, "high": 70.0}, {"parts": 4, "low": 0, "high": 3}, {"parts": 1}]
+
+
+@pytest.mark.parametrize("partition", PARTITIONS)
 def test_every_value_is_in_one_part(partition: dict[str, Any]) -> None:
-    query = {**VIZIER, "partition": partition}
-    low, high = partition.get("low", 0), partition.get("high", SOURCE_ID_END)
+    query = {**VIZIER, "partition": {"column": "x", **partition}}
+    low, high = partition.get("low", 0), partition.get("high", adql.SOURCE_ID_END)
     edges = [cut["value"] for part in range(parts(query)) for cut in part_cuts(query, part)]
     values = [low - 1, low, high, high + 1, *edges, *(edge - 1 for edge in edges)]
     frame = pd.DataFrame({"x": values}, dtype="Int64" if all(isinstance(v, int) for v in values) else "float64")
@@ -159,7 +135,7 @@ def test_an_independent_parser_reads_the_queries_of(name: str) -> None:
     from queryparser.adql import ADQLQueryTranslator
 
     query = overlay(name)["datasets"][OVERLAYS[name]]["query"]
-    for text in (table_query(query), table_query(query, 0), table_query(query, 1), table_count(query, 1)):
+    for text in (table_query(query), table_query(query, 0), table_query(query, 1), adql.table_count(query, 1)):
         translated = ADQLQueryTranslator(text).to_postgresql()
         assert query["table"] in translated.replace('"', "")
 

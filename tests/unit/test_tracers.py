@@ -20,11 +20,8 @@ from gaia_offsets.tracers import Tracers, drawn_stars, read_scatter
 from gaia_offsets.weighted import Scatter, star_table, weighted_means
 
 GAUSSIAN = {"method": "density_power", "beta": 0.3}
-EDGES = {
-    "phot_g_mean_mag": np.linspace(10, 16, 13),
-    "colour": np.linspace(1.2, 1.7, 6),
-    "sin_ecl_lat": np.linspace(-1, 1, 9),
-}
+EDGES = {"phot_g_mean_mag": np.linspace(10, 16, 13), "colour": np.linspace(1.2, 1.7, 6)}
+EDGES |= {"sin_ecl_lat": np.linspace(-1, 1, 9)}
 MAP = {"nside": "auto", "ordering": "nested", "more_than": 5}
 
 
@@ -35,20 +32,13 @@ def stars() -> pd.DataFrame:
     ra, dec = rng.uniform(0, 360, n), np.degrees(np.arcsin(rng.uniform(-1, 1, n)))
     error = rng.uniform(0.01, 0.04, n)
     reference = rng.uniform(0.3, 2.0, n)
-    table = pd.DataFrame(
-        {
-            "solution": rng.choice(["5p", "6p"], n, p=[0.9, 0.1]),
-            "ra": ra,
-            "dec": dec,
-            "phot_g_mean_mag": rng.uniform(9.9, 16.1, n),
-            "nu_eff_used_in_astrometry": np.where(rng.random(n) < 0.02, np.nan, rng.uniform(1.2, 1.7, n)),
-            "pseudocolour": rng.uniform(1.2, 1.7, n),
-            "parallax": reference + rng.normal(-0.03, error) + 0.01 * np.sin(np.radians(ra)),
-            "parallax_error": error,
-            "reference_parallax": reference,
-            "reference_parallax_error": 0.05 * reference,
-        }
-    )
+    columns = {"solution": rng.choice(["5p", "6p"], n, p=[0.9, 0.1]), "ra": ra, "dec": dec}
+    columns |= {"phot_g_mean_mag": rng.uniform(9.9, 16.1, n)}
+    columns |= {"nu_eff_used_in_astrometry": np.where(rng.random(n) < 0.02, np.nan, rng.uniform(1.2, 1.7, n))}
+    columns |= {"pseudocolour": rng.uniform(1.2, 1.7, n)}
+    columns |= {"parallax": reference + rng.normal(-0.03, error) + 0.01 * np.sin(np.radians(ra))}
+    columns |= {"parallax_error": error, "reference_parallax": reference, "reference_parallax_error": 0.05 * reference}
+    table = pd.DataFrame(columns)
     table["parallax_corrected"] = np.where(rng.random(n) < 0.02, np.nan, table["parallax"] + 0.03)
     for name, column in {"offset_raw": "parallax", "offset_corrected": "parallax_corrected"}.items():
         table[name] = 1000.0 * (table[column] - table["reference_parallax"])

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import pytest
 from compare_with_truth import add_area, nearest_means, pull_of_a_star, true_line
-from snakemake_run import ROOT
+from unit.test_config import BASE, resolved
 
 from gaia_offsets import config as checks
 from gaia_offsets.covariance import maiz_apellaniz2021
@@ -49,36 +46,26 @@ def test_a_sky_without_pattern_is_flat() -> None:
 
 # ---------------------------------------------------------------- config
 
-PAPER = functools.reduce(
-    checks.merge, map(checks.load_yaml, (ROOT / "workflow/settings.yaml", ROOT / "config/config.yaml"))
-)
 SKIES = {"sample": "lamost_giants", "survey": {"like": "standard", "stars": 500}, "skies": {"a": {"seeds": [1, 2]}}}
 
 
-def resolved(validation: dict[str, Any], more: dict[str, Any] | None = None) -> dict[str, Any]:
-    schema = checks.load_yaml(ROOT / "workflow/schemas/config.schema.yaml")
-    return checks.resolve(checks.merge(PAPER, {"validation": validation, **(more or {})}), schema)
-
-
 def test_skies_become_surveys_datasets_and_samples() -> None:
-    config = resolved(checks.merge(SKIES, {"skies": {"a": {"offset": {"pattern": "white"}}}}))
+    config = resolved({"validation": SKIES}, {"validation": {"skies": {"a": {"offset": {"pattern": "white"}}}}})
     survey, sample = config["surveys"]["validate_a_2"], config["samples"]["validate_a_2"]
     assert (survey["seed"], survey["stars"], survey["offset"]["pattern"]) == (2, 500, "white")
-    assert survey["plates"] == PAPER["surveys"]["standard"]["plates"]
-    assert survey["offset"]["plane_uas"] == PAPER["surveys"]["standard"]["offset"]["plane_uas"]
-    assert (
-        sample["simulated"]
-        and sample["claims"] is None
-        and sample["cuts"] == config["samples"]["lamost_giants"]["cuts"]
-    )
+    assert survey["plates"] == BASE["surveys"]["standard"]["plates"]
+    assert survey["offset"]["plane_uas"] == BASE["surveys"]["standard"]["offset"]["plane_uas"]
+    assert sample["simulated"] and sample["claims"] is None
+    assert sample["cuts"] == config["samples"]["lamost_giants"]["cuts"]
     assert config["datasets"]["validate_a_2_tmass"]["simulated"] == {"survey": "validate_a_2", "table": "tmass"}
     assert checks.validation_runs(config) == [("validate_a_1", "a", 1), ("validate_a_2", "a", 2)]
 
 
 def test_a_sky_may_have_its_own_sample_and_survey() -> None:
     own = {"seeds": [2], "sample": "other", "survey": {"stars": 700, "labels": "physical", "catalogue_mks": False}}
-    block = checks.merge(SKIES, {"survey": {"plates": 9}, "skies": {"b": own}})
-    config = resolved(block, {"samples": {"other": {"like": "lamost_giants", "title": "Other", "official": "none"}}})
+    other = {"samples": {"other": {"like": "lamost_giants", "title": "Other", "official": "none"}}}
+    more = {"validation": {"survey": {"plates": 9}, "skies": {"b": own}}}
+    config = resolved({"validation": SKIES}, more, other)
     surveys, samples = config["surveys"], config["samples"]
     keys = ("seed", "stars", "plates", "labels", "catalogue_mks")
     assert [surveys["validate_a_2"][key] for key in keys] == [2, 500, 9, "straight_lines", True]

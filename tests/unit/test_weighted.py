@@ -6,17 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gaia_offsets.weighted import (
-    Scatter,
-    Stars,
-    combined_parallax,
-    fit_scatter,
-    hampel_weights,
-    star_table,
-    variances,
-    weighted_means,
-    zero_point_and_scale,
-)
+from gaia_offsets import weighted
+from gaia_offsets.weighted import Stars, fit_scatter, star_table, variances, weighted_means, zero_point_and_scale
 
 STATED = {"factor": 1.0, "extra": 0.0, "centre": -30.0}
 
@@ -40,7 +31,7 @@ def test_mean_of_few_stars_by_hand() -> None:
 
 def test_hampel_weights_by_hand() -> None:
     z = np.array([0.0, 2.9, -3.0, 4.0, -5.0, 6.5, 8.0, 50.0])
-    assert hampel_weights(z) == pytest.approx([1.0, 1.0, 1.0, 0.75, 0.6, 3.0 / 6.5 * 0.5, 0.0, 0.0])
+    assert weighted.hampel_weights(z) == pytest.approx([1.0, 1.0, 1.0, 0.75, 0.6, 3.0 / 6.5 * 0.5, 0.0, 0.0])
 
 
 def test_an_outlier_has_no_say() -> None:
@@ -62,14 +53,9 @@ def test_a_good_star_is_no_outlier_beside_a_poor_one() -> None:
 
 
 def test_stars_of_a_group_share_the_error_of_its_distance() -> None:
-    table = pd.DataFrame(
-        {
-            "parallax": [0.1] * 2,
-            "parallax_error": [0.05] * 2,
-            "reference_parallax": [0.1, 0.1],
-            "reference_parallax_error": [0.003, np.nan],
-        }
-    )
+    columns = {"parallax": [0.1] * 2, "parallax_error": [0.05] * 2, "reference_parallax": [0.1, 0.1]}
+    columns |= {"reference_parallax_error": [0.003, np.nan]}
+    table = pd.DataFrame(columns)
     stars = star_table(table, "raw", "group_distance")
     assert variances(stars, STATED) == pytest.approx([50.0**2, np.nan], nan_ok=True)
 
@@ -96,7 +82,7 @@ def test_the_lognormal_loses_its_mean() -> None:
 def test_combined_parallax_by_hand() -> None:
     stars = Stars(*(np.array([value]) for value in (480.0, 500.0, 30.0, 0.0, 40.0)))
     # Gaia without its offset is 510; its share is 40^2 / (30^2 + 40^2).
-    assert combined_parallax(stars, stars.gaia_error, -30.0)[0] == pytest.approx(0.64 * 510.0 + 0.36 * 500.0)
+    assert weighted.combined_parallax(stars, stars.gaia_error, -30.0)[0] == pytest.approx(0.64 * 510.0 + 0.36 * 500.0)
 
 
 def test_weights_do_not_bias_the_mean() -> None:
@@ -142,7 +128,8 @@ def test_without_reference_errors_nothing_is_weighted() -> None:
     assert found["n"] == 0 and np.isnan(found["factor"])
     labels, *_ = weighted_means(unknown.difference, variances(unknown, STATED), np.zeros(50))
     assert len(labels) == 0
-    assert np.isnan(Scatter("distance", pd.DataFrame(columns=["solution", "parallax"])).of("5p", "raw")["factor"])
+    nothing = weighted.Scatter("distance", pd.DataFrame(columns=["solution", "parallax"]))
+    assert np.isnan(nothing.of("5p", "raw")["factor"])
 
 
 def test_line_without_noise() -> None:

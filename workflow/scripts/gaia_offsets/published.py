@@ -36,11 +36,6 @@ def map_for(base: str, *, correction: str = NONE) -> str:
     return BASES[base] if correction == NONE else "corrected"
 
 
-def catalogue_correction(entry: Mapping[str, Any]) -> str:
-    """What is subtracted first from a catalogue of the config: its `correction`, or that of `with_official`."""
-    return entry.get("correction", OFFICIAL if entry.get("with_official") else NONE)
-
-
 def pairing_faults(base: str, parallax: str | None = None, *, correction: str = NONE) -> Iterator[tuple[str, str]]:
     """Why a parallax of this base must not be corrected so: (base, correction or map, reason) each.
 
