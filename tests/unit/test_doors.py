@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
+from astropy.io import fits
 from astropy.table import QTable, Table
 from astropy.utils.masked import Masked
 from unit.shared import ASTROPY, refused
@@ -563,9 +564,24 @@ def test_identifiers_that_have_lost_digits_are_those_of_several_stars(tmp_path: 
     assert "1 rows equal another in position, parallax and error" in capsys.readouterr().err
 
 
+def test_a_magnitude_or_ruwe_of_0_is_none() -> None:
+    for inflate in ("maiz_apellaniz2022", "el_badry2021"):
+        factor = error_factor([15.0, 0.0], 31, 1.0, inflate=inflate)
+        assert factor[0] > 1 and np.isnan(factor[1])
+    assert np.isnan(error_factor([15.0], 31, 0.0))
+
+
 def test_few_stars_in_arcsec_are_refused_by_their_errors() -> None:
     with refused("errors in column 'parallax_error' are smaller than 0.003 mas"):
         group_means(stars()[:2].assign(parallax=3e-4, parallax_error=1e-5))
+
+
+@pytest.mark.parametrize("name", ["two.fits", "two.fits.gz"])
+def test_two_tables_of_stars_in_one_file_are_refused(name: str, tmp_path: Path) -> None:
+    table = fits.BinTableHDU(Table.from_pandas(stars().drop(columns="designation")))
+    fits.HDUList([fits.PrimaryHDU(), table, table.copy()]).writeto(tmp_path / name)
+    with refused("2 tables of stars in one file, HDUs 1, 2"):
+        file_means(tmp_path / name)
 
 
 @pytest.mark.parametrize("form", ["fits", "vot"])

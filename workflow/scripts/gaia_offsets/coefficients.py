@@ -81,13 +81,15 @@ def error_factor(
     """How many times larger than published a parallax error is, (N,), by one of INFLATIONS.
 
     maiz_apellaniz2022: k(G) of 5p sources, more for 6p or a high RUWE. el_badry2021: f(G) of their eq. 16, at least 1;
-    takes no RUWE. Null for other solutions than 31 and 95 and for null inputs. Arrays are taken as
-    star_table.star_arrays says. Raises TableError for codes of another release and values that cannot be what they are.
+    takes no RUWE. Null for other solutions than 31 and 95 and for null inputs, of which G or RUWE of 0 is one. Arrays
+    are taken as star_table.star_arrays says. Raises TableError for codes of another release and values that cannot be
+    what they are.
     """
     inflate = inflation(inflate or NONE)
     given = {"phot_g_mean_mag": phot_g_mean_mag, SOLVED: astrometric_params_solved, "ruwe": ruwe}
     g, solved, *more = star_arrays("error_factor", **{name: given[name] for name in INFLATING[inflate]})
     check_edr3(solved)
+    g, *more = (np.where(values > 0, values, np.nan) for values in (g, *more))  # 0 stands for none
     if inflate == EL_BADRY:
         peak = 0.21 * np.exp(-(((g - 12.65) / 0.90) ** 2))
         return np.where(np.isin(solved, (31, 95)), np.maximum(peak + 1.141 + 0.0040 * g - 0.00062 * g**2, 1.0), np.nan)

@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from astropy.table import Table
 
 BLOCK = 1 << 24  # bytes of rows at a time
+LARGE_PACKED = 1 << 26  # bytes that are unpacked in a second or two
 _OF_A_COLUMN = ("TTYPE", "TFORM", "TUNIT", "TNULL", "TSCAL", "TZERO", "TDISP")
 
 
 def table_hdu(hdus: fits.HDUList, path: Path, wanted: Collection[str] = ()) -> tuple[int, Any]:
     """Number and HDU of the table that is meant: the first of those that hold a known or a wanted column, or the first.
 
-    Raises ValueError where there is no table, or where several of a plain file hold columns of stars.
+    Raises ValueError where there is no table, or where several hold columns of stars (a large packed file is
+    not looked through).
     """
     from astropy.io import fits
 
@@ -33,8 +35,8 @@ def table_hdu(hdus: fits.HDUList, path: Path, wanted: Collection[str] = ()) -> t
             tables.append((number, hdu))
             if known.intersection(fits_names(hdu.header)):
                 fitting.append((number, hdu))
-                if is_packed(path):
-                    break  # to look behind it, the whole of a packed file would be unpacked
+                if is_packed(path) and path.stat().st_size > LARGE_PACKED:
+                    break  # to look behind it, the whole of the file would be unpacked
     if not tables:
         raise ValueError("no table in the file")
     if len(fitting) > 1:
