@@ -100,9 +100,10 @@ bench: $(READY)
 crash: $(READY)
 	PYTHONPATH=tests $(BIN)/python tools/crash.py $(TIMES)
 
-# docs/config.md from the schema; the site in build/site, with the notebook run. A link that leads nowhere fails.
+# docs/config.md and docs/numbers.md; the site in build/site, with the notebook run. A link that leads nowhere fails.
 docs: $(READY)
 	$(BIN)/python docs/make_config_page.py
+	$(BIN)/python docs/make_numbers_page.py
 	$(BIN)/python docs/make_site.py
 	$(BIN)/mkdocs build --quiet --strict --config-file docs/mkdocs.yml
 	@echo "The site is made: build/site/index.html"

@@ -19,16 +19,18 @@ import yaml
 from snakemake.api import SnakemakeApi
 from snakemake.common import configfile
 from snakemake.iocontainers import Wildcards
+from snakemake.resources import Resources
 from snakemake.settings.enums import RerunTrigger
 from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings, WorkflowSettings
 from snakemake_run import ROOT, TOY
 
 from gaia_offsets import config as checks
 
+PROFILE = yaml.safe_load((ROOT / "profiles/default/profile.yaml").read_text(encoding="utf-8"))
+DEFAULTS = Resources.parse(PROFILE["default-resources"], allow_expressions=True, defaults="full")
 # Values that a rule's wildcards may have in the toy; what a rule has not is ignored.
-WILDCARDS = {"sample": "simulated_giants", "survey": "toy", "run": "toy", "chunk": "0"}
+WILDCARDS = {"sample": "simulated_giants", "survey": "toy", "chunk": "0"}
 WILDCARDS |= {"part": "0", "dataset": "plain", "file": "plain.csv", "catalogue": "mine", "ending": "csv"}
-WILDCARDS |= {"partition": ""}
 OF_RULE = {"query_catalogue": {"dataset": "asked"}, "merge_catalogue": {"dataset": "asked"}}
 # What the toy lacks, so that every rule has something to work on.
 MORE: dict[str, Any] = yaml.safe_load("""
@@ -103,7 +105,7 @@ def opened(folder: Path, configfiles: Iterable[Path], config: dict[str, Any] | N
     try:
         with SnakemakeApi(OutputSettings(log_handler_settings={}, dryrun=True)) as api:
             yield api.workflow(
-                resource_settings=ResourceSettings(cores=1),
+                resource_settings=ResourceSettings(cores=1, default_resources=DEFAULTS),
                 config_settings=ConfigSettings(configfiles=overlays),
                 workflow_settings=WorkflowSettings(),
                 snakefile=root / "Snakefile",

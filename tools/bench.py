@@ -147,9 +147,7 @@ def fits(scale: float) -> Iterator[Row]:
     yield first
     for name, job in (("histogram, all pixels together", "histogram"), ("loop of scipy's curve_fit", "curve_fit")):
         yield measured(name, 280_000, words(job, ROOT), times(first))
-    first = measured("bootstrap, 1,000 draws of one step", 280_000, words("one_step", ROOT))
-    yield first
-    yield measured("bootstrap, 20 draws fitted anew", 280_000, words("refit", ROOT), times(first))
+    yield measured("bootstrap, 1,000 draws of one step", 280_000, words("one_step", ROOT))
 
 
 def rules(scale: float) -> Iterator[Row]:

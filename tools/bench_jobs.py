@@ -259,21 +259,7 @@ def one_step(folder: Path) -> list[float]:
     return clocked(lambda: resample.bootstrap_errors([how], replicates=1000, seed=1))
 
 
-def refit(folder: Path) -> list[float]:
-    """20 draws, each fitted anew."""
-    from gaia_offsets import resample
-    from gaia_offsets.estimators import fit_density_power
-    from gaia_offsets.segments import Segments
-
-    data = Segments(*_offsets())
-
-    def fit(draw: Segments) -> Any:
-        return fit_density_power(draw, beta=0.3, tolerance=1e-3)[0]
-
-    return clocked(lambda: resample.refit_errors(data, fit, replicates=20, seed=1))
-
-
-TIMED = {job.__name__: job for job in (rule, density_power, histogram, curve_fit, one_step, refit)}
+TIMED = {job.__name__: job for job in (rule, density_power, histogram, curve_fit, one_step)}
 JOBS = {job.__name__: job for job in (positions, catalogue, plan, ours, astropy, lsdb, copy)} | TIMED
 
 if __name__ == "__main__":

@@ -357,14 +357,12 @@ def test_own_columns_and_identifiers_survive_the_file(tmp_path: Any) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["t.parquet"]
 
 
-def test_patience_from_the_resources_of_a_job() -> None:
+def test_patience_from_the_config() -> None:
     wanted = {"maxrec": 10, "timeout_s": 60.0, "stall_s": 2.5, "poll_s": 0.1, "attempts": 3, "max_wait_s": 5.0}
-    resources = {f"archive_{name}": str(value) for name, value in wanted.items()} | {"mem_mb": 400}
-    resources["archive_mirrors"] = "https://a.example/tap https://b.example/tap"
-    wanted["mirrors"] = ("https://a.example/tap", "https://b.example/tap")
-    found = archive.service("https://tap.example/tap/", resources)
+    mirrors = ["https://a.example/tap", "https://b.example/tap"]
+    found = archive.service(["https://tap.example/tap/", *mirrors], wanted | {"chunks": 4})
+    assert found.mirrors == tuple(mirrors) and archive.service("https://a.example/tap", wanted).mirrors == ()
     assert {name: getattr(found, name) for name in wanted} == wanted and found.url == "https://tap.example/tap"
-    assert isinstance(found.attempts, int) and isinstance(found.maxrec, int)
 
 
 # --- documents -------------------------------------------------------------------------------------------------------

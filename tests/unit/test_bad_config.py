@@ -28,7 +28,7 @@ def rows() -> list[tuple[str, str, list[str]]]:
 def faults(*overlays: str) -> list[str]:
     """Lines of the faults of a config and of the tables that it names."""
     try:
-        return list(checks.table_faults(resolved(*overlays), {}))
+        return list(checks.table_faults(resolved(*overlays)))
     except checks.ConfigError as error:
         return str(error).splitlines()
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from unit.shared import ASTROPY
 from gaia_offsets import __main__ as command
 from gaia_offsets import apply, dataset, published
 from gaia_offsets.columns import GAIA
-from gaia_offsets.rawfile import DownloadError, check_raw
+from gaia_offsets.rawfile import check_file, is_due, write_manifest
 from gaia_offsets.reference import check_units, reference_parallax
 from gaia_offsets.selection import select_stars
 from gaia_offsets.sky import check_positions, ecliptic_latitude, pixel_centre, to_galactic
@@ -41,7 +42,7 @@ LINES = {name: {case: line for case, *_, line in cases} for name, cases in CASES
 
 
 def test_each_case_has_its_line_and_each_line_its_case() -> None:
-    for name in ("POSITIONS", "RAW", "MAPS", "APPLY"):
+    for name in ("POSITIONS", "MAPS", "APPLY"):
         assert set(LINES[name]) - set(GIVEN[name]) == set(globals()[name])
 
 
@@ -252,64 +253,62 @@ def test_no_row_of_the_cut_flow_without_them() -> None:
 # ---------------------------------------------------------------- raw files
 
 
-def raw_file(folder: Path, **said: Any) -> tuple[list[str], dict[str, dict[str, Any]]]:
-    """The manifest, which is right, of a raw file, and what the config says of it."""
-    path = folder / "raw/stars/stars.csv"
-    path.parent.mkdir(parents=True)
-    path.write_text(HEAD + ROW)
-    record = {"bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-    record |= {"url": "https://example.org/stars.csv"}
-    manifest = path.with_name("stars.csv.manifest.json")
-    manifest.write_text(json.dumps(record))
-    return [str(manifest)], {"stars": {"urls": [record["url"]], **said}}
+SAID = {"urls": ["https://example.org/stars.csv"]}
 
 
 def change(manifest: Path, **what: Any) -> None:
-    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | what))
+    write_at(manifest, json.dumps(json.loads(manifest.read_text()) | what), 1_000_001)
 
 
-SHIFTED = (HEAD + ROW).replace("0.5", "0.6")  # as many bytes
-# What the config says, what happened to the file and its manifest.
+def write_at(file: Path, text: str, date: int = 1_000_000) -> None:
+    file.write_text(text)
+    os.utime(file, (date, date))
+
+
+# What the config says, and what happened to the file and its manifest: each makes the file due.
 RAW: dict[str, tuple[dict[str, Any], Callable[[Path, Path], Any]]] = {
-    "the file is another one": ({}, lambda file, _: file.write_text(SHIFTED)),
-    "the file is cut": ({}, lambda file, _: file.write_text(HEAD)),
-    "the file is empty": ({}, lambda file, _: file.write_text("")),
-    "the file is a page": ({}, lambda file, _: file.write_text("<html>please log in</html>")),
-    "the file is gone": ({}, lambda file, _: file.unlink()),
+    "another one of as many bytes": ({}, lambda file, _: write_at(file, (HEAD + ROW).replace("0.5", "0.6"), 1_000_002)),
+    "cut, of the same date": ({}, lambda file, _: write_at(file, HEAD)),
+    "older": ({}, lambda file, _: write_at(file, HEAD + ROW, 900_000)),
     "the manifest is gone": ({}, lambda _, manifest: manifest.unlink()),
     "the manifest is cut": ({}, lambda _, manifest: manifest.write_text('{"sha256": "')),
-    "the manifest is of another file": ({}, lambda _, manifest: change(manifest, sha256="0" * 64)),
-    "another sha256 in the config": ({"sha256": "0" * 64}, lambda *_: None),
-    "another size in the config": ({"bytes": 7}, lambda *_: None),
-    "another path in the config": ({"path": "mine.csv"}, lambda *_: None),
-    "another shipped file in the config": ({"shipped": "giants.csv"}, lambda *_: None),
-    "another address in the config": ({"urls": ["https://example.org/new.csv"]}, lambda *_: None),
-    "another query in the config": ({"query": "SELECT b"}, lambda _, m: change(m, query="SELECT a")),
+    "another sha256": ({"sha256": "0" * 64}, lambda *_: None),
+    "another size": ({"bytes": 7}, lambda *_: None),
+    "another path": ({"path": "mine.csv"}, lambda *_: None),
+    "another shipped file": ({"shipped": "giants.csv"}, lambda *_: None),
+    "another address": ({"urls": ["https://example.org/new.csv"]}, lambda *_: None),
+    "another query": ({"query": "SELECT b"}, lambda _, m: change(m, query="SELECT a")),
     "a file where there was a query": ({}, lambda _, m: change(m, query="SELECT a", url="https://t.org")),
 }
 
 
+@pytest.fixture
+def raw(tmp_path: Path) -> tuple[Path, Path]:
+    """A raw file and its manifest, which is right."""
+    file = tmp_path / "stars.csv"
+    write_at(file, HEAD + ROW)
+    manifest = tmp_path / "stars.csv.manifest.json"
+    write_manifest(manifest, "stars", {}, file, *check_file(file, file.name), url=SAID["urls"][0])
+    change(manifest)
+    return file, manifest
+
+
 @pytest.mark.parametrize("case", RAW)
-def test_a_raw_file_that_is_not_what_it_should_be_is_refused(case: str, tmp_path: Path) -> None:
+def test_a_raw_file_that_is_not_what_it_should_be_is_due(case: str, raw: tuple[Path, Path]) -> None:
     said, damage = RAW[case]
-    manifests, facts = raw_file(tmp_path, **said)
-    manifest = Path(manifests[0])
-    damage(manifest.with_name("stars.csv"), manifest)
-    assert refusal(lambda: list(check_raw(manifests, facts)), tmp_path, DownloadError) == LINES["RAW"][case]
+    damage(*raw)
+    assert is_due(raw[0], SAID | said)
 
 
-def test_what_is_said_of_a_raw_file_that_is_right(tmp_path: Path) -> None:
-    manifests, facts = raw_file(tmp_path)
-    [line] = check_raw(manifests, facts)
-    assert (
-        line.replace(f"{tmp_path}/", "")
-        == "raw/stars/stars.csv: 38 bytes, sha256 9efa6b86b788aef95801f358b1fa958d91e922688289347a905e72992b4656f6, as its manifest says; the config gives no sha256"
-    )
+def test_a_raw_file_that_is_right_is_not_due(raw: tuple[Path, Path]) -> None:
+    file, _ = raw
     digest = hashlib.sha256((HEAD + ROW).encode()).hexdigest()
+    assert not is_due(file, SAID) and not is_due(file, SAID | {"bytes": len(HEAD + ROW), "query": None})
+    assert not is_due(file, {"urls": []})  # it was put there
     # With a digest in the config it does not matter where the file came from.
-    [line] = check_raw(manifests, {"stars": {"urls": [], "sha256": digest, "path": "elsewhere.csv"}})
-    assert line.endswith("as its manifest says and the config")
-    assert list(check_raw([], {})) == []
+    assert not is_due(file, {"urls": [], "sha256": digest.upper(), "path": "elsewhere.csv"})
+    file.unlink()
+    assert not is_due(file, SAID)  # it is brought anyway
 
 
 # ---------------------------------------------------------------- maps

@@ -451,7 +451,7 @@ def test_bootstrap_error_is_that_of_the_mean():
     assert (errors / stated).between(0.6, 1.5).all()
     assert pixel_errors([values], groups, GAUSSIAN, replicates=100, seed=1)[0].equals(errors)
     histogram = pixel_errors([values], groups, GAUSSIAN | {"method": "histogram"}, replicates=50, seed=1)[0]
-    assert histogram.mean() == pytest.approx(50 / np.sqrt(400), rel=0.5)
+    assert len(histogram) == 60 and histogram.isna().all()  # no slopes
     # One star has no error, equal stars have none to speak of.
     errors = pixel_errors([np.array([1.0, 5.0, 5.0, 5.0])], np.array([0, 1, 1, 1]), GAUSSIAN, replicates=9, seed=1)[0]
     assert np.isnan(errors[0]) and errors[1] == 0

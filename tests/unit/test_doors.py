@@ -23,6 +23,7 @@ from gaia_offsets import __main__ as command
 from gaia_offsets.apply import correct_parallax, correct_table, read_map
 from gaia_offsets.coefficients import error_factor, true_error
 from gaia_offsets.columns import GAIA
+from gaia_offsets.config import _corrected_faults
 from gaia_offsets.corrections import _plausible, zero_point
 from gaia_offsets.faults import TableError
 from gaia_offsets.means import file_means, group_means, mean_parallax
@@ -270,6 +271,7 @@ FILES: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
     "a page": ("t.parquet", lambda b: b"<html>log in</html>", "t.parquet: cannot be"),
     "no ECSV": ("t.ecsv", lambda b: b"<html>log in</html>", "is no ECSV file: it begins with '<html>"),
     "a short row": ("t.csv", lambda b: b + b"1,2\n", "line 32: 2 value(s) for 12 column(s)"),
+    "two columns of a name": ("t.vot", lambda b: b.replace(b'"phot_g_mean_mag"', b'"parallax"'), "more than once"),
     "UTF-16": ("t.csv", lambda b: b.decode().encode("utf-16"), "'utf-8' codec can't decode"),
 }
 
@@ -331,6 +333,12 @@ def test_a_zero_point_by_column_of_a_sample(case: str, tmp_path: Path) -> None:
         assert read_table(path, columns)["mine"].tolist() == pytest.approx([-30.0] * 3)
 
 
+def test_zero_points_of_the_other_sign_are_told(tmp_path: Path, capsys: Any) -> None:
+    for sign, told in ((-1, 0), (1, 1)):
+        correct_table(stars().assign(bias=sign * 0.03), None, correction="column:bias")
+        assert capsys.readouterr().err.count("30 of 30 zero points in column 'bias' are positive") == told
+
+
 @pytest.mark.parametrize("value", [-30.0, 99.0, -3e-5])
 def test_a_zero_point_by_column_of_apply(value: float, tmp_path: Path, capsys: Any) -> None:
     stars().assign(bias=value).to_csv(tmp_path / "t.csv", index=False)
@@ -381,6 +389,8 @@ def test_apply_recognises_its_own_output(tmp_path: Path, capsys: Any) -> None:
         assert apply(given, once, again, "--base", "official", "--overwrite", *more)[0] == 0
         left, right = (pd.read_csv(file)["parallax_map_corrected"] for file in (again, both))
         np.testing.assert_allclose(left, right, rtol=0, atol=1e-12)
+    code, said = apply(given, once, tmp_path / "o.csv", "--base", "official", "--parallax", "parallax")
+    assert code == 1 and "is the published parallax; --base official takes parallax_corrected" in said
     assert apply(given, both, tmp_path / "o.csv")[0] == 1
     renamed = pd.read_csv(once).rename(columns={"parallax_corrected": "PARALLAX_CORRECTED_1"})
     renamed.to_csv(path, index=False)
@@ -390,7 +400,7 @@ def test_apply_recognises_its_own_output(tmp_path: Path, capsys: Any) -> None:
     renamed.assign(parallax_corrected=1.0).to_csv(path, index=False)
     said = apply(given, path, tmp_path / "o.csv", "--base", "official", "--overwrite")[1]
     assert "PARALLAX_CORRECTED_1, from which" in said and "there are parallax_corrected, too (--parallax NAME)" in said
-    for name in ("parallax_error_true", "parallax_error_true_1", "PARALLAX_ERROR_TRUE_2"):
+    for name in ("parallax_error_true", "parallax_error_true_x", "PARALLAX_ERROR_TRUE_2"):
         stars().assign(**{name: 0.1}).to_csv(path, index=False)
         assert f"has a column {name!r} already" in apply("-", path, tmp_path / "p.csv", "--inflate")[1]
 
@@ -537,3 +547,77 @@ def test_tables_and_groups_of_a_wrong_shape_are_refused() -> None:
         for door in (group_means, lambda given: correct_table(given, None, correction="lindegren2021")):
             with refused(words):
                 door(wrong)
+
+
+def test_identifiers_that_have_lost_digits_are_those_of_several_stars(tmp_path: Path, capsys: Any) -> None:
+    """In a mean each counts; a star twice without an identifier is told."""
+    table = stars().assign(source_id=lambda t: t["source_id"].where(t.index > 2, t["source_id"][0]))
+    table = pd.concat([table, table.iloc[:1]], ignore_index=True)
+    assert group_means(table)["n"].tolist() == [N]
+    said = capsys.readouterr().err
+    assert "2 rows have the source_id of a star at another position" in said and "1 rows are of a source_id" in said
+    assert group_means(table.drop(columns=["source_id", "designation"]))["n"].tolist() == [N + 1]
+    assert "1 rows equal another in position, parallax and error" in capsys.readouterr().err
+
+
+def test_few_stars_in_arcsec_are_refused_by_their_errors() -> None:
+    with refused("errors in column 'parallax_error' are smaller than 0.003 mas"):
+        group_means(stars()[:2].assign(parallax=3e-4, parallax_error=1e-5))
+
+
+@pytest.mark.parametrize("form", ["fits", "vot"])
+def test_integers_and_booleans_of_every_kind_keep_values_and_nulls(form: str, tmp_path: Path) -> None:
+    """No value may be the one that stands for none."""
+    kinds: dict[str, list[Any]] = {"Int64": [999999, -(2**63), None], "Int16": [16959, -(2**15), None]}
+    kinds |= {"Int8": [63, -128, None], "UInt8": [63, 0, None]}
+    table = stars()[:3].assign(**{kind: pd.array(values, dtype=kind) for kind, values in kinds.items()})
+    table.to_parquet(tmp_path / "t.parquet")
+    files = [str(write_map(tmp_path)), str(tmp_path / "t.parquet"), str(tmp_path / f"out.{form}")]
+    assert command.main(["apply", *files]) == 0
+    told = {name: {"column": name} for name in kinds}
+    out = read_table(tmp_path / f"out.{form}", told)
+    for name, values in kinds.items():
+        assert [None if pd.isna(value) else value for value in out[name]] == values
+
+
+def test_booleans_with_nulls_go_into_fits(tmp_path: Path) -> None:
+    table = Table.from_pandas(stars()[:3].drop(columns="designation"))
+    table["flag"] = np.ma.array([True, False, True], mask=[False, False, True])
+    table.write(tmp_path / "t.ecsv", format="ascii.ecsv")
+    files = [str(write_map(tmp_path)), str(tmp_path / "t.ecsv"), str(tmp_path / "out.fits")]
+    assert command.main(["apply", *files]) == 0
+    assert Table.read(tmp_path / "out.fits")["flag"].tolist() == ["True", "False", ""]
+
+
+def test_rows_of_one_label_in_several_orders_are_refused() -> None:
+    table = stars()
+    other = table.sort_values("parallax")
+    with refused("rows of the same labels in another order"):
+        group_means(other, table["designation"])
+    with refused("rows of the same labels in another order"):
+        mean_parallax(other["parallax"], table["parallax_error"], table["ra"], table["dec"])
+    assert group_means(other, pd.Series(["a"] * N, range(1, N + 1)))["n"].tolist() == [N]
+
+
+def test_errors_that_are_inflated_already_are_not_inflated_by_a_sample() -> None:
+    columns = {"parallax_error": "parallax_error_true_x", "parallax": "parallax_corrected"}
+    sample: dict[str, Any] = {
+        "inflate": "el_badry2021",
+        "official": "none",
+        "targets": {"dataset": "d", "columns": columns},
+    }
+    sample |= {"crossmatch": {"backend": "none"}, "reference": {}}
+    (fault,) = _corrected_faults(sample, official=False)
+    assert "inflate would enlarge it once more" in fault
+    assert not list(_corrected_faults({**sample, "inflate": None}, official=False))
+
+
+def test_the_example_of_the_method_page(capsys: Any) -> None:
+    """The shipped identifiers have lost digits; no star is left out for that."""
+    root = Path(__file__).parents[2]
+    found = file_means(root / "config/data/globular_cluster_members.csv.gz", group="cluster", inflate=True)
+    m12 = found.set_index("group").loc["M12"].round(4).tolist()
+    assert m12 == [330, 0, 0.1729, 0.0030, 0.0108] and found["n"].sum() == 4551
+    assert "M12: 330 stars, 0.1729 mas with a statistical error of 0.0030 and a whole error of 0.0108" in (
+        root / "docs/method.md"
+    ).read_text(encoding="utf-8")

@@ -2,14 +2,12 @@
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from merge_partitions import merge_partitions
 from unit.shared import refused
 
 from gaia_offsets import matching, tables
@@ -160,33 +158,20 @@ def sky(n):
     return {"targets": targets, "gaia": gaia, "tmass": tmass, "distances": distances}
 
 
-@pytest.mark.parametrize("parts", [2, 7])
 @pytest.mark.parametrize("kind", ["parquet", "fits", "csv"])
-def test_parts_of_the_sky_give_the_bytes_of_the_whole(parts, kind, tmp_path, monkeypatch):
+def test_tables_in_pieces_give_what_frames_do(kind, tmp_path, monkeypatch):
     monkeypatch.setattr(tables, "ROW_GROUP", 100)
     frames, files = sky(600), {}
-    frames["gaia"] = frames["gaia"].sort_values("dec")  # so that there are row groups to pass over
     for role, frame in frames.items():
         path = tmp_path / f"{role}.{kind if role == 'targets' else 'parquet'}"
         files[role] = write(frame, path)
-    paths = []
-    for part in range(1, parts + 1):
-        found = find_counterparts(**files, **SETTINGS, partition=(part, parts))
-        paths.append(str(tmp_path / f"{part}of{parts}.parquet"))
-        tables.write_pieces(attach(files["targets"], found), paths[-1], fast=True)
-        assert len(found.source) < 2 * 1200 / parts and found.among < 2 * 720 / parts
     whole = find_counterparts(**files, **SETTINGS)
     tables.write_pieces(attach(files["targets"], whole), tmp_path / "whole.parquet", fast=True)
-    schema = pq.read_schema(tmp_path / "whole.parquet")
-    tables.write_arrow(merge_partitions(paths), schema, tmp_path / "merged.parquet", fast=True)
-    assert (tmp_path / "merged.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
     matched = pd.concat(tables.read_pieces(tmp_path / "whole.parquet"))
     assert 0.9 < matched["source_id"].notna().mean() < 1 and (matched["match_neighbours"] > 1).any()
     assert matched["ks_m"].notna().any() and matched["r_med_geo"].notna().any()
     expected = match_catalogues(**frames, **SETTINGS)
     pd.testing.assert_frame_equal(matched, expected, check_dtype=False, rtol=1e-12)
-    with refused("rows 1 to 100 of the targets are not there once each"):
-        list(merge_partitions([paths[0], *paths]))
 
 
 def write(frame, path):
@@ -200,15 +185,8 @@ def write(frame, path):
 
 
 @pytest.mark.parametrize("where", ["gaia", "distances"])
-def test_a_source_that_stands_twice_is_found_by_one_part(where):
+def test_a_source_that_stands_twice_is_refused(where):
     frames = {role: frame.reset_index(drop=True) for role, frame in sky(100).items()}
     frames[where].loc[7, "source_id"] = frames[where].loc[8, "source_id"]  # at another place of the sky
-    refusals = 0
-    files = {role: matching.Frame(frame) for role, frame in frames.items()}
-    for part in (1, 2, 3):
-        try:
-            find_counterparts(**files, **SETTINGS, partition=(part, 3))
-        except tables.TableError as error:
-            assert "table: 1 source_ids stand more than once" in str(error)
-            refusals += 1
-    assert refusals == 1
+    with refused("table: 1 source_ids stand more than once"):
+        find_counterparts(**{role: matching.Frame(f) for role, f in frames.items()}, **SETTINGS)

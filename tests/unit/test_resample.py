@@ -1,5 +1,7 @@
 """Bootstrap and jackknife against closed forms and full refits; the correlated floor; errors.csv."""
 
+from copy import copy
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,12 +25,16 @@ def sky(seed: int, groups: int, size: int) -> tuple[np.ndarray, np.ndarray]:
     return values, np.repeat(np.arange(groups), size)
 
 
-def means(segments: Segments) -> np.ndarray:
-    return segments.sums(segments.values) / segments.counts
-
-
 def refitted(values: np.ndarray, groups: np.ndarray, fit, replicates: int = 400) -> np.ndarray:
-    return resample.refit_errors(Segments(values, groups), fit, replicates=replicates, seed=7)
+    """Errors (groups,) over resamplings that are all fitted anew."""
+    segments, random, estimates = Segments(values, groups), np.random.default_rng(7), []
+    first, size = segments.spread(segments.starts), segments.spread(segments.counts)
+    draw = copy(segments)
+    for _ in range(replicates):
+        # The values ascend within each group, and so must those drawn.
+        draw.values = segments.values[np.sort(first + (random.random(len(first)) * size).astype(np.int64))]
+        estimates.append(fit(draw))
+    return np.nanstd(estimates, axis=0, ddof=1)
 
 
 def close_to(errors: np.ndarray, others: np.ndarray, tolerance: float) -> None:
@@ -156,8 +162,6 @@ def test_jackknife_of_equal_blocks_is_the_closed_form():
     of_blocks = values.reshape(20, 100).mean(axis=1)
     error = resample.jackknife_error(values.mean(), *resample.without_blocks(fit, blocks))
     assert error == pytest.approx(of_blocks.std(ddof=1) / np.sqrt(20), rel=1e-9)
-    refitted = resample.jackknife_error(values.mean(), *resample.refit_without_blocks(means, values, blocks))
-    assert refitted == pytest.approx(error, rel=1e-9)
 
 
 def test_jackknife_of_blocks_that_move_together():
@@ -257,10 +261,14 @@ def test_errors_of_independent_stars_agree(method):
     stars = tracers(rng.uniform(0, 360, 4000), np.degrees(np.arcsin(rng.uniform(-1, 1, 4000))))
     table = errors(stars, GAUSSIAN | {"method": method})
     assert len(table) == 8 and (table["n"] == 4000).all() and (table["blocks"] == 192).all()
-    # 100 refits of a histogram know an error to 7 %, 192 blocks to 5 %; the histogram's analytic error is too small.
-    ratio = table["jackknife_error"] / table["bootstrap_error"]
-    assert ratio.to_numpy() == pytest.approx(1, abs=0.25)
     plain = table.drop("gaussian_mean", level="estimator")
+    if method == "histogram":  # it has no slopes
+        assert (
+            table.xs("gaussian_mean", level="estimator")[["bootstrap_error", "jackknife_error"]].isna().all(axis=None)
+        )
+        table = plain
+    ratio = table["jackknife_error"] / table["bootstrap_error"]  # 192 blocks know an error to 5 %
+    assert ratio.to_numpy() == pytest.approx(1, abs=0.25)
     assert (plain["bootstrap_error"] / plain["analytic_error"]).to_numpy() == pytest.approx(1, abs=0.12)
     offsets = table.xs(("5p", "raw"))
     assert offsets.loc["mean", "value"] == pytest.approx(stars["offset_raw"].mean())

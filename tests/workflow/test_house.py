@@ -19,7 +19,7 @@ import sizes
 import yaml
 from snakemake_run import ROOT
 
-from gaia_offsets import samples
+from gaia_offsets import products
 
 SCRIPTS = ROOT / "workflow/scripts"
 PICTURES = {".png", ".pdf", ".fits", ".gz", ".parquet"}
@@ -77,8 +77,8 @@ def test_every_script_belongs_to_a_rule() -> None:
 def test_captions_of_the_report_exist_and_call_simulated_stars_so() -> None:
     rooms = [path.read_text(encoding="utf-8") for path in (ROOT / "workflow/rules").glob("*.smk")]
     named = {name for text in rooms for name in re.findall(r'caption="\.\./report/([\w.]+)"', text)}
-    named |= {f"{caption}.rst" for caption, _ in samples.FIGURES.values()} | {f"{name}.rst" for name in samples.PAGES}
-    named |= {f"{name}.rst" for text in rooms for name in re.findall(r'"(samples\w*)": "', text)}  # of the run
+    named |= {f"{caption}.rst" for caption, _ in products.FIGURES.values()} | {f"{name}.rst" for name in products.PAGES}
+    named |= {f"{name}.rst" for name in products.OVERVIEWS}
     captions = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "workflow/report").glob("*.rst")}
     assert named | {"workflow.rst"} == set(captions)
     assert [

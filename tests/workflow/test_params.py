@@ -234,11 +234,3 @@ def test_a_changed_key(key: str, value: Any, rules: set[str], base: dict, tmp_pa
     due = {rule for rule in base if changed[rule] != base[rule]}
     assert due - RECORD == rules
     assert due >= RECORD or not rules & MAP  # what the metadata of a map tell stands in the record of the run
-
-
-def test_parts_of_the_sky_are_other_files_and_the_same_result(base: dict, tmp_path: Path) -> None:
-    parts = overlay(f"{S}.crossmatch.partitions", 3)
-    changed = parsed.parse(tmp_path, parts)
-    assert {rule for rule in base if changed[rule] != base[rule]} == RECORD
-    jobs = parsed.plan(tmp_path, [TOY], parts)
-    assert len(jobs["crossmatch_tables"]) == 3 and len(jobs["merge_partitions"]) == 1

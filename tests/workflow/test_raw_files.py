@@ -1,4 +1,4 @@
-"""A raw file is looked at before it is read, whoever put it there and whatever Snakemake remembers."""
+"""A raw file is looked at by `retrieve` before it is read, whoever put it there and whatever Snakemake remembers."""
 
 from __future__ import annotations
 
@@ -46,8 +46,13 @@ def test_a_file_that_someone_put_there_is_checked(tmp_path: Path) -> None:
     assert f"{RAW}: wrong sha256: expected {digest(TEXT)}, got {digest(SHIFTED)}" in " ".join(printed.split())
     put(tmp_path / RAW, TEXT)
     run(tmp_path, file="stars.csv", sha256=digest(TEXT))
-    log = (tmp_path / "logs/adopt_targets/mine.log").read_text()
-    assert f"{RAW}: {len(TEXT)} bytes, sha256 {digest(TEXT)}, as its manifest says and the config" in log
+    log = (tmp_path / "logs/retrieve/mine/stars.csv.log").read_text()
+    assert f"{RAW}: {len(TEXT)} bytes, sha256 {digest(TEXT)}; kept as it is" in log
+    assert "Nothing to be done" in run(tmp_path, file="stars.csv", sha256=digest(TEXT))
+    # Edited after the run: it is looked at again.
+    put(tmp_path / RAW, SHIFTED)
+    assert "wrong sha256" in run(tmp_path, fails=True, file="stars.csv", sha256=digest(TEXT))
+    put(tmp_path / RAW, TEXT)
     # The config finds another digest right: the file is looked at again.
     assert "wrong sha256" in run(tmp_path, fails=True, file="stars.csv", sha256=digest(SHIFTED))
 
@@ -59,10 +64,10 @@ def test_a_folder_of_another_machine_is_checked_and_another_path_is_read(tmp_pat
     run(here, file="stars.csv", path=str(first))
     shutil.copytree(here / "resources/raw", there / "resources/raw")  # and nothing that Snakemake remembers
     put(there / RAW, SHIFTED)
-    printed = run(there, fails=True, file="stars.csv", path=str(first))
-    assert f"where its manifest says {len(TEXT)} bytes" in " ".join(printed.split())
-    put(there / RAW, TEXT)
-    printed = run(there, fails=True, file="stars.csv", path=str(second))
-    assert f"the config asks for path {second}" in " ".join(printed.split())
+    run(there, file="stars.csv", path=str(first))  # the file is brought again
+    assert (pd.read_parquet(there / TARGET)["parallax"] == 0.5).all()
+    shutil.rmtree(there / ".snakemake")
+    run(there, file="stars.csv", path=str(second))
+    assert (pd.read_parquet(there / TARGET)["parallax"] == 0.55).all()
     run(here, file="stars.csv", path=str(second))  # where Snakemake remembers, it is copied again
     assert (pd.read_parquet(here / TARGET)["parallax"] == 0.55).all()

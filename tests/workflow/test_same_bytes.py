@@ -19,19 +19,6 @@ def test_one_core_and_two_give_the_same_bytes(tmp_path: Path, toy: Path) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("parts", [2, 7])
-def test_a_match_by_parts_of_the_sky_gives_the_same_bytes(parts: int, tmp_path: Path, toy: Path) -> None:
-    targets = ["results/simulated_giants/tracers.parquet", "results/simulated_giants/tables/cutflow.csv"]
-    match = {"samples": {"simulated_giants": {"crossmatch": {"partitions": parts}}}}
-    run_snakemake(tmp_path, configfiles=[TOY], config=match, targets=targets)
-    folder = "resources/simulated_giants/crossmatch"
-    assert len(list(tmp_path.glob(f"{folder}.local.*of{parts}.parquet"))) == parts
-    assert (tmp_path / f"{folder}.merged.parquet").read_bytes() == (toy / f"{folder}.local.parquet").read_bytes()
-    for file in targets:
-        assert (tmp_path / file).read_bytes() == (toy / file).read_bytes(), file
-
-
-@pytest.mark.slow
 def test_a_killed_run_started_again_gives_the_same_bytes(tmp_path: Path, small: Path) -> None:
     killed = tmp_path / "killed"
     command = snakemake_command(killed, **SMALL)

@@ -4,8 +4,7 @@
 rule prepare_targets:
     """Number the targets and find those that pass the cuts on catalogue columns, alone or with another spectrum of the star."""
     input:
-        targets=targets_file,
-        manifests=manifests("targets"),
+        targets=of("targets"),
     output:
         targets="<resources>/{sample}/archive/targets.parquet",
         asked="<resources>/{sample}/archive/asked.parquet",
@@ -15,13 +14,9 @@ rule prepare_targets:
         "<benchmarks>/prepare_targets/{sample}.jsonl"
     conda:
         "../../envs/archive.yaml"
-    resources:
-        mem_mb=by_input(400, 8),
-        runtime=by_input(5, 0.02),
     params:
-        columns=target_columns,
-        raw=raw_facts("targets"),
-        cuts=catalogue_cuts,
+        columns=of("target_columns"),
+        cuts=of("catalogue_cuts"),
         by=lookup("samples/{sample}/crossmatch/by", within=config),
         radius_arcsec=lookup("samples/{sample}/crossmatch/radius_arcsec", within=config, default=None),
         code=digest("prepare_targets.py"),
@@ -43,13 +38,11 @@ rule probe_identifiers:
     conda:
         "../../envs/archive.yaml"
     resources:
-        **PATIENCE,
-        mem_mb=by_input(400, 8),
         runtime=WAITING,
         archive=1,
     params:
-        url=ARCHIVE,
-        release=release_names,
+        url=first_address(config["archive"]["url"]),
+        release=of("release_names"),
         epoch=lookup("samples/{sample}/crossmatch/epoch", within=config, default=None),
         radius_arcsec=lookup("samples/{sample}/crossmatch/radius_arcsec", within=config, default=None),
         code=digest("probe_identifiers.py"),
@@ -60,7 +53,7 @@ rule probe_identifiers:
 rule query_archive:
     """Gaia source of each target of one chunk, with 2MASS and geometric distance, joined in the archive."""
     input:
-        identifiers=identifiers_file,
+        identifiers=of("identifiers"),
         asked="<resources>/{sample}/archive/asked.parquet",
     output:
         chunk="<resources>/{sample}/archive/chunk_{chunk}.parquet",
@@ -73,17 +66,15 @@ rule query_archive:
     localrule: True  # it needs the network
     conda:
         "../../envs/archive.yaml"
-    # Patience with the archive is no param: finished chunks stay valid when it changes. A profile limits `archive`.
     resources:
-        **PATIENCE,
         mem_mb=by_input(800, 40),
         runtime=WAITING,
         archive=1,
     params:
-        url=ARCHIVE,
+        url=first_address(config["archive"]["url"]),
         chunks=lookup("archive/chunks", within=config),
         pm_margin_arcsec=lookup("archive/pm_margin_arcsec", within=config),
-        release=release_names,
+        release=of("release_names"),
         by=lookup("samples/{sample}/crossmatch/by", within=config),
         epoch=lookup("samples/{sample}/crossmatch/epoch", within=config, default=None),
         radius_arcsec=lookup("samples/{sample}/crossmatch/radius_arcsec", within=config, default=None),
@@ -108,9 +99,6 @@ rule merge_archive:
         "<benchmarks>/merge_archive/{sample}.jsonl"
     conda:
         "../../envs/archive.yaml"
-    resources:
-        mem_mb=by_input(400, 10),
-        runtime=by_input(5, 0.02),
     params:
         code=digest("merge_archive.py"),
     script:

@@ -7,8 +7,7 @@ for MADE, OF in alike(KNOWN.values(), attrgetter("statements")).items():
         name:
             family("check_claims", OF)
         input:
-            unpack(of_sample("comparison_tables")),
-            unpack(claims_file),
+            unpack(of("comparison_tables")),
             stars="<resources>/{sample}/stars.parquet",
             cutflow="<results>/{sample}/tables/cutflow.csv",
             global_offsets="<results>/{sample}/tables/global_offsets.csv",
@@ -28,14 +27,12 @@ for MADE, OF in alike(KNOWN.values(), attrgetter("statements")).items():
             "sample"
         conda:
             "../../envs/analysis.yaml"
-        resources:
-            mem_mb=by_input(400, 10),
-            runtime=by_input(5, 0.02),
         params:
+            claims=of("claims"),
             simulated=lookup("samples/{sample}/simulated", within=config),
             reference=lookup("samples/{sample}/reference", within=config),
             floor_uas=lookup("publish/systematic_uas", within=config),
-            standard=standard_solution,
+            standard=of("standard"),
             code=digest("check_claims.py"),
         script:
             "../scripts/check_claims.py"

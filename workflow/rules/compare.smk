@@ -4,8 +4,8 @@
 rule compare_catalogue:
     """M_Ks against that from Gaia distances [mag] (Fig. 1), training stars (Fig. 2), and what the cut on parallax does [uas]."""
     input:
-        matched=matched_file,
-        learned=learned_file,
+        matched=of("matched"),
+        learned=of("learned"),
         stars="<resources>/{sample}/stars.parquet",
     output:
         magnitudes="<results>/{sample}/tables/magnitudes.csv",
@@ -21,13 +21,12 @@ rule compare_catalogue:
         "../../envs/analysis.yaml"
     resources:
         mem_mb=by_input(600, 1),
-        runtime=by_input(5, 0.02),
     params:
-        comparison=comparison,
+        comparison=of("comparison"),
         reference=lookup("samples/{sample}/reference", within=config),
         one_row_per=lookup("samples/{sample}/one_row_per", within=config),
         cuts=lookup("samples/{sample}/cuts", within=config),
-        codes=release_coding,
+        codes=of("coding"),
         gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
         code=digest("compare_catalogue.py"),
     script:
@@ -38,8 +37,7 @@ rule compare_red_clump:
     """Reference parallax against that of red clump stars [mas], their difference [uas] and relative difference [%] (Fig. 3)."""
     input:
         stars="<resources>/{sample}/stars.parquet",
-        red_clump=red_clump_file,
-        manifests=manifests("red_clump"),
+        red_clump=of("red_clump"),
     output:
         pairs="<results>/{sample}/tables/red_clump_pairs.parquet",
         trend="<results>/{sample}/tables/red_clump_trend.csv",
@@ -50,18 +48,14 @@ rule compare_red_clump:
         "<benchmarks>/compare_red_clump/{sample}.jsonl"
     conda:
         "../../envs/analysis.yaml"
-    resources:
-        mem_mb=by_input(400, 10),
-        runtime=by_input(5, 0.02),
     params:
-        raw=raw_facts("red_clump"),
         radius_arcsec=lookup("samples/{sample}/comparison/red_clump_radius_arcsec", within=config),
         red_clump_error=lookup("samples/{sample}/comparison/red_clump_error", within=config),
         bin_uas=lookup("samples/{sample}/comparison/red_clump_bin_uas", within=config),
         columns=lookup("samples/{sample}/red_clump/columns", within=config, default={}),
         from_sample=lookup("samples/{sample}/red_clump/sample", within=config, default=None),
-        epoch=red_clump_epoch,
-        release_epoch=release_epoch,
+        epoch=of("red_clump_epoch"),
+        release_epoch=of("epoch"),
         min_stars=lookup("samples/{sample}/measure/trends/min_stars", within=config),
         gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
         code=digest("compare_red_clump.py"),
@@ -75,35 +69,32 @@ rule compare_samples:
         offsets=collect("<results>/{sample}/tables/global_offsets.csv", sample=SAMPLES),
         trends=collect("<results>/{sample}/tables/trends.csv", sample=SAMPLES),
         scale=collect("<results>/{sample}/tables/zero_point_scale.csv", sample=SAMPLES),
-        literature=workflow.source_path("../resources/literature.yaml"),
         offsets_figure=f"<results>/{SAMPLES[0]}/figures/fig4_offsets.png",
         maps_figure=f"<results>/{SAMPLES[0]}/figures/fig6_maps.png",
     output:
         **overview_files(),
-        table="<results>/runs/{run}/samples.csv",
+        table="<results>/runs/<run>/samples.csv",
         page=report(
-            "<results>/runs/{run}/samples.html",
+            "<results>/runs/<run>/samples.html",
             caption="../report/samples.rst",
             category="Samples side by side",
             labels={"what": "global offsets, table"},
         ),
         headline=report(
-            "<results>/runs/{run}/headline.html",
+            "<results>/runs/<run>/headline.html",
             caption="../report/headline.rst",
             category="Results",
             labels={"sample": "all of the run"},
         ),
     log:
-        "<logs>/compare_samples/{run}.log",
+        "<logs>/compare_samples/<run>.log",
     benchmark:
-        "<benchmarks>/compare_samples/{run}.jsonl"
+        "<benchmarks>/compare_samples/<run>.jsonl"
     conda:
         "../../envs/analysis.yaml"
-    resources:
-        mem_mb=by_input(400, 10),
-        runtime=by_input(5, 0.02),
     params:
-        samples=sample_facts,
+        samples=[KNOWN[name].facts for name in SAMPLES],
+        literature=content(LITERATURE),
         dpi=lookup("figures/dpi", within=config),
         code=digest("compare_samples.py"),
     script:

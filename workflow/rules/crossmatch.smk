@@ -2,61 +2,35 @@
 
 
 rule crossmatch_tables:
-    """Nearest Gaia source of each target (of one part of the sky, or all) at their epoch; then 2MASS and geometric distance."""
+    """Nearest Gaia source of each target at their epoch; then 2MASS and geometric distance."""
     input:
-        unpack(sample_tables),
-        manifests=manifests("targets", "crossmatch.gaia", "crossmatch.tmass", "crossmatch.distances"),
+        unpack(of("match_tables")),
     output:
-        matched="<resources>/{sample}/crossmatch.local{partition}.parquet",
+        matched="<resources>/{sample}/crossmatch.local.parquet",
     log:
-        "<logs>/crossmatch_tables/{sample}{partition}.log",
+        "<logs>/crossmatch_tables/{sample}.log",
     benchmark:
-        "<benchmarks>/crossmatch_tables/{sample}{partition}.jsonl"
+        "<benchmarks>/crossmatch_tables/{sample}.jsonl"
     conda:
         "../../envs/analysis.yaml"
     threads: 4
     resources:
         mem_mb=by_input(900, 1.5),
-        runtime=by_input(5, 0.02),
     params:
-        columns=local_columns,
-        raw=raw_facts("targets", "crossmatch.gaia", "crossmatch.tmass", "crossmatch.distances"),
+        columns=of("match_columns"),
         target_epoch=lookup("samples/{sample}/crossmatch/epoch", within=config),
-        gaia_epoch=release_epoch,
+        gaia_epoch=of("epoch"),
         radius_arcsec=lookup("samples/{sample}/crossmatch/radius_arcsec", within=config),
         tmass_radius_arcsec=lookup("samples/{sample}/crossmatch/tmass_radius_arcsec", within=config),
-        partition=partition,
         code=digest("crossmatch_tables.py"),
     script:
         "../scripts/crossmatch_tables.py"
 
 
-rule merge_partitions:
-    """All targets with their counterparts, from the parts of the sky, in the order of the targets table."""
-    input:
-        parts=partition_files,
-    output:
-        matched="<resources>/{sample}/crossmatch.merged.parquet",
-    log:
-        "<logs>/merge_partitions/{sample}.log",
-    benchmark:
-        "<benchmarks>/merge_partitions/{sample}.jsonl"
-    conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=by_input(1000, 0.2),
-        runtime=by_input(5, 0.02),
-    params:
-        code=digest("merge_partitions.py"),
-    script:
-        "../scripts/merge_partitions.py"
-
-
 rule search_hats:
     """Gaia sources of a HATS catalogue near any target, by LSDB on Dask; crossmatch_tables chooses from them."""
     input:
-        targets=targets_file,
-        manifests=manifests("targets"),
+        targets=of("targets"),
     output:
         sources="<resources>/{sample}/hats/gaia.parquet",
     log:
@@ -70,8 +44,7 @@ rule search_hats:
         mem_mb=by_input(4000, 10),
         runtime=by_input(600, 1),
     params:
-        columns=target_columns,
-        raw=raw_facts("targets"),
+        columns=of("target_columns"),
         hats=lookup("samples/{sample}/crossmatch/hats", within=config, default=None),
         radius_arcsec=lookup("samples/{sample}/crossmatch/radius_arcsec", within=config, default=None),
         pm_margin_arcsec=lookup("archive/pm_margin_arcsec", within=config),
@@ -83,8 +56,7 @@ rule search_hats:
 rule adopt_targets:
     """Targets that carry the Gaia columns already, in standard names and units."""
     input:
-        targets=targets_file,
-        manifests=manifests("targets"),
+        targets=of("targets"),
     output:
         matched="<resources>/{sample}/crossmatch.none.parquet",
     log:
@@ -93,13 +65,9 @@ rule adopt_targets:
         "<benchmarks>/adopt_targets/{sample}.jsonl"
     conda:
         "../../envs/analysis.yaml"
-    resources:
-        mem_mb=by_input(400, 10),
-        runtime=by_input(5, 0.02),
     params:
-        columns=target_columns,
-        epoch=release_epoch,
-        raw=raw_facts("targets"),
+        columns=of("target_columns"),
+        epoch=of("epoch"),
         code=digest("adopt_targets.py"),
     script:
         "../scripts/adopt_targets.py"

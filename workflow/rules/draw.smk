@@ -7,7 +7,7 @@ for DRAWN, OF in alike(KNOWN.values(), attrgetter("figures")).items():
         name:
             family("draw_figures", OF)
         input:
-            unpack(of_sample("figure_tables")),
+            unpack(of("figure_tables")),
             cutflow="<results>/{sample}/tables/cutflow.csv",
             histograms="<results>/{sample}/tables/histograms.csv",
             global_offsets="<results>/{sample}/tables/global_offsets.csv",
@@ -34,20 +34,17 @@ for DRAWN, OF in alike(KNOWN.values(), attrgetter("figures")).items():
             "sample"  # here, because profiles name groups by rule
         conda:
             "../../envs/analysis.yaml"
-        resources:
-            mem_mb=by_input(400, 10),
-            runtime=by_input(5, 0.02),
         params:
             title=lookup("samples/{sample}/title", within=config),
             simulated=lookup("samples/{sample}/simulated", within=config),
-            experimental=experimental_corrections,
+            experimental=of("experimental"),
             max_ebv=lookup("samples/{sample}/comparison/max_ebv_training", within=config, default=None),
             abscissa=lookup("samples/{sample}/comparison/abscissa", within=config, default=None),
             min_stars=lookup("samples/{sample}/measure/trends/min_stars", within=config),
             colour_range=lookup("figures/colour_range_uas", within=config),
             dpi=lookup("figures/dpi", within=config),
-            solution=standard_solution,
-            solutions=solutions,
+            solution=of("standard"),
+            solutions=of("solutions"),
             code=digest("draw_figures.py"),
         script:
             "../scripts/draw_figures.py"
@@ -60,7 +57,7 @@ for SHOWN, OF in alike(KNOWN.values(), attrgetter("pages")).items():
         name:
             family("write_pages", OF)
         input:
-            unpack(of_sample("page_tables")),
+            unpack(of("page_tables")),
             cutflow="<results>/{sample}/tables/cutflow.csv",
             offsets="<results>/{sample}/tables/global_offsets.csv",
             scatter="<results>/{sample}/tables/scatter.csv",
@@ -88,16 +85,15 @@ for SHOWN, OF in alike(KNOWN.values(), attrgetter("pages")).items():
             "../../envs/analysis.yaml"
         resources:
             mem_mb=by_input(400, 20),
-            runtime=by_input(5, 0.02),
         params:
             title=lookup("samples/{sample}/title", within=config),
             simulated=lookup("samples/{sample}/simulated", within=config),
             official=lookup("samples/{sample}/official", within=config),
-            corrections=compared_corrections,
-            experimental=experimental_corrections,
+            corrections=of("compared_corrections"),
+            experimental=of("experimental"),
             colour_range=lookup("figures/colour_range_uas", within=config),
-            solution=standard_solution,
-            solutions=solutions,
+            solution=of("standard"),
+            solutions=of("solutions"),
             code=digest("write_pages.py"),
         script:
             "../scripts/write_pages.py"

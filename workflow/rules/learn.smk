@@ -4,8 +4,8 @@
 rule learn_magnitudes:
     """M_Ks of each spectrum from its labels, by a model that has not seen the star [mag]; the zero point of its training [uas]."""
     input:
-        unpack(correction_files),
-        matched=matched_file,
+        unpack(of("correction_maps")),
+        matched=of("matched"),
     output:
         learned="<resources>/{sample}/learned.parquet",
         alternatives="<results>/{sample}/tables/learned_zero_points.csv",
@@ -21,12 +21,12 @@ rule learn_magnitudes:
         mem_mb=by_input(600, 10),
         runtime=by_input(10, 0.1),
     params:
-        reference=learning,
+        reference=of("learning"),
         one_row_per=lookup("samples/{sample}/one_row_per", within=config),
         cuts=lookup("samples/{sample}/cuts", within=config),
-        codes=release_coding,
+        codes=of("coding"),
         official=lookup("samples/{sample}/official", within=config),
-        corrections=sample_corrections,
+        corrections=of("corrections"),
         code=digest("learn_magnitudes.py"),
     script:
         "../scripts/learn_magnitudes.py"

@@ -18,12 +18,11 @@ rule measure_global:
         "../../envs/analysis.yaml"
     resources:
         mem_mb=by_input(400, 12, most=6000),
-        runtime=by_input(5, 0.1),
     params:
         reference=lookup("samples/{sample}/reference/kind", within=config),
         gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
         width=lookup("samples/{sample}/measure/histogram_width_uas", within=config),
-        solutions=solutions,
+        solutions=of("solutions"),
         code=digest("measure_global.py"),
     script:
         "../scripts/measure_global.py"
@@ -45,12 +44,11 @@ rule measure_trends:
         "../../envs/analysis.yaml"
     resources:
         mem_mb=by_input(400, 10, most=6000),
-        runtime=by_input(5, 0.02),
     params:
         reference=lookup("samples/{sample}/reference/kind", within=config),
         gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
         trends=lookup("samples/{sample}/measure/trends", within=config),
-        solutions=solutions,
+        solutions=of("solutions"),
         code=digest("measure_trends.py"),
     script:
         "../scripts/measure_trends.py"
@@ -72,13 +70,12 @@ rule measure_map:
         "../../envs/analysis.yaml"
     resources:
         mem_mb=by_input(400, 12, most=6000),
-        runtime=by_input(5, 0.1),
     params:
         reference=lookup("samples/{sample}/reference/kind", within=config),
         gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
         map=lookup("samples/{sample}/measure/map", within=config),
-        corrections=compared_corrections,
-        solutions=solutions,
+        corrections=of("compared_corrections"),
+        solutions=of("solutions"),
         code=digest("measure_map.py"),
     script:
         "../scripts/measure_map.py"
@@ -99,14 +96,11 @@ rule compare_corrections:
         "<benchmarks>/compare_corrections/{sample}.jsonl"
     conda:
         "../../envs/analysis.yaml"
-    resources:
-        mem_mb=by_input(400, 12),
-        runtime=by_input(5, 0.1),
     params:
         reference=lookup("samples/{sample}/reference/kind", within=config),
         gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
-        corrections=compared_corrections,
-        solutions=solutions,
+        corrections=of("compared_corrections"),
+        solutions=of("solutions"),
         code=digest("compare_corrections.py"),
     script:
         "../scripts/compare_corrections.py"
@@ -136,8 +130,8 @@ rule smooth_map:
         reference=lookup("samples/{sample}/reference/kind", within=config),
         reach_deg=lookup("samples/{sample}/measure/smooth/reach_deg", within=config),
         splines=lookup("samples/{sample}/measure/smooth/splines", within=config),
-        solution=standard_solution,
-        colour=standard_colour,
+        solution=of("standard"),
+        colour=of("standard_colour"),
         code=digest("smooth_map.py"),
     script:
         "../scripts/smooth_map.py"
@@ -158,7 +152,6 @@ rule measure_errors:
     conda:
         "../../envs/analysis.yaml"
     resources:
-        mem_mb=by_input(400, 10),
         runtime=by_input(10, 0.5),
     params:
         reference=lookup("samples/{sample}/reference/kind", within=config),
@@ -191,8 +184,8 @@ rule cross_validate:
         reach_deg=lookup("samples/{sample}/measure/smooth/reach_deg", within=config),
         splines=lookup("samples/{sample}/measure/smooth/splines", within=config),
         validation=lookup("samples/{sample}/measure/cross_validation", within=config),
-        solution=standard_solution,
-        colour=standard_colour,
+        solution=of("standard"),
+        colour=of("standard_colour"),
         code=digest("cross_validate.py"),
     script:
         "../scripts/cross_validate.py"

@@ -18,14 +18,11 @@ rule publish_dataset:
         "<benchmarks>/publish_dataset/{sample}.jsonl"
     conda:
         "../../envs/analysis.yaml"
-    resources:
-        mem_mb=by_input(400, 12),
-        runtime=by_input(5, 0.2),
     params:
-        facts=map_facts,
+        facts=of("map_facts"),
         gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
         bootstrap=lookup("publish/bootstrap", within=config),
-        solutions=solutions,
+        solutions=of("solutions"),
         code=digest("publish_dataset.py"),
     script:
         "../scripts/publish_dataset.py"
@@ -45,11 +42,8 @@ rule publish_smooth:
         "<benchmarks>/publish_smooth/{sample}{grid}.jsonl"
     conda:
         "../../envs/analysis.yaml"
-    resources:
-        mem_mb=by_input(400, 10),
-        runtime=by_input(5, 0.02),
     params:
-        facts=smooth_facts,
+        facts=of("smooth_facts"),
         code=digest("publish_smooth.py"),
     script:
         "../scripts/publish_smooth.py"
@@ -93,9 +87,6 @@ rule correct_catalogue:
         ending=r"csv|csv\.gz|fits|fits\.gz|vot|ecsv|parquet",
     conda:
         "../../envs/analysis.yaml"
-    resources:
-        mem_mb=by_input(400, 10),
-        runtime=by_input(5, 0.02),
     params:
         catalogue=lookup("catalogues/{catalogue}", within=config),
         code=digest("correct_catalogue.py"),

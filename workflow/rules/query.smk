@@ -15,9 +15,7 @@ rule query_catalogue:
     localrule: True  # it needs the network
     conda:
         "../../envs/archive.yaml"
-    # As for query_archive: patience is no param.
     resources:
-        **PATIENCE | {"archive_mirrors": query_mirrors},
         mem_mb=2000,
         runtime=WAITING,
         archive=1,
@@ -31,6 +29,7 @@ rule query_catalogue:
 rule merge_catalogue:
     """All parts of a queried dataset in one raw file, counted against the service once more, with a manifest."""
     input:
+        looked_at,
         parts=query_parts,
     output:
         file="<resources>/raw/{dataset}/{file}",
@@ -45,8 +44,6 @@ rule merge_catalogue:
     conda:
         "../../envs/archive.yaml"
     resources:
-        **PATIENCE | {"archive_mirrors": query_mirrors},
-        mem_mb=by_input(400, 10),
         runtime=WAITING,
         archive=1,
     params:

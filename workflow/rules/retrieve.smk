@@ -2,7 +2,7 @@ rule retrieve:
     """One raw file of `datasets` in the config: copied from `path` or downloaded from `url`; checked, with a manifest."""
     input:
         # No file of the user: it may come from the future, or be older than the one that it replaces; see local_stamp.
-        shipped=shipped_file,
+        looked_at,
     output:
         # update(): without it Snakemake deletes a file of many GB before the job can see that it is still the right one.
         file=update("<resources>/raw/{dataset}/{file}"),
@@ -18,7 +18,6 @@ rule retrieve:
     conda:
         "../../envs/archive.yaml"
     resources:
-        **DOWNLOADS,
         mem_mb=500,
         runtime=1440,
         downloads=1,

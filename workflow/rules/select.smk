@@ -4,10 +4,9 @@
 rule select_stars:
     """Stars that pass the cuts of the config, with their reference parallax, and the cut flow."""
     input:
-        matched=matched_file,
-        groups=group_file,
-        learned=learned_file,
-        manifests=manifests("reference.group"),
+        matched=of("matched"),
+        groups=of("groups"),
+        learned=of("learned"),
     output:
         stars="<resources>/{sample}/stars.parquet",
         cutflow="<results>/{sample}/tables/cutflow.csv",
@@ -19,14 +18,12 @@ rule select_stars:
         "../../envs/analysis.yaml"
     resources:
         mem_mb=by_input(500, 1.8),
-        runtime=by_input(5, 0.02),
     params:
         reference=lookup("samples/{sample}/reference", within=config),
-        raw=raw_facts("reference.group"),
         one_row_per=lookup("samples/{sample}/one_row_per", within=config),
         cuts=lookup("samples/{sample}/cuts", within=config),
-        codes=release_coding,
-        solutions=kept_solutions,
+        codes=of("coding"),
+        solutions=of("kept_solutions"),
         max_offset_mas=lookup("samples/{sample}/max_offset_mas", within=config, default=None),
         code=digest("select_stars.py"),
     script:
@@ -36,7 +33,7 @@ rule select_stars:
 rule correct_parallaxes:
     """Tracers: official zero point, corrected parallax [mas], raw and corrected offset [uas] of each star, other zero points."""
     input:
-        unpack(correction_files),
+        unpack(of("correction_maps")),
         stars="<resources>/{sample}/stars.parquet",
     output:
         tracers="<results>/{sample}/tracers.parquet",
@@ -46,14 +43,11 @@ rule correct_parallaxes:
         "<benchmarks>/correct_parallaxes/{sample}.jsonl"
     conda:
         "../../envs/analysis.yaml"
-    resources:
-        mem_mb=by_input(400, 10),
-        runtime=by_input(5, 0.02),
     params:
         official=lookup("samples/{sample}/official", within=config),
         also=lookup("samples/{sample}/also", within=config),
         inflate=lookup("samples/{sample}/inflate", within=config, default=None),
-        corrections=sample_corrections,
+        corrections=of("corrections"),
         code=digest("correct_parallaxes.py"),
     script:
         "../scripts/correct_parallaxes.py"

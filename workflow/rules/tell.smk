@@ -4,24 +4,23 @@
 rule tell_provenance:
     """Inputs and products of the run with their digests, settings and software; what to acknowledge and to cite."""
     input:
-        citations=workflow.source_path("../resources/citations.yaml"),
-        manifests=run_manifests,
-        files=run_files,
+        manifests=samples.run_manifests(config),
+        files=samples.run_files(config),
     output:
-        provenance="<results>/runs/{run}/provenance.json",
-        acknowledgements="<results>/runs/{run}/acknowledgements.md",
-        references="<results>/runs/{run}/references.bib",
+        provenance="<results>/runs/<run>/provenance.json",
+        acknowledgements="<results>/runs/<run>/acknowledgements.md",
+        references="<results>/runs/<run>/references.bib",
     log:
-        "<logs>/tell_provenance/{run}.log",
+        "<logs>/tell_provenance/<run>.log",
     benchmark:
-        "<benchmarks>/tell_provenance/{run}.jsonl"
+        "<benchmarks>/tell_provenance/<run>.jsonl"
     conda:
         "../../envs/analysis.yaml"
-    resources:
-        mem_mb=by_input(400, 10),
-        runtime=by_input(5, 0.02),
     params:
-        settings=run_settings(config, TOLD),
+        run=RUN,
+        citations=content(CITATIONS),
+        coefficients=samples.run_coefficients(config),
+        settings=run_settings(config, [sample.name for sample in samples.run_samples(config)]),
         engine=f"snakemake {ENGINE}",
         code=digest("tell_provenance.py"),
     script:

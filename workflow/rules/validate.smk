@@ -25,16 +25,16 @@ rule compare_with_truth:
         "<benchmarks>/compare_with_truth/{sample}.jsonl"
     conda:
         "../../envs/analysis.yaml"
-    resources:
-        mem_mb=by_input(400, 12),
-        runtime=by_input(5, 0.1),
     params:
         reference=lookup("samples/{sample}/reference/kind", within=config),
         gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
-        solutions=solutions,
+        solutions=of("solutions"),
         code=digest("compare_with_truth.py"),
     script:
         "../scripts/compare_with_truth.py"
+
+
+LEARNERS = [name for name in VALIDATED if KNOWN[name].learns]
 
 
 rule summarise_validation:
@@ -42,7 +42,7 @@ rule summarise_validation:
     input:
         compared=collect("<results>/{sample}/tables/compared_with_truth.parquet", sample=VALIDATED),
         power=collect("<results>/{sample}/tables/truth_power.csv", sample=VALIDATED),
-        ways=collect("<results>/{sample}/tables/learned_zero_points.csv", sample=VALIDATED_LEARNING),
+        ways=collect("<results>/{sample}/tables/learned_zero_points.csv", sample=LEARNERS),
         settings=collect("<results>/{sample}/tables/map_equatorial.json", sample=VALIDATED[:1]),
     output:
         coverage=report(
@@ -76,11 +76,10 @@ rule summarise_validation:
         "../../envs/analysis.yaml"
     resources:
         mem_mb=by_input(400, 40),
-        runtime=by_input(5, 0.1),
     params:
         skies=SKIES,
-        learning=VALIDATED_LEARNING,
-        standards=STANDARDS,
+        learning=LEARNERS,
+        standards=sorted({KNOWN[name].standard for name in VALIDATED}),
         dpi=lookup("figures/dpi", within=config),
         code=digest("summarise_validation.py"),
     script:

@@ -4,7 +4,6 @@ import sys
 
 from gaia_offsets.columns import GAIA, RELEASE
 from gaia_offsets.faults import open_log
-from gaia_offsets.rawfile import check_raw
 from gaia_offsets.star_table import check_stars
 from gaia_offsets.tables import read_table, write_table
 
@@ -12,8 +11,6 @@ REQUIRED = ("source_id", "parallax", "astrometric_params_solved")
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
-    for line in check_raw(snakemake.input.manifests, snakemake.params.raw):
-        print(line, file=sys.stderr)
     table = read_table(snakemake.input.targets, snakemake.params.columns, required=REQUIRED, vizier=GAIA)
     print(f"{len(table)} rows of {snakemake.input.targets}", file=sys.stderr)
     for line in check_stars(table, snakemake.input.targets, epoch=snakemake.params.epoch):

@@ -12,6 +12,7 @@ import pandas as pd
 from gaia_offsets.budget import budget
 from gaia_offsets.claims import Run
 from gaia_offsets.faults import open_log
+from gaia_offsets.ownfile import own_file
 from gaia_offsets.sky import pixel_centre
 from gaia_offsets.tables import write_table
 from gaia_offsets.verdicts import check_claims, read_claims
@@ -58,7 +59,9 @@ if __name__ == "__main__":
         write_table(table, output["budget"])
     if "claims" in output:
         run = run_of(tables, snakemake.params.standard)
-        table = check_claims(read_claims(paths["claims"]), run, simulated=snakemake.params.simulated)
+        table = check_claims(
+            read_claims(own_file("claims", snakemake.params.claims["file"])), run, simulated=snakemake.params.simulated
+        )
         verdicts = table["verdict"].str.replace("not testable: .*", "not testable", regex=True).value_counts()
         print(", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()), file=sys.stderr)
         write_table(table, output["claims"])

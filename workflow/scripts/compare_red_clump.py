@@ -10,7 +10,6 @@ from gaia_offsets.comparison import column
 from gaia_offsets.estimators import group_statistics
 from gaia_offsets.faults import open_log
 from gaia_offsets.matching import match_nearest, propagate
-from gaia_offsets.rawfile import check_raw
 from gaia_offsets.tables import read_table, write_table
 
 
@@ -95,8 +94,6 @@ def red_clump_summary(pairs: pd.DataFrame, catalogue_rows: int, gaussian: dict[s
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
-    for line in check_raw(snakemake.input.manifests, snakemake.params.raw):
-        print(line, file=sys.stderr)
     stars = pd.read_parquet(snakemake.input.stars)
     if snakemake.params.from_sample:
         clump = clump_of_sample(pd.read_parquet(snakemake.input.red_clump))

@@ -10,6 +10,7 @@ from gaia_offsets import pages, style
 from gaia_offsets.faults import open_log
 from gaia_offsets.figures_samples import draw_sample_scales, draw_sample_trends, draw_samples
 from gaia_offsets.headline import headline, picture
+from gaia_offsets.ownfile import LITERATURE
 from gaia_offsets.tables import TableError, write_table
 from gaia_offsets.yamlfile import read_yaml
 
@@ -45,7 +46,7 @@ if __name__ == "__main__":
         from_run(table, sample["title"], simulated=sample["simulated"])
         for table, sample in zip(offsets, samples, strict=True)
     ]
-    tables.append(from_literature(read_yaml(snakemake.input.literature), snakemake.input.literature))
+    tables.append(from_literature(read_yaml(LITERATURE), LITERATURE))
     table = pd.concat(tables, ignore_index=True).astype({"n": "Int64", "offset": "float64", "error": "float64"})
     print(f"{len(samples)} samples of the run, {len(tables[-1])} published offsets", file=sys.stderr)
     write_table(table, output.table)

@@ -4,14 +4,14 @@ import sys
 
 from gaia_offsets.apply import Correction, correct_file, read_map_for
 from gaia_offsets.faults import open_log
-from gaia_offsets.published import catalogue_correction
+from gaia_offsets.published import NONE
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
     catalogue = snakemake.params.catalogue
-    base, first = catalogue["base"], catalogue_correction(catalogue)
+    base, first = catalogue["base"], catalogue.get("correction", NONE)
     correction = Correction(
-        read_map_for(snakemake.input.dataset, base, correction=first, named=catalogue.get("map")),
+        read_map_for(snakemake.input.dataset, base, correction=first),
         base=base,
         columns=catalogue.get("columns"),
         correction=first,

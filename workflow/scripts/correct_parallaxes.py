@@ -6,16 +6,13 @@ from dataclasses import replace
 import pandas as pd
 
 from gaia_offsets.columns import STANDARD
-from gaia_offsets.corrections import MODEL, PUBLISHED_ERROR, with_offsets
+from gaia_offsets.corrections import MODEL, PUBLISHED_ERROR, with_offsets, with_paths
 from gaia_offsets.faults import open_log
 from gaia_offsets.tables import check_table, write_table
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
-    corrections = {
-        name: {**block, "path": snakemake.input.get(f"correction_{name}")}
-        for name, block in snakemake.params.corrections.items()
-    }
+    corrections = with_paths(snakemake.params.corrections, snakemake.input)
     official, also = snakemake.params.official, snakemake.params.also
     stars, inflate = pd.read_parquet(snakemake.input.stars), snakemake.params.inflate
     tracers = with_offsets(stars, official=official, also=also, corrections=corrections, inflate=inflate)

@@ -9,7 +9,6 @@ import pandas as pd
 from gaia_offsets.columns import GAIA
 from gaia_offsets.faults import open_log
 from gaia_offsets.matching import Counterparts, attach, find_counterparts
-from gaia_offsets.rawfile import check_raw
 from gaia_offsets.star_table import check_stars
 from gaia_offsets.tables import TableFile, write_pieces
 
@@ -58,8 +57,6 @@ def counts(found: Counterparts, radius_arcsec: float) -> list[str]:
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
-    for line in check_raw(snakemake.input.manifests, snakemake.params.raw):
-        print(line, file=sys.stderr)
     params = snakemake.params
     tables = open_tables(snakemake.input, params.columns)
     found = find_counterparts(
@@ -69,7 +66,6 @@ if __name__ == "__main__":
         radius_arcsec=params.radius_arcsec,
         tmass_radius_arcsec=params.tmass_radius_arcsec,
         workers=snakemake.threads,
-        partition=params.partition,
         check=look_at(snakemake.input.gaia, params.gaia_epoch),
     )
     print(*counts(found, params.radius_arcsec), sep="\n", file=sys.stderr)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from gaia_offsets import learned
 from gaia_offsets.columns import GAIA, LABELS
-from gaia_offsets.corrections import zero_point
+from gaia_offsets.corrections import with_paths, zero_point
 from gaia_offsets.faults import open_log
 from gaia_offsets.reference import extinction_ks, parallax_from_modulus
 from gaia_offsets.selection import best_rows, cut_mask, describe_cut, solution
@@ -332,9 +332,7 @@ def learn_magnitudes(
 if __name__ == "__main__":
     open_log(snakemake.log[0])
     params = snakemake.params
-    corrections = {
-        name: {**block, "path": snakemake.input.get(f"correction_{name}")} for name, block in params.corrections.items()
-    }
+    corrections = with_paths(snakemake.params.corrections, snakemake.input)
     used = used_columns(params.reference, params.one_row_per, params.cuts, corrections)
     predictions, others, residuals, facts, lines = learn_magnitudes(
         complete_angles(read_columns(snakemake.input.matched, used)),

@@ -8,9 +8,8 @@ import pandas as pd
 
 from gaia_offsets import resample
 from gaia_offsets.covariance import mean_covariance
-from gaia_offsets.estimators import Part, by_solution, fit_histogram
+from gaia_offsets.estimators import Part, by_solution
 from gaia_offsets.faults import open_log
-from gaia_offsets.segments import Segments
 from gaia_offsets.sky import pixel_index, pixel_vectors, sky_blocks
 from gaia_offsets.tables import write_table
 from gaia_offsets.weighted import Scatter
@@ -46,11 +45,8 @@ def error_table(
             found = {"value": row[name], "analytic_error": row[analytic], "n": len(fit.rows)}
             found["blocks"] = len(np.unique(blocks[fit.rows]))
             found["correlated_floor"] = floor[int(name == "weighted_mean")]
-            if len(fit.rows) and np.isfinite(row[name]):
-                if name in some:
-                    without = resample.without_blocks(fit, blocks)
-                else:
-                    error[name], without = _refitted(fit.segments, part.offset, blocks, gaussian, bootstrap)
+            if name in some and len(fit.rows) and np.isfinite(row[name]):  # the fit of a histogram has no slopes
+                without = resample.without_blocks(fit, blocks)
                 found["bootstrap_error"] = float(error[name][0])
                 found["jackknife_error"] = resample.jackknife_error(float(row[name]), *without)
             rows.append({"solution": part.solution, "parallax": part.parallax, "estimator": name, **found})
@@ -98,18 +94,6 @@ def bootstrap_errors(
     for (k, name), error in zip(names, drawn, strict=True):
         errors[k][name] = error
     return errors
-
-
-def _refitted(
-    segments: Segments, offset: np.ndarray, blocks: np.ndarray, gaussian: dict[str, Any], bootstrap: dict[str, int]
-) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """Bootstrap error, and the estimates without each block, of the fit of a histogram."""
-
-    def fit(some: Segments) -> np.ndarray:
-        return fit_histogram(some, bins=gaussian["histogram_bins"])[0]
-
-    error = resample.refit_errors(segments, fit, **resample.refits(bootstrap))
-    return error, resample.refit_without_blocks(fit, offset, blocks)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ import pandas as pd
 from gaia_offsets.archive import asked, key_columns, preselect
 from gaia_offsets.columns import GAIA
 from gaia_offsets.faults import open_log
-from gaia_offsets.rawfile import check_raw
 from gaia_offsets.tables import read_table, write_table
 
 CHUNK = 100_000  # targets that one query takes without trouble
@@ -25,8 +24,6 @@ def prepare_targets(
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
-    for line in check_raw(snakemake.input.manifests, snakemake.params.raw):
-        print(line, file=sys.stderr)
     prepared, counts = prepare_targets(
         read_table(
             snakemake.input.targets, snakemake.params.columns, vizier={*GAIA} & {*key_columns(snakemake.params.by)}

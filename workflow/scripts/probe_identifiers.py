@@ -78,7 +78,7 @@ if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a cancelled run deletes its job in the archive
     result = probe_identifiers(
         archive.read_whole(snakemake.input.asked),
-        archive.service(snakemake.params.url, snakemake.resources),
+        archive.service(snakemake.config["archive"]["url"], snakemake.config["archive"]),
         release=snakemake.params.release,
         epoch=snakemake.params.epoch,
         radius_arcsec=snakemake.params.radius_arcsec,

@@ -95,7 +95,7 @@ if __name__ == "__main__":
     started = time.monotonic()
     answer = query_archive(
         archive.read_whole(snakemake.input.asked),
-        archive.service(snakemake.params.url, snakemake.resources),
+        archive.service(snakemake.config["archive"]["url"], snakemake.config["archive"]),
         chunk=int(snakemake.wildcards.chunk),
         chunks=snakemake.params.chunks,
         release=snakemake.params.release,

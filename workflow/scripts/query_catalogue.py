@@ -31,5 +31,5 @@ if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a cancelled run deletes its job in the archive
     query = snakemake.params.query
     dataset, part = snakemake.wildcards.dataset, int(snakemake.wildcards.part)
-    tap = archive.service(query["url"], snakemake.resources)
+    tap = archive.service(snakemake.config["datasets"][dataset]["query"]["url"], snakemake.config["archive"])
     archive.write_whole(query_catalogue(tap, query, dataset=dataset, part=part), snakemake.output.part)

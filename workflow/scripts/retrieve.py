@@ -6,6 +6,7 @@ from typing import Any
 
 from gaia_offsets.download import Report, fetch
 from gaia_offsets.faults import open_log
+from gaia_offsets.ownfile import own_file
 from gaia_offsets.rawfile import DownloadError, check_file, read_record, write_manifest
 from gaia_offsets.secret import Token, split_login
 
@@ -80,13 +81,14 @@ def log(line: str) -> None:
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
+    entry = snakemake.params.entry
     retrieve(
         snakemake.wildcards.dataset,
-        snakemake.params.entry,
+        entry,
         snakemake.output.file,
         snakemake.output.manifest,
-        local=snakemake.params.entry.get("path") or snakemake.input.get("shipped") or None,
+        local=entry.get("path") or ("shipped" in entry and own_file("shipped", entry["shipped"])) or None,
         report=log,
-        largest=1e9 * float(snakemake.resources.downloads_largest_gb),
-        slowest=1e3 * float(snakemake.resources.downloads_slowest_kb_s),
+        largest=1e9 * snakemake.config["downloads"]["largest_gb"],
+        slowest=1e3 * snakemake.config["downloads"]["slowest_kb_s"],
     )

@@ -8,7 +8,6 @@ import pandas as pd
 from gaia_offsets.columns import GAIA
 from gaia_offsets.faults import open_log
 from gaia_offsets.hats import lsdb_for
-from gaia_offsets.rawfile import check_raw
 from gaia_offsets.tables import TableError, read_table, write_table
 
 NEEDED = ("source_id", "ra", "dec", "pmra", "pmdec", "parallax")
@@ -67,8 +66,6 @@ def search_hats(
 if __name__ == "__main__":
     open_log(snakemake.log[0])
     params = snakemake.params
-    for line in check_raw(snakemake.input.manifests, params.raw):
-        print(line, file=sys.stderr)
     targets = read_table(snakemake.input.targets, params.columns, required=("target_ra", "target_dec"))
     sources = search_hats(
         targets,

@@ -8,7 +8,6 @@ import pandas as pd
 from gaia_offsets.columns import STANDARD
 from gaia_offsets.comparison import matched_spectra
 from gaia_offsets.faults import open_log
-from gaia_offsets.rawfile import check_raw
 from gaia_offsets.reference import join_group, reference_parallax
 from gaia_offsets.selection import refuse_empty, refuse_thin, select_stars
 from gaia_offsets.sky import complete_angles
@@ -37,8 +36,6 @@ def read_groups(path: Any, reference: dict[str, Any]) -> pd.DataFrame | None:
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
-    for line in check_raw(snakemake.input.manifests, snakemake.params.raw):
-        print(line, file=sys.stderr)
     reference = snakemake.params.reference
     groups = read_groups(snakemake.input.groups, reference)
     # The table was checked and converted when it was made: no column map here.

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gaia_offsets.faults import open_log
+from gaia_offsets.ownfile import CITATIONS
 from gaia_offsets.pages import render
 from gaia_offsets.rawfile import read_manifest
 from gaia_offsets.version import VERSION, code_version
@@ -165,14 +166,14 @@ def bibtex(entries: Sequence[Mapping[str, Any]]) -> str:
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
-    settings, run = snakemake.params.settings, snakemake.wildcards.run
-    known = read_yaml(snakemake.input.citations)
+    settings, run = snakemake.params.settings, snakemake.params.run
+    known = read_yaml(CITATIONS)
     inputs = [manifest(path) for path in snakemake.input.manifests]
     whole = {
         "run": run,
         "software": software(snakemake.params.engine),
         "inputs": inputs,
-        "files": digests(snakemake.input.files),
+        "files": snakemake.params.coefficients | digests(snakemake.input.files),
         "settings": settings,
     }
     entries = list(cited(settings, known))

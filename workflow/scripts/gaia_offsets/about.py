@@ -32,7 +32,6 @@ def describe(config: Mapping[str, Any], name: str, behind: Sequence[str] = ("gau
     `behind` names the parts of `measure` behind the map; bins of figures are not, nor are other resolutions.
     """
     sample = {key: value for key, value in config["samples"][name].items() if key not in BESIDE_THE_MAP}
-    sample["crossmatch"] = {key: value for key, value in sample["crossmatch"].items() if key != "partitions"}
     publish, gaussian = config["publish"], sample["measure"]["gaussian"]
     sample["measure"] = {
         key: {part: value for part, value in sample["measure"][key].items() if part != "more_nsides"} for key in behind

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gaia_offsets import coefficients
+from gaia_offsets.columns import VIZIER
 from gaia_offsets.faults import TableError
 from gaia_offsets.official import check_edr3
 from gaia_offsets.offset_map import ApplyError, OffsetMap, on_sky, read_map
@@ -227,6 +228,8 @@ class Correction:
         corrected = [*own[CORRECTED.name], *own[ZERO_POINT.name]]
         if named in own[OUTPUT[0].name]:
             raise ApplyError(f"{self.where}: {named!r} is corrected with a map already; a catalogue is corrected once")
+        if self.base == "official" and own[CORRECTED.name] and named in ("parallax", VIZIER["parallax"]):
+            raise ApplyError(f"{self.where}: {named!r} is the published parallax; --base official takes {corrected[0]}")
         if self.base == "official" and own[CORRECTED.name] and not named:
             first, *others = own[CORRECTED.name]
             self.stars.entries.setdefault("parallax", {})["column"] = first

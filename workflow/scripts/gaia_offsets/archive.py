@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +24,13 @@ from gaia_offsets.tap import Archive
 PROVIDED = {**GAIA, **TMASS, **DISTANCES}
 
 
-def service(url: str, resources: Mapping[str, Any]) -> Archive:
-    """A TAP service, with its mirrors and the patience that a job has among its resources, as text (common.smk)."""
-    kinds = {"int": int, "float": float, "tuple[str, ...]": lambda text: tuple(text.split())}
-    settings = {field.name: kinds[field.type] for field in fields(Archive) if field.name != "url"}
-    return Archive(url, **{name: kind(resources[f"archive_{name}"]) for name, kind in settings.items()})
+PATIENCE = ("maxrec", "timeout_s", "stall_s", "poll_s", "attempts", "max_wait_s")
+
+
+def service(urls: str | Sequence[str], settings: Mapping[str, Any]) -> Archive:
+    """A TAP service at the first of `urls`, the others its mirrors; `settings` is the config's section `archive`."""
+    first, *mirrors = [urls] if isinstance(urls, str) else urls
+    return Archive(first, **{key: settings[key] for key in PATIENCE}, mirrors=tuple(mirrors))
 
 
 # What identifiers of an unknown release may be, the first of equals preferred.

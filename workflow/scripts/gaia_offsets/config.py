@@ -10,19 +10,20 @@ import math
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from gaia_offsets import releases
 from gaia_offsets.columns import CATALOGUE, LABELS, STANDARD, TARGETS, VIZIER
 from gaia_offsets.faults import Fault
-from gaia_offsets.published import catalogue_correction, pairing_faults
+from gaia_offsets.ownfile import OWN, WORKFLOW, own_file
+from gaia_offsets.published import CORRECTED, NONE, OUTPUT, TRUE_ERROR, named_like, pairing_faults
 from gaia_offsets.secret import hide_logins
 from gaia_offsets.shorthand import write_out
 from gaia_offsets.yamlfile import YamlError, merge, read_yaml
 
 Config = dict[str, Any]
-WORKFLOW = Path(__file__).parents[2]  # the folder of this package's workflow, where it is one of a workflow
 MAX_BINS = 10_000
 INHERITING = ("samples", "surveys", "releases")
 FOLDER = re.compile(r"\w[\w .+-]*")
@@ -38,7 +39,12 @@ LONGEST = 200  # bytes of a file's name; a file system takes 255, and some endin
 # Units that convert into one another: what most configs use; others are looked up in astropy.
 UNITS = ({"pc", "kpc"}, {"mas", "uas", "arcsec", "deg"}, {"mas / yr", "mas/yr"})
 AUTO = "^auto$"  # the schema's pattern of a number that may be left to the workflow
-GONE = {"release": "; `gaia-offsets check-release NAME` asks the archive for the names of a release"}
+GONE = {  # keys of earlier versions, and what to do
+    "release": "; `gaia-offsets check-release NAME` asks the archive for the names of a release",
+    "catalogues.*.map": "; it is gone: the map that goes with base and correction is taken",
+    "catalogues.*.with_official": "; it is gone: write correction: lindegren2021",
+    "samples.*.crossmatch.partitions": "; it is gone: backend hats matches what is too large for one machine",
+}
 # Columns that come only after the cuts.
 AFTER_THE_CUTS = ("zero_point", "parallax_corrected", "offset_raw", "offset_corrected")
 
@@ -343,6 +349,10 @@ def _near(word: Any, words: Any) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
+def _gone(key: str) -> str:
+    return next((what for gone, what in GONE.items() if fnmatchcase(key, gone)), "")
+
+
 def _schema_faults(config: Config, schema: Config) -> Iterator[str]:
     from jsonschema import Draft202012Validator, ValidationError, validators
 
@@ -358,7 +368,7 @@ def _schema_faults(config: Config, schema: Config) -> Iterator[str]:
         if error.validator == "additionalProperties":
             known = error.schema.get("properties", {})
             for key in sorted(set(error.instance) - set(known)):
-                yield f"{prefix}{key}: not a known key{GONE.get(prefix + key) or _near(key, known)}"
+                yield f"{prefix}{key}: not a known key{_gone(prefix + key) or _near(key, known)}"
         elif error.validator == "required":
             for key in error.validator_value:
                 if key not in error.instance:
@@ -657,8 +667,6 @@ def _catalogue_faults(config: Config) -> Iterator[str]:
         if entry["sample"] not in config["samples"]:
             near = _near(entry["sample"], config["samples"])
             yield f"catalogues.{name}.sample: {entry['sample']!r} is not one of samples{near}"
-        if "correction" in entry and "with_official" in entry:
-            yield f"catalogues.{name}.with_official: give this or correction, not both"
         ending = catalogue_ending(entry["path"])
         yield from _path_faults(f"catalogues.{name}.path", entry["path"])
         if _same_place(entry["path"], f"results/{entry['sample']}/corrected/{name}.{ending}"):
@@ -668,8 +676,8 @@ def _catalogue_faults(config: Config) -> Iterator[str]:
                 yield f"catalogues.{name}.columns.{ours}: none of {', '.join(CATALOGUE)}{_near(ours, CATALOGUE)}"
             elif fault := _unit_fault(ours, own):
                 yield f"catalogues.{name}.columns.{ours}.{fault}"
-        correction, release = catalogue_correction(entry), config["samples"].get(entry["sample"], {}).get("release")
-        for key, reason in pairing_faults(entry["base"], entry.get("map"), correction=correction):
+        correction, release = entry.get("correction", NONE), config["samples"].get(entry["sample"], {}).get("release")
+        for key, reason in pairing_faults(entry["base"], correction=correction):
             yield f"catalogues.{name}.{key}: {reason}"
         if release and correction in config["corrections"]:
             for fault in _not_of_release(config, release, correction):
@@ -724,10 +732,10 @@ ASTROMETRY = (
 )
 
 
-def table_faults(config: Config, shipped: Mapping[str, str | Path]) -> Iterator[str]:
+def table_faults(config: Config) -> Iterator[str]:
     """Columns that tables of the run lack, of tables that are at hand: what would else show after hours.
 
-    `config` is the complete one; `shipped` are the files of the workflow itself, by dataset.
+    `config` is the complete one.
     """
     tables = []
     for name in config["run"]["samples"]:
@@ -737,7 +745,8 @@ def table_faults(config: Config, shipped: Mapping[str, str | Path]) -> Iterator[
         for where, block in blocks.items():
             dataset, entry = block["dataset"], config["datasets"][block["dataset"]]
             if not entry.get("simulated"):
-                places = [entry.get("path"), shipped.get(dataset), f"resources/raw/{dataset}/{entry.get('file')}"]
+                shipped = own_file("shipped", entry["shipped"]) if entry.get("shipped") else None
+                places = [entry.get("path"), shipped, f"resources/raw/{dataset}/{entry.get('file')}"]
                 brought = [(key, column) for key, column in _brought(sample, where) if column not in mapped]
                 tables.append((f"samples.{name}", f"{where}.columns", places, block.get("columns"), brought))
     tables += [
@@ -756,6 +765,15 @@ def table_faults(config: Config, shipped: Mapping[str, str | Path]) -> Iterator[
         for key, column in brought:
             if column not in present:
                 yield f"{path}.{key}: {file} has no column {column!r}; name the file's column in {path}.{columns}"
+
+
+def own_faults(config: Config) -> Iterator[str]:
+    """Files of OWN that are neither the user's nor ours."""
+    for section, key in (("datasets", "shipped"), ("samples", "claims"), ("corrections", "file")):
+        for name, entry in config[section].items():
+            if entry.get(key) and not own_file(key, entry[key]).is_file():
+                where = f"in the folder of the run ({Path.cwd()}) nor in the workflow's {OWN[key]}/"
+                yield f"{section}.{name}.{key}: there is no file {entry[key]} {where}"
 
 
 def path_faults(config: Config) -> Iterator[str]:
@@ -865,8 +883,8 @@ def _sample_faults(path: str, sample: Config, config: Config) -> Iterator[str]:
             yield from column_fault(f"official or also, {name}", column)
     yield from (f"{path}.{fault}" for fault in _crossmatch_faults(sample, config))
     yield from (f"{path}.{fault}" for fault in _column_faults(sample))
-    if config["corrections"].get(sample["official"], {}).get("kind") != "none":
-        yield from (f"{path}.{fault}" for fault in _corrected_faults(sample))
+    official = config["corrections"].get(sample["official"], {}).get("kind") != "none"
+    yield from (f"{path}.{fault}" for fault in _corrected_faults(sample, official))
     one_row = sample.get("one_row_per")
     if one_row:
         for column in [*one_row["columns"], one_row.get("prefer"), one_row.get("ties")]:
@@ -919,14 +937,18 @@ def _crossmatch_faults(sample: Config, config: Config) -> Iterator[str]:
                 yield f"release: releases.{sample['release']} names no table {table}, which backend archive needs"
 
 
-def _corrected_faults(sample: Config) -> Iterator[str]:
-    """Parallaxes that `gaia-offsets apply` has corrected, of which the zero point would be subtracted once more."""
+def _corrected_faults(sample: Config, official: bool) -> Iterator[str]:
+    """Columns of `gaia-offsets apply` of which a zero point would be subtracted, or that would grow, once more."""
+    subtracted = official and (f"{sample['official']} would be subtracted", "official: none")
+    inflated = sample.get("inflate") and ("inflate would enlarge it", "no inflate")
+    ours = ((CORRECTED, "parallax", subtracted), (OUTPUT[0], "parallax", subtracted))
     for where, block in table_blocks(sample).items():
-        entry = (block.get("columns") or {}).get("parallax")
-        column = entry.get("column") if isinstance(entry, dict) else entry
-        if re.fullmatch(r"(?i)parallax(_map)?_corrected(_\d+)?", str(column)):
-            whose = f"{column!r} is corrected already, and {sample['official']} would be subtracted once more"
-            yield f"{where}.columns.parallax: {whose}: take the published parallax, or official: none"
+        for field, name, again in (*ours, (TRUE_ERROR, "parallax_error", inflated)):
+            entry = (block.get("columns") or {}).get(name)
+            column = str(entry.get("column") if isinstance(entry, dict) else entry)
+            if again and named_like(field.name, [column]):
+                whose = f"{column!r} is corrected already, and {again[0]} once more"
+                yield f"{where}.columns.{name}: {whose}: take the published {name}, or {again[1]}"
 
 
 def _column_faults(sample: Config) -> Iterator[str]:

@@ -15,6 +15,7 @@ from gaia_offsets import official as package
 from gaia_offsets.coefficients import INFLATING, error_factor, zero_point_5p
 from gaia_offsets.columns import STANDARD, TRACERS
 from gaia_offsets.offset_map import read_map
+from gaia_offsets.ownfile import own_file
 from gaia_offsets.reference import check_units
 from gaia_offsets.releases import is_edr3
 from gaia_offsets.selection import solution
@@ -65,6 +66,14 @@ def _column(table: pd.DataFrame, column: str, name: str) -> np.ndarray:
         )
     values = as_numbers(table[column], f"correction {name}: {column!r}")
     return np.where(values == NULL, np.nan, values)
+
+
+def with_paths(blocks: Mapping[str, Mapping[str, Any]], maps: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Corrections by name, each with the `path` of its file, null where it has none; `maps` are by correction_NAME."""
+    paths = {name: own_file("file", block["file"]) for name, block in blocks.items() if "file" in block}
+    return {
+        name: {**block, "path": paths.get(name) or maps.get(f"correction_{name}")} for name, block in blocks.items()
+    }
 
 
 def read_coefficients(path: str) -> pd.DataFrame:

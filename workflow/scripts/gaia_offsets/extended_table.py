@@ -8,10 +8,8 @@ import pandas as pd
 
 from gaia_offsets import resample
 from gaia_offsets.dataset import by_parallax, rounded, table1
-from gaia_offsets.estimators import fit_histogram
 from gaia_offsets.healpix import hp
 from gaia_offsets.published import ENDINGS, extended
-from gaia_offsets.segments import Segments
 from gaia_offsets.sky import FRAMES, pixel_index
 
 
@@ -75,24 +73,13 @@ def pixel_errors(
 ) -> list[pd.Series]:
     """Bootstrap error of each group's Gaussian mean, the estimator of the map, by group label; null for a group of one.
 
-    A series for each array (N,) of offsets. Method histogram, which has no slopes, is fitted anew for each of
-    resample.MOST_REFITS replicates at most.
+    A series for each array (N,) of offsets; of method histogram, which has no slopes, all null.
     """
-    bootstrap = {"replicates": replicates, "seed": seed}
+    fits = [resample.linear_gaussian(values, groups, beta=gaussian["beta"]) for values in offsets]
     if gaussian["method"] == "histogram":
-        segments = [Segments(values, groups) for values in offsets]
-        errors = [
-            resample.refit_errors(
-                some,
-                lambda draw: fit_histogram(draw, bins=gaussian["histogram_bins"])[0],
-                **resample.refits(bootstrap),
-            )
-            for some in segments
-        ]
-    else:
-        fits = [resample.linear_gaussian(values, groups, beta=gaussian["beta"]) for values in offsets]
-        segments, errors = [fit.segments for fit in fits], resample.bootstrap_errors(fits, **bootstrap)
-    return [pd.Series(error, index=some.labels) for error, some in zip(errors, segments, strict=True)]
+        return [pd.Series(np.nan, index=fit.segments.labels) for fit in fits]
+    errors = resample.bootstrap_errors(fits, replicates=replicates, seed=seed)
+    return [pd.Series(error, index=fit.segments.labels) for error, fit in zip(errors, fits, strict=True)]
 
 
 def neighbour_consistency(

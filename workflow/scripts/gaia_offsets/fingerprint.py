@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import json
 import re
-import sys
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 PACKAGE = "gaia_offsets"
 SILENT = f"{PACKAGE}.faults"  # how a script ends changes no result
-KEPT = Path(".snakemake/fingerprints")
-OWN = sys.version.encode() + Path(__file__).read_bytes()  # what else the hash of a text depends on
 
 
 def fingerprint(folder: str | Path, script: str) -> str:
@@ -29,34 +24,28 @@ def fingerprint(folder: str | Path, script: str) -> str:
     while queue:
         path = queue.pop()
         if path not in found:
-            found[path], imported = _code_and_imports(folder, path)
+            found[path], imported = _code_and_imports(folder, path, path.read_bytes())
             queue += imported
     lines = sorted(f"{path.relative_to(folder.parent).as_posix()} {code}" for path, code in found.items())
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 @cache  # forty rules share a dozen modules
-def _code_and_imports(folder: Path, path: Path) -> tuple[str, tuple[Path, ...]]:
+def _code_and_imports(folder: Path, path: Path, content: bytes) -> tuple[str, tuple[Path, ...]]:
     """Hash of a file's code without comments and docstrings, and our files that it imports or names anywhere."""
     if path.suffix == ".j2":
-        text = path.read_text(encoding="utf-8")
-        names = re.findall(r'{%-?\s*(?:extends|include|import|from)\s+"([^"]+)"', text)
-        return hashlib.sha256(text.encode()).hexdigest(), tuple(path.with_name(name) for name in names)
-    code, names, templates = _parsed(path.relative_to(folder), path.read_bytes())
+        names = re.findall(r'{%-?\s*(?:extends|include|import|from)\s+"([^"]+)"', content.decode())
+        return hashlib.sha256(content).hexdigest(), tuple(path.with_name(name) for name in names)
+    code, names, templates = _parsed(path.relative_to(folder), content)
     places = [folder.joinpath(*name.split(".")) for name in names]
     modules = [place / "__init__.py" if place.is_dir() else place.with_suffix(".py") for place in places]
     named = (folder.parent / "templates" / name for name in templates)
     return code, tuple(place for place in (*modules, *named) if place.is_file())
 
 
+@cache
 def _parsed(path: Path, content: bytes) -> tuple[str, list[str], list[str]]:
-    """Hash of the code, our modules and the templates that it names; `path` is relative to the scripts.
-
-    Parsing a hundred files takes a second of each start: what came of a text is kept in the folder of the run.
-    """
-    kept = KEPT / hashlib.sha256(b"\0".join([OWN, str(path).encode(), content])).hexdigest()
-    with suppress(OSError, ValueError):
-        return json.loads(kept.read_text(encoding="utf-8"))
+    """Hash of the code, our modules and the templates that it names; `path` is relative to the scripts."""
     tree = ast.parse(content)
     names, templates = [PACKAGE], []
     for node in ast.walk(tree):
@@ -74,8 +63,4 @@ def _parsed(path: Path, content: bytes) -> tuple[str, list[str], list[str]]:
             # A body of nothing but a docstring is a `pass`.
             node.body[0] = ast.Pass()
     ours = [name for name in dict.fromkeys(names) if name.split(".")[0] == PACKAGE and name != SILENT]
-    found = hashlib.sha256(ast.dump(tree).encode()).hexdigest(), ours, templates
-    with suppress(OSError):  # a folder that nobody may write in
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_text(json.dumps(found), encoding="utf-8")
-    return found
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), ours, templates

@@ -11,13 +11,14 @@ import pandas as pd
 
 from gaia_offsets import adql
 from gaia_offsets.adql import G
-from gaia_offsets.config import WORKFLOW, ConfigError, load_yaml, resolve
+from gaia_offsets.archive import service
+from gaia_offsets.config import ConfigError, load_yaml, resolve
 from gaia_offsets.corrections import zero_point
+from gaia_offsets.ownfile import WORKFLOW
 from gaia_offsets.releases import MAY_LACK, SOLVED, TABLES, asked_names, coding, column_of, table_of
 from gaia_offsets.selection import solution
 from gaia_offsets.tap import Archive, Missing
 
-PATIENCE = ("maxrec", "timeout_s", "stall_s", "poll_s", "attempts", "max_wait_s")
 COLOURS = ("nu_eff_used_in_astrometry", "pseudocolour")
 BRIGHT = 17.0  # mag: tracers are brighter; most sources of the sky are fainter, and coded otherwise
 LEVELS = (9, 5, 1)  # HEALPix levels of the fields: 48 of level 9 hold some 30,000 of two billion sources
@@ -37,10 +38,8 @@ def check_release(name: str, files: Sequence[str] = (), url: str | None = None) 
     if name not in config["releases"]:
         raise ConfigError(f"{name!r} is not one of releases: {', '.join(config['releases'])}")
     release, settings = config["releases"][name], config["archive"]
-    urls = url or settings["url"]
-    first, *mirrors = [urls] if isinstance(urls, str) else urls
-    service = Archive(first, **{key: settings[key] for key in PATIENCE}, mirrors=tuple(mirrors))
-    learned, missing = first_contact(service, name, release, official_column(release, config["corrections"]))
+    tap = service(url or settings["url"], settings)
+    learned, missing = first_contact(tap, name, release, official_column(release, config["corrections"]))
     return {"releases": {name: learned}}, missing
 
 

@@ -171,25 +171,19 @@ class Frame:
 
 @dataclass(frozen=True)
 class Counterparts:
-    """The counterparts of N targets, those of one part of the sky or all.
+    """The counterparts of N targets.
 
-    `rows` are the targets' rows in their table (null: all). `sources` has the Gaia sources that are one, `source` (N,)
+    `sources` has the Gaia sources that are one, `source` (N,)
     the place there, -1 where there is none, `separation` [arcsec] and `neighbours` (N,) as in match_nearest. `others`
     has by role (tmass, distances) a table, and for each of `sources` the place there or -1. `among` Gaia sources.
     """
 
-    rows: np.ndarray | None
     source: np.ndarray
     separation: np.ndarray
     neighbours: np.ndarray
     sources: pd.DataFrame
     others: dict[str, tuple[pd.DataFrame, np.ndarray]]
     among: int
-
-
-Band = tuple[float, float]  # declinations [deg]
-BINS = 18_000  # of declination, among which the edges of the parts are
-FASTEST_DEG = np.hypot(GAIA["pmra"].high, GAIA["pmdec"].high) / MAS_PER_DEG  # a year, the fastest that a table may hold
 
 
 def find_counterparts(
@@ -203,99 +197,62 @@ def find_counterparts(
     radius_arcsec: float,
     tmass_radius_arcsec: float,
     workers: int = 1,
-    partition: tuple[int, int] = (1, 1),
     check: Callable[[pd.DataFrame], None] = lambda frame: None,
 ) -> Counterparts:
     """Counterparts by position: Gaia at the targets' epoch (Julian year), 2MASS at J2000; distances by source_id.
 
-    Positions, proper motions and identifiers are read first, then the rest, of the counterparts alone. `partition` (k,
-    n) is the k-th (from 1) of n bands of declination with about as many targets each, those without a position in the
-    first; of the other tables what may matter there is looked at. `check` is called with Gaia's positions, then with
-    the counterparts. Raises TableError where the Gaia or the distances table holds a source twice (of n parts each
-    looks at an n-th of the sources), or targets have a column of Gaia's.
+    Positions, proper motions and identifiers are read first, then the rest, of the counterparts alone. `check` is
+    called with Gaia's positions, then with the counterparts. Raises TableError where the Gaia or the distances table
+    holds a source twice, or targets have a column of Gaia's.
     """
     given = [name for name in [*GAIA, *(name for name in gaia.names if name not in STANDARD)] if name in gaia.names]
     clash = sorted(set(targets.names) & {*GAIA, *given, *MATCH, *(TMASS if tmass is not None else {})})
     if clash:
         raise TableError(f"targets: columns {', '.join(clash)} would be overwritten by Gaia's; name them otherwise")
-    band, years = _band(targets, *partition), abs(target_epoch - gaia_epoch)
-    places, rows = _within(targets, ("target_ra", "target_dec"), band, nulls=partition[0] == 1)
-    reach = _wider(band, radius_arcsec / 3600)
     needed = ("source_id", "ra", "dec", "pmra", "pmdec")
-    sources, source_rows = _within(gaia, needed, _wider(reach, years * FASTEST_DEG))
-    every = (sources,) if source_rows is None else gaia.pieces(["source_id"])
-    _refuse_twice("Gaia", [_own_ids(piece["source_id"], partition) for piece in every])
-    del every
+    sources = _whole(gaia, needed)
+    _refuse_twice("Gaia", [_numbers(sources["source_id"])])
     check(sources)
     among = len(sources)
     motions = [sources[name].to_numpy(dtype=float) for name in needed[1:]]
     then = propagate(*motions, target_epoch - gaia_epoch, workers=workers)
+    places = _whole(targets, ("target_ra", "target_dec"))
     position = places["target_ra"].to_numpy(), places["target_dec"].to_numpy()
     index, separation, neighbours = match_nearest(*position, *then, radius_arcsec, workers=workers)
     del places, position
     used, index = _used(index, among)
-    sources, source_rows = sources[used], np.flatnonzero(used) if source_rows is None else source_rows[used]
+    sources, source_rows = sources[used], np.flatnonzero(used)
     others = {}
     if tmass is not None:
         motions = [values[used] for values in motions]
         at_2000 = [angle[used] for angle in then]
         if target_epoch != 2000.0:
             at_2000 = propagate(*motions, 2000.0 - gaia_epoch, workers=workers)
-        reach_2000 = _wider(reach, abs(target_epoch - 2000.0) * FASTEST_DEG + tmass_radius_arcsec / 3600)
-        near, near_rows = _within(tmass, ("ra", "dec"), reach_2000)
+        near = _whole(tmass, ("ra", "dec"))
         position = near["ra"].to_numpy(), near["dec"].to_numpy()
         place, _, _ = match_nearest(*at_2000, *position, tmass_radius_arcsec, workers=workers)
         seen, place = _used(place, len(near))
-        near_rows = np.flatnonzero(seen) if near_rows is None else near_rows[seen]
         del near, position, at_2000
-        others["tmass"] = _of_rows(tmass, [name for name in TMASS if name in tmass.names], near_rows), place
+        names = [name for name in TMASS if name in tmass.names]
+        others["tmass"] = _of_rows(tmass, names, np.flatnonzero(seen)), place
     del motions, then
     if distances is not None:
-        others["distances"] = _of_sources(distances, sources["source_id"], partition)
+        others["distances"] = _of_sources(distances, sources["source_id"])
     told = [name for name in RELEASE if name in gaia.names]
     rest = _of_rows(gaia, [*(name for name in given if name not in needed), *told], source_rows)
     sources = sources.reset_index(drop=True)
     sources = pd.DataFrame({name: (sources if name in needed else rest)[name] for name in given}, copy=False)
     check(sources.assign(**{name: rest[name] for name in told}))
-    return Counterparts(rows, index, separation, neighbours, sources, others, among)
+    return Counterparts(index, separation, neighbours, sources, others, among)
 
 
-def _band(targets: Table, part: int, parts: int) -> Band | None:
-    """Declinations of a part of the sky, the lower one in it and the upper one not; null for the whole sky."""
-    if parts == 1:
-        return None
-    counts = np.zeros(BINS, dtype=np.int64)
-    for piece in targets.pieces(["target_dec"]):
-        counts += np.histogram(piece["target_dec"].dropna(), bins=BINS, range=(-90, 90))[0]
-    passed = np.searchsorted(np.cumsum(counts), counts.sum() * np.arange(1, parts) / parts)
-    edges = [-np.inf, *(-90 + 180 * (passed + 1) / BINS), np.inf]
-    return edges[part - 1], edges[part]
-
-
-def _wider(band: Band | None, margin_deg: float) -> Band | None:
-    margin_deg += 1e-6  # what rounding may bring near
-    return (band[0] - margin_deg, band[1] + margin_deg) if band else None
-
-
-def _within(
-    table: Table, names: Sequence[str], band: Band | None, *, nulls: bool = False
-) -> tuple[pd.DataFrame, np.ndarray | None]:
-    """These columns of the rows whose declination is in the band, and the numbers of the rows (null: all).
-
-    With `nulls` also of the rows without a declination.
-    """
-    dec = next(name for name in names if name in ("dec", "target_dec"))
-    # A row group is left out only where a declination says so, and a row without one might be there.
-    within = {"within": (dec, *band)} if band and not nulls else {}
-    columns, rows = {name: [] for name in names}, []
-    for piece in table.pieces(names, **within):
-        if band:
-            value = piece[dec].to_numpy(dtype=float)
-            piece = piece[(value >= band[0]) & (value < band[1]) | (np.isnan(value) & nulls)]
-            rows.append(piece.index.to_numpy())
+def _whole(table: Table, names: Sequence[str]) -> pd.DataFrame:
+    """These columns of all rows."""
+    columns: dict[str, list[pd.Series]] = {name: [] for name in names}
+    for piece in table.pieces(names):
         for name in names:
             columns[name].append(piece[name])
-    return join_pieces(columns), np.concatenate(rows) if band else None
+    return join_pieces(columns)
 
 
 def _of_rows(table: Table, names: Sequence[str], rows: np.ndarray) -> pd.DataFrame:
@@ -321,29 +278,28 @@ def _used(index: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     return used, place[index]
 
 
-def _own_ids(source_id: pd.Series, partition: tuple[int, int]) -> np.ndarray:
-    """The identifiers of a piece among which a part looks for those that stand twice: every n-th, wherever it is."""
-    numbers, (part, parts) = source_id.dropna().to_numpy(dtype=np.int64), partition
-    return numbers if parts == 1 else numbers[numbers % parts == part - 1]
+def _numbers(source_id: pd.Series) -> np.ndarray:
+    """Identifiers as whole numbers, 0 for a null."""
+    return source_id.to_numpy(dtype=np.int64, na_value=0)
 
 
 def _refuse_twice(name: str, numbers: list[np.ndarray]) -> None:
     """Raise TableError where an identifier stands twice."""
     ascending = np.sort(np.concatenate(numbers))
-    if twice := int((ascending[1:] == ascending[:-1]).sum()):
+    if twice := int(((ascending[1:] == ascending[:-1]) & (ascending[1:] != 0)).sum()):
         raise TableError(f"{name} table: {twice} source_ids stand more than once")
 
 
-def _of_sources(distances: Table, source_id: pd.Series, partition: tuple[int, int]) -> tuple[pd.DataFrame, np.ndarray]:
+def _of_sources(distances: Table, source_id: pd.Series) -> tuple[pd.DataFrame, np.ndarray]:
     """Rows of the table of distances for these sources, and for each source the place there, -1 where there is none."""
     names = [name for name in DISTANCES if name in distances.names]
-    wanted = source_id.to_numpy(dtype=np.int64, na_value=0)
+    wanted = _numbers(source_id)
     order = np.argsort(wanted)
     ascending = wanted[order]
     columns, found, ids = {name: [] for name in names}, [], []
     for piece in distances.pieces(["source_id", *names]):
         numbers = piece["source_id"].to_numpy(dtype=np.int64, na_value=-1)
-        ids.append(_own_ids(piece["source_id"], partition))
+        ids.append(_numbers(piece["source_id"]))
         place = np.minimum(np.searchsorted(ascending, numbers), max(len(ascending) - 1, 0))
         hit = ascending[place] == numbers if len(ascending) else np.zeros(len(numbers), dtype=bool)
         found.append(order[place[hit]])
@@ -365,25 +321,17 @@ def _take(table: pd.DataFrame, index: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(taken, copy=False)
 
 
-ROW = "_row"  # in a part of the table: number of the target's row
-
-
 def attach(targets: Table, found: Counterparts) -> Iterator[pd.DataFrame]:
     """The targets, piece by piece, with the columns of their counterparts.
 
     Columns: those of `targets`, `preselected`, GAIA and what the Gaia table has beyond STANDARD, TMASS, DISTANCES,
-    `match_separation` [arcsec] and `match_neighbours`; nulls where there is no counterpart. Before them ROW, where the
-    counterparts are those of a part of the sky.
+    `match_separation` [arcsec] and `match_neighbours`; nulls where there is no counterpart.
     """
-    for piece in targets.pieces(**({} if found.rows is None else {"rows": found.rows})):
-        rows, numbers = slice(piece.index.start, piece.index.stop), {}
-        if found.rows is not None:
-            rows = slice(*np.searchsorted(found.rows, [rows.start, rows.stop]))
-            piece = piece.loc[found.rows[rows]]
-            numbers = {ROW: found.rows[rows]}
+    for piece in targets.pieces():
+        rows = slice(piece.index.start, piece.index.stop)
         source = found.source[rows]
-        parts = [pd.DataFrame(numbers, index=range(len(piece))), piece.reset_index(drop=True)]
-        parts += [pd.DataFrame({"preselected": np.ones(len(piece), dtype=bool)}), _take(found.sources, source)]
+        parts = [piece.reset_index(drop=True), pd.DataFrame({"preselected": np.ones(len(piece), dtype=bool)})]
+        parts.append(_take(found.sources, source))
         for table, place in found.others.values():
             parts.append(_take(table, np.append(place, -1)[source]))
         neighbours = pd.array(found.neighbours[rows], dtype="Int64")

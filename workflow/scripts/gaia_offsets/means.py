@@ -17,7 +17,7 @@ from gaia_offsets.official import check_edr3
 from gaia_offsets.published import CORRECTED, NONE, OUTPUT, TRUE_ERROR, named_like
 from gaia_offsets.releases import EPOCHS, SOLVED
 from gaia_offsets.selection import SUSPECT_MAS
-from gaia_offsets.star_table import StarTable, read_stars, say, star_arrays
+from gaia_offsets.star_table import StarTable, read_stars, refuse_other_order, say, star_arrays
 from gaia_offsets.streams import native_column, native_names, native_units
 from gaia_offsets.table_contracts import as_column, as_names
 
@@ -91,6 +91,7 @@ def group_means(stars: Any, groups: Sequence[Any] | None = None, *, inflate: str
     table.take([*NEEDED, *INFLATING.get(inflate, ())])
     frame = table.values({name: native_column(stars, source, where) for name, source in table.sources.items()})
     say([*_choices(table), *table.finish()])
+    refuse_other_order(where, stars, groups)
     # As objects: pandas would make floats of whole numbers among which one is missing.
     names = None if groups is None else as_names(as_column(groups, f"{where}: groups", object))
     if names is not None and len(names) != len(frame):
@@ -115,14 +116,7 @@ def _means(stars: pd.DataFrame, groups: pd.Series | None, inflate: str | None, w
     without = int(table["group"].isna().sum())
     if without:
         say([f"{where}: {without} of {len(table)} stars have no group: they are in no mean"])
-    if "source_id" in stars and stars["source_id"].notna().any():
-        table["source_id"] = stars["source_id"]
-        # Rows that count are compared with one another: a null row must not take the place of a good one.
-        known = table["group"].notna() & table["source_id"].notna()
-        again = known & table.assign(null=~_counts(table)).duplicated(["group", "source_id", "null"])
-        if again.any():
-            say([f"{where}: {int(again.sum())} rows are of a source_id that the group has already: counted once"])
-            table = table[~again]
+    table = table[~_again(table, stars.get("source_id", pd.Series(pd.NA, index=table.index)), where)]
     good = _counts(table)
     rows, suspect = [], 0
     names = table["group"].dropna().unique().tolist()
@@ -134,6 +128,26 @@ def _means(stars: pd.DataFrame, groups: pd.Series | None, inflate: str | None, w
         rows.append((name, len(used), len(part) - len(used), *found))
     say(_suspects(where, suspect))
     return pd.DataFrame(rows, columns=["group", "n", "left_out", "mean_parallax", "error_statistical", "error"])
+
+
+def _again(table: pd.DataFrame, source_id: pd.Series, where: str | Path) -> pd.Series:
+    """Rows (N,) of a star that its group has already: of its source_id, and to 1e-4 deg of its position.
+
+    Identifiers that have gone through float64 or a spreadsheet are those of several stars, at several positions.
+    """
+    # Rows that count are compared with one another: a null row must not take the place of a good one.
+    rows = table.round({"ra": 4, "dec": 4}).assign(source_id=source_id, null=~_counts(table))
+    named = rows["group"].notna() & rows["source_id"].notna()
+    other = named & rows.duplicated(["group", "source_id", "null"])
+    again = named & rows.duplicated(["group", "source_id", "null", "ra", "dec"])
+    alike = rows["group"].notna() & rows["source_id"].isna() & ~rows["null"] & table.duplicated(["group", *NEEDED])
+    lines = (
+        (again, "are of a source_id that the group has already: counted once"),
+        (other & ~again, "have the source_id of a star at another position, so it has lost digits: all are counted"),
+        (alike, "equal another in position, parallax and error, and have no source_id: a star twice? All are counted"),
+    )
+    say(f"{where}: {int(which.sum())} rows {what}" for which, what in lines if which.any())
+    return again
 
 
 def _counts(table: pd.DataFrame) -> pd.Series:

@@ -36,11 +36,6 @@ def map_for(base: str, *, correction: str = NONE) -> str:
     return BASES[base] if correction == NONE else "corrected"
 
 
-def catalogue_correction(entry: Mapping[str, Any]) -> str:
-    """What is subtracted first from a catalogue of the config: its `correction`, or that of `with_official`."""
-    return entry.get("correction", OFFICIAL if entry.get("with_official") else NONE)
-
-
 def pairing_faults(base: str, parallax: str | None = None, *, correction: str = NONE) -> Iterator[tuple[str, str]]:
     """Why a parallax of this base must not be corrected so: (base, correction or map, reason) each.
 
@@ -239,5 +234,5 @@ TRUE_ERROR = true_error_field("maiz_apellaniz2022")
 
 
 def named_like(name: str, names: Iterable[str]) -> list[str]:
-    """The names that are one of ours, or what TOPCAT makes of it where two tables have it: name_1."""
-    return [other for other in names if re.fullmatch(rf"(?i){name}(_\d+)?", other)]
+    """The names that are one of ours, or what TOPCAT or pandas makes of it where two tables have it: name_1, name_x."""
+    return [other for other in names if re.fullmatch(rf"(?i){name}(_\d+|_[xy])?", other)]

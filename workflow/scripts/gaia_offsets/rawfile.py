@@ -7,13 +7,14 @@ import json
 import os
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from gaia_offsets.faults import Fault
 
+TOUCHED_NS = 60_000_000_000  # a file is not older than its manifest by more
 HEAD = 1 << 16  # bytes that tell the kind
 # How a file with this ending begins, and what it is called; `.gz` is undone first.
 KINDS = {
@@ -101,38 +102,27 @@ def write_manifest(
     return record
 
 
-def check_raw(manifests: Iterable[str], facts: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """A line for each raw file that is about to be read: its digest is that of its manifest and of the config.
+def is_due(path: str | Path, entry: Mapping[str, Any]) -> bool:
+    """Whether a raw file that is there has no manifest, or one that tells of another file than it or the config.
 
-    `facts` has, by the dataset's name, what the config says of the file: sha256, bytes and where it comes from (path,
-    shipped, query, or else urls). Raises DownloadError, one line, where one of the three disagrees.
+    Compared are size and date, which an edit changes (Snakemake touches a file and then its manifest), and what the
+    config's `entry` says: sha256, bytes, and where the file comes from (path, shipped, `query` as text, or else one of
+    `urls`) unless it gives a sha256.
     """
-    for manifest in manifests:
-        path, record = Path(manifest.removesuffix(".manifest.json")), read_record(Path(manifest))
-        said, what = facts[path.parent.name], f"datasets.{path.parent.name}: {path}"
-        again = "; delete it and its manifest to have it brought anew, or correct the config"
-        if not record:
-            raise DownloadError(f"{what}: its manifest {manifest} is missing or damaged{again}")
-        try:
-            length, digest = check_file(path, path.name, sha256=said.get("sha256"), size=said.get("bytes"))
-        except (DownloadError, OSError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            raise DownloadError(f"{what}: {reason}{again}") from error
-        if (length, digest) != (record.get("bytes"), record.get("sha256")):
-            then = f"{record.get('bytes')} bytes, sha256 {record.get('sha256')}"
-            raise DownloadError(f"{what}: {length} bytes, sha256 {digest}, where its manifest says {then}{again}")
-        key = next((key for key in ("path", "shipped", "query") if said.get(key)), "url")
-        wanted = [said[key]] if key != "url" else said["urls"]
-        if wanted and not said.get("sha256") and record.get(key) not in wanted:
-            came = next(
-                (f"{name} {record[name]}" for name in ("query", "url", "shipped", "path") if name in record), "?"
-            )
-            raise DownloadError(
-                f"{what}: came from {came}, says its manifest; the config asks for {key} {wanted[0]}{again}"
-            )
-        yield f"{path}: {length} bytes, sha256 {digest}, as its manifest says" + (
-            "; the config gives no sha256" if not said.get("sha256") else " and the config"
-        )
+    path = Path(path)
+    if not path.is_file():
+        return False
+    manifest, stat = path.with_name(f"{path.name}.manifest.json"), path.stat()
+    record = read_record(manifest)
+    if stat.st_size != record.get("bytes") or not 0 <= manifest.stat().st_mtime_ns - stat.st_mtime_ns <= TOUCHED_NS:
+        return True
+    if entry.get("bytes") not in (None, record["bytes"]):
+        return True
+    if entry.get("sha256"):
+        return bool(entry["sha256"].lower() != record.get("sha256"))
+    key = next((key for key in ("path", "shipped", "query") if entry.get(key)), "url")
+    wanted = [entry[key]] if key != "url" else entry["urls"]
+    return bool(wanted) and record.get(key) not in wanted
 
 
 def read_manifest(path: str | Path) -> dict[str, Any]:

@@ -6,8 +6,7 @@ The step is exact for a mean and for a mean with fixed weights.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from copy import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +17,6 @@ from gaia_offsets.segments import Segments
 from gaia_offsets.weighted import hampel_slopes, hampel_weights, weighted_means
 
 MIN_BLOCKS = 5  # fewer give no error
-MOST_REFITS = 100  # of an estimator without slopes, the fit of a histogram: they are slow
 
 
 @dataclass(frozen=True)
@@ -169,31 +167,6 @@ def bootstrap_medians(segments: Segments, *, replicates: int, seed: int) -> np.n
     return _spread(total, squares, np.full(len(n), replicates), n)
 
 
-def refits(bootstrap: dict[str, int]) -> dict[str, int]:
-    """The settings `replicates` and `seed` for refit_errors."""
-    return {**bootstrap, "replicates": min(bootstrap["replicates"], MOST_REFITS)}
-
-
-def refit_errors(
-    segments: Segments, fit: Callable[[Segments], np.ndarray], *, replicates: int, seed: int
-) -> np.ndarray:
-    """Standard deviation (groups,) over resamplings that are all fitted anew: slow, for an estimator without slopes."""
-    first, size = segments.spread(segments.starts), segments.spread(segments.counts)
-    random = np.random.default_rng(seed)
-    middle = segments.medians()  # so that the squares below do not cancel
-    total, squares, known = (np.zeros(len(middle)) for _ in range(3))
-    draw = copy(segments)
-    for _ in progress(range(replicates), replicates, "draws"):
-        index = first + (random.random(len(first)) * size).astype(np.int64)
-        index.sort()  # the values ascend within each group, and so must those drawn
-        draw.values = segments.values[index]
-        estimate = fit(draw)
-        good = np.isfinite(estimate)
-        step = np.where(good, estimate - middle, 0.0)
-        total, squares, known = total + step, squares + step**2, known + good
-    return _spread(total, squares, known, segments.counts)
-
-
 def without_blocks(fit: Linearised, blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Estimates of a single group without each block (blocks,), and the sizes of the blocks; `blocks` (N,) labels.
 
@@ -203,18 +176,6 @@ def without_blocks(fit: Linearised, blocks: np.ndarray) -> tuple[np.ndarray, np.
     top, bottom, size = (np.bincount(place, part) for part in (fit.top, fit.bottom, fit.size))
     estimates = fit.estimates(fit.top.sum() - top, fit.bottom.sum() - bottom)
     return estimates[size > 0], size[size > 0]
-
-
-def refit_without_blocks(
-    fit: Callable[[Segments], np.ndarray], values: np.ndarray, blocks: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """The same by fits of the values (N,) that are left; nulls are left out."""
-    known = np.isfinite(values)
-    values, blocks = values[known], blocks[known]
-    labels, sizes = np.unique(blocks, return_counts=True)
-    left = [values[blocks != label] for label in labels if len(labels) > 1]
-    without = [fit(Segments(part, np.zeros(len(part), dtype=np.int64)))[0] for part in left]
-    return np.array(without), sizes[: len(without)].astype(float)
 
 
 def jackknife_error(estimate: float, without: np.ndarray, sizes: np.ndarray) -> float:

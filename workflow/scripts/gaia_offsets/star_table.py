@@ -114,6 +114,7 @@ class StarTable:
         self._tally = Tally()
         self._known: Counter[str] = Counter()
         self._tiny: Counter[str] = Counter()
+        self._positive = 0
         self._lines: dict[str, str] = {}
         self._start = 0
 
@@ -184,6 +185,10 @@ class StarTable:
                 size = stars[name].abs()
                 self._known[name] += int(size.notna().sum())
                 self._tiny[name] += int(((size < limit) & ((size > 0) | (name != CORRECTION))).sum())
+                if name == "parallax_error":  # one of them would be the whole of a mean
+                    stars[name] = stars[name].mask(size < limit)
+        if CORRECTION in stars:
+            self._positive += int((stars[CORRECTION] > 0).sum())
         self._checks.look(stars)
         self._start += len(stars)
         return self._completed(stars)
@@ -203,11 +208,21 @@ class StarTable:
         """Lines about the whole; TableError where it cannot be in the unit that it is taken to be in."""
         for name, limit in TINY_MAS.items():
             known, tiny = self._known[name], self._tiny[name]
-            if known >= ENOUGH_STARS and 2 * tiny > known:
+            enough = 1 if name == "parallax_error" else ENOUGH_STARS  # no star has such an error
+            if known >= enough and 2 * tiny > known:
                 raise TableError(
                     f"{self.where}: {tiny} of {known} {_WORDS[name]} in column {self.sources[name]!r} are smaller than "
                     f"{limit:g} mas; are they in arcsec? Then say so: --unit {name}=arcsec, or `columns:`"
                 )
+        if tiny := self._tiny["parallax_error"]:
+            some = f"{tiny} error(s) below {TINY_MAS['parallax_error']:g} mas are taken as unknown"
+            self._tell(f"{self.where}: column {self.sources['parallax_error']!r}: {some}")
+        known = self._known[CORRECTION]
+        if known >= ENOUGH_STARS and 10 * self._positive > 9 * known:
+            some = f"{self._positive} of {known} zero points in column {self.sources[CORRECTION]!r} are positive"
+            self._tell(
+                f"{self.where}: {some}; Gaia's are negative for most stars: a zero point is subtracted, not added"
+            )
         return [*self._lines.values(), *self._checks.finish(), *self._tally.finish(self.where)]
 
 
@@ -216,11 +231,22 @@ def _option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
+def refuse_other_order(where: str, *tables: Any) -> None:
+    """Raise TableError where two pandas objects have the same rows in another order: they are not joined by labels."""
+    labels = [table.index for table in tables if isinstance(table, pd.DataFrame | pd.Series)]
+    for other in labels[1:]:
+        if not other.equals(labels[0]) and len(other) == len(labels[0]) and not other.difference(labels[0]).size:
+            raise TableError(
+                f"{where}: rows of the same labels in another order; bring them in one order, or take arrays"
+            )
+
+
 def star_arrays(where: str, **arrays: Any) -> list[np.ndarray]:
     """Arrays by their standard names as float64 (N,) in standard units, null where unknown: checked like columns.
 
     One value stands for all stars. What a table would be told of goes to standard error. Raises TableError, one line.
     """
+    refuse_other_order(where, *arrays.values())
     columns = {name: as_column(values, f"{where}: {name}") for name, values in arrays.items()}
     sizes = {name: len(column) for name, column in columns.items() if np.ndim(arrays[name])}
     if len(set(sizes.values())) > 1:

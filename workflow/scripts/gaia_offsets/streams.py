@@ -428,7 +428,7 @@ def _write_whole(table: Table, part: Path, form: str, work: Work) -> None:
     if form in ("csv", "parquet"):
         table = without_vectors(table, "the output", form)
     if form in ("fits", "votable"):
-        table = _signed(table, form)
+        table = _storable(table, form)
     if form == "votable":
         for name in table.colnames:
             unit = table[name].unit
@@ -445,15 +445,23 @@ def _write_whole(table: Table, part: Path, form: str, work: Work) -> None:
         table.write(part, format=_ASTROPY_FORMATS[form], overwrite=True)
 
 
-def _signed(table: Table, form: str) -> Table:
-    """The table with unsigned integers as signed ones where the format has no room for them, or for their nulls."""
+def _storable(table: Table, form: str) -> Table:
+    """The table for FITS or VOTable: integers that it has room for, and nulls told by a value that no row has."""
     for name in table.colnames:
-        column = table[name]
-        kind = getattr(column, "dtype", None)
-        if kind and kind.kind == "u" and kind.itemsize > 1 and (form == "votable" or np.ma.is_masked(column)):
-            if kind.itemsize == 8 and (column > 2**63 - 1).any():
+        kind, null = getattr(table[name], "dtype", np.dtype(object)), np.ma.is_masked(table[name])
+        if null and kind.kind == "b" and form == "fits":  # astropy would write true for none
+            table[name] = np.where(table[name].mask, "", table[name].data.data.astype(str))
+        if kind.kind not in "iu":
+            continue
+        if kind.kind == "u" and (null or (form == "votable" and kind.itemsize > 1)):
+            if kind.itemsize == 8 and (table[name] > 2**63 - 1).any():
                 raise TableError(f"the output: column {name!r} has numbers above 2**63, which {form} cannot hold here")
-            table[name] = column.astype(np.int64)
+            table[name] = table[name].astype(np.int64)
+        elif kind == np.int8:  # astropy would write true and false, or nothing
+            table[name] = table[name].astype(np.int16)
+        if null:
+            numbers, limits = table[name].compressed(), np.iinfo(table[name].dtype)
+            table[name].fill_value = next(i for i in range(limits.min, limits.max) if i not in numbers)
     return table
 
 

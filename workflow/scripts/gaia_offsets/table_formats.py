@@ -5,7 +5,8 @@ from __future__ import annotations
 import gzip
 import sys
 import warnings
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -73,6 +74,13 @@ def reason(error: Exception) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
+def refuse_twice(names: Iterable[str], where: str | Path) -> None:
+    """Raise TableError where a column's name stands more than once: nobody could say which of the two is meant."""
+    twice = [name for name, count in Counter(names).items() if name and count > 1]
+    if twice:
+        raise TableError(f"{where}: the column {twice[0]!r} stands more than once; name each column once")
+
+
 def refuse_folder(path: Path) -> None:
     """Raise TableError where a folder stands in the place of a file."""
     if path.is_dir():
@@ -113,6 +121,7 @@ def read_votable(path: Path) -> tuple[Table, TableElement]:
     if len(tables) != 1:
         what = f"holds {len(tables)} tables; write each to a file of its own" if tables else "holds no table"
         raise TableError(f"{path}: {what}")
+    refuse_twice((field.name for field in tables[0].fields), path)  # astropy would give the second another name
     return tables[0].to_table(use_names_over_ids=True), tables[0]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.faults import TableError
-from gaia_offsets.table_formats import open_bytes
+from gaia_offsets.table_formats import open_bytes, refuse_twice
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,13 +35,6 @@ class Header:
     separator: str
     lines: int
     units: dict[str, str]
-
-
-def refuse_twice(names: Iterable[str], where: str | Path) -> None:
-    """Raise TableError where a column's name stands more than once: nobody could say which of the two is meant."""
-    twice = [name for name, count in Counter(names).items() if name and count > 1]
-    if twice:
-        raise TableError(f"{where}: the column {twice[0]!r} stands more than once; name each column once")
 
 
 def csv_header(path: Path) -> Header:

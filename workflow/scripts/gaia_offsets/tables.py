@@ -163,16 +163,15 @@ def _native_pieces(
     names: Sequence[str],
     native: Mapping[str, Callable[[], pd.Series]],
     rows: np.ndarray | None,
-    within: tuple[str, float, float] | None,
 ) -> Iterator[tuple[int, dict[str, Callable[[], pd.Series]]]]:
     """Number of the first row, and how to get these columns, of ROW_GROUP rows or fewer; `native` is the whole file's.
 
-    At least one piece. `rows` and `within` are those of TableFile.pieces, in the file's unit.
+    At least one piece. `rows` are those of TableFile.pieces.
     """
     fmt, start = table_format(path), 0
     with readable(path):
         if fmt == "parquet":
-            yield from _parquet_pieces(path, names, rows, within)
+            yield from _parquet_pieces(path, names, rows)
         elif fmt == "fits":
             for table in read_columns(path, names, ROW_GROUP):
                 columns, _ = _astropy_columns(table)
@@ -185,7 +184,7 @@ def _native_pieces(
 
 
 def _parquet_pieces(
-    path: Path, names: Sequence[str], rows: np.ndarray | None, within: tuple[str, float, float] | None
+    path: Path, names: Sequence[str], rows: np.ndarray | None
 ) -> Iterator[tuple[int, dict[str, Callable[[], pd.Series]]]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -195,12 +194,8 @@ def _parquet_pieces(
     with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
         schema, columns = file.schema_arrow, _with_masks(names, file.schema_arrow)
         for group in range(file.num_row_groups):
-            about = file.metadata.row_group(group)
-            end = start + about.num_rows
+            end = start + file.metadata.row_group(group).num_rows
             none = rows is not None and np.searchsorted(rows, start) == np.searchsorted(rows, end)
-            if within and not none:
-                told = about.column(schema.names.index(within[0])).statistics
-                none = told is not None and told.has_min_max and (told.max < within[1] or told.min > within[2])
             for batch in () if none else file.iter_batches(ROW_GROUP, row_groups=[group], columns=columns):
                 frame = _to_pandas(pa.Table.from_batches([batch]))
                 yield start, {name: partial(_unmasked, frame, schema, name) for name in names}
@@ -392,26 +387,15 @@ class TableFile:
         self._finish()
         return table
 
-    def pieces(
-        self,
-        names: Collection[str] | None = None,
-        *,
-        rows: np.ndarray | None = None,
-        within: tuple[str, float, float] | None = None,
-    ) -> Iterator[pd.DataFrame]:
+    def pieces(self, names: Collection[str] | None = None, *, rows: np.ndarray | None = None) -> Iterator[pd.DataFrame]:
         """These columns (all where not given), ROW_GROUP rows or fewer at a time; the index is the number of the row.
 
         Of Parquet and of a binary FITS table memory holds no more than a piece. What is refused names its rows. Row
-        groups of Parquet are passed over that have none of these `rows` (sorted), or no value of a column, in its
-        standard unit, within the two of `within`; other rows come along.
+        groups of Parquet are passed over that have none of these `rows` (sorted); other rows come along.
         """
         names = [name for name in self.names if names is None or name in names]
         wanted = [self._columns[name][0] for name in names]
-        if within:
-            (source, unit), where = self._columns[within[0]], f"{self.path}: column {within[0]!r}"
-            factor = unit_factor(unit, STANDARD[within[0]].unit, where)
-            within = source, within[1] / factor, within[2] / factor
-        for start, native in _native_pieces(self.path, wanted, self._native, rows, within):
+        for start, native in _native_pieces(self.path, wanted, self._native, rows):
             piece = self._standard(native, names, start)
             piece.index = pd.RangeIndex(start, start + len(piece))
             yield piece
@@ -572,7 +556,7 @@ def write_arrow(tables: Iterable[pa.Table], schema: pa.Schema, path: str | Path,
     if fast:
         floats = [field.name for field in schema if pa.types.is_floating(field.type)]
         options |= {"compression": "lz4", "use_byte_stream_split": floats}
-        options["data_page_size"] = 1 << 16  # who reads many files at a time holds a page of each column of each
+        options["data_page_size"] = 1 << 16  # who reads it holds a page of each column
     waiting, count, full = [], 0, 0
     with pq.ParquetWriter(path, schema, **options) as writer:
         for table in tables:

@@ -1,0 +1,24 @@
+"""Files of the workflow itself: where they are, and their digests, by which they count among the params of rules."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+WORKFLOW = Path(__file__).parents[2]  # the folder of this package's workflow, where it is one of a workflow
+LITERATURE, CITATIONS = (WORKFLOW / f"resources/{name}.yaml" for name in ("literature", "citations"))
+# By the key of the config that names a file of the workflow itself: the folder where it lies.
+OWN = {"claims": "workflow/resources", "shipped": "config/data", "file": "workflow/scripts/gaia_offsets/data"}
+
+
+def own_file(key: str, path: str) -> Path:
+    """The file that a key of OWN names: the user's before ours, but of what is shipped."""
+    mine = Path(path)
+    return mine if key != "shipped" and mine.is_file() else WORKFLOW.parent / OWN[key] / path
+
+
+@cache
+def content(path: Path) -> str:
+    """SHA-256 of a file: what is read by content re-runs nothing where the project's folder is copied or moved."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
