@@ -24,6 +24,8 @@ from gaia_offsets.columns import DISTANCES, GAIA, TMASS
 from gaia_offsets.matching import match_catalogues
 from gaia_offsets.tap import Archive
 
+Sky = dict[str, pd.DataFrame]
+
 CUTS = [{"column": "snr", "op": ">=", "value": 50}, {"column": "logg", "op": "<=", "value": 3.8}]
 NEAR = {"epoch": 2000.0, "radius_arcsec": 3.0, "pm_margin_arcsec": 60.0}
 ARCHIVE = {"maxrec": 50_000, "timeout_s": 60, "stall_s": 20, "poll_s": 0.3, "attempts": 3, "max_wait_s": 5}
@@ -41,16 +43,14 @@ def from_archive(url: str, targets: pd.DataFrame, cuts: list[dict[str, Any]], by
 
 
 @pytest.fixture(scope="module")
-def local(sky: dict[str, pd.DataFrame]) -> pd.DataFrame:
+def local(sky: Sky) -> pd.DataFrame:
     """The cross-match with the tables at hand."""
     epochs = {"target_epoch": NEAR["epoch"], "gaia_epoch": RELEASE["epoch"]}
     radii = {"radius_arcsec": NEAR["radius_arcsec"], "tmass_radius_arcsec": 1.5}
     return match_catalogues(*sky.values(), **epochs, **radii)
 
 
-def test_archive_and_local_agree_row_for_row(
-    proxy: FaultyProxy, sky: dict[str, pd.DataFrame], local: pd.DataFrame
-) -> None:
+def test_archive_and_local_agree_row_for_row(proxy: FaultyProxy, sky: Sky, local: pd.DataFrame) -> None:
     got = from_archive(proxy.url, sky["targets"], CUTS, "position", 2)
     asked = got["preselected"].to_numpy()
     assert 0.5 < asked.mean() < 0.9
@@ -68,7 +68,7 @@ def test_archive_and_local_agree_row_for_row(
     assert int(there["source_id"].max()) > 2**60
 
 
-def test_identifiers_find_their_own_source(proxy: FaultyProxy, sky: dict[str, pd.DataFrame]) -> None:
+def test_identifiers_find_their_own_source(proxy: FaultyProxy, sky: Sky) -> None:
     gaia = sky["gaia_source"].head(300)
     ids = pd.concat([gaia["source_id"], pd.Series([2**62 + 1, None], dtype="Int64")], ignore_index=True)
     got = from_archive(proxy.url, pd.DataFrame({"obsid": range(302), "source_id": ids}), [], "source_id", 1)
@@ -78,7 +78,7 @@ def test_identifiers_find_their_own_source(proxy: FaultyProxy, sky: dict[str, pd
     pd.testing.assert_frame_equal(got.loc[:299, list(GAIA)], gaia[list(GAIA)], check_dtype=False, check_exact=True)
 
 
-def test_dr2_identifiers_take_the_nearer_source(proxy: FaultyProxy, sky: dict[str, pd.DataFrame]) -> None:
+def test_dr2_identifiers_take_the_nearer_source(proxy: FaultyProxy, sky: Sky) -> None:
     gaia = sky["gaia_source"].head(300)
     targets = pd.DataFrame({"gaia_dr2_source_id": gaia["source_id"] + 1})
     got = from_archive(proxy.url, targets, [], "dr2_source_id", 1)
@@ -88,9 +88,7 @@ def test_dr2_identifiers_take_the_nearer_source(proxy: FaultyProxy, sky: dict[st
     assert 0 < got["match_separation"].max() < 0.006
 
 
-def test_stilts_finds_the_same_pairs(
-    require_stilts: str, sky: dict[str, pd.DataFrame], local: pd.DataFrame, tmp_path: Path
-) -> None:
+def test_stilts_finds_the_same_pairs(require_stilts: str, sky: Sky, local: pd.DataFrame, tmp_path: Path) -> None:
     """An independent programme on the positions propagated by astropy; nearest source of each target."""
     import astropy.units as u
     from astropy.coordinates import SkyCoord
@@ -122,9 +120,7 @@ def test_stilts_finds_the_same_pairs(
 
 
 @pytest.mark.slow
-def test_killed_in_the_middle_and_started_again(
-    proxy: FaultyProxy, sky: dict[str, pd.DataFrame], tmp_path: Path
-) -> None:
+def test_killed_in_the_middle_and_started_again(proxy: FaultyProxy, sky: Sky, tmp_path: Path) -> None:
     """kill -9 while the second chunk is on its way: the first is not fetched again, the table is as if undisturbed."""
     targets = sky["targets"].head(900)
     targets.to_parquet(tmp_path / "targets.parquet")

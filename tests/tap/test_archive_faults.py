@@ -16,6 +16,8 @@ from tap.release import RELEASE
 from gaia_offsets import adql
 from gaia_offsets.tap import Archive, ArchiveError, upload_document
 
+Wanted = dict[str, np.ndarray]
+
 RESULT = "/results/result"
 NOBODY = "http://127.0.0.1:9/tap"
 
@@ -34,13 +36,13 @@ def wanted(sky: dict[str, pd.DataFrame]) -> dict[str, np.ndarray]:
     return {"target_id": np.arange(50), "source_id": ids}
 
 
-def ask(client: Archive, wanted: dict[str, np.ndarray]) -> pd.DataFrame:
+def ask(client: Archive, wanted: Wanted) -> pd.DataFrame:
     """The fifty sources."""
     query, count = adql.crossmatch_query(RELEASE, "source_id"), adql.count_query(RELEASE, "source_id")
     return client.ask(query, wanted, count=count, what="chunk 1 of 1")
 
 
-def complete(frame: pd.DataFrame, wanted: dict[str, np.ndarray]) -> bool:
+def complete(frame: pd.DataFrame, wanted: Wanted) -> bool:
     """Whether all fifty are there, exactly, and the unknown one is null."""
     frame = frame.sort_values("target_id")
     found = frame["source_id"].notna().to_numpy()
@@ -52,7 +54,7 @@ def complete(frame: pd.DataFrame, wanted: dict[str, np.ndarray]) -> bool:
     )
 
 
-def test_a_quiet_server(proxy: FaultyProxy, wanted: dict[str, np.ndarray]) -> None:
+def test_a_quiet_server(proxy: FaultyProxy, wanted: Wanted) -> None:
     assert complete(ask(archive(proxy.url), wanted), wanted)
     assert proxy.count("POST", "/async") == 1
     assert sum(method == "DELETE" for method, _ in proxy.seen) == 1
@@ -72,12 +74,7 @@ def test_a_quiet_server(proxy: FaultyProxy, wanted: dict[str, np.ndarray]) -> No
     ],
 )
 def test_a_fault_that_passes(
-    proxy: FaultyProxy,
-    wanted: dict[str, np.ndarray],
-    method: str,
-    ending: str,
-    fault: Any,
-    jobs: int,
+    proxy: FaultyProxy, wanted: Wanted, method: str, ending: str, fault: Any, jobs: int
 ) -> None:
     proxy.plan(method, ending, fault)
     assert complete(ask(archive(proxy.url, stall_s=1.5), wanted), wanted)
@@ -91,7 +88,7 @@ def test_a_fault_that_passes(
     [(FaultyProxy.abort_next_job, "ended as ABORTED"), (FaultyProxy.delete_next_job, "vanished from the archive")],
 )
 def test_a_job_that_another_hand_ends_is_run_again(
-    proxy: FaultyProxy, wanted: dict[str, np.ndarray], capsys: Any, hand: Any, line: str
+    proxy: FaultyProxy, wanted: Wanted, capsys: Any, hand: Any, line: str
 ) -> None:
     hand(proxy)
     assert complete(ask(archive(proxy.url), wanted), wanted)
@@ -100,7 +97,7 @@ def test_a_job_that_another_hand_ends_is_run_again(
 
 
 def test_an_interrupted_client_deletes_its_job(
-    proxy: FaultyProxy, wanted: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch
+    proxy: FaultyProxy, wanted: Wanted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
@@ -124,7 +121,7 @@ def test_an_interrupted_client_deletes_its_job(
     ],
 )
 def test_a_fault_that_stays_ends_in_one_line(
-    proxy: FaultyProxy, wanted: dict[str, np.ndarray], fault: Any, tries: int, line: str
+    proxy: FaultyProxy, wanted: Wanted, fault: Any, tries: int, line: str
 ) -> None:
     proxy.plan("GET", RESULT, *[fault] * tries**2)
     with pytest.raises(ArchiveError, match=line) as caught:
@@ -146,7 +143,7 @@ def test_exactly_as_many_rows_as_a_limit(proxy: FaultyProxy, sky: dict[str, pd.D
         archive(proxy.url).ask(query, targets, count=more, what="chunk")
 
 
-def test_maxrec_is_seen(proxy: FaultyProxy, wanted: dict[str, np.ndarray]) -> None:
+def test_maxrec_is_seen(proxy: FaultyProxy, wanted: Wanted) -> None:
     with pytest.raises(ArchiveError, match=r"cut the result at 30 rows \(archive.maxrec: 30\)"):
         ask(archive(proxy.url, maxrec=30), wanted)
 
@@ -187,7 +184,7 @@ def test_right_names_pass(proxy: FaultyProxy) -> None:
         archive(proxy.url).check_names(needed, adql.schema_query(list(needed)))
 
 
-def test_uploads_are_valid_votables(wanted: dict[str, np.ndarray], tmp_path: Any, require_stilts: str) -> None:
+def test_uploads_are_valid_votables(wanted: Wanted, tmp_path: Any, require_stilts: str) -> None:
     positions = {"target_id": np.arange(3), "ra": np.array([0.1, 359.99, 180.0]), "dec": np.array([-90.0, 1 / 3, 90.0])}
     for number, columns in enumerate((wanted, positions)):
         document = tmp_path / f"{number}.vot"
@@ -199,16 +196,14 @@ def test_uploads_are_valid_votables(wanted: dict[str, np.ndarray], tmp_path: Any
 # ---------------------------------------------------------------- several addresses
 
 
-def test_the_next_address_is_asked(
-    proxy: FaultyProxy, wanted: dict[str, np.ndarray], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_next_address_is_asked(proxy: FaultyProxy, wanted: Wanted, capsys: pytest.CaptureFixture[str]) -> None:
     client = archive(NOBODY, mirrors=(proxy.url,), attempts=2)
     for _ in range(2):
         assert complete(ask(client, wanted), wanted) and client.url == proxy.url
     assert capsys.readouterr().err.count(f"asking {proxy.url} from now on") == 1
 
 
-def test_a_job_that_one_service_does_not_end_is_another_s(proxy: FaultyProxy, wanted: dict[str, np.ndarray]) -> None:
+def test_a_job_that_one_service_does_not_end_is_another_s(proxy: FaultyProxy, wanted: Wanted) -> None:
     first = FaultyProxy(proxy.upstream)
     try:
         first.plan("GET", RESULT, faults.replace(faults.ERROR_DOCUMENT))
@@ -223,7 +218,7 @@ def test_a_job_that_one_service_does_not_end_is_another_s(proxy: FaultyProxy, wa
         first.server_close()
 
 
-def test_nobody_answers(wanted: dict[str, np.ndarray]) -> None:
+def test_nobody_answers(wanted: Wanted) -> None:
     with pytest.raises(ArchiveError, match=rf"{NOBODY}: chunk.*; {NOBODY}2: chunk") as caught:
         ask(archive(NOBODY, mirrors=(f"{NOBODY}2",), attempts=1), wanted)
     assert "\n" not in str(caught.value)
