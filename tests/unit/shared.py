@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gaia_offsets import __main__ as command
-from gaia_offsets.releases import coding, measured
+from gaia_offsets.core.releases import coding, measured
 from gaia_offsets.tables import TableError
 
 ROOT = Path(__file__).resolve().parents[2]

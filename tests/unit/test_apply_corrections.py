@@ -13,7 +13,7 @@ from unit.test_apply import offsets_of, plain, run, write_map
 
 from gaia_offsets import apply
 from gaia_offsets.coefficients import error_factor
-from gaia_offsets.columns import VIZIER
+from gaia_offsets.core.columns import VIZIER
 from gaia_offsets.official import zero_point
 from gaia_offsets.sky import ecliptic_latitude, pixel_index
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from gaia_offsets import budget
-from gaia_offsets.releases import EDR3_CODING
+from gaia_offsets.core.releases import EDR3_CODING
 from gaia_offsets.selection import select_stars
 
 

@@ -8,7 +8,7 @@ import pytest
 from compare_corrections import COLUMNS, correction_table, left_over, shared_stars
 from unit.shared import GAUSSIAN, SOLUTIONS
 
-from gaia_offsets.columns import TRACERS
+from gaia_offsets.core.columns import TRACERS
 from gaia_offsets.figures_corrections import coverage
 from gaia_offsets.page_corrections import page_table, verdict
 from gaia_offsets.sky import pixel_index

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from unit.shared import MAIZ, ROOT, refused
 
-from gaia_offsets.columns import TRACERS
+from gaia_offsets.core.columns import TRACERS
 from gaia_offsets.corrections import with_offsets, zero_point
 from gaia_offsets.dataset import at_centres, write_dataset
 from gaia_offsets.published import TABLE1

@@ -14,7 +14,7 @@ from gaia_offsets.__main__ import main
 SCRIPT = """
 import errno, sys
 sys.path.insert(0, {package!r})
-from gaia_offsets.faults import open_log
+from gaia_offsets.core.faults import open_log
 from gaia_offsets.tables import TableError
 open_log({log!r})
 print("12 rows", file=sys.stderr)

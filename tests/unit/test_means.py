@@ -10,8 +10,8 @@ from unit.shared import ASTROPY, command_refuses, refused
 
 from gaia_offsets import __main__ as command
 from gaia_offsets import covariance, means
+from gaia_offsets.core.releases import SOLVED
 from gaia_offsets.covariance import maiz_apellaniz2021
-from gaia_offsets.releases import SOLVED
 
 V0 = float(maiz_apellaniz2021(0.0))
 

@@ -1,7 +1,7 @@
 """Lines of progress."""
 
-from gaia_offsets import progress as module
-from gaia_offsets.progress import progress
+from gaia_offsets.core import progress as module
+from gaia_offsets.core.progress import progress
 
 
 def test_a_long_job_tells_how_far_it_is_and_a_short_one_nothing(monkeypatch, capsys):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from unit.shared import ROOT
 
-from gaia_offsets.columns import STANDARD
+from gaia_offsets.core.columns import STANDARD
 
 DATA = ROOT / "config/data"
 KEPLER, MEMBERS, DISTANCES = "kepler_giants.csv.gz", "globular_cluster_members.csv.gz", "globular_cluster_distances.csv"

@@ -9,7 +9,7 @@ import pytest
 from astropy.table import Table
 
 from gaia_offsets import simulate
-from gaia_offsets.columns import DISTANCES, GAIA, TMASS
+from gaia_offsets.core.columns import DISTANCES, GAIA, TMASS
 from gaia_offsets.matching import match_nearest, propagate
 from gaia_offsets.official import zero_point
 from gaia_offsets.simulate import MAP_NSIDE, covariance, geometric_distance, plates, position_offsets, residual_field

@@ -16,7 +16,7 @@ from unit.shared import ASTROPY, refused
 
 from gaia_offsets import tables
 from gaia_offsets.apply import Correction, correct_file
-from gaia_offsets.columns import GAIA, VIZIER
+from gaia_offsets.core.columns import GAIA, VIZIER
 from gaia_offsets.published import ZERO_POINT
 from gaia_offsets.table_contracts import rounded_source_ids
 from gaia_offsets.table_formats import table_format

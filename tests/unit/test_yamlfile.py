@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from unit.shared import ROOT
 
-from gaia_offsets.yamlfile import YamlError, read_yaml
+from gaia_offsets.core.yamlfile import YamlError, read_yaml
 
 
 def bomb(first: str, last: str) -> str:

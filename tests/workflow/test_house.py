@@ -234,11 +234,11 @@ def test_files_that_the_readme_names_exist() -> None:
 
 def test_the_version_stands_in_one_place() -> None:
     """Others are taken from there (pyproject.toml) or agree with it."""
-    version = re.search(r'^VERSION = "(.+)"$', (SCRIPTS / "gaia_offsets/version.py").read_text(), re.MULTILINE)[1]
+    version = re.search(r'^VERSION = "(.+)"$', (SCRIPTS / "gaia_offsets/core/version.py").read_text(), re.MULTILINE)[1]
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"] == version
     newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)[1]
     assert newest == version
-    assert 'attr = "gaia_offsets.version.VERSION"' in (ROOT / "pyproject.toml").read_text()
+    assert 'attr = "gaia_offsets.core.version.VERSION"' in (ROOT / "pyproject.toml").read_text()
 
 
 # ---------------------------------------------------------------- CI and container

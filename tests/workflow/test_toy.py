@@ -23,7 +23,7 @@ from parsed_workflow import plan
 from snakemake_run import ROOT, TOY, run_snakemake
 from unit.test_config import resolved
 
-from gaia_offsets.columns import STANDARD
+from gaia_offsets.core.columns import STANDARD
 from gaia_offsets.tables import parquet_units
 
 SAMPLE = Path("results/simulated_giants")

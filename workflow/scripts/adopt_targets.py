@@ -2,8 +2,8 @@
 
 import sys
 
-from gaia_offsets.columns import GAIA, RELEASE
-from gaia_offsets.faults import open_log
+from gaia_offsets.core.columns import GAIA, RELEASE
+from gaia_offsets.core.faults import open_log
 from gaia_offsets.star_table import check_stars
 from gaia_offsets.tables import read_table, write_table
 

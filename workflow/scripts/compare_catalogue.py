@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 
 from gaia_offsets.budget import parallax_limit, selection_columns, selection_effect
-from gaia_offsets.columns import LEARNED, magnitude_column
 from gaia_offsets.comparison import read_observed
-from gaia_offsets.faults import open_log
+from gaia_offsets.core.columns import LEARNED, magnitude_column
+from gaia_offsets.core.faults import open_log
 from gaia_offsets.magnitudes import magnitude_differences, magnitude_fits, magnitude_histogram
 from gaia_offsets.reference import reference_columns
 from gaia_offsets.tables import read_pieces, write_table

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets import resample
+from gaia_offsets.core.faults import open_log
 from gaia_offsets.estimators import (
     PARALLAX_OF_BINS,
     PARALLAXES,
@@ -18,7 +19,6 @@ from gaia_offsets.estimators import (
     trend_variables,
     weighted_statistics,
 )
-from gaia_offsets.faults import open_log
 from gaia_offsets.sky import pixel_index, sky_blocks
 from gaia_offsets.tables import write_table
 from gaia_offsets.weighted import (

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.comparison import column
+from gaia_offsets.core.faults import open_log
 from gaia_offsets.estimators import group_statistics
-from gaia_offsets.faults import open_log
 from gaia_offsets.matching import match_nearest, propagate
 from gaia_offsets.tables import read_table, write_table
 

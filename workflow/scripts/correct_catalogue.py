@@ -3,7 +3,7 @@
 import sys
 
 from gaia_offsets.apply import Correction, correct_file, read_map_for
-from gaia_offsets.faults import open_log
+from gaia_offsets.core.faults import open_log
 from gaia_offsets.published import NONE
 
 if __name__ == "__main__":

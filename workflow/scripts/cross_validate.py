@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets import smooth_kernel, smooth_nodes, smooth_windows
+from gaia_offsets.core.faults import open_log
 from gaia_offsets.estimators import PARALLAXES, group_statistics
-from gaia_offsets.faults import open_log
 from gaia_offsets.resample import jackknife_error, linear_mean, without_blocks
 from gaia_offsets.segments import MAD_TO_SIGMA
 from gaia_offsets.sky import pixel_index, sky_blocks

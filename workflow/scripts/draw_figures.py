@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from gaia_offsets import style
-from gaia_offsets.faults import open_log
+from gaia_offsets.core.faults import open_log
 from gaia_offsets.figures_corrections import coverage, draw_corrections, with_warnings
 from gaia_offsets.figures_cutflow import draw_cutflow
 from gaia_offsets.figures_dependence import draw_dependence

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets import learned
-from gaia_offsets.columns import GAIA, LABELS
+from gaia_offsets.core.columns import GAIA, LABELS
+from gaia_offsets.core.faults import open_log
 from gaia_offsets.corrections import with_paths, zero_point
-from gaia_offsets.faults import open_log
 from gaia_offsets.reference import extinction_ks, parallax_from_modulus
 from gaia_offsets.selection import best_rows, cut_mask, describe_cut, solution
 from gaia_offsets.sky import complete_angles

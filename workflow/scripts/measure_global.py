@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.core.faults import open_log
 from gaia_offsets.estimators import PARALLAXES, global_offsets, histograms
-from gaia_offsets.faults import open_log
 from gaia_offsets.sky import pixel_index
 from gaia_offsets.tables import write_table
 from gaia_offsets.tracers import MEASURED, Tracers, drawn_stars, read_scatter

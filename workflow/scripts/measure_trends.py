@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.releases import standard
 from gaia_offsets.estimators import PARALLAXES, trends
-from gaia_offsets.faults import open_log
-from gaia_offsets.releases import standard
 from gaia_offsets.tables import write_table
 from gaia_offsets.tracers import MEASURED, Tracers, read_scatter
 

@@ -3,7 +3,7 @@
 import sys
 
 from gaia_offsets.archive import merge_chunks, read_whole
-from gaia_offsets.faults import open_log
+from gaia_offsets.core.faults import open_log
 from gaia_offsets.sky import check_positions
 from gaia_offsets.tables import write_table
 

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from gaia_offsets import adql, archive
-from gaia_offsets.faults import open_log
+from gaia_offsets.core.faults import open_log
 from gaia_offsets.rawfile import check_file, write_manifest
 from gaia_offsets.tap import Archive, ArchiveError
 

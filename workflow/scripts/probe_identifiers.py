@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets import adql, archive
-from gaia_offsets.faults import TableError, open_log
+from gaia_offsets.core.faults import TableError, open_log
 from gaia_offsets.table_contracts import rounded_source_ids
 from gaia_offsets.tap import Archive
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from gaia_offsets.columns import STANDARD
-from gaia_offsets.faults import open_log
+from gaia_offsets.core.columns import STANDARD
+from gaia_offsets.core.faults import open_log
 from gaia_offsets.hats import lsdb_for
 from gaia_offsets.tables import TableError
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from gaia_offsets.core.faults import open_log
 from gaia_offsets.dataset import at_centres, rounded
-from gaia_offsets.faults import open_log
 from gaia_offsets.footprint import map_meta, publish
 from gaia_offsets.published import ENDINGS, SMOOTH
 from gaia_offsets.sky import FRAMES

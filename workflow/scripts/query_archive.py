@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from gaia_offsets import adql, archive
-from gaia_offsets.faults import open_log
+from gaia_offsets.core.faults import open_log
 from gaia_offsets.tap import Archive
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from gaia_offsets.columns import GAIA
-from gaia_offsets.faults import open_log
+from gaia_offsets.core.columns import GAIA
+from gaia_offsets.core.faults import open_log
 from gaia_offsets.hats import lsdb_for
 from gaia_offsets.tables import TableError, read_table, write_table
 

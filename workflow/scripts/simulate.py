@@ -2,7 +2,7 @@
 
 import sys
 
-from gaia_offsets.faults import open_log
+from gaia_offsets.core.faults import open_log
 from gaia_offsets.simulate import write_survey
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 
 from gaia_offsets import smooth_kernel, smooth_nodes, smooth_windows
+from gaia_offsets.core.faults import open_log
 from gaia_offsets.estimators import PARALLAXES
-from gaia_offsets.faults import open_log
 from gaia_offsets.healpix import hp
 from gaia_offsets.sky import FRAMES
 from gaia_offsets.tables import write_table

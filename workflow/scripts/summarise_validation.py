@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets import style
-from gaia_offsets.faults import open_log
+from gaia_offsets.core.faults import open_log
 from gaia_offsets.figures_validation import draw_validation
 from gaia_offsets.tables import write_table
 from gaia_offsets.validation import (

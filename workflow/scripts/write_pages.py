@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from gaia_offsets import pages
-from gaia_offsets.faults import open_log
+from gaia_offsets.core.faults import open_log
 from gaia_offsets.page_claims import budget_page, claims_page
 from gaia_offsets.page_corrections import corrections_page
 from gaia_offsets.page_explorer import explorer

@@ -11,8 +11,8 @@ from typing import Any
 import gaia_offsets
 from gaia_offsets.apply import COLUMNS, Correction, correct_file, read_map_for
 from gaia_offsets.coefficients import MAIZ_APELLANIZ
-from gaia_offsets.columns import STANDARD, VIZIER
-from gaia_offsets.faults import told
+from gaia_offsets.core.columns import STANDARD, VIZIER
+from gaia_offsets.core.faults import told
 from gaia_offsets.means import file_means
 from gaia_offsets.offset_map import ApplyError
 from gaia_offsets.published import BASES, COLUMN_PREFIX, ENDINGS, INFLATIONS, MODELS, NONE, OFFICIAL, TRUE_ERROR

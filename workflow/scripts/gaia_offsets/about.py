@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gaia_offsets.config import corrections_behind, table_blocks
+from gaia_offsets.core.releases import coding
 from gaia_offsets.published import zero_point_words
-from gaia_offsets.releases import coding
 
 METHOD = "Wang, Yuan & Huang 2022, AJ 163, 149"
 SIGN = (

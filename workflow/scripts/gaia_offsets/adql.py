@@ -13,9 +13,9 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from gaia_offsets.columns import DISTANCES, GAIA, TMASS
-from gaia_offsets.faults import Fault
-from gaia_offsets.releases import ASTROMETRY, TABLES, column_of, neighbour_columns, table_of
+from gaia_offsets.core.columns import DISTANCES, GAIA, TMASS
+from gaia_offsets.core.faults import Fault
+from gaia_offsets.core.releases import ASTROMETRY, TABLES, column_of, neighbour_columns, table_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gaia_offsets import coefficients
-from gaia_offsets.columns import VIZIER
-from gaia_offsets.faults import TableError
+from gaia_offsets.core.columns import VIZIER
+from gaia_offsets.core.faults import TableError
+from gaia_offsets.core.releases import EPOCHS, SOLVED, is_edr3
 from gaia_offsets.official import check_edr3
 from gaia_offsets.offset_map import ApplyError, OffsetMap, on_sky, read_map
 from gaia_offsets.published import (
@@ -34,7 +35,6 @@ from gaia_offsets.published import (
     pairing_faults,
     true_error_field,
 )
-from gaia_offsets.releases import EPOCHS, SOLVED, is_edr3
 from gaia_offsets.sky import FRAMES, ecliptic_latitude, to_equatorial, to_galactic
 from gaia_offsets.star_table import CORRECTION, IDENTITY, StarTable, as_floats, say, star_arrays
 from gaia_offsets.streams import CHUNK, add_columns, with_columns

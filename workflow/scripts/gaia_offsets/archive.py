@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.adql import BRIDGE, hops
-from gaia_offsets.columns import DISTANCES, GAIA, MATCH, STANDARD, TMASS
+from gaia_offsets.core.columns import DISTANCES, GAIA, MATCH, STANDARD, TMASS
+from gaia_offsets.core.releases import TABLES
 from gaia_offsets.healpix import hp
 from gaia_offsets.matching import match_nearest, propagate, separation_arcsec, unit_vectors
-from gaia_offsets.releases import TABLES
 from gaia_offsets.selection import cut_mask
 from gaia_offsets.tables import TableError, check_table, column_names, read_table, write_table
 from gaia_offsets.tap import Archive

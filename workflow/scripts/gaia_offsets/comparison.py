@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.faults import TableError
+from gaia_offsets.core.faults import TableError
 from gaia_offsets.selection import best_rows
 from gaia_offsets.table_contracts import as_numbers
 from gaia_offsets.tables import read_pieces

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.faults import TableError
+from gaia_offsets.core.faults import TableError
 from gaia_offsets.fitscolumns import table_hdu
 from gaia_offsets.published import (
     ENDINGS,

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from gaia_offsets import style
-from gaia_offsets.releases import long_name
+from gaia_offsets.core.releases import long_name
 
 
 @style.styled

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = "gaia_offsets"
-SILENT = f"{PACKAGE}.faults"  # how a script ends changes no result
+SILENT = f"{PACKAGE}.core.faults"  # how a script ends changes no result
 
 
 def fingerprint(folder: str | Path, script: str) -> str:

@@ -13,9 +13,9 @@ from gaia_offsets import adql
 from gaia_offsets.adql import G
 from gaia_offsets.archive import service
 from gaia_offsets.config import ConfigError, load_yaml, resolve
+from gaia_offsets.core.ownfile import WORKFLOW
+from gaia_offsets.core.releases import MAY_LACK, SOLVED, TABLES, asked_names, coding, column_of, table_of
 from gaia_offsets.corrections import zero_point
-from gaia_offsets.ownfile import WORKFLOW
-from gaia_offsets.releases import MAY_LACK, SOLVED, TABLES, asked_names, coding, column_of, table_of
 from gaia_offsets.selection import solution
 from gaia_offsets.tap import Archive, Missing
 

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.columns import magnitude_column
 from gaia_offsets.comparison import column
+from gaia_offsets.core.columns import magnitude_column
 from gaia_offsets.estimators import group_statistics
 from gaia_offsets.reference import extinction_ks
 

@@ -10,9 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.columns import DISTANCES, GAIA, MATCH, RELEASE, STANDARD, TMASS
+from gaia_offsets.core.columns import DISTANCES, GAIA, MATCH, RELEASE, STANDARD, TMASS
+from gaia_offsets.core.progress import progress
 from gaia_offsets.healpix import hp
-from gaia_offsets.progress import progress
 from gaia_offsets.tables import ROW_GROUP, TableError, join_pieces, pieces
 
 MAS_PER_DEG = 3.6e6

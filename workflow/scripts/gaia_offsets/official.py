@@ -6,8 +6,8 @@ import warnings
 
 import numpy as np
 
-from gaia_offsets.faults import TableError
-from gaia_offsets.releases import EDR3_CODING, SOLVED
+from gaia_offsets.core.faults import TableError
+from gaia_offsets.core.releases import EDR3_CODING, SOLVED
 from gaia_offsets.star_table import star_arrays
 
 # Ranges of the model, edges included as in the paper (Sect. 2.1); the package itself leaves the edges out.

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gaia_offsets.core.faults import TableError
+from gaia_offsets.core.releases import named_epoch
 from gaia_offsets.dataset import read_dataset, typed
-from gaia_offsets.faults import TableError
 from gaia_offsets.published import ENDINGS
-from gaia_offsets.releases import named_epoch
 from gaia_offsets.sky import FRAMES, pixel_index
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets import pages
-from gaia_offsets.releases import adjective
+from gaia_offsets.core.releases import adjective
 from gaia_offsets.smooth_kernel import LONGEST_DEG
 
 LEARNED = {

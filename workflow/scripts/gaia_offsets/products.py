@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
-from gaia_offsets.columns import LEARNED
+from gaia_offsets.core.columns import LEARNED
 
 # Figures by the name of their files: caption and label in the report.
 FIGURES = {

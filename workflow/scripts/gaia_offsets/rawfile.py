@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from gaia_offsets.faults import Fault
+from gaia_offsets.core.faults import Fault
 
 TOUCHED_NS = 60_000_000_000  # a file is not older than its manifest by more
 HEAD = 1 << 16  # bytes that tell the kind

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.columns import LEARNED, magnitude_column
-from gaia_offsets.faults import TableError
+from gaia_offsets.core.columns import LEARNED, magnitude_column
+from gaia_offsets.core.faults import TableError
 from gaia_offsets.table_contracts import as_names, as_numbers
 
 ENOUGH_STARS = 20

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gaia_offsets.core.progress import progress
 from gaia_offsets.estimators import fit_density_power
-from gaia_offsets.progress import progress
 from gaia_offsets.segments import Segments
 from gaia_offsets.weighted import hampel_slopes, hampel_weights, weighted_means
 

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from gaia_offsets.faults import TableError
-from gaia_offsets.releases import classes, coding, measured
+from gaia_offsets.core.faults import TableError
+from gaia_offsets.core.releases import classes, coding, measured
 from gaia_offsets.table_contracts import as_numbers, rounded_source_ids
 from gaia_offsets.tables import join_pieces
 

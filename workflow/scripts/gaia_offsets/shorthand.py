@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from gaia_offsets.releases import near
-from gaia_offsets.yamlfile import merge
+from gaia_offsets.core.releases import near
+from gaia_offsets.core.yamlfile import merge
 
 Config = dict[str, Any]
 # Tables of a simulated survey by the part that they play in a sample; a dataset of one is called SURVEY_PART.

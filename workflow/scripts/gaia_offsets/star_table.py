@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.columns import STANDARD, VIZIER
-from gaia_offsets.faults import TableError
-from gaia_offsets.releases import EPOCHS, named_epoch
+from gaia_offsets.core.columns import STANDARD, VIZIER
+from gaia_offsets.core.faults import TableError
+from gaia_offsets.core.releases import EPOCHS, named_epoch
 from gaia_offsets.sky import ADVICE, FRAMES, Positions, complete_angles
 from gaia_offsets.table_contracts import (
     ENOUGH_STARS,

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gaia_offsets.faults import MARK
+from gaia_offsets.core.faults import MARK
 from gaia_offsets.summary import summary
 
 LOGGER = logging.getLogger("snakemake.logging")

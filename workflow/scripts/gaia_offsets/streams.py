@@ -20,7 +20,8 @@ from typing import IO, TYPE_CHECKING, Protocol
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.faults import TableError
+from gaia_offsets.core.faults import TableError
+from gaia_offsets.core.progress import progress
 from gaia_offsets.fitscolumns import (
     ascii_table,
     columnar_table,
@@ -30,7 +31,6 @@ from gaia_offsets.fitscolumns import (
     table_hdu,
     with_nulls,
 )
-from gaia_offsets.progress import progress
 from gaia_offsets.published import FITS_UNITS, VO_UNITS, Field
 from gaia_offsets.table_formats import (
     open_bytes,

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.columns import DESIGNATIONS, ERRORS, STANDARD, Column
-from gaia_offsets.faults import TableError
+from gaia_offsets.core.columns import DESIGNATIONS, ERRORS, STANDARD, Column
+from gaia_offsets.core.faults import TableError
 from gaia_offsets.table_text import NULL_WORDS, text_numbers
 
 LONGITUDES = ("ra", "l", "target_ra")  # some tables have them from -180 to 180

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from gaia_offsets.faults import TableError
+from gaia_offsets.core.faults import TableError
 
 if TYPE_CHECKING:
     from astropy.io.votable.tree import TableElement, VOTableFile

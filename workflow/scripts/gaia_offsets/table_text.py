@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.faults import TableError
+from gaia_offsets.core.faults import TableError
 from gaia_offsets.table_formats import open_bytes, refuse_twice
 
 if TYPE_CHECKING:

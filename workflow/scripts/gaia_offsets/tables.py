@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.columns import ALIKE, RELEASE, STANDARD, VIZIER, Column
-from gaia_offsets.faults import TableError
+from gaia_offsets.core.columns import ALIKE, RELEASE, STANDARD, VIZIER, Column
+from gaia_offsets.core.faults import TableError
 from gaia_offsets.fitscolumns import fits_names, read_columns, table_hdu
 from gaia_offsets.table_contracts import (
     Origin,

@@ -11,7 +11,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import InvalidHeader, MaxRetryError
 from urllib3.util import Retry
 
-from gaia_offsets.faults import Fault
+from gaia_offsets.core.faults import Fault
 from gaia_offsets.secret import Token
 
 T = TypeVar("T")

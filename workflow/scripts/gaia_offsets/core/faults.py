@@ -46,10 +46,10 @@ def open_log(path: str) -> None:
     sys.excepthook = _last_words
     folder = getattr(getattr(sys.modules["__main__"], "snakemake", None), "scriptdir", None)
     beside = Path(folder or ".", "gaia_offsets")
-    if folder and beside.is_dir() and not beside.samefile(Path(__file__).parent):
+    if folder and beside.is_dir() and not beside.samefile(Path(__file__).parents[1]):
         raise Fault(
-            f"{Path(__file__).parent}: another gaia_offsets than the one beside the scripts, {beside}; take it out of "
-            "PYTHONPATH, or uninstall it"
+            f"{Path(__file__).parents[1]}: another gaia_offsets than the one beside the scripts, {beside}; take it out "
+            "of PYTHONPATH, or uninstall it"
         )
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gaia_offsets.columns import DISTANCES, GAIA, TMASS
+from gaia_offsets.core.columns import DISTANCES, GAIA, TMASS
 
 EDR3 = ("edr3", "dr3")  # releases of one astrometry
 EPOCHS = {"DR1": 2015.0, "DR2": 2015.5, "EDR3": 2016.0, "DR3": 2016.0, "DR4": 2017.5}  # Julian years of the positions

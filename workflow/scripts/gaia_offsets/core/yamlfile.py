@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from gaia_offsets.faults import Fault
+from gaia_offsets.core.faults import Fault
 
 MOST_NODES = 200_000  # values that a file may stand for, its aliases written out; our longest config has 2,000
 LOOK = "look at indentation (blanks, no tabs), colons and quotes here and in the line above"

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 VERSION = "1.0.0"
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 
 
 @cache
