@@ -15,7 +15,7 @@ from parsed_workflow import plan
 from snakemake_run import SMALL, TOY, differences, run_snakemake
 
 from gaia_offsets.matching import match_catalogues, propagate
-from gaia_offsets.tables import TableError
+from gaia_offsets.tables.read import TableError
 
 TRACERS = "results/simulated_giants/tracers.parquet"
 HERE = importlib.util.find_spec("lsdb") is not None

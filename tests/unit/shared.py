@@ -12,7 +12,7 @@ import pytest
 
 from gaia_offsets import __main__ as command
 from gaia_offsets.core.releases import coding, measured
-from gaia_offsets.tables import TableError
+from gaia_offsets.tables.read import TableError
 
 ROOT = Path(__file__).resolve().parents[2]
 SOLUTIONS = measured(coding({}))  # of EDR3: 5p and 6p with the column of each one's colour

@@ -11,7 +11,7 @@ from tap.release import DR4, RELEASE
 
 from gaia_offsets import adql, archive
 from gaia_offsets.archive import PROVIDED, choose_counterparts, chunk_rows, merge_chunks, nearest_in_bridge, preselect
-from gaia_offsets.tables import TableError
+from gaia_offsets.tables.read import TableError
 from gaia_offsets.tap import Overflow, _Failed, check_accounted, read_result, upload_document
 
 ARCSEC = 1 / 3600

@@ -32,8 +32,8 @@ from gaia_offsets.official import zero_point as official
 from gaia_offsets.reference import join_group
 from gaia_offsets.sky import complete_angles, ecliptic_latitude, pixel_index, to_galactic
 from gaia_offsets.star_table import StarTable, check_stars
-from gaia_offsets.table_contracts import Origin, standardise
-from gaia_offsets.tables import read_table
+from gaia_offsets.tables.contracts import Origin, standardise
+from gaia_offsets.tables.read import read_table
 
 N = 30
 

@@ -15,7 +15,7 @@ SCRIPT = """
 import errno, sys
 sys.path.insert(0, {package!r})
 from gaia_offsets.core.faults import open_log
-from gaia_offsets.tables import TableError
+from gaia_offsets.tables.read import TableError
 open_log({log!r})
 print("12 rows", file=sys.stderr)
 {end}

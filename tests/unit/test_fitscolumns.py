@@ -13,10 +13,11 @@ from astropy.io import fits
 from astropy.table import Table
 from unit.shared import refused
 
-from gaia_offsets import fitscolumns, tables
-from gaia_offsets.fitscolumns import read_columns
 from gaia_offsets.streams import _read_fits
-from gaia_offsets.tables import column_names, read_table
+from gaia_offsets.tables import fits as fitscolumns
+from gaia_offsets.tables import read as tables
+from gaia_offsets.tables.fits import read_columns
+from gaia_offsets.tables.read import column_names, read_table
 
 ROWS = 1001
 

@@ -14,8 +14,8 @@ from gaia_offsets.matching import match_nearest, propagate
 from gaia_offsets.official import zero_point
 from gaia_offsets.simulate import MAP_NSIDE, covariance, geometric_distance, plates, position_offsets, residual_field
 from gaia_offsets.sky import ecliptic_latitude, pixel_index, to_galactic
-from gaia_offsets.table_contracts import rounded_source_ids
-from gaia_offsets.tables import read_table
+from gaia_offsets.tables.contracts import rounded_source_ids
+from gaia_offsets.tables.read import read_table
 
 OFFSET = {"global_uas": 2.6, "large_scale_uas2": 142.0, "large_scale_deg": 16.0, "small_scale_uas2": 50.0}
 OFFSET |= {"small_scale_deg": 1.0, "colour_slope_uas": 4.0, "plane_uas": -5.0}

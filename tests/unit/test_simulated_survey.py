@@ -16,7 +16,7 @@ from gaia_offsets.labels import bolometric_magnitude, label_errors, surface_grav
 from gaia_offsets.matching import match_catalogues, match_nearest
 from gaia_offsets.selection import select_stars
 from gaia_offsets.simulate import MAP_NSIDE, survey_chunks, write_survey
-from gaia_offsets.tables import read_table
+from gaia_offsets.tables.read import read_table
 from gaia_offsets.training_set import training_groups
 from gaia_offsets.verdicts import read_claims
 

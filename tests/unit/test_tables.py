@@ -14,14 +14,14 @@ from astropy import units as u
 from astropy.table import MaskedColumn, Table
 from unit.shared import ASTROPY, refused
 
-from gaia_offsets import tables
 from gaia_offsets.apply import Correction, correct_file
 from gaia_offsets.core.columns import GAIA, VIZIER
 from gaia_offsets.published import ZERO_POINT
-from gaia_offsets.table_contracts import rounded_source_ids
-from gaia_offsets.table_formats import table_format
-from gaia_offsets.table_text import csv_header
-from gaia_offsets.tables import check_table, read_table, write_table
+from gaia_offsets.tables import read as tables
+from gaia_offsets.tables.contracts import rounded_source_ids
+from gaia_offsets.tables.formats import table_format
+from gaia_offsets.tables.read import check_table, read_table, write_table
+from gaia_offsets.tables.text import csv_header
 
 BIG = 4611686018427387905  # 2**62 + 1
 
@@ -223,7 +223,7 @@ def test_a_name_that_has_changed_is_answered_with_the_nearest(tmp_path, name, mo
     path = write(Table({"obsid": [1], "snr_g": [2.0], "snr_r": [3.0], "GAIA_SOURCE_ID": [4]}), tmp_path / name)
     columns = {"snr": "snrg", "gaia_dr2_source_id": "gaia_source_id", "teff": "zzz"}
     if not name.endswith(".vot"):  # whose header is not read alone
-        monkeypatch.setattr("gaia_offsets.tables._read_native", None)  # the rows are not looked at
+        monkeypatch.setattr("gaia_offsets.tables.read._read_native", None)  # the rows are not looked at
     with refused(
         "no column 'snrg' .wanted as 'snr'; nearest: snr_g, snr_r., "
         "no column 'gaia_source_id' .wanted as 'gaia_dr2_source_id'; nearest: GAIA_SOURCE_ID., "

@@ -10,7 +10,7 @@ from gaia_offsets.comparison import column
 from gaia_offsets.core.faults import open_log
 from gaia_offsets.estimators import group_statistics
 from gaia_offsets.matching import match_nearest, propagate
-from gaia_offsets.tables import read_table, write_table
+from gaia_offsets.tables.read import read_table, write_table
 
 
 def clump_of_sample(stars: pd.DataFrame) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from gaia_offsets.core.ownfile import LITERATURE
 from gaia_offsets.core.yamlfile import read_yaml
 from gaia_offsets.figures_samples import draw_sample_scales, draw_sample_trends, draw_samples
 from gaia_offsets.headline import headline, picture
-from gaia_offsets.tables import TableError, write_table
+from gaia_offsets.tables.read import TableError, write_table
 
 TITLE = "Global offsets of the samples of this run and of the literature"
 COLUMNS = ["origin", "label", "simulated", "solution", "parallax", "offset", "error", "n", "reference"]

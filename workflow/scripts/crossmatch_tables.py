@@ -10,7 +10,7 @@ from gaia_offsets.core.columns import GAIA
 from gaia_offsets.core.faults import open_log
 from gaia_offsets.matching import Counterparts, attach, find_counterparts
 from gaia_offsets.star_table import check_stars
-from gaia_offsets.tables import TableFile, write_pieces
+from gaia_offsets.tables.read import TableFile, write_pieces
 
 # By role: the columns that a table must have.
 ROLES = {

@@ -11,7 +11,7 @@ from gaia_offsets.core.faults import open_log
 from gaia_offsets.covariance import mean_covariance
 from gaia_offsets.estimators import Part, by_solution
 from gaia_offsets.sky import pixel_index, pixel_vectors, sky_blocks
-from gaia_offsets.tables import write_table
+from gaia_offsets.tables.read import write_table
 from gaia_offsets.weighted import Scatter
 
 FLOOR = {"nside": 64, "ordering": "nested"}  # pixels that stand for their stars: a degree, below which little changes

@@ -9,7 +9,7 @@ import pandas as pd
 from gaia_offsets.archive import asked, key_columns, preselect
 from gaia_offsets.core.columns import GAIA
 from gaia_offsets.core.faults import open_log
-from gaia_offsets.tables import read_table, write_table
+from gaia_offsets.tables.read import read_table, write_table
 
 CHUNK = 100_000  # targets that one query takes without trouble
 

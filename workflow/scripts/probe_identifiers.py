@@ -11,7 +11,7 @@ import pandas as pd
 
 from gaia_offsets import adql, archive
 from gaia_offsets.core.faults import TableError, open_log
-from gaia_offsets.table_contracts import rounded_source_ids
+from gaia_offsets.tables.contracts import rounded_source_ids
 from gaia_offsets.tap import Archive
 
 DRAWN = 2000  # targets asked for: a share is known to 1 %

@@ -7,8 +7,8 @@ import pandas as pd
 
 from gaia_offsets.core.columns import STANDARD
 from gaia_offsets.core.faults import open_log
-from gaia_offsets.hats import lsdb_for
-from gaia_offsets.tables import TableError
+from gaia_offsets.tables.hats import lsdb_for
+from gaia_offsets.tables.read import TableError
 
 
 def publish_hats(tracers: pd.DataFrame, folder: str | Path, *, name: str, title: str) -> None:

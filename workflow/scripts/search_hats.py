@@ -7,8 +7,8 @@ import pandas as pd
 
 from gaia_offsets.core.columns import GAIA
 from gaia_offsets.core.faults import open_log
-from gaia_offsets.hats import lsdb_for
-from gaia_offsets.tables import TableError, read_table, write_table
+from gaia_offsets.tables.hats import lsdb_for
+from gaia_offsets.tables.read import TableError, read_table, write_table
 
 NEEDED = ("source_id", "ra", "dec", "pmra", "pmdec", "parallax")
 

@@ -11,7 +11,7 @@ from gaia_offsets.core.faults import open_log
 from gaia_offsets.reference import join_group, reference_parallax
 from gaia_offsets.selection import refuse_empty, refuse_thin, select_stars
 from gaia_offsets.sky import complete_angles
-from gaia_offsets.tables import read_table, write_table
+from gaia_offsets.tables.read import read_table, write_table
 
 
 def add_reference(matched: pd.DataFrame, reference: dict[str, Any], groups: pd.DataFrame | None) -> pd.DataFrame:

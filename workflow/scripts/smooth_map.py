@@ -15,7 +15,7 @@ from gaia_offsets.core.faults import open_log
 from gaia_offsets.estimators import PARALLAXES
 from gaia_offsets.healpix import hp
 from gaia_offsets.sky import FRAMES
-from gaia_offsets.tables import write_table
+from gaia_offsets.tables.read import write_table
 from gaia_offsets.tracers import MEASURED, Tracers, drawn_stars, read_scatter
 from gaia_offsets.weighted import Scatter
 

@@ -10,7 +10,7 @@ import pandas as pd
 from gaia_offsets import style
 from gaia_offsets.core.faults import open_log
 from gaia_offsets.figures_validation import draw_validation
-from gaia_offsets.tables import write_table
+from gaia_offsets.tables.read import write_table
 from gaia_offsets.validation import (
     by_pixel_set,
     coverage_table,

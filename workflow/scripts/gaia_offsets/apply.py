@@ -38,7 +38,7 @@ from gaia_offsets.published import (
 from gaia_offsets.sky import FRAMES, ecliptic_latitude, to_equatorial, to_galactic
 from gaia_offsets.star_table import CORRECTION, IDENTITY, StarTable, as_floats, say, star_arrays
 from gaia_offsets.streams import CHUNK, add_columns, with_columns
-from gaia_offsets.table_formats import refuse_folder, table_format
+from gaia_offsets.tables.formats import refuse_folder, table_format
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,7 +17,7 @@ from gaia_offsets.core.releases import TABLES
 from gaia_offsets.healpix import hp
 from gaia_offsets.matching import match_nearest, propagate, separation_arcsec, unit_vectors
 from gaia_offsets.selection import cut_mask
-from gaia_offsets.tables import TableError, check_table, column_names, read_table, write_table
+from gaia_offsets.tables.read import TableError, check_table, column_names, read_table, write_table
 from gaia_offsets.tap import Archive
 
 # Columns that a cross-match adds to the targets.

@@ -15,7 +15,7 @@ from gaia_offsets.core.releases import SOLVED
 from gaia_offsets.official import check_edr3
 from gaia_offsets.published import INFLATIONS, NONE
 from gaia_offsets.star_table import star_arrays
-from gaia_offsets.tables import TableError
+from gaia_offsets.tables.read import TableError
 
 MAIZ_APELLANIZ, EL_BADRY = INFLATIONS
 # What error_factor takes of a star, by the inflation.

@@ -468,7 +468,7 @@ def _unit_fault(name: str, entry: str | Config) -> str | None:
     if not unit or standard is None or unit == standard.unit or any({unit, standard.unit} <= group for group in UNITS):
         return None
     try:
-        from gaia_offsets.table_contracts import TableError, unit_factor
+        from gaia_offsets.tables.contracts import TableError, unit_factor
     except ImportError:  # Snakemake's environment need not have what the rules have; then they look
         return None
     try:
@@ -813,7 +813,7 @@ def _peek(file: str) -> list[str] | None:
     if Path(file).stat().st_size > LARGEST_PEEK and WHOLE.search(file):
         return None
     try:
-        from gaia_offsets.tables import column_names
+        from gaia_offsets.tables.read import column_names
 
         return column_names(file)
     # Snakemake's environment need not have what the rules have; a file that cannot be read its rule tells of.

@@ -21,8 +21,8 @@ from gaia_offsets.reference import check_units
 from gaia_offsets.selection import solution
 from gaia_offsets.sky import FRAMES
 from gaia_offsets.star_table import CORRECTION, ENOUGH_STARS, TINY_MAS
-from gaia_offsets.table_contracts import as_numbers
-from gaia_offsets.tables import TableError, column_names, read_table
+from gaia_offsets.tables.contracts import as_numbers
+from gaia_offsets.tables.read import TableError, column_names, read_table
 
 MODEL = ("phot_g_mean_mag", "nu_eff_used_in_astrometry", "pseudocolour", "ecl_lat", "astrometric_params_solved")
 NULL = -9999.0  # in some tables of the archive

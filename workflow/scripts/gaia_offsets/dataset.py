@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.core.faults import TableError
-from gaia_offsets.fitscolumns import table_hdu
 from gaia_offsets.published import (
     ENDINGS,
     FITS_UNITS,
@@ -30,9 +29,10 @@ from gaia_offsets.published import (
     zero_point_words,
 )
 from gaia_offsets.sky import COORDSYS, pixel_centre, to_equatorial, to_galactic
-from gaia_offsets.table_contracts import unit_factor
-from gaia_offsets.table_formats import plain_table, read_ecsv, read_votable, readable, refuse_folder, table_format
-from gaia_offsets.table_text import csv_table
+from gaia_offsets.tables.contracts import unit_factor
+from gaia_offsets.tables.fits import table_hdu
+from gaia_offsets.tables.formats import plain_table, read_ecsv, read_votable, readable, refuse_folder, table_format
+from gaia_offsets.tables.text import csv_table
 
 if TYPE_CHECKING:
     from astropy.io.fits import Column, HDUList, Header

@@ -19,7 +19,7 @@ from gaia_offsets.published import CORRECTED, NONE, OUTPUT, TRUE_ERROR, named_li
 from gaia_offsets.selection import SUSPECT_MAS
 from gaia_offsets.star_table import StarTable, read_stars, refuse_other_order, say, star_arrays
 from gaia_offsets.streams import native_column, native_names, native_units
-from gaia_offsets.table_contracts import as_column, as_names
+from gaia_offsets.tables.contracts import as_column, as_names
 
 NEEDED = ("parallax", "parallax_error", "ra", "dec")
 

@@ -13,8 +13,8 @@ from pandas.api.types import is_numeric_dtype
 
 from gaia_offsets.core.faults import TableError
 from gaia_offsets.core.releases import classes, coding, measured
-from gaia_offsets.table_contracts import as_numbers, rounded_source_ids
-from gaia_offsets.tables import join_pieces
+from gaia_offsets.tables.contracts import as_numbers, rounded_source_ids
+from gaia_offsets.tables.read import join_pieces
 
 SUSPECT_MAS = 10.0  # no offset of a real star is that large
 _COMPARE = {

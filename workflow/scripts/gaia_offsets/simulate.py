@@ -20,7 +20,7 @@ from gaia_offsets.labels import CLUMP_MKS, SNR_GOOD, label_errors, true_labels
 from gaia_offsets.matching import propagate
 from gaia_offsets.official import G_RANGE, NU_EFF_RANGE, PSEUDOCOLOUR_RANGE, zero_point
 from gaia_offsets.sky import ecliptic_latitude, pixel_index, to_equatorial, to_galactic
-from gaia_offsets.tables import parquet_options
+from gaia_offsets.tables.read import parquet_options
 
 Survey = Mapping[str, Any]
 Columns = dict[str, np.ndarray]

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.healpix import hp
-from gaia_offsets.tables import TableError
+from gaia_offsets.tables.read import TableError
 
 # Columns of the angles of each frame; the maps of the two are separate binnings, not rotations of one another.
 FRAMES = {"equatorial": ("ra", "dec"), "galactic": ("l", "b")}

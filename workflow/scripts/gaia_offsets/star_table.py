@@ -17,7 +17,7 @@ from gaia_offsets.core.columns import STANDARD, VIZIER
 from gaia_offsets.core.faults import TableError
 from gaia_offsets.core.releases import EPOCHS, named_epoch
 from gaia_offsets.sky import ADVICE, FRAMES, Positions, complete_angles
-from gaia_offsets.table_contracts import (
+from gaia_offsets.tables.contracts import (
     ENOUGH_STARS,
     Origin,
     Tally,
@@ -27,8 +27,8 @@ from gaia_offsets.table_contracts import (
     standardise,
     unit_factor,
 )
-from gaia_offsets.table_formats import readable
-from gaia_offsets.tables import column_for, column_names, whole_columns
+from gaia_offsets.tables.formats import readable
+from gaia_offsets.tables.read import column_for, column_names, whole_columns
 
 CORRECTION = "correction"  # our name of the column that column:NAME names
 # Half of the values of no table in mas are smaller: errors of Gaia are 0.007 mas and more, zero points some 0.03.

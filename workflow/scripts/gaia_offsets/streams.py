@@ -22,7 +22,8 @@ import pandas as pd
 
 from gaia_offsets.core.faults import TableError
 from gaia_offsets.core.progress import progress
-from gaia_offsets.fitscolumns import (
+from gaia_offsets.published import FITS_UNITS, VO_UNITS, Field
+from gaia_offsets.tables.fits import (
     ascii_table,
     columnar_table,
     fits_names,
@@ -31,8 +32,7 @@ from gaia_offsets.fitscolumns import (
     table_hdu,
     with_nulls,
 )
-from gaia_offsets.published import FITS_UNITS, VO_UNITS, Field
-from gaia_offsets.table_formats import (
+from gaia_offsets.tables.formats import (
     open_bytes,
     plain_table,
     read_ecsv,
@@ -42,8 +42,8 @@ from gaia_offsets.table_formats import (
     table_format,
     without_vectors,
 )
-from gaia_offsets.table_text import csv_batches, csv_header, csv_table, refuse_twice
-from gaia_offsets.tables import VO_PARQUET, arrow_column, astropy_column, parquet_units
+from gaia_offsets.tables.read import VO_PARQUET, arrow_column, astropy_column, parquet_units
+from gaia_offsets.tables.text import csv_batches, csv_header, csv_table, refuse_twice
 
 if TYPE_CHECKING:
     import pyarrow as pa

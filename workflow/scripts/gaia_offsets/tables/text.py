@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.core.faults import TableError
-from gaia_offsets.table_formats import open_bytes, refuse_twice
+from gaia_offsets.tables.formats import open_bytes, refuse_twice
 
 if TYPE_CHECKING:
     import pyarrow as pa

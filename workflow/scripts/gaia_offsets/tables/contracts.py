@@ -13,7 +13,7 @@ import pandas as pd
 
 from gaia_offsets.core.columns import DESIGNATIONS, ERRORS, STANDARD, Column
 from gaia_offsets.core.faults import TableError
-from gaia_offsets.table_text import NULL_WORDS, text_numbers
+from gaia_offsets.tables.text import NULL_WORDS, text_numbers
 
 LONGITUDES = ("ra", "l", "target_ra")  # some tables have them from -180 to 180
 NO_LONGITUDE = (-1.0, -9.0, -99.0)

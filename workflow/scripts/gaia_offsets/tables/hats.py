@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from gaia_offsets.tables import TableError
+from gaia_offsets.tables.read import TableError
 
 
 def lsdb_for(key: str) -> ModuleType:

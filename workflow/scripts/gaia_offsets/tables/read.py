@@ -18,8 +18,7 @@ import pandas as pd
 
 from gaia_offsets.core.columns import ALIKE, RELEASE, STANDARD, VIZIER, Column
 from gaia_offsets.core.faults import TableError
-from gaia_offsets.fitscolumns import fits_names, read_columns, table_hdu
-from gaia_offsets.table_contracts import (
+from gaia_offsets.tables.contracts import (
     Origin,
     Tally,
     as_names,
@@ -28,7 +27,8 @@ from gaia_offsets.table_contracts import (
     unit_factor,
     zero_point_in,
 )
-from gaia_offsets.table_formats import (
+from gaia_offsets.tables.fits import fits_names, read_columns, table_hdu
+from gaia_offsets.tables.formats import (
     is_packed,
     open_bytes,
     parse_votable,
@@ -39,7 +39,7 @@ from gaia_offsets.table_formats import (
     refuse_folder,
     table_format,
 )
-from gaia_offsets.table_text import csv_batches, csv_frame, csv_header, refuse_twice
+from gaia_offsets.tables.text import csv_batches, csv_frame, csv_header, refuse_twice
 
 if TYPE_CHECKING:
     import pyarrow as pa

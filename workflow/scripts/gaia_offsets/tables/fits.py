@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from gaia_offsets.core.columns import STANDARD, VIZIER
-from gaia_offsets.table_formats import is_packed, open_bytes
+from gaia_offsets.tables.formats import is_packed, open_bytes
 
 if TYPE_CHECKING:
     from astropy.io import fits
