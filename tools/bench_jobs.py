@@ -139,7 +139,7 @@ def plan(folder: Path, stars: str) -> None:
 
 def ours(folder: Path) -> None:
     """The cross-match of the rule crossmatch_tables."""
-    from gaia_offsets.matching import Frame, attach, find_counterparts
+    from gaia_offsets.sky.match import Frame, attach, find_counterparts
     from gaia_offsets.tables.read import TableFile, read_table, write_pieces
 
     names = {"target_ra": "ra", "target_dec": "dec", "obsid": "source_id"}

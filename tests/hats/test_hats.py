@@ -14,7 +14,7 @@ import search_hats
 from parsed_workflow import plan
 from snakemake_run import SMALL, TOY, differences, run_snakemake
 
-from gaia_offsets.matching import match_catalogues, propagate
+from gaia_offsets.sky.match import match_catalogues, propagate
 from gaia_offsets.tables.read import TableError
 
 TRACERS = "results/simulated_giants/tracers.parquet"

@@ -11,9 +11,9 @@ import pandas as pd
 from tap.survey import archive_tables
 
 from gaia_offsets.corrections import MODEL
-from gaia_offsets.matching import propagate
 from gaia_offsets.official import zero_point
-from gaia_offsets.sky import ecliptic_latitude, pixel_index, to_galactic
+from gaia_offsets.sky.match import propagate
+from gaia_offsets.sky.positions import ecliptic_latitude, pixel_index, to_galactic
 
 YEARS = 1.5  # J2016.0 to J2017.5
 BIAS = "tentative_parallax_bias"

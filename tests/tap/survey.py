@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.matching import match_nearest, propagate
-from gaia_offsets.sky import ecliptic_latitude, pixel_index, to_galactic
+from gaia_offsets.sky.match import match_nearest, propagate
+from gaia_offsets.sky.positions import ecliptic_latitude, pixel_index, to_galactic
 
 FIELDS = ((0.0, 20.0), (180.0, 45.0), (83.0, 89.6), (266.0, -29.0))  # RA wraps in the first, the third is near the pole
 

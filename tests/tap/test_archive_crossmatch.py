@@ -21,7 +21,7 @@ from tap.release import RELEASE
 
 from gaia_offsets.archive import merge_chunks, read_whole, write_whole
 from gaia_offsets.core.columns import DISTANCES, GAIA, TMASS
-from gaia_offsets.matching import match_catalogues
+from gaia_offsets.sky.match import match_catalogues
 from gaia_offsets.tap import Archive
 
 Sky = dict[str, pd.DataFrame]

@@ -17,7 +17,7 @@ from tap.proxy import FaultyProxy
 from tap.release import DR4, RELEASE
 
 from gaia_offsets.archive import ambiguous, merge_chunks
-from gaia_offsets.matching import propagate
+from gaia_offsets.sky.match import propagate
 from gaia_offsets.tap import Archive
 
 pytestmark = pytest.mark.slow

@@ -14,7 +14,7 @@ from tap.test_archive_crossmatch import ARCHIVE, CUTS, NEAR
 from unit.shared import refused
 
 from gaia_offsets.archive import merge_chunks
-from gaia_offsets.matching import match_catalogues
+from gaia_offsets.sky.match import match_catalogues
 from gaia_offsets.tap import Archive
 
 PLACE = {"epoch": NEAR["epoch"], "radius_arcsec": NEAR["radius_arcsec"]}

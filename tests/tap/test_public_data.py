@@ -87,7 +87,7 @@ def survey(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def source_of(targets: pd.DataFrame, made: Path) -> pd.Series:
     """The true source of each spectrum: that of the truth nearest to it at the targets' epoch."""
-    from gaia_offsets.matching import match_nearest, propagate
+    from gaia_offsets.sky.match import match_nearest, propagate
 
     gaia = pd.read_parquet(made / "gaia_source.parquet", columns=["source_id", "ra", "dec", "pmra", "pmdec"])
     gaia = gaia[gaia["source_id"].isin(pd.read_parquet(made / "truth.parquet")["source_id"])]

@@ -25,7 +25,7 @@ from gaia_offsets import __main__ as command
 from gaia_offsets import apply, dataset, published
 from gaia_offsets.estimators import pixel_offsets
 from gaia_offsets.official import zero_point
-from gaia_offsets.sky import ecliptic_latitude, pixel_centre, pixel_index, to_galactic
+from gaia_offsets.sky.positions import ecliptic_latitude, pixel_centre, pixel_index, to_galactic
 from gaia_offsets.tables.read import read_table
 
 ADDED = [field.name for field in published.OUTPUT]

@@ -15,7 +15,7 @@ from gaia_offsets import apply
 from gaia_offsets.coefficients import error_factor
 from gaia_offsets.core.columns import VIZIER
 from gaia_offsets.official import zero_point
-from gaia_offsets.sky import ecliptic_latitude, pixel_index
+from gaia_offsets.sky.positions import ecliptic_latitude, pixel_index
 
 MAIZ = "maiz_apellaniz2022"
 

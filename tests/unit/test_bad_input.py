@@ -28,7 +28,7 @@ from gaia_offsets.core.columns import GAIA
 from gaia_offsets.rawfile import check_file, is_due, write_manifest
 from gaia_offsets.reference import check_units, reference_parallax
 from gaia_offsets.selection import select_stars
-from gaia_offsets.sky import check_positions, ecliptic_latitude, pixel_centre, to_galactic
+from gaia_offsets.sky.positions import check_positions, ecliptic_latitude, pixel_centre, to_galactic
 from gaia_offsets.tables.read import TableError, read_table
 
 TEXT = Path(__file__).with_name("bad_input.txt").read_text(encoding="utf-8")

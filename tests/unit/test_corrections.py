@@ -12,7 +12,7 @@ from gaia_offsets.core.columns import TRACERS
 from gaia_offsets.corrections import with_offsets, zero_point
 from gaia_offsets.dataset import at_centres, write_dataset
 from gaia_offsets.published import TABLE1
-from gaia_offsets.sky import pixel_index
+from gaia_offsets.sky.positions import pixel_index
 
 FOLDER = ROOT / "workflow/scripts/gaia_offsets/data"
 CORRECTIONS = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))["corrections"]

@@ -7,7 +7,7 @@ import pytest
 from cross_validate import CORRECTIONS, assign_folds, at_pixels, cross_validation, held_out
 
 from gaia_offsets.page_results import validated
-from gaia_offsets.sky import pixel_index
+from gaia_offsets.sky.positions import pixel_index
 
 NSIDE = 4
 LEARNING = {"reference_kind": "parallax", "more_than": 10, "gaussian": {"method": "density_power", "beta": 0.3}}

@@ -30,7 +30,7 @@ from gaia_offsets.estimators import group_statistics, pixel_offsets
 from gaia_offsets.extended_table import describe_pixels, neighbour_consistency, pixel_errors
 from gaia_offsets.footprint import map_meta, write_footprint
 from gaia_offsets.published import CORRECTED, ENDINGS, OUTPUT, SMOOTH, TABLE1, TRUE_ERROR, ZERO_POINT, extended
-from gaia_offsets.sky import FRAMES, pixel_index, to_galactic
+from gaia_offsets.sky.positions import FRAMES, pixel_index, to_galactic
 
 MAP = {"solution": "5p", "nside": 32, "ordering": "nested", "more_than": 50}
 FORMATS = ("ecsv", "fits", "csv", "mrt", "vot", "parquet")

@@ -30,7 +30,7 @@ from gaia_offsets.corrections import _plausible, zero_point
 from gaia_offsets.means import file_means, group_means, mean_parallax
 from gaia_offsets.official import zero_point as official
 from gaia_offsets.reference import join_group
-from gaia_offsets.sky import complete_angles, ecliptic_latitude, pixel_index, to_galactic
+from gaia_offsets.sky.positions import complete_angles, ecliptic_latitude, pixel_index, to_galactic
 from gaia_offsets.star_table import StarTable, check_stars
 from gaia_offsets.tables.contracts import Origin, standardise
 from gaia_offsets.tables.read import read_table

@@ -17,7 +17,7 @@ from unit.shared import GAUSSIAN, SOLUTIONS
 from gaia_offsets.estimators import pixel_offsets
 from gaia_offsets.headline import headline
 from gaia_offsets.page_explorer import corners, packed, sky_layers
-from gaia_offsets.sky import FRAMES, pixel_index
+from gaia_offsets.sky.positions import FRAMES, pixel_index
 from gaia_offsets.skymap import Mollweide, Zenithal
 
 MADE = {"nside": 8, "ordering": "nested", "more_than": 20}

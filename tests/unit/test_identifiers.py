@@ -14,7 +14,7 @@ from tap.release import DR4, RELEASE
 from unit.shared import refused
 
 from gaia_offsets.archive import PROVIDED, choose_counterparts, identified, merge_chunks, possible_kinds, preselect
-from gaia_offsets.matching import match_nearest
+from gaia_offsets.sky.match import match_nearest
 
 ARCSEC = 1 / 3600
 NEAR = {"epoch": 2016.0, "radius_arcsec": 3.0}

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit.shared import refused
 
-from gaia_offsets import matching
-from gaia_offsets.matching import attach, find_counterparts, match_catalogues, match_nearest, propagate, unit_vectors
+from gaia_offsets.sky import match as matching
+from gaia_offsets.sky.match import attach, find_counterparts, match_catalogues, match_nearest, propagate, unit_vectors
 from gaia_offsets.tables import read as tables
 
 

@@ -13,9 +13,9 @@ from unit.test_config import resolved
 
 from gaia_offsets.comparison import observed_stars
 from gaia_offsets.labels import bolometric_magnitude, label_errors, surface_gravity, true_labels
-from gaia_offsets.matching import match_catalogues, match_nearest
 from gaia_offsets.selection import select_stars
 from gaia_offsets.simulate import MAP_NSIDE, survey_chunks, write_survey
+from gaia_offsets.sky.match import match_catalogues, match_nearest
 from gaia_offsets.tables.read import read_table
 from gaia_offsets.training_set import training_groups
 from gaia_offsets.verdicts import read_claims

@@ -14,7 +14,7 @@ from gaia_offsets import buckets, segments, tracers, weighted
 from gaia_offsets.buckets import Buckets
 from gaia_offsets.estimators import global_offsets, histograms, trends
 from gaia_offsets.segments import Segments
-from gaia_offsets.sky import FRAMES, complete_angles
+from gaia_offsets.sky.positions import FRAMES, complete_angles
 from gaia_offsets.tables import read as tables
 from gaia_offsets.tables.read import write_table
 from gaia_offsets.tracers import Tracers, drawn_stars, read_scatter

@@ -9,10 +9,10 @@ from compare_with_truth import add_area, nearest_means, pull_of_a_star, true_lin
 from unit.test_config import BASE, resolved
 
 from gaia_offsets import config as checks
-from gaia_offsets.covariance import maiz_apellaniz2021
 from gaia_offsets.estimators import group_statistics
 from gaia_offsets.simulate import TRUTH_NSIDE, angular_power, covariance, residual_field
-from gaia_offsets.sky import pixel_index
+from gaia_offsets.sky.covariance import maiz_apellaniz2021
+from gaia_offsets.sky.positions import pixel_index
 from gaia_offsets.validation import by_pixel_set, coverage_table, maps_table
 from gaia_offsets.weighted import Stars, fit_scatter, variances, weighted_means, zero_point_and_scale
 

@@ -13,7 +13,7 @@ from gaia_offsets.budget import budget
 from gaia_offsets.claims import Run
 from gaia_offsets.core.faults import open_log
 from gaia_offsets.core.ownfile import own_file
-from gaia_offsets.sky import pixel_centre
+from gaia_offsets.sky.positions import pixel_centre
 from gaia_offsets.tables.read import write_table
 from gaia_offsets.verdicts import check_claims, read_claims
 

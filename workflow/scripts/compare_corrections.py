@@ -19,7 +19,7 @@ from gaia_offsets.estimators import (
     trend_variables,
     weighted_statistics,
 )
-from gaia_offsets.sky import pixel_index, sky_blocks
+from gaia_offsets.sky.positions import pixel_index, sky_blocks
 from gaia_offsets.tables.read import write_table
 from gaia_offsets.weighted import (
     SCATTER_NSIDE,

@@ -14,7 +14,7 @@ from gaia_offsets.core.faults import open_log
 from gaia_offsets.estimators import PARALLAXES, group_statistics
 from gaia_offsets.resample import jackknife_error, linear_mean, without_blocks
 from gaia_offsets.segments import MAD_TO_SIGMA
-from gaia_offsets.sky import pixel_index, sky_blocks
+from gaia_offsets.sky.positions import pixel_index, sky_blocks
 from gaia_offsets.tables.read import write_table
 from gaia_offsets.weighted import SCATTER_NSIDE, fit_scatter, star_table, variances, weighted_means
 

@@ -8,9 +8,9 @@ import pandas as pd
 
 from gaia_offsets import resample
 from gaia_offsets.core.faults import open_log
-from gaia_offsets.covariance import mean_covariance
 from gaia_offsets.estimators import Part, by_solution
-from gaia_offsets.sky import pixel_index, pixel_vectors, sky_blocks
+from gaia_offsets.sky.covariance import mean_covariance
+from gaia_offsets.sky.positions import pixel_index, pixel_vectors, sky_blocks
 from gaia_offsets.tables.read import write_table
 from gaia_offsets.weighted import Scatter
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from gaia_offsets.core.faults import open_log
 from gaia_offsets.estimators import PARALLAXES, global_offsets, histograms
-from gaia_offsets.sky import pixel_index
+from gaia_offsets.sky.positions import pixel_index
 from gaia_offsets.tables.read import write_table
 from gaia_offsets.tracers import MEASURED, Tracers, drawn_stars, read_scatter
 from gaia_offsets.weighted import (

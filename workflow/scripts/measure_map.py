@@ -11,7 +11,7 @@ import pandas as pd
 
 from gaia_offsets.core.faults import open_log
 from gaia_offsets.estimators import PARALLAXES, group_statistics, pixel_offsets
-from gaia_offsets.sky import FRAMES, pixel_index
+from gaia_offsets.sky.positions import FRAMES, pixel_index
 from gaia_offsets.tables.read import write_table
 from gaia_offsets.tracers import MEASURED, Tracers, choose_nside, read_scatter
 from gaia_offsets.weighted import Scatter, chosen_parallax

@@ -14,7 +14,7 @@ from gaia_offsets.extended_table import describe_pixels
 from gaia_offsets.footprint import map_meta, publish
 from gaia_offsets.pages import render
 from gaia_offsets.published import ENDINGS, META, TABLE1, extended, worded, zero_point_words
-from gaia_offsets.sky import FRAMES
+from gaia_offsets.sky.positions import FRAMES
 
 
 def readme(datasets: Mapping[str, tuple[pd.DataFrame, Mapping[str, Any]]], others: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from gaia_offsets.core.faults import open_log
 from gaia_offsets.dataset import at_centres, rounded
 from gaia_offsets.footprint import map_meta, publish
 from gaia_offsets.published import ENDINGS, SMOOTH
-from gaia_offsets.sky import FRAMES
+from gaia_offsets.sky.positions import FRAMES
 
 
 def smooth_table(smooth: pd.DataFrame, *, frame: str, nside: int, ordering: str) -> pd.DataFrame:

@@ -13,8 +13,8 @@ import pandas as pd
 from gaia_offsets import smooth_kernel, smooth_nodes, smooth_windows
 from gaia_offsets.core.faults import open_log
 from gaia_offsets.estimators import PARALLAXES
-from gaia_offsets.healpix import hp
-from gaia_offsets.sky import FRAMES
+from gaia_offsets.sky.healpix import hp
+from gaia_offsets.sky.positions import FRAMES
 from gaia_offsets.tables.read import write_table
 from gaia_offsets.tracers import MEASURED, Tracers, drawn_stars, read_scatter
 from gaia_offsets.weighted import Scatter

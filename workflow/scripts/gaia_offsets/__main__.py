@@ -16,7 +16,7 @@ from gaia_offsets.core.faults import told
 from gaia_offsets.means import file_means
 from gaia_offsets.offset_map import ApplyError
 from gaia_offsets.published import BASES, COLUMN_PREFIX, ENDINGS, INFLATIONS, MODELS, NONE, OFFICIAL, TRUE_ERROR
-from gaia_offsets.sky import FRAMES
+from gaia_offsets.sky.positions import FRAMES
 from gaia_offsets.star_table import CORRECTION
 
 TABLES = ".fits, .parquet, .csv[.gz], .vot or .ecsv"

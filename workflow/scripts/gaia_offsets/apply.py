@@ -35,7 +35,7 @@ from gaia_offsets.published import (
     pairing_faults,
     true_error_field,
 )
-from gaia_offsets.sky import FRAMES, ecliptic_latitude, to_equatorial, to_galactic
+from gaia_offsets.sky.positions import FRAMES, ecliptic_latitude, to_equatorial, to_galactic
 from gaia_offsets.star_table import CORRECTION, IDENTITY, StarTable, as_floats, say, star_arrays
 from gaia_offsets.streams import CHUNK, add_columns, with_columns
 from gaia_offsets.tables.formats import refuse_folder, table_format

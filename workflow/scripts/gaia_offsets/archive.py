@@ -14,9 +14,9 @@ import pandas as pd
 from gaia_offsets.adql import BRIDGE, hops
 from gaia_offsets.core.columns import DISTANCES, GAIA, MATCH, STANDARD, TMASS
 from gaia_offsets.core.releases import TABLES
-from gaia_offsets.healpix import hp
-from gaia_offsets.matching import match_nearest, propagate, separation_arcsec, unit_vectors
 from gaia_offsets.selection import cut_mask
+from gaia_offsets.sky.healpix import hp
+from gaia_offsets.sky.match import match_nearest, propagate, separation_arcsec, unit_vectors
 from gaia_offsets.tables.read import TableError, check_table, column_names, read_table, write_table
 from gaia_offsets.tap import Archive
 

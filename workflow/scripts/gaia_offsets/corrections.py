@@ -19,7 +19,7 @@ from gaia_offsets.core.releases import is_edr3
 from gaia_offsets.offset_map import read_map
 from gaia_offsets.reference import check_units
 from gaia_offsets.selection import solution
-from gaia_offsets.sky import FRAMES
+from gaia_offsets.sky.positions import FRAMES
 from gaia_offsets.star_table import CORRECTION, ENOUGH_STARS, TINY_MAS
 from gaia_offsets.tables.contracts import as_numbers
 from gaia_offsets.tables.read import TableError, column_names, read_table

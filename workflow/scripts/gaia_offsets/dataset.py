@@ -28,7 +28,7 @@ from gaia_offsets.published import (
     worded,
     zero_point_words,
 )
-from gaia_offsets.sky import COORDSYS, pixel_centre, to_equatorial, to_galactic
+from gaia_offsets.sky.positions import COORDSYS, pixel_centre, to_equatorial, to_galactic
 from gaia_offsets.tables.contracts import unit_factor
 from gaia_offsets.tables.fits import table_hdu
 from gaia_offsets.tables.formats import plain_table, read_ecsv, read_votable, readable, refuse_folder, table_format

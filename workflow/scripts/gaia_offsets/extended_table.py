@@ -8,9 +8,9 @@ import pandas as pd
 
 from gaia_offsets import resample
 from gaia_offsets.dataset import by_parallax, rounded, table1
-from gaia_offsets.healpix import hp
 from gaia_offsets.published import ENDINGS, extended
-from gaia_offsets.sky import FRAMES, pixel_index
+from gaia_offsets.sky.healpix import hp
+from gaia_offsets.sky.positions import FRAMES, pixel_index
 
 
 def describe_pixels(

@@ -10,7 +10,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from gaia_offsets import style
-from gaia_offsets.sky import pixel_vectors
+from gaia_offsets.sky.positions import pixel_vectors
 from gaia_offsets.skymap import Sky
 
 LOOKS = {  # estimator of a pixel: words, colour, marker

@@ -14,9 +14,9 @@ from mocpy import MOC
 
 from gaia_offsets.core.version import code_version
 from gaia_offsets.dataset import fits_bytes, plain_ascii, write_dataset, write_map
-from gaia_offsets.healpix import hp
 from gaia_offsets.published import META, Field
-from gaia_offsets.sky import pixel_centre, pixel_index, to_equatorial, to_galactic
+from gaia_offsets.sky.healpix import hp
+from gaia_offsets.sky.positions import pixel_centre, pixel_index, to_equatorial, to_galactic
 
 PACKAGES = ("numpy", "pandas", "astropy", "healpy", "gaiadr3-zeropoint")
 

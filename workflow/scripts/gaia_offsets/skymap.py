@@ -20,7 +20,7 @@ from matplotlib.patches import Ellipse
 from matplotlib.patheffects import withStroke
 
 from gaia_offsets import style
-from gaia_offsets.healpix import hp
+from gaia_offsets.sky.healpix import hp
 
 FRAMES = {  # name, longitude in the middle of a whole sky, names of the axes
     "equatorial": ("equatorial (ICRS)", 180.0, ("right ascension", "declination")),

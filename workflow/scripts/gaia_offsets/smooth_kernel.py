@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gaia_offsets.healpix import hp
-from gaia_offsets.sky import pixel_vectors
+from gaia_offsets.sky.healpix import hp
+from gaia_offsets.sky.positions import pixel_vectors
 from gaia_offsets.smooth_nodes import Nodes
 
 BLOCK, BLOCKS = 160, 256  # nodes of a block of the likelihood, neighbours on the sky, and how many at most

@@ -13,7 +13,7 @@ import pandas as pd
 
 from gaia_offsets.estimators import PARALLAXES
 from gaia_offsets.segments import MAD_TO_SIGMA
-from gaia_offsets.sky import FRAMES, pixel_index
+from gaia_offsets.sky.positions import FRAMES, pixel_index
 from gaia_offsets.weighted import Scatter, hampel_weights, star_table, variances, weighted_means
 
 VARIABLES = ("phot_g_mean_mag", "colour")  # of the curves, columns of the stars: G [mag] and colour [1/um]

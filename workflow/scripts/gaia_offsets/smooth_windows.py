@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.healpix import hp
+from gaia_offsets.sky.healpix import hp
 from gaia_offsets.smooth_kernel import SAME, Kernel, centres, log_distances
 from gaia_offsets.smooth_nodes import Nodes
 

@@ -16,7 +16,7 @@ import pandas as pd
 from gaia_offsets.core.columns import STANDARD, VIZIER
 from gaia_offsets.core.faults import TableError
 from gaia_offsets.core.releases import EPOCHS, named_epoch
-from gaia_offsets.sky import ADVICE, FRAMES, Positions, complete_angles
+from gaia_offsets.sky.positions import ADVICE, FRAMES, Positions, complete_angles
 from gaia_offsets.tables.contracts import (
     ENOUGH_STARS,
     Origin,

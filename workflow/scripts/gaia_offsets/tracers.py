@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.sky import FRAMES, finest_counts, finest_nside
+from gaia_offsets.sky.positions import FRAMES, finest_counts, finest_nside
 from gaia_offsets.tables.read import read_pieces
 from gaia_offsets.weighted import LEARNED, Scatter, error_by_magnitude
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from gaia_offsets.core.columns import DISTANCES, GAIA, MATCH, RELEASE, STANDARD, TMASS
 from gaia_offsets.core.progress import progress
-from gaia_offsets.healpix import hp
+from gaia_offsets.sky.healpix import hp
 from gaia_offsets.tables.read import ROW_GROUP, TableError, join_pieces, pieces
 
 MAS_PER_DEG = 3.6e6

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.healpix import hp
+from gaia_offsets.sky.healpix import hp
 from gaia_offsets.tables.read import TableError
 
 # Columns of the angles of each frame; the maps of the two are separate binnings, not rotations of one another.

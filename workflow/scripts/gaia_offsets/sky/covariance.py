@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from gaia_offsets.core.progress import progress
-from gaia_offsets.healpix import hp
+from gaia_offsets.sky.healpix import hp
 
 PIECE = 64  # rows of the matrix of distances at a time
 MANY = 3000  # stars or cells of which all pairs are reckoned
