@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 SCRIPTS = ROOT / "workflow/scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from gaia_offsets import published  # noqa: E402 - only now on the path
+from gaia_offsets.publish import fields as published  # noqa: E402 - only now on the path
 
 INTRODUCTION = """# Where does this number come from?
 

@@ -69,8 +69,8 @@ def catalogue(folder: Path, rows: str) -> None:
     import pyarrow.parquet as pq
     from astropy.table import Table
 
-    from gaia_offsets.dataset import at_centres, write_dataset
-    from gaia_offsets.published import TABLE1
+    from gaia_offsets.publish.dataset import at_centres, write_dataset
+    from gaia_offsets.publish.fields import TABLE1
 
     n, rng = int(rows), np.random.default_rng(3)
     six = rng.uniform(size=n) < 0.1

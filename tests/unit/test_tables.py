@@ -16,7 +16,7 @@ from unit.shared import ASTROPY, refused
 
 from gaia_offsets.apply import Correction, correct_file
 from gaia_offsets.core.columns import GAIA, VIZIER
-from gaia_offsets.published import ZERO_POINT
+from gaia_offsets.publish.fields import ZERO_POINT
 from gaia_offsets.tables import read as tables
 from gaia_offsets.tables.contracts import rounded_source_ids
 from gaia_offsets.tables.formats import table_format

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from snakemake_run import MAP, OFFLINE, ROOT, SAMPLES, SMALL, TOY, run_snakemake
 
-from gaia_offsets.dataset import read_dataset
+from gaia_offsets.publish.dataset import read_dataset
 
 GLOBAL = "tables/global_offsets.csv"
 TABLE1 = "dataset/equatorial.ecsv"

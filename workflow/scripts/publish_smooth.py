@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 
 from gaia_offsets.core.faults import open_log
-from gaia_offsets.dataset import at_centres, rounded
-from gaia_offsets.footprint import map_meta, publish
-from gaia_offsets.published import ENDINGS, SMOOTH
+from gaia_offsets.publish.dataset import at_centres, rounded
+from gaia_offsets.publish.fields import ENDINGS, SMOOTH
+from gaia_offsets.publish.footprint import map_meta, publish
 from gaia_offsets.sky.positions import FRAMES
 
 

@@ -14,8 +14,8 @@ from gaia_offsets.coefficients import MAIZ_APELLANIZ
 from gaia_offsets.core.columns import STANDARD, VIZIER
 from gaia_offsets.core.faults import told
 from gaia_offsets.means import file_means
-from gaia_offsets.offset_map import ApplyError
-from gaia_offsets.published import BASES, COLUMN_PREFIX, ENDINGS, INFLATIONS, MODELS, NONE, OFFICIAL, TRUE_ERROR
+from gaia_offsets.publish.fields import BASES, COLUMN_PREFIX, ENDINGS, INFLATIONS, MODELS, NONE, OFFICIAL, TRUE_ERROR
+from gaia_offsets.publish.offset_map import ApplyError
 from gaia_offsets.sky.positions import FRAMES
 from gaia_offsets.star_table import CORRECTION
 

@@ -14,8 +14,7 @@ from gaia_offsets.core.columns import VIZIER
 from gaia_offsets.core.faults import TableError
 from gaia_offsets.core.releases import EPOCHS, SOLVED, is_edr3
 from gaia_offsets.official import check_edr3
-from gaia_offsets.offset_map import ApplyError, OffsetMap, on_sky, read_map
-from gaia_offsets.published import (
+from gaia_offsets.publish.fields import (
     COLUMN_PREFIX,
     CORRECTED,
     FLAGS,
@@ -35,6 +34,7 @@ from gaia_offsets.published import (
     pairing_faults,
     true_error_field,
 )
+from gaia_offsets.publish.offset_map import ApplyError, OffsetMap, on_sky, read_map
 from gaia_offsets.sky.positions import FRAMES, ecliptic_latitude, to_equatorial, to_galactic
 from gaia_offsets.star_table import CORRECTION, IDENTITY, StarTable, as_floats, say, star_arrays
 from gaia_offsets.streams import CHUNK, add_columns, with_columns

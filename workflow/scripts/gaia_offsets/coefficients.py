@@ -13,7 +13,7 @@ import pandas as pd
 
 from gaia_offsets.core.releases import SOLVED
 from gaia_offsets.official import check_edr3
-from gaia_offsets.published import INFLATIONS, NONE
+from gaia_offsets.publish.fields import INFLATIONS, NONE
 from gaia_offsets.star_table import star_arrays
 from gaia_offsets.tables.read import TableError
 

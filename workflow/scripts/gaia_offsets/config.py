@@ -19,7 +19,7 @@ from gaia_offsets.core.columns import CATALOGUE, LABELS, STANDARD, TARGETS, VIZI
 from gaia_offsets.core.faults import Fault
 from gaia_offsets.core.ownfile import OWN, WORKFLOW, own_file
 from gaia_offsets.core.yamlfile import YamlError, merge, read_yaml
-from gaia_offsets.published import CORRECTED, NONE, OUTPUT, TRUE_ERROR, named_like, pairing_faults
+from gaia_offsets.publish.fields import CORRECTED, NONE, OUTPUT, TRUE_ERROR, named_like, pairing_faults
 from gaia_offsets.secret import hide_logins
 from gaia_offsets.shorthand import write_out
 

@@ -16,7 +16,7 @@ from gaia_offsets.coefficients import INFLATING, error_factor, zero_point_5p
 from gaia_offsets.core.columns import STANDARD, TRACERS
 from gaia_offsets.core.ownfile import own_file
 from gaia_offsets.core.releases import is_edr3
-from gaia_offsets.offset_map import read_map
+from gaia_offsets.publish.offset_map import read_map
 from gaia_offsets.reference import check_units
 from gaia_offsets.selection import solution
 from gaia_offsets.sky.positions import FRAMES

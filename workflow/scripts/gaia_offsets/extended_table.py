@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets import resample
-from gaia_offsets.dataset import by_parallax, rounded, table1
-from gaia_offsets.published import ENDINGS, extended
+from gaia_offsets.publish.dataset import by_parallax, rounded, table1
+from gaia_offsets.publish.fields import ENDINGS, extended
 from gaia_offsets.sky.healpix import hp
 from gaia_offsets.sky.positions import FRAMES, pixel_index
 

@@ -14,7 +14,7 @@ from gaia_offsets.coefficients import INFLATING, error_factor, inflation
 from gaia_offsets.core.faults import TableError
 from gaia_offsets.core.releases import EPOCHS, SOLVED
 from gaia_offsets.official import check_edr3
-from gaia_offsets.published import CORRECTED, NONE, OUTPUT, TRUE_ERROR, named_like
+from gaia_offsets.publish.fields import CORRECTED, NONE, OUTPUT, TRUE_ERROR, named_like
 from gaia_offsets.selection import SUSPECT_MAS
 from gaia_offsets.sky.covariance import gathered_covariance, maiz_apellaniz2021
 from gaia_offsets.star_table import StarTable, read_stars, refuse_other_order, say, star_arrays

@@ -22,7 +22,7 @@ import pandas as pd
 
 from gaia_offsets.core.faults import TableError
 from gaia_offsets.core.progress import progress
-from gaia_offsets.published import FITS_UNITS, VO_UNITS, Field
+from gaia_offsets.publish.fields import FITS_UNITS, VO_UNITS, Field
 from gaia_offsets.tables.fits import (
     ascii_table,
     columnar_table,

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.core.faults import TableError
-from gaia_offsets.published import (
+from gaia_offsets.publish.fields import (
     ENDINGS,
     FITS_UNITS,
     META,

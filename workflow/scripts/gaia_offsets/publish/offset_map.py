@@ -11,8 +11,8 @@ import numpy as np
 
 from gaia_offsets.core.faults import TableError
 from gaia_offsets.core.releases import named_epoch
-from gaia_offsets.dataset import read_dataset, typed
-from gaia_offsets.published import ENDINGS
+from gaia_offsets.publish.dataset import read_dataset, typed
+from gaia_offsets.publish.fields import ENDINGS
 from gaia_offsets.sky.positions import FRAMES, pixel_index
 
 if TYPE_CHECKING:
