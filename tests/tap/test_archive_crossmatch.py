@@ -19,10 +19,10 @@ from tap import proxy as faults
 from tap.proxy import FaultyProxy
 from tap.release import RELEASE
 
-from gaia_offsets.archive import merge_chunks, read_whole, write_whole
+from gaia_offsets.archive.candidates import merge_chunks, read_whole, write_whole
+from gaia_offsets.archive.tap import Archive
 from gaia_offsets.core.columns import DISTANCES, GAIA, TMASS
 from gaia_offsets.sky.match import match_catalogues
-from gaia_offsets.tap import Archive
 
 Sky = dict[str, pd.DataFrame]
 

@@ -13,8 +13,8 @@ from tap import proxy as faults
 from tap.proxy import FaultyProxy
 from tap.release import RELEASE
 
-from gaia_offsets import adql
-from gaia_offsets.tap import Archive, ArchiveError, upload_document
+from gaia_offsets.archive import adql
+from gaia_offsets.archive.tap import Archive, ArchiveError, upload_document
 
 Wanted = dict[str, np.ndarray]
 

@@ -18,8 +18,8 @@ from tap import proxy as faults
 from tap.proxy import FaultyProxy
 from tap.release import RELEASE
 
-from gaia_offsets.adql import SOURCE_ID_END
-from gaia_offsets.tap import Archive, ArchiveError
+from gaia_offsets.archive.adql import SOURCE_ID_END
+from gaia_offsets.archive.tap import Archive, ArchiveError
 
 ROOT = Path(__file__).parents[2]
 RESULT = "/results/result"

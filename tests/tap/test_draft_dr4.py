@@ -16,9 +16,9 @@ from tap.first_day import BIAS, RARE, SMALL, as_dr4, with_rare_codes
 from tap.proxy import FaultyProxy
 from tap.release import DR4, RELEASE
 
-from gaia_offsets.archive import ambiguous, merge_chunks
+from gaia_offsets.archive.candidates import ambiguous, merge_chunks
+from gaia_offsets.archive.tap import Archive
 from gaia_offsets.sky.match import propagate
-from gaia_offsets.tap import Archive
 
 pytestmark = pytest.mark.slow
 SAMPLE = "simulated_giants"

@@ -13,9 +13,9 @@ from tap.release import RELEASE
 from tap.test_archive_crossmatch import ARCHIVE, CUTS, NEAR
 from unit.shared import refused
 
-from gaia_offsets.archive import merge_chunks
+from gaia_offsets.archive.candidates import merge_chunks
+from gaia_offsets.archive.tap import Archive
 from gaia_offsets.sky.match import match_catalogues
-from gaia_offsets.tap import Archive
 
 PLACE = {"epoch": NEAR["epoch"], "radius_arcsec": NEAR["radius_arcsec"]}
 

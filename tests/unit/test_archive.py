@@ -9,10 +9,18 @@ import pandas as pd
 import pytest
 from tap.release import DR4, RELEASE
 
-from gaia_offsets import adql, archive
-from gaia_offsets.archive import PROVIDED, choose_counterparts, chunk_rows, merge_chunks, nearest_in_bridge, preselect
+from gaia_offsets.archive import adql
+from gaia_offsets.archive import candidates as archive
+from gaia_offsets.archive.candidates import (
+    PROVIDED,
+    choose_counterparts,
+    chunk_rows,
+    merge_chunks,
+    nearest_in_bridge,
+    preselect,
+)
+from gaia_offsets.archive.tap import Overflow, _Failed, check_accounted, read_result, upload_document
 from gaia_offsets.tables.read import TableError
-from gaia_offsets.tap import Overflow, _Failed, check_accounted, read_result, upload_document
 
 ARCSEC = 1 / 3600
 CUTS = [{"column": "snr", "op": ">=", "value": 50}, {"column": "logg", "op": "<=", "value": 3.8}]

@@ -23,9 +23,10 @@ import pytest
 from retrieve import retrieve
 from unit.misbehaving_http import Answer, MisbehavingServer
 
-from gaia_offsets import download, web
-from gaia_offsets.download import CHUNK, fetch
-from gaia_offsets.rawfile import DownloadError, check_file, count_rows
+from gaia_offsets.archive import download
+from gaia_offsets.archive import http as web
+from gaia_offsets.archive.download import CHUNK, fetch
+from gaia_offsets.archive.rawfile import DownloadError, check_file, count_rows
 
 SIZE = 1_000_003  # not a multiple of any block
 HALF = SIZE // 2
@@ -152,7 +153,7 @@ def test_the_rest_of_a_killed_run(
 def test_a_killed_process_leaves_what_came(server: MisbehavingServer, run: Run) -> None:
     """A real SIGKILL in the middle of the body, then a second run."""
     server.plan["/stars.csv"] = [Answer(BODY, stall_after=HALF), GOOD]
-    code = f"from gaia_offsets.download import fetch; fetch({server.url()!r}, {str(run.file)!r})"
+    code = f"from gaia_offsets.archive.download import fetch; fetch({server.url()!r}, {str(run.file)!r})"
     environment = {**os.environ, "PYTHONPATH": str(Path(download.__file__).parents[1])}
     process = subprocess.Popen([sys.executable, "-c", code], env=environment)
     wanted, deadline = HALF - CHUNK, time.monotonic() + 60

@@ -13,7 +13,14 @@ from query_archive import query_archive
 from tap.release import DR4, RELEASE
 from unit.shared import refused
 
-from gaia_offsets.archive import PROVIDED, choose_counterparts, identified, merge_chunks, possible_kinds, preselect
+from gaia_offsets.archive.candidates import (
+    PROVIDED,
+    choose_counterparts,
+    identified,
+    merge_chunks,
+    possible_kinds,
+    preselect,
+)
 from gaia_offsets.sky.match import match_nearest
 
 ARCSEC = 1 / 3600

@@ -14,7 +14,7 @@ from unit.shared import ROOT
 
 from gaia_offsets import config as checks
 from gaia_offsets.about import describe, run_settings
-from gaia_offsets.rawfile import DownloadError
+from gaia_offsets.archive.rawfile import DownloadError
 
 KNOWN = yaml.safe_load((ROOT / "workflow/resources/citations.yaml").read_text(encoding="utf-8"))
 CONFIGS = {path.name: yaml.safe_load(path.read_text(encoding="utf-8")) for path in (ROOT / "config").glob("*.yaml")}

@@ -17,9 +17,9 @@ from snakemake.exceptions import WorkflowError
 from snakemake_run import run_snakemake
 from unit.misbehaving_http import Answer, MisbehavingServer
 
-from gaia_offsets import web
-from gaia_offsets.rawfile import DownloadError
-from gaia_offsets.secret import HIDDEN, Token
+from gaia_offsets.archive import http as web
+from gaia_offsets.archive.rawfile import DownloadError
+from gaia_offsets.archive.secret import HIDDEN, Token
 
 VALUE = "s3cr3t/+ =ünd&so#weiter"
 FORMS = [VALUE, quote(VALUE), quote(VALUE, safe=""), quote_plus(VALUE), quote(VALUE, safe="").lower()]

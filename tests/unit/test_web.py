@@ -11,7 +11,7 @@ import pytest
 import requests
 from unit.misbehaving_http import Answer, MisbehavingServer
 
-from gaia_offsets import web
+from gaia_offsets.archive import http as web
 
 GOOD, LOST = Answer(b"good"), Answer(hang_up=True)
 

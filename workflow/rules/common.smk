@@ -6,7 +6,7 @@ from pathlib import Path
 from gaia_offsets.about import run_settings
 from gaia_offsets.fingerprint import fingerprint
 from gaia_offsets.core.ownfile import CITATIONS, LITERATURE, content
-from gaia_offsets.rawfile import is_due
+from gaia_offsets.archive.rawfile import is_due
 from gaia_offsets import products, samples
 from gaia_offsets.products import DATASET_KINDS, EXTENDED_KINDS, FRAMES, PARALLAXES, alike
 from gaia_offsets.samples import Sample

@@ -13,7 +13,7 @@ rule retrieve:
         "<benchmarks>/retrieve/{dataset}/{file}.jsonl"
     wildcard_constraints:
         dataset="|".join(RETRIEVED) or NONE,
-    retries: 0  # gaia_offsets.download tries again itself, from the byte where it stopped
+    retries: 0  # gaia_offsets.archive.download tries again itself, from the byte where it stopped
     localrule: True  # it needs the network
     conda:
         "../../envs/archive.yaml"

@@ -2,7 +2,7 @@
 
 import sys
 
-from gaia_offsets.archive import merge_chunks, read_whole
+from gaia_offsets.archive.candidates import merge_chunks, read_whole
 from gaia_offsets.core.faults import open_log
 from gaia_offsets.sky.positions import check_positions
 from gaia_offsets.tables.read import write_table

@@ -6,10 +6,11 @@ from typing import Any
 
 import pandas as pd
 
-from gaia_offsets import adql, archive
+from gaia_offsets.archive import adql
+from gaia_offsets.archive import candidates as archive
+from gaia_offsets.archive.rawfile import check_file, write_manifest
+from gaia_offsets.archive.tap import Archive, ArchiveError
 from gaia_offsets.core.faults import open_log
-from gaia_offsets.rawfile import check_file, write_manifest
-from gaia_offsets.tap import Archive, ArchiveError
 
 
 def merge_catalogue(

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.archive import asked, key_columns, preselect
+from gaia_offsets.archive.candidates import asked, key_columns, preselect
 from gaia_offsets.core.columns import GAIA
 from gaia_offsets.core.faults import open_log
 from gaia_offsets.tables.read import read_table, write_table

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets import adql, archive
+from gaia_offsets.archive import adql
+from gaia_offsets.archive import candidates as archive
+from gaia_offsets.archive.tap import Archive
 from gaia_offsets.core.faults import TableError, open_log
 from gaia_offsets.tables.contracts import rounded_source_ids
-from gaia_offsets.tap import Archive
 
 DRAWN = 2000  # targets asked for: a share is known to 1 %
 SEED = 20220121

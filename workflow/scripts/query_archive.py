@@ -9,9 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from gaia_offsets import adql, archive
+from gaia_offsets.archive import adql
+from gaia_offsets.archive import candidates as archive
+from gaia_offsets.archive.tap import Archive
 from gaia_offsets.core.faults import open_log
-from gaia_offsets.tap import Archive
 
 
 def query_archive(

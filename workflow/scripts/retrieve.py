@@ -4,11 +4,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from gaia_offsets.archive.download import Report, fetch
+from gaia_offsets.archive.rawfile import DownloadError, check_file, read_record, write_manifest
+from gaia_offsets.archive.secret import Token, split_login
 from gaia_offsets.core.faults import open_log
 from gaia_offsets.core.ownfile import own_file
-from gaia_offsets.download import Report, fetch
-from gaia_offsets.rawfile import DownloadError, check_file, read_record, write_manifest
-from gaia_offsets.secret import Token, split_login
 
 
 def by_hand(dataset: str, entry: dict[str, Any], destination: Path) -> str:

@@ -11,12 +11,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from gaia_offsets.archive.rawfile import read_manifest
 from gaia_offsets.core.faults import open_log
 from gaia_offsets.core.ownfile import CITATIONS
 from gaia_offsets.core.version import VERSION, code_version
 from gaia_offsets.core.yamlfile import read_yaml
 from gaia_offsets.pages import render
-from gaia_offsets.rawfile import read_manifest
 
 PACKAGES = (  # of the environment of all rules but those that fetch or learn
     *("astropy", "bokeh", "gaiadr3-zeropoint", "healpy", "jinja2", "matplotlib", "mocpy", "numpy"),

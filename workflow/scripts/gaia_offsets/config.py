@@ -14,13 +14,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from gaia_offsets.archive.secret import hide_logins
 from gaia_offsets.core import releases
 from gaia_offsets.core.columns import CATALOGUE, LABELS, STANDARD, TARGETS, VIZIER
 from gaia_offsets.core.faults import Fault
 from gaia_offsets.core.ownfile import OWN, WORKFLOW, own_file
 from gaia_offsets.core.yamlfile import YamlError, merge, read_yaml
 from gaia_offsets.publish.fields import CORRECTED, NONE, OUTPUT, TRUE_ERROR, named_like, pairing_faults
-from gaia_offsets.secret import hide_logins
 from gaia_offsets.shorthand import write_out
 
 Config = dict[str, Any]

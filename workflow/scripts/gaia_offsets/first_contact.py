@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets import adql
-from gaia_offsets.adql import G
-from gaia_offsets.archive import service
+from gaia_offsets.archive import adql
+from gaia_offsets.archive.adql import G
+from gaia_offsets.archive.candidates import service
+from gaia_offsets.archive.tap import Archive, Missing
 from gaia_offsets.config import ConfigError, load_yaml, resolve
 from gaia_offsets.core.ownfile import WORKFLOW
 from gaia_offsets.core.releases import MAY_LACK, SOLVED, TABLES, asked_names, coding, column_of, table_of
 from gaia_offsets.corrections import zero_point
 from gaia_offsets.selection import solution
-from gaia_offsets.tap import Archive, Missing
 
 COLOURS = ("nu_eff_used_in_astrometry", "pseudocolour")
 BRIGHT = 17.0  # mag: tracers are brighter; most sources of the sky are fainter, and coded otherwise

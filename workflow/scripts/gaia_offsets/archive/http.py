@@ -11,8 +11,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import InvalidHeader, MaxRetryError
 from urllib3.util import Retry
 
+from gaia_offsets.archive.secret import Token
 from gaia_offsets.core.faults import Fault
-from gaia_offsets.secret import Token
 
 T = TypeVar("T")
 PASSING = {408, 425, 429, *range(500, 600)}  # states of a server that may pass

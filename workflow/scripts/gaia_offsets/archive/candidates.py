@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.adql import BRIDGE, hops
+from gaia_offsets.archive.adql import BRIDGE, hops
+from gaia_offsets.archive.tap import Archive
 from gaia_offsets.core.columns import DISTANCES, GAIA, MATCH, STANDARD, TMASS
 from gaia_offsets.core.releases import TABLES
 from gaia_offsets.selection import cut_mask
 from gaia_offsets.sky.healpix import hp
 from gaia_offsets.sky.match import match_nearest, propagate, separation_arcsec, unit_vectors
 from gaia_offsets.tables.read import TableError, check_table, column_names, read_table, write_table
-from gaia_offsets.tap import Archive
 
 # Columns that a cross-match adds to the targets.
 PROVIDED = {**GAIA, **TMASS, **DISTANCES}

@@ -19,9 +19,9 @@ from urllib.request import url2pathname
 import requests
 from urllib3.exceptions import HTTPError, IncompleteRead
 
-from gaia_offsets import web
-from gaia_offsets.rawfile import HEAD, DownloadError, check_file, check_kind, read_record
-from gaia_offsets.secret import Token, split_login
+from gaia_offsets.archive import http as web
+from gaia_offsets.archive.rawfile import HEAD, DownloadError, check_file, check_kind, read_record
+from gaia_offsets.archive.secret import Token, split_login
 
 PATIENCE = {"attempts": 5, "timeout": 30.0, "first_pause": 2.0, "longest_wait": 3600.0}  # as in web.session
 CHUNK = HEAD  # bytes; what a dropped connection can cost
