@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from tap.survey import archive_tables
 
-from gaia_offsets.corrections import MODEL
-from gaia_offsets.official import zero_point
+from gaia_offsets.sample.corrections import MODEL
+from gaia_offsets.sample.official import zero_point
 from gaia_offsets.sky.match import propagate
 from gaia_offsets.sky.positions import ecliptic_latitude, pixel_index, to_galactic
 

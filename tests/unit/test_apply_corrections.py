@@ -12,9 +12,9 @@ from unit.shared import ASTROPY, ROOT, command_refuses, refused
 from unit.test_apply import offsets_of, plain, run, write_map
 
 from gaia_offsets import apply
-from gaia_offsets.coefficients import error_factor
 from gaia_offsets.core.columns import VIZIER
-from gaia_offsets.official import zero_point
+from gaia_offsets.sample.coefficients import error_factor
+from gaia_offsets.sample.official import zero_point
 from gaia_offsets.sky.positions import ecliptic_latitude, pixel_index
 
 MAIZ = "maiz_apellaniz2022"

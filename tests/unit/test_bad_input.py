@@ -28,8 +28,8 @@ from gaia_offsets.archive.rawfile import check_file, is_due, write_manifest
 from gaia_offsets.core.columns import GAIA
 from gaia_offsets.publish import dataset
 from gaia_offsets.publish import fields as published
-from gaia_offsets.reference import check_units, reference_parallax
-from gaia_offsets.selection import select_stars
+from gaia_offsets.sample.reference import check_units, reference_parallax
+from gaia_offsets.sample.selection import select_stars
 from gaia_offsets.sky.positions import check_positions, ecliptic_latitude, pixel_centre, to_galactic
 from gaia_offsets.tables.read import TableError, read_table
 

@@ -8,7 +8,7 @@ import pytest
 
 from gaia_offsets import budget
 from gaia_offsets.core.releases import EDR3_CODING
-from gaia_offsets.selection import select_stars
+from gaia_offsets.sample.selection import select_stars
 
 
 def table(**changes):

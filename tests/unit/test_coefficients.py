@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from unit.shared import MAIZ, refused
 
-from gaia_offsets.coefficients import error_factor, inflation, table, true_error, zero_point_5p
+from gaia_offsets.sample.coefficients import error_factor, inflation, table, true_error, zero_point_5p
 
 
 @pytest.mark.parametrize(("g", "nu_eff", "latitude", "expected"), MAIZ)

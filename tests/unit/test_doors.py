@@ -22,16 +22,16 @@ from unit.test_bad_input import CASES, LINES
 
 from gaia_offsets import __main__ as command
 from gaia_offsets.apply import correct_parallax, correct_table, read_map
-from gaia_offsets.coefficients import error_factor, true_error
 from gaia_offsets.config import _corrected_faults
 from gaia_offsets.core.columns import GAIA
 from gaia_offsets.core.faults import TableError
-from gaia_offsets.corrections import _plausible, zero_point
 from gaia_offsets.means import file_means, group_means, mean_parallax
-from gaia_offsets.official import zero_point as official
-from gaia_offsets.reference import join_group
+from gaia_offsets.sample.coefficients import error_factor, true_error
+from gaia_offsets.sample.corrections import _plausible, zero_point
+from gaia_offsets.sample.official import zero_point as official
+from gaia_offsets.sample.reference import join_group
+from gaia_offsets.sample.star_table import StarTable, check_stars
 from gaia_offsets.sky.positions import complete_angles, ecliptic_latitude, pixel_index, to_galactic
-from gaia_offsets.star_table import StarTable, check_stars
 from gaia_offsets.tables.contracts import Origin, standardise
 from gaia_offsets.tables.read import read_table
 

@@ -9,7 +9,7 @@ from learn_magnitudes import against_known, fold_of, learn_magnitudes, residual_
 
 from gaia_offsets import learned
 from gaia_offsets.core.releases import coding
-from gaia_offsets.reference import reference_parallax
+from gaia_offsets.sample.reference import reference_parallax
 from gaia_offsets.tables.read import TableError
 from gaia_offsets.weighted import error_by_magnitude, star_table, typical_error, variances, weighted_means
 

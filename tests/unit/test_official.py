@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gaia_offsets.official import zero_point
+from gaia_offsets.sample.official import zero_point
 
 FIVE = [
     *[(10, 1.5, 0, -0.034606), (12, 1.45, 20, -0.024509), (12.5, 1.45, 20, -0.016645), (13, 1.48, 0, -0.034093)],

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from unit.shared import refused
 
-from gaia_offsets.reference import extinction_ks, join_group, parallax_shift, reference_parallax
+from gaia_offsets.sample.reference import extinction_ks, join_group, parallax_shift, reference_parallax
 
 NAN, MODULUS = np.nan, 10 ** (2 - 11.58 / 5)  # Ks = 10, M_Ks = -1.61, A_Ks = 0.3 * 0.1: modulus 11.58
 MKS = {"kind": "absolute_magnitude", "absolute_magnitude": "mks", "apparent_magnitude": "ks_m"}

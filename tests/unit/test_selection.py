@@ -10,8 +10,16 @@ from hypothesis import strategies as st
 from unit.shared import refused
 
 from gaia_offsets.core.releases import coding
-from gaia_offsets.corrections import with_offsets
-from gaia_offsets.selection import best_rows, cut_mask, describe_cut, refuse_empty, refuse_thin, select_stars, solution
+from gaia_offsets.sample.corrections import with_offsets
+from gaia_offsets.sample.selection import (
+    best_rows,
+    cut_mask,
+    describe_cut,
+    refuse_empty,
+    refuse_thin,
+    select_stars,
+    solution,
+)
 
 FRAME = pd.DataFrame({"x": [1.0, 2.0, 3.0, np.nan], "name": ["a", "b", "c", "a"], "solution": ["5p", "6p", "5p", "6p"]})
 

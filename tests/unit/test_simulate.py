@@ -10,7 +10,7 @@ from astropy.table import Table
 
 from gaia_offsets import simulate
 from gaia_offsets.core.columns import DISTANCES, GAIA, TMASS
-from gaia_offsets.official import zero_point
+from gaia_offsets.sample.official import zero_point
 from gaia_offsets.simulate import MAP_NSIDE, covariance, geometric_distance, plates, position_offsets, residual_field
 from gaia_offsets.sky.match import match_nearest, propagate
 from gaia_offsets.sky.positions import ecliptic_latitude, pixel_index, to_galactic

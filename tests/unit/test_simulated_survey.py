@@ -13,7 +13,7 @@ from unit.test_config import resolved
 
 from gaia_offsets.comparison import observed_stars
 from gaia_offsets.labels import bolometric_magnitude, label_errors, surface_gravity, true_labels
-from gaia_offsets.selection import select_stars
+from gaia_offsets.sample.selection import select_stars
 from gaia_offsets.simulate import MAP_NSIDE, survey_chunks, write_survey
 from gaia_offsets.sky.match import match_catalogues, match_nearest
 from gaia_offsets.tables.read import read_table

@@ -4,7 +4,7 @@ import sys
 
 from gaia_offsets.core.columns import GAIA, RELEASE
 from gaia_offsets.core.faults import open_log
-from gaia_offsets.star_table import check_stars
+from gaia_offsets.sample.star_table import check_stars
 from gaia_offsets.tables.read import read_table, write_table
 
 REQUIRED = ("source_id", "parallax", "astrometric_params_solved")

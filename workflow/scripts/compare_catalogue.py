@@ -11,7 +11,7 @@ from gaia_offsets.comparison import read_observed
 from gaia_offsets.core.columns import LEARNED, magnitude_column
 from gaia_offsets.core.faults import open_log
 from gaia_offsets.magnitudes import magnitude_differences, magnitude_fits, magnitude_histogram
-from gaia_offsets.reference import reference_columns
+from gaia_offsets.sample.reference import reference_columns
 from gaia_offsets.tables.read import read_pieces, write_table
 from gaia_offsets.training_set import OWN, training_groups, training_histograms, training_summary
 

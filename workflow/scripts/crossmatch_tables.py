@@ -8,8 +8,8 @@ import pandas as pd
 
 from gaia_offsets.core.columns import GAIA
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.sample.star_table import check_stars
 from gaia_offsets.sky.match import Counterparts, attach, find_counterparts
-from gaia_offsets.star_table import check_stars
 from gaia_offsets.tables.read import TableFile, write_pieces
 
 # By role: the columns that a table must have.

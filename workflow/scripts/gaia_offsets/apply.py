@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gaia_offsets import coefficients
 from gaia_offsets.core.columns import VIZIER
 from gaia_offsets.core.faults import TableError
 from gaia_offsets.core.releases import EPOCHS, SOLVED, is_edr3
-from gaia_offsets.official import check_edr3
 from gaia_offsets.publish.fields import (
     COLUMN_PREFIX,
     CORRECTED,
@@ -35,8 +33,10 @@ from gaia_offsets.publish.fields import (
     true_error_field,
 )
 from gaia_offsets.publish.offset_map import ApplyError, OffsetMap, on_sky, read_map
+from gaia_offsets.sample import coefficients
+from gaia_offsets.sample.official import check_edr3
+from gaia_offsets.sample.star_table import CORRECTION, IDENTITY, StarTable, as_floats, say, star_arrays
 from gaia_offsets.sky.positions import FRAMES, ecliptic_latitude, to_equatorial, to_galactic
-from gaia_offsets.star_table import CORRECTION, IDENTITY, StarTable, as_floats, say, star_arrays
 from gaia_offsets.streams import CHUNK, add_columns, with_columns
 from gaia_offsets.tables.formats import refuse_folder, table_format
 
@@ -291,7 +291,7 @@ class Correction:
         """The correction [mas] of each row; null where the model has none."""
         if self.correction not in MODELS:
             return values[CORRECTION]
-        from gaia_offsets.official import zero_point
+        from gaia_offsets.sample.official import zero_point
 
         latitude = values.get("ecl_lat")
         if latitude is None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.reference import parallax_shift
+from gaia_offsets.sample.reference import parallax_shift
 
 
 class NotTestable(Exception):

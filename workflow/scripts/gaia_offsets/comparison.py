@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.core.faults import TableError
-from gaia_offsets.selection import best_rows
+from gaia_offsets.sample.selection import best_rows
 from gaia_offsets.tables.contracts import as_numbers
 from gaia_offsets.tables.read import read_pieces
 

@@ -16,8 +16,8 @@ from gaia_offsets.archive.tap import Archive, Missing
 from gaia_offsets.config import ConfigError, load_yaml, resolve
 from gaia_offsets.core.ownfile import WORKFLOW
 from gaia_offsets.core.releases import MAY_LACK, SOLVED, TABLES, asked_names, coding, column_of, table_of
-from gaia_offsets.corrections import zero_point
-from gaia_offsets.selection import solution
+from gaia_offsets.sample.corrections import zero_point
+from gaia_offsets.sample.selection import solution
 
 COLOURS = ("nu_eff_used_in_astrometry", "pseudocolour")
 BRIGHT = 17.0  # mag: tracers are brighter; most sources of the sky are fainter, and coded otherwise

@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets import official as package
-from gaia_offsets.coefficients import INFLATING, error_factor, zero_point_5p
 from gaia_offsets.core.columns import STANDARD, TRACERS
 from gaia_offsets.core.ownfile import own_file
 from gaia_offsets.core.releases import is_edr3
 from gaia_offsets.publish.offset_map import read_map
-from gaia_offsets.reference import check_units
-from gaia_offsets.selection import solution
+from gaia_offsets.sample import official as package
+from gaia_offsets.sample.coefficients import INFLATING, error_factor, zero_point_5p
+from gaia_offsets.sample.reference import check_units
+from gaia_offsets.sample.selection import solution
+from gaia_offsets.sample.star_table import CORRECTION, ENOUGH_STARS, TINY_MAS
 from gaia_offsets.sky.positions import FRAMES
-from gaia_offsets.star_table import CORRECTION, ENOUGH_STARS, TINY_MAS
 from gaia_offsets.tables.contracts import as_numbers
 from gaia_offsets.tables.read import TableError, column_names, read_table
 

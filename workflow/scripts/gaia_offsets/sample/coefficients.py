@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.core.releases import SOLVED
-from gaia_offsets.official import check_edr3
 from gaia_offsets.publish.fields import INFLATIONS, NONE
-from gaia_offsets.star_table import star_arrays
+from gaia_offsets.sample.official import check_edr3
+from gaia_offsets.sample.star_table import star_arrays
 from gaia_offsets.tables.read import TableError
 
 MAIZ_APELLANIZ, EL_BADRY = INFLATIONS
@@ -30,7 +30,7 @@ _KE = ((12.5, 13.5, 14.5, 15.5, 16.5, 17.5), (0.50, 1.01, 1.28, 1.38, 1.44, 1.32
 @cache
 def table(name: str) -> pd.DataFrame:
     """A table by its name without ending, the first column G [mag] of its nodes; not to be changed."""
-    return pd.read_csv(Path(__file__).parent / "data" / f"{name}.csv")
+    return pd.read_csv(Path(__file__).parents[1] / "data" / f"{name}.csv")
 
 
 def zero_point_5p(

@@ -8,7 +8,7 @@ import numpy as np
 
 from gaia_offsets.core.faults import TableError
 from gaia_offsets.core.releases import EDR3_CODING, SOLVED
-from gaia_offsets.star_table import star_arrays
+from gaia_offsets.sample.star_table import star_arrays
 
 # Ranges of the model, edges included as in the paper (Sect. 2.1); the package itself leaves the edges out.
 G_RANGE = (6.0, 21.0)
