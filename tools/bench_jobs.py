@@ -213,16 +213,16 @@ def _offsets() -> tuple[Any, Any]:
 
 
 def density_power(folder: Path) -> list[float]:
-    from gaia_offsets.estimators import fit_density_power
-    from gaia_offsets.segments import Segments
+    from gaia_offsets.offsets.estimators import fit_density_power
+    from gaia_offsets.offsets.segments import Segments
 
     offset, pixel = _offsets()
     return clocked(lambda: fit_density_power(Segments(offset, pixel), beta=0.3))
 
 
 def histogram(folder: Path) -> list[float]:
-    from gaia_offsets.estimators import fit_histogram
-    from gaia_offsets.segments import Segments
+    from gaia_offsets.offsets.estimators import fit_histogram
+    from gaia_offsets.offsets.segments import Segments
 
     offset, pixel = _offsets()
     return clocked(lambda: fit_histogram(Segments(offset, pixel), bins=40))
@@ -253,7 +253,7 @@ def curve_fit(folder: Path) -> list[float]:
 
 def one_step(folder: Path) -> list[float]:
     """1,000 draws of the bootstrap, each one Newton step."""
-    from gaia_offsets import resample
+    from gaia_offsets.offsets import resample
 
     how = resample.linear_gaussian(*_offsets(), beta=0.3)
     return clocked(lambda: resample.bootstrap_errors([how], replicates=1000, seed=1))

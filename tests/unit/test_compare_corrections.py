@@ -10,9 +10,9 @@ from unit.shared import GAUSSIAN, SOLUTIONS
 
 from gaia_offsets.core.columns import TRACERS
 from gaia_offsets.figures_corrections import coverage
+from gaia_offsets.offsets.weighted import SCATTER_NSIDE, Scatter, both_scatters, star_table
 from gaia_offsets.page_corrections import page_table, verdict
 from gaia_offsets.sky.positions import pixel_index
-from gaia_offsets.weighted import SCATTER_NSIDE, Scatter, both_scatters, star_table
 
 MADE = {"nside": 4, "ordering": "nested", "more_than": 1}
 

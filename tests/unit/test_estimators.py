@@ -9,10 +9,10 @@ from hypothesis.extra import numpy as hnp
 from scipy.optimize import curve_fit
 from unit.shared import GAUSSIAN, SOLUTIONS
 
-from gaia_offsets import estimators
-from gaia_offsets.estimators import fit_density_power, global_offsets, group_statistics, pixel_offsets, trends
-from gaia_offsets.segments import Segments
-from gaia_offsets.weighted import Scatter
+from gaia_offsets.offsets import estimators
+from gaia_offsets.offsets.estimators import fit_density_power, global_offsets, group_statistics, pixel_offsets, trends
+from gaia_offsets.offsets.segments import Segments
+from gaia_offsets.offsets.weighted import Scatter
 
 
 def test_known_statistics():

@@ -14,8 +14,8 @@ from measure_map import with_corrections
 from snakemake_run import ROOT
 from unit.shared import GAUSSIAN, SOLUTIONS
 
-from gaia_offsets.estimators import pixel_offsets
 from gaia_offsets.headline import headline
+from gaia_offsets.offsets.estimators import pixel_offsets
 from gaia_offsets.page_explorer import corners, packed, sky_layers
 from gaia_offsets.sky.positions import FRAMES, pixel_index
 from gaia_offsets.skymap import Mollweide, Zenithal

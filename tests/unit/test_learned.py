@@ -9,9 +9,9 @@ from learn_magnitudes import against_known, fold_of, learn_magnitudes, residual_
 
 from gaia_offsets import learned
 from gaia_offsets.core.releases import coding
+from gaia_offsets.offsets.weighted import error_by_magnitude, star_table, typical_error, variances, weighted_means
 from gaia_offsets.sample.reference import reference_parallax
 from gaia_offsets.tables.read import TableError
-from gaia_offsets.weighted import error_by_magnitude, star_table, typical_error, variances, weighted_means
 
 ZERO_POINT = 0.003  # mas, injected
 REFERENCE = {"kind": "learned_magnitude", "apparent_magnitude": "ks_m"}

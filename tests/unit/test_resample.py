@@ -8,13 +8,13 @@ import pytest
 from measure_errors import error_table
 from unit.shared import GAUSSIAN, SOLUTIONS
 
-from gaia_offsets import resample
-from gaia_offsets.estimators import fit_density_power, global_offsets
-from gaia_offsets.segments import Segments
+from gaia_offsets.offsets import resample
+from gaia_offsets.offsets.estimators import fit_density_power, global_offsets
+from gaia_offsets.offsets.segments import Segments
+from gaia_offsets.offsets.weighted import HAMPEL, Scatter, hampel_slopes, hampel_weights, weighted_means
 from gaia_offsets.sky import covariance
 from gaia_offsets.sky.covariance import maiz_apellaniz2021
 from gaia_offsets.sky.positions import pixel_centre, pixel_index, pixel_vectors, sky_blocks
-from gaia_offsets.weighted import HAMPEL, Scatter, hampel_slopes, hampel_weights, weighted_means
 
 BOOTSTRAP = {"replicates": 1000, "seed": 3}  # 1,000 know an error to 2.2 %
 

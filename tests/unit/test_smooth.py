@@ -10,7 +10,8 @@ import pytest
 from scipy.optimize import check_grad
 from smooth_map import smooth_maps
 
-from gaia_offsets import smooth_kernel, smooth_nodes, smooth_windows, weighted
+from gaia_offsets import smooth_kernel, smooth_nodes, smooth_windows
+from gaia_offsets.offsets import weighted
 from gaia_offsets.sky.healpix import hp
 from gaia_offsets.smooth_kernel import Kernel, centres
 

@@ -6,8 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gaia_offsets import weighted
-from gaia_offsets.weighted import Stars, fit_scatter, star_table, variances, weighted_means, zero_point_and_scale
+from gaia_offsets.offsets import weighted
+from gaia_offsets.offsets.weighted import (
+    Stars,
+    fit_scatter,
+    star_table,
+    variances,
+    weighted_means,
+    zero_point_and_scale,
+)
 
 STATED = {"factor": 1.0, "extra": 0.0, "centre": -30.0}
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets import resample
 from gaia_offsets.core.faults import open_log
-from gaia_offsets.estimators import (
+from gaia_offsets.offsets import resample
+from gaia_offsets.offsets.estimators import (
     PARALLAX_OF_BINS,
     PARALLAXES,
     WEIGHTED,
@@ -19,9 +19,7 @@ from gaia_offsets.estimators import (
     trend_variables,
     weighted_statistics,
 )
-from gaia_offsets.sky.positions import pixel_index, sky_blocks
-from gaia_offsets.tables.read import write_table
-from gaia_offsets.weighted import (
+from gaia_offsets.offsets.weighted import (
     SCATTER_NSIDE,
     Scatter,
     Stars,
@@ -33,6 +31,8 @@ from gaia_offsets.weighted import (
     weighted_means,
     zero_point_and_scale,
 )
+from gaia_offsets.sky.positions import pixel_index, sky_blocks
+from gaia_offsets.tables.read import write_table
 
 LEFT = ("phot_g_mean_mag", "colour", "sin_ecl_lat", "sky")
 COLUMNS = ["correction", "solution", "n", "median", "median_error", *WEIGHTED, "median_jackknife_error", "blocks"]

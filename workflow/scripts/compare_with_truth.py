@@ -13,10 +13,10 @@ from scipy.spatial import cKDTree
 
 from gaia_offsets.core.faults import open_log
 from gaia_offsets.core.releases import standard
-from gaia_offsets.estimators import PARALLAXES
+from gaia_offsets.offsets.estimators import PARALLAXES
+from gaia_offsets.offsets.weighted import Scatter, hampel_weights, star_table, variances
 from gaia_offsets.sky.positions import FRAMES, pixel_centre, pixel_index
 from gaia_offsets.tables.read import write_table
-from gaia_offsets.weighted import Scatter, hampel_weights, star_table, variances
 
 ESTIMATORS = ("median", "mean", "gaussian_mean", "weighted_mean")
 MAPS = ("gaussian_mean", "weighted_mean")  # of a pixel's own stars

@@ -11,12 +11,12 @@ import pandas as pd
 
 from gaia_offsets import smooth_kernel, smooth_nodes, smooth_windows
 from gaia_offsets.core.faults import open_log
-from gaia_offsets.estimators import PARALLAXES, group_statistics
-from gaia_offsets.resample import jackknife_error, linear_mean, without_blocks
-from gaia_offsets.segments import MAD_TO_SIGMA
+from gaia_offsets.offsets.estimators import PARALLAXES, group_statistics
+from gaia_offsets.offsets.resample import jackknife_error, linear_mean, without_blocks
+from gaia_offsets.offsets.segments import MAD_TO_SIGMA
+from gaia_offsets.offsets.weighted import SCATTER_NSIDE, fit_scatter, star_table, variances, weighted_means
 from gaia_offsets.sky.positions import pixel_index, sky_blocks
 from gaia_offsets.tables.read import write_table
-from gaia_offsets.weighted import SCATTER_NSIDE, fit_scatter, star_table, variances, weighted_means
 
 SPLITS = ("star", "block")
 CORRECTIONS = ("none", "official", "official_global", "official_map", "official_smooth")

@@ -14,12 +14,12 @@ import pandas as pd
 from gaia_offsets import learned
 from gaia_offsets.core.columns import GAIA, LABELS
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.offsets.weighted import hampel_weights
 from gaia_offsets.sample.corrections import with_paths, zero_point
 from gaia_offsets.sample.reference import extinction_ks, parallax_from_modulus
 from gaia_offsets.sample.selection import best_rows, cut_mask, describe_cut, solution
 from gaia_offsets.sky.positions import complete_angles
 from gaia_offsets.tables.read import TableError, column_names, write_table
-from gaia_offsets.weighted import hampel_weights
 
 CHUNK = 200_000  # rows that are predicted at once
 EXTINCTIONS = ("ebv", "av")  # columns of the residuals, where the table has them

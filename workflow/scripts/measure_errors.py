@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets import resample
 from gaia_offsets.core.faults import open_log
-from gaia_offsets.estimators import Part, by_solution
+from gaia_offsets.offsets import resample
+from gaia_offsets.offsets.estimators import Part, by_solution
+from gaia_offsets.offsets.weighted import Scatter
 from gaia_offsets.sky.covariance import mean_covariance
 from gaia_offsets.sky.positions import pixel_index, pixel_vectors, sky_blocks
 from gaia_offsets.tables.read import write_table
-from gaia_offsets.weighted import Scatter
 
 FLOOR = {"nside": 64, "ordering": "nested"}  # pixels that stand for their stars: a degree, below which little changes
 COLUMNS = ["solution", "parallax", "estimator", "value", "analytic_error", "bootstrap_error", "jackknife_error"]

@@ -10,11 +10,9 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.core.faults import open_log
-from gaia_offsets.estimators import PARALLAXES, global_offsets, histograms
-from gaia_offsets.sky.positions import pixel_index
-from gaia_offsets.tables.read import write_table
-from gaia_offsets.tracers import MEASURED, Tracers, drawn_stars, read_scatter
-from gaia_offsets.weighted import (
+from gaia_offsets.offsets.estimators import PARALLAXES, global_offsets, histograms
+from gaia_offsets.offsets.tracers import MEASURED, Tracers, drawn_stars, read_scatter
+from gaia_offsets.offsets.weighted import (
     LINE,
     SCATTER,
     SCATTER_NSIDE,
@@ -23,6 +21,8 @@ from gaia_offsets.weighted import (
     star_table,
     zero_point_and_scale,
 )
+from gaia_offsets.sky.positions import pixel_index
+from gaia_offsets.tables.read import write_table
 
 
 def scatter_table(tracers: Iterable[pd.DataFrame], solutions: Sequence[str], reference_kind: str) -> pd.DataFrame:

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.core.faults import open_log
-from gaia_offsets.estimators import PARALLAXES, group_statistics, pixel_offsets
+from gaia_offsets.offsets.estimators import PARALLAXES, group_statistics, pixel_offsets
+from gaia_offsets.offsets.tracers import MEASURED, Tracers, choose_nside, read_scatter
+from gaia_offsets.offsets.weighted import Scatter, chosen_parallax
 from gaia_offsets.sky.positions import FRAMES, pixel_index
 from gaia_offsets.tables.read import write_table
-from gaia_offsets.tracers import MEASURED, Tracers, choose_nside, read_scatter
-from gaia_offsets.weighted import Scatter, chosen_parallax
 
 # What the further corrections and mean G need of a star.
 COLUMNS = ["solution", "ra", "dec", "l", "b", "phot_g_mean_mag", "parallax", "reference_parallax", "offset_raw"]

@@ -7,9 +7,9 @@ from typing import Any
 
 from gaia_offsets.core.faults import open_log
 from gaia_offsets.core.releases import standard
-from gaia_offsets.estimators import PARALLAXES, trends
+from gaia_offsets.offsets.estimators import PARALLAXES, trends
+from gaia_offsets.offsets.tracers import MEASURED, Tracers, read_scatter
 from gaia_offsets.tables.read import write_table
-from gaia_offsets.tracers import MEASURED, Tracers, read_scatter
 
 
 def expand_edges(edges: Any) -> list[float]:

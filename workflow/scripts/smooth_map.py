@@ -12,12 +12,12 @@ import pandas as pd
 
 from gaia_offsets import smooth_kernel, smooth_nodes, smooth_windows
 from gaia_offsets.core.faults import open_log
-from gaia_offsets.estimators import PARALLAXES
+from gaia_offsets.offsets.estimators import PARALLAXES
+from gaia_offsets.offsets.tracers import MEASURED, Tracers, drawn_stars, read_scatter
+from gaia_offsets.offsets.weighted import Scatter
 from gaia_offsets.sky.healpix import hp
 from gaia_offsets.sky.positions import FRAMES
 from gaia_offsets.tables.read import write_table
-from gaia_offsets.tracers import MEASURED, Tracers, drawn_stars, read_scatter
-from gaia_offsets.weighted import Scatter
 
 COLUMNS = ["parallax", "hindex", "offset", "error", "n"]
 CURVE_COLUMNS = ["parallax", "variable", "x", "offset", "error"]

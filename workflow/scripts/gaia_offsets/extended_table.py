@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets import resample
+from gaia_offsets.offsets import resample
 from gaia_offsets.publish.dataset import by_parallax, rounded, table1
 from gaia_offsets.publish.fields import ENDINGS, extended
 from gaia_offsets.sky.healpix import hp

@@ -24,8 +24,8 @@ from typing import Any
 
 import numpy as np
 
+from gaia_offsets.offsets.weighted import HAMPEL, error_by_magnitude, hampel_weights, typical_error
 from gaia_offsets.tables.read import TableError
-from gaia_offsets.weighted import HAMPEL, error_by_magnitude, hampel_weights, typical_error
 
 MAG = 5.0 / np.log(10.0)  # magnitudes in a unit of F
 MIN_STARS = 300

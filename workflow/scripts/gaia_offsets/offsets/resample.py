@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from gaia_offsets.core.progress import progress
-from gaia_offsets.estimators import fit_density_power
-from gaia_offsets.segments import Segments
-from gaia_offsets.weighted import hampel_slopes, hampel_weights, weighted_means
+from gaia_offsets.offsets.estimators import fit_density_power
+from gaia_offsets.offsets.segments import Segments
+from gaia_offsets.offsets.weighted import hampel_slopes, hampel_weights, weighted_means
 
 MIN_BLOCKS = 5  # fewer give no error
 

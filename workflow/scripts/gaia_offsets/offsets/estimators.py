@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.buckets import Buckets
-from gaia_offsets.segments import Segments
-from gaia_offsets.weighted import Scatter, star_table, variances, weighted_means
+from gaia_offsets.offsets.buckets import Buckets
+from gaia_offsets.offsets.segments import Segments
+from gaia_offsets.offsets.weighted import Scatter, star_table, variances, weighted_means
 
 STATISTICS = (
     "n",

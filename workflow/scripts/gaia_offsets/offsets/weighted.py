@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.segments import BLOCK, MAD_TO_SIGMA, Segments, by_place
+from gaia_offsets.offsets.segments import BLOCK, MAD_TO_SIGMA, Segments, by_place
 
 # A deviation [sd] counts in full up to the first, no more from there to the second, nothing after the third.
 HAMPEL = (3.0, 5.0, 8.0)
