@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets import learned
 from gaia_offsets.core.columns import GAIA, LABELS
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.learn import learned
 from gaia_offsets.offsets.weighted import hampel_weights
 from gaia_offsets.sample.corrections import with_paths, zero_point
 from gaia_offsets.sample.reference import extinction_ks, parallax_from_modulus

@@ -1,0 +1,1 @@
+"""Which absolute magnitudes does a sample learn from its own parallaxes?"""
