@@ -10,10 +10,12 @@ import pytest
 from scipy.optimize import check_grad
 from smooth_map import smooth_maps
 
-from gaia_offsets import smooth_kernel, smooth_nodes, smooth_windows
+from gaia_offsets.maps import kernel as smooth_kernel
+from gaia_offsets.maps import nodes as smooth_nodes
+from gaia_offsets.maps import windows as smooth_windows
+from gaia_offsets.maps.kernel import Kernel, centres
 from gaia_offsets.offsets import weighted
 from gaia_offsets.sky.healpix import hp
-from gaia_offsets.smooth_kernel import Kernel, centres
 
 LEVEL = 4
 PATTERN = Kernel(150.0, 15.0, 1.0, 10.0)

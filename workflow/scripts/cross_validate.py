@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets import smooth_kernel, smooth_nodes, smooth_windows
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.maps import kernel as smooth_kernel
+from gaia_offsets.maps import nodes as smooth_nodes
+from gaia_offsets.maps import windows as smooth_windows
 from gaia_offsets.offsets.estimators import PARALLAXES, group_statistics
 from gaia_offsets.offsets.resample import jackknife_error, linear_mean, without_blocks
 from gaia_offsets.offsets.segments import MAD_TO_SIGMA

@@ -10,8 +10,10 @@ from typing import Any
 
 import pandas as pd
 
-from gaia_offsets import smooth_kernel, smooth_nodes, smooth_windows
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.maps import kernel as smooth_kernel
+from gaia_offsets.maps import nodes as smooth_nodes
+from gaia_offsets.maps import windows as smooth_windows
 from gaia_offsets.offsets.estimators import PARALLAXES
 from gaia_offsets.offsets.tracers import MEASURED, Tracers, drawn_stars, read_scatter
 from gaia_offsets.offsets.weighted import Scatter

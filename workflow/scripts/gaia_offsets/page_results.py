@@ -8,7 +8,7 @@ import pandas as pd
 
 from gaia_offsets import pages
 from gaia_offsets.core.releases import adjective
-from gaia_offsets.smooth_kernel import LONGEST_DEG
+from gaia_offsets.maps.kernel import LONGEST_DEG
 
 LEARNED = {
     "official_global": "a constant",

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gaia_offsets.maps.nodes import Nodes
 from gaia_offsets.sky.healpix import hp
 from gaia_offsets.sky.positions import pixel_vectors
-from gaia_offsets.smooth_nodes import Nodes
 
 BLOCK, BLOCKS = 160, 256  # nodes of a block of the likelihood, neighbours on the sky, and how many at most
 MIN_NODES = 10  # fewer teach nothing about a kernel

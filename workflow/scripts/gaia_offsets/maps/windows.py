@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.maps.kernel import SAME, Kernel, centres, log_distances
+from gaia_offsets.maps.nodes import Nodes
 from gaia_offsets.sky.healpix import hp
-from gaia_offsets.smooth_kernel import SAME, Kernel, centres, log_distances
-from gaia_offsets.smooth_nodes import Nodes
 
 WINDOW = 3
 
