@@ -9,12 +9,12 @@ from compare_with_truth import add_area, nearest_means, pull_of_a_star, true_lin
 from unit.test_config import BASE, resolved
 
 from gaia_offsets import config as checks
+from gaia_offsets.checks.validation import by_pixel_set, coverage_table, maps_table
 from gaia_offsets.offsets.estimators import group_statistics
 from gaia_offsets.offsets.weighted import Stars, fit_scatter, variances, weighted_means, zero_point_and_scale
 from gaia_offsets.simulate import TRUTH_NSIDE, angular_power, covariance, residual_field
 from gaia_offsets.sky.covariance import maiz_apellaniz2021
 from gaia_offsets.sky.positions import pixel_index
-from gaia_offsets.validation import by_pixel_set, coverage_table, maps_table
 
 OFFSET = {"large_scale_uas2": 142.0, "large_scale_deg": 16.0, "small_scale_uas2": 50.0, "small_scale_deg": 1.0}
 GRID = {"nside": 32, "ordering": "nested"}

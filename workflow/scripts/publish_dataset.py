@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from gaia_offsets.checks.extended_table import describe_pixels
 from gaia_offsets.core.faults import open_log
-from gaia_offsets.extended_table import describe_pixels
 from gaia_offsets.pages import render
 from gaia_offsets.publish.dataset import read_dataset, table1, write_dataset
 from gaia_offsets.publish.fields import ENDINGS, META, TABLE1, extended, worded, zero_point_words

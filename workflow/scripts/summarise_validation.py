@@ -8,10 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets import style
-from gaia_offsets.core.faults import open_log
-from gaia_offsets.figures_validation import draw_validation
-from gaia_offsets.tables.read import write_table
-from gaia_offsets.validation import (
+from gaia_offsets.checks.validation import (
     by_pixel_set,
     coverage_table,
     gather,
@@ -20,6 +17,9 @@ from gaia_offsets.validation import (
     pulls_table,
     training_table,
 )
+from gaia_offsets.core.faults import open_log
+from gaia_offsets.figures_validation import draw_validation
+from gaia_offsets.tables.read import write_table
 
 TITLE = "Simulated skies: what comes out against what was put in"
 
