@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gaia_offsets import budget
 from gaia_offsets.core.releases import EDR3_CODING
+from gaia_offsets.paper import budget
 from gaia_offsets.sample.selection import select_stars
 
 

@@ -10,9 +10,9 @@ import pytest
 import yaml
 from unit.shared import ROOT
 
-from gaia_offsets import claims
-from gaia_offsets import verdicts as check_claims
-from gaia_offsets.claims import Run
+from gaia_offsets.paper import claims
+from gaia_offsets.paper import verdicts as check_claims
+from gaia_offsets.paper.claims import Run
 
 CLAIMS = check_claims.read_claims(ROOT / "workflow/resources/claims.yaml")
 NOISE = np.random.default_rng(2).standard_normal(40)

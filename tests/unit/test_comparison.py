@@ -10,10 +10,10 @@ from compare_red_clump import clump_of_sample, red_clump_pairs, red_clump_summar
 from compare_samples import from_literature
 from unit.shared import GAUSSIAN, ROOT, refused
 
-from gaia_offsets import comparison
-from gaia_offsets.magnitudes import magnitude_differences, magnitude_fits, magnitude_histogram
+from gaia_offsets.paper import comparison
+from gaia_offsets.paper.magnitudes import magnitude_differences, magnitude_fits, magnitude_histogram
+from gaia_offsets.paper.training_set import training_groups, training_histograms, training_summary
 from gaia_offsets.tables import read as tables
-from gaia_offsets.training_set import training_groups, training_histograms, training_summary
 
 REFERENCE = {"kind": "absolute_magnitude", "absolute_magnitude": "mks", "apparent_magnitude": "ks_m"}
 REFERENCE["extinction"] = {"column": "ebv", "coefficient": 0.3}

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.budget import budget
-from gaia_offsets.claims import Run
 from gaia_offsets.core.faults import open_log
 from gaia_offsets.core.ownfile import own_file
+from gaia_offsets.paper.budget import budget
+from gaia_offsets.paper.claims import Run
+from gaia_offsets.paper.verdicts import check_claims, read_claims
 from gaia_offsets.sky.positions import pixel_centre
 from gaia_offsets.tables.read import write_table
-from gaia_offsets.verdicts import check_claims, read_claims
 
 
 def run_of(tables: Mapping[str, Any], standard: str) -> Run:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from gaia_offsets.budget import parallax_limit, selection_columns, selection_effect
-from gaia_offsets.comparison import read_observed
 from gaia_offsets.core.columns import LEARNED, magnitude_column
 from gaia_offsets.core.faults import open_log
-from gaia_offsets.magnitudes import magnitude_differences, magnitude_fits, magnitude_histogram
+from gaia_offsets.paper.budget import parallax_limit, selection_columns, selection_effect
+from gaia_offsets.paper.comparison import read_observed
+from gaia_offsets.paper.magnitudes import magnitude_differences, magnitude_fits, magnitude_histogram
+from gaia_offsets.paper.training_set import OWN, training_groups, training_histograms, training_summary
 from gaia_offsets.sample.reference import reference_columns
 from gaia_offsets.tables.read import read_pieces, write_table
-from gaia_offsets.training_set import OWN, training_groups, training_histograms, training_summary
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])

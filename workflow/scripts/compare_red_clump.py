@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.comparison import column
 from gaia_offsets.core.faults import open_log
 from gaia_offsets.offsets.estimators import group_statistics
+from gaia_offsets.paper.comparison import column
 from gaia_offsets.sky.match import match_nearest, propagate
 from gaia_offsets.tables.read import read_table, write_table
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from gaia_offsets.comparison import matched_spectra
 from gaia_offsets.core.columns import STANDARD
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.paper.comparison import matched_spectra
 from gaia_offsets.sample.reference import join_group, reference_parallax
 from gaia_offsets.sample.selection import refuse_empty, refuse_thin, select_stars
 from gaia_offsets.sky.positions import complete_angles

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.comparison import column
 from gaia_offsets.core.columns import LEARNED
+from gaia_offsets.paper.comparison import column
 
 OWN = {"mks": "mks", "bp_rp": "bp_rp", "ebv": "ebv", "parallax": "parallax"}  # columns of the figure: the table's
 WIDTHS = {"mks": 0.2, "bp_rp": 0.05}  # mag, bins of Fig. 2

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.claims import MEASURES, NotTestable, Result, Run, significance
 from gaia_offsets.core.faults import Fault
 from gaia_offsets.core.yamlfile import read_yaml
+from gaia_offsets.paper.claims import MEASURES, NotTestable, Result, Run, significance
 
 NUMBERS = ["published", "tolerance", "reproduced", "difference", "difference_sigma"]
 COLUMNS = ["id", "claim", "place", "unit", *NUMBERS, "verdict", "reason"]

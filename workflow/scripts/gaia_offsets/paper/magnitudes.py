@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.comparison import column
 from gaia_offsets.core.columns import magnitude_column
 from gaia_offsets.offsets.estimators import group_statistics
+from gaia_offsets.paper.comparison import column
 from gaia_offsets.sample.reference import extinction_ks
 
 WIDTH = 0.02  # mag, bins of Fig. 1
