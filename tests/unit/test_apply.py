@@ -22,7 +22,7 @@ from astropy.table import MaskedColumn, Table
 from unit.shared import ASTROPY, GAUSSIAN, SOLUTIONS, command_refuses, refused
 
 from gaia_offsets import __main__ as command
-from gaia_offsets import apply
+from gaia_offsets.correct import apply
 from gaia_offsets.offsets.estimators import pixel_offsets
 from gaia_offsets.publish import dataset
 from gaia_offsets.publish import fields as published

@@ -11,8 +11,8 @@ from crossmatch_tables import open_tables
 from unit.shared import ASTROPY, ROOT, command_refuses, refused
 from unit.test_apply import offsets_of, plain, run, write_map
 
-from gaia_offsets import apply
 from gaia_offsets.core.columns import VIZIER
+from gaia_offsets.correct import apply
 from gaia_offsets.sample.coefficients import error_factor
 from gaia_offsets.sample.official import zero_point
 from gaia_offsets.sky.positions import ecliptic_latitude, pixel_index

@@ -23,9 +23,9 @@ from astropy.table import Table
 from unit.shared import ASTROPY
 
 from gaia_offsets import __main__ as command
-from gaia_offsets import apply
 from gaia_offsets.archive.rawfile import check_file, is_due, write_manifest
 from gaia_offsets.core.columns import GAIA
+from gaia_offsets.correct import apply
 from gaia_offsets.publish import dataset
 from gaia_offsets.publish import fields as published
 from gaia_offsets.sample.reference import check_units, reference_parallax

@@ -13,7 +13,7 @@ from astropy.io import fits
 from astropy.table import Table
 from unit.shared import refused
 
-from gaia_offsets.streams import _read_fits
+from gaia_offsets.correct.streams import _read_fits
 from gaia_offsets.tables import fits as fitscolumns
 from gaia_offsets.tables import read as tables
 from gaia_offsets.tables.fits import read_columns

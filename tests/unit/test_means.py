@@ -9,8 +9,8 @@ from astropy.table import Table
 from unit.shared import ASTROPY, command_refuses, refused
 
 from gaia_offsets import __main__ as command
-from gaia_offsets import means
 from gaia_offsets.core.releases import SOLVED
+from gaia_offsets.correct import means
 from gaia_offsets.sky import covariance
 from gaia_offsets.sky.covariance import maiz_apellaniz2021
 

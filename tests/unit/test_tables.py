@@ -14,8 +14,8 @@ from astropy import units as u
 from astropy.table import MaskedColumn, Table
 from unit.shared import ASTROPY, refused
 
-from gaia_offsets.apply import Correction, correct_file
 from gaia_offsets.core.columns import GAIA, VIZIER
+from gaia_offsets.correct.apply import Correction, correct_file
 from gaia_offsets.publish.fields import ZERO_POINT
 from gaia_offsets.tables import read as tables
 from gaia_offsets.tables.contracts import rounded_source_ids

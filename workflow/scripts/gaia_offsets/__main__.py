@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import gaia_offsets
-from gaia_offsets.apply import COLUMNS, Correction, correct_file, read_map_for
 from gaia_offsets.core.columns import STANDARD, VIZIER
 from gaia_offsets.core.faults import told
-from gaia_offsets.means import file_means
+from gaia_offsets.correct.apply import COLUMNS, Correction, correct_file, read_map_for
+from gaia_offsets.correct.means import file_means
 from gaia_offsets.publish.fields import BASES, COLUMN_PREFIX, ENDINGS, INFLATIONS, MODELS, NONE, OFFICIAL, TRUE_ERROR
 from gaia_offsets.publish.offset_map import ApplyError
 from gaia_offsets.sample.coefficients import MAIZ_APELLANIZ

@@ -12,6 +12,7 @@ import numpy as np
 from gaia_offsets.core.columns import VIZIER
 from gaia_offsets.core.faults import TableError
 from gaia_offsets.core.releases import EPOCHS, SOLVED, is_edr3
+from gaia_offsets.correct.streams import CHUNK, add_columns, with_columns
 from gaia_offsets.publish.fields import (
     COLUMN_PREFIX,
     CORRECTED,
@@ -37,7 +38,6 @@ from gaia_offsets.sample import coefficients
 from gaia_offsets.sample.official import check_edr3
 from gaia_offsets.sample.star_table import CORRECTION, IDENTITY, StarTable, as_floats, say, star_arrays
 from gaia_offsets.sky.positions import FRAMES, ecliptic_latitude, to_equatorial, to_galactic
-from gaia_offsets.streams import CHUNK, add_columns, with_columns
 from gaia_offsets.tables.formats import refuse_folder, table_format
 
 if TYPE_CHECKING:

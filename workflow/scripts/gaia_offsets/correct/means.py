@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.apply import Correction
 from gaia_offsets.core.faults import TableError
 from gaia_offsets.core.releases import EPOCHS, SOLVED
+from gaia_offsets.correct.apply import Correction
+from gaia_offsets.correct.streams import native_column, native_names, native_units
 from gaia_offsets.publish.fields import CORRECTED, NONE, OUTPUT, TRUE_ERROR, named_like
 from gaia_offsets.sample.coefficients import INFLATING, error_factor, inflation
 from gaia_offsets.sample.official import check_edr3
 from gaia_offsets.sample.selection import SUSPECT_MAS
 from gaia_offsets.sample.star_table import StarTable, read_stars, refuse_other_order, say, star_arrays
 from gaia_offsets.sky.covariance import gathered_covariance, maiz_apellaniz2021
-from gaia_offsets.streams import native_column, native_names, native_units
 from gaia_offsets.tables.contracts import as_column, as_names
 
 NEEDED = ("parallax", "parallax_error", "ra", "dec")
