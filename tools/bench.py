@@ -203,7 +203,7 @@ def draw(rows: list[Row], path: Path, size: str) -> None:
     """Time and peak memory against size, a line a job that has several, with the exponent of the time."""
     from matplotlib.figure import Figure
 
-    from gaia_offsets.style import SAMPLE_COLOURS, SAMPLE_MARKERS
+    from gaia_offsets.report.style import SAMPLE_COLOURS, SAMPLE_MARKERS
 
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2)

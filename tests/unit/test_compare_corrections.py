@@ -9,9 +9,9 @@ from compare_corrections import COLUMNS, correction_table, left_over, shared_sta
 from unit.shared import GAUSSIAN, SOLUTIONS
 
 from gaia_offsets.core.columns import TRACERS
-from gaia_offsets.figures_corrections import coverage
 from gaia_offsets.offsets.weighted import SCATTER_NSIDE, Scatter, both_scatters, star_table
-from gaia_offsets.page_corrections import page_table, verdict
+from gaia_offsets.report.figures_corrections import coverage
+from gaia_offsets.report.page_corrections import page_table, verdict
 from gaia_offsets.sky.positions import pixel_index
 
 MADE = {"nside": 4, "ordering": "nested", "more_than": 1}

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from cross_validate import CORRECTIONS, assign_folds, at_pixels, cross_validation, held_out
 
-from gaia_offsets.page_results import validated
+from gaia_offsets.report.page_results import validated
 from gaia_offsets.sky.positions import pixel_index
 
 NSIDE = 4

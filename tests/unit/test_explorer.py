@@ -14,11 +14,11 @@ from measure_map import with_corrections
 from snakemake_run import ROOT
 from unit.shared import GAUSSIAN, SOLUTIONS
 
-from gaia_offsets.headline import headline
 from gaia_offsets.offsets.estimators import pixel_offsets
-from gaia_offsets.page_explorer import corners, packed, sky_layers
+from gaia_offsets.report.headline import headline
+from gaia_offsets.report.page_explorer import corners, packed, sky_layers
+from gaia_offsets.report.skymap import Mollweide, Zenithal
 from gaia_offsets.sky.positions import FRAMES, pixel_index
-from gaia_offsets.skymap import Mollweide, Zenithal
 
 MADE = {"nside": 8, "ordering": "nested", "more_than": 20}
 
@@ -103,7 +103,7 @@ def test_layers_of_an_empty_sample():
 # In a process of its own, too: ids of bokeh are counted; with BOKEH_SIMPLE_IDS=no they would be drawn at random.
 PAGE = """
 import pandas as pd
-from gaia_offsets.page_explorer import explorer
+from gaia_offsets.report.page_explorer import explorer
 measured = {"solution": "5p", "parallax": "raw", "hindex": [3, 5], "n": 30}
 pixels = pd.DataFrame(measured | {"g_mean": 13.0, "gaussian_mean": -28.5, "gaussian_mean_error": 2.0})
 smooth = pd.DataFrame(measured | {"offset": -28.5, "error": 2.0})

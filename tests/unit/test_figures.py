@@ -14,18 +14,18 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from unit.shared import SOLUTIONS
 
-from gaia_offsets.figures_corrections import draw_corrections
-from gaia_offsets.figures_cutflow import draw_cutflow
-from gaia_offsets.figures_dependence import draw_dependence
-from gaia_offsets.figures_magnitudes import draw_magnitudes
-from gaia_offsets.figures_maps import draw_counts, draw_maps
-from gaia_offsets.figures_offsets import draw_offsets, draw_scale, draw_trends
-from gaia_offsets.figures_red_clump import draw_red_clump
-from gaia_offsets.figures_samples import draw_sample_scales, draw_sample_trends, draw_samples
-from gaia_offsets.figures_smooth import draw_smooth
-from gaia_offsets.figures_training import draw_training
-from gaia_offsets.skymap import Mollweide, Zenithal, choose_projection
-from gaia_offsets.style import save_figure
+from gaia_offsets.report.figures_corrections import draw_corrections
+from gaia_offsets.report.figures_cutflow import draw_cutflow
+from gaia_offsets.report.figures_dependence import draw_dependence
+from gaia_offsets.report.figures_magnitudes import draw_magnitudes
+from gaia_offsets.report.figures_maps import draw_counts, draw_maps
+from gaia_offsets.report.figures_offsets import draw_offsets, draw_scale, draw_trends
+from gaia_offsets.report.figures_red_clump import draw_red_clump
+from gaia_offsets.report.figures_samples import draw_sample_scales, draw_sample_trends, draw_samples
+from gaia_offsets.report.figures_smooth import draw_smooth
+from gaia_offsets.report.figures_training import draw_training
+from gaia_offsets.report.skymap import Mollweide, Zenithal, choose_projection
+from gaia_offsets.report.style import save_figure
 
 TITLE = "Simulated giants (toy survey)"
 UAS = r"$\mu$as"

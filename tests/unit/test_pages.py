@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gaia_offsets import page_results, pages
+from gaia_offsets.report import page_results, pages
 
 VERDICTS = ("agrees", "agrees", "differs", "not tested here", "not testable: no rows", "arithmetic holds", "quoted")
 COUNTS = {"agrees": 2, "differs": 1, "holds": 1, "fails": 0, "quoted": 1, "untested": 2}

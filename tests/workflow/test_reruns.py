@@ -138,11 +138,11 @@ EDITS: dict[str, tuple[str, set[str], set[str]]] = {
     "comments everywhere": ("", set(), set()),
     "estimators": ("gaia_offsets/offsets/estimators.py", MEASURE | DRAW | PUBLISH, BEFORE),
     "figures, no number": (
-        "gaia_offsets/style.py",
+        "gaia_offsets/report/style.py",
         DRAW | {"write_pages", "compare_samples"},
         BEFORE | MEASURE | PUBLISH,
     ),
-    "one figure": ("gaia_offsets/figures_smooth.py", DRAW | {"compare_samples"}, BEFORE | MEASURE | PUBLISH),
+    "one figure": ("gaia_offsets/report/figures_smooth.py", DRAW | {"compare_samples"}, BEFORE | MEASURE | PUBLISH),
     "a script": (
         "measure_trends.py",
         {"measure_trends", "draw_figures"},

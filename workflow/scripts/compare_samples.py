@@ -6,12 +6,12 @@ from typing import Any
 
 import pandas as pd
 
-from gaia_offsets import pages, style
 from gaia_offsets.core.faults import open_log
 from gaia_offsets.core.ownfile import LITERATURE
 from gaia_offsets.core.yamlfile import read_yaml
-from gaia_offsets.figures_samples import draw_sample_scales, draw_sample_trends, draw_samples
-from gaia_offsets.headline import headline, picture
+from gaia_offsets.report import pages, style
+from gaia_offsets.report.figures_samples import draw_sample_scales, draw_sample_trends, draw_samples
+from gaia_offsets.report.headline import headline, picture
 from gaia_offsets.tables.read import TableError, write_table
 
 TITLE = "Global offsets of the samples of this run and of the literature"

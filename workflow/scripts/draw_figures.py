@@ -9,18 +9,18 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from gaia_offsets import style
 from gaia_offsets.core.faults import open_log
-from gaia_offsets.figures_corrections import coverage, draw_corrections, with_warnings
-from gaia_offsets.figures_cutflow import draw_cutflow
-from gaia_offsets.figures_dependence import draw_dependence
-from gaia_offsets.figures_learned import draw_learned
-from gaia_offsets.figures_magnitudes import draw_magnitudes
-from gaia_offsets.figures_maps import draw_counts, draw_maps
-from gaia_offsets.figures_offsets import draw_offsets, draw_scale, draw_trends
-from gaia_offsets.figures_red_clump import draw_red_clump
-from gaia_offsets.figures_smooth import draw_smooth
-from gaia_offsets.figures_training import draw_training
+from gaia_offsets.report import style
+from gaia_offsets.report.figures_corrections import coverage, draw_corrections, with_warnings
+from gaia_offsets.report.figures_cutflow import draw_cutflow
+from gaia_offsets.report.figures_dependence import draw_dependence
+from gaia_offsets.report.figures_learned import draw_learned
+from gaia_offsets.report.figures_magnitudes import draw_magnitudes
+from gaia_offsets.report.figures_maps import draw_counts, draw_maps
+from gaia_offsets.report.figures_offsets import draw_offsets, draw_scale, draw_trends
+from gaia_offsets.report.figures_red_clump import draw_red_clump
+from gaia_offsets.report.figures_smooth import draw_smooth
+from gaia_offsets.report.figures_training import draw_training
 
 FRAMES = ("equatorial", "galactic")
 READERS = {

@@ -10,10 +10,10 @@ import pandas as pd
 
 from gaia_offsets.checks.extended_table import describe_pixels
 from gaia_offsets.core.faults import open_log
-from gaia_offsets.pages import render
 from gaia_offsets.publish.dataset import read_dataset, table1, write_dataset
 from gaia_offsets.publish.fields import ENDINGS, META, TABLE1, extended, worded, zero_point_words
 from gaia_offsets.publish.footprint import map_meta, publish
+from gaia_offsets.report.pages import render
 from gaia_offsets.sky.positions import FRAMES
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gaia_offsets import style
 from gaia_offsets.checks.validation import (
     by_pixel_set,
     coverage_table,
@@ -18,7 +17,8 @@ from gaia_offsets.checks.validation import (
     training_table,
 )
 from gaia_offsets.core.faults import open_log
-from gaia_offsets.figures_validation import draw_validation
+from gaia_offsets.report import style
+from gaia_offsets.report.figures_validation import draw_validation
 from gaia_offsets.tables.read import write_table
 
 TITLE = "Simulated skies: what comes out against what was put in"

@@ -16,7 +16,7 @@ from gaia_offsets.core.faults import open_log
 from gaia_offsets.core.ownfile import CITATIONS
 from gaia_offsets.core.version import VERSION, code_version
 from gaia_offsets.core.yamlfile import read_yaml
-from gaia_offsets.pages import render
+from gaia_offsets.report.pages import render
 
 PACKAGES = (  # of the environment of all rules but those that fetch or learn
     *("astropy", "bokeh", "gaiadr3-zeropoint", "healpy", "jinja2", "matplotlib", "mocpy", "numpy"),

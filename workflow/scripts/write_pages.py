@@ -8,13 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from gaia_offsets import pages
 from gaia_offsets.core.faults import open_log
-from gaia_offsets.page_claims import budget_page, claims_page
-from gaia_offsets.page_corrections import corrections_page
-from gaia_offsets.page_explorer import explorer
-from gaia_offsets.page_learned import learned_page
-from gaia_offsets.page_results import story
+from gaia_offsets.report import pages
+from gaia_offsets.report.page_claims import budget_page, claims_page
+from gaia_offsets.report.page_corrections import corrections_page
+from gaia_offsets.report.page_explorer import explorer
+from gaia_offsets.report.page_learned import learned_page
+from gaia_offsets.report.page_results import story
 
 FRAMES = ("equatorial", "galactic")
 STORY = ("cutflow", "offsets", "scatter", "scale", "validation")

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets import pages
-from gaia_offsets.figures_corrections import LEFT, coverage, with_warnings
+from gaia_offsets.report import pages
+from gaia_offsets.report.figures_corrections import LEFT, coverage, with_warnings
 
 HEADS = {name: f"left {words}" for name, words in LEFT.items()} | {"sin_ecl_lat": "left in sin(ecl_lat)"}
 

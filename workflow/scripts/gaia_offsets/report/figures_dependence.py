@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from gaia_offsets import style
+from gaia_offsets.report import style
 
 
 @style.styled

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from gaia_offsets import style
+from gaia_offsets.report import style
 
 
 @style.styled

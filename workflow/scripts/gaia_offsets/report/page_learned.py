@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets import pages
+from gaia_offsets.report import pages
 
 FORMATS = {"zero_point": ".2f", "zero_point_error": ".2f", "magnitude_shift": ".4f", "offset_shift": ".1f"}
 FORMATS |= {"slope": ".4f", "slope_error": ".4f"}

@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).resolve().parents[2] / "templates"),
+    loader=FileSystemLoader(Path(__file__).resolve().parents[3] / "templates"),
     autoescape=lambda template: ".html" in template,
     undefined=StrictUndefined,
     trim_blocks=True,

@@ -9,9 +9,9 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from gaia_offsets import style
+from gaia_offsets.report import style
+from gaia_offsets.report.skymap import Sky
 from gaia_offsets.sky.positions import pixel_vectors
-from gaia_offsets.skymap import Sky
 
 LOOKS = {  # estimator of a pixel: words, colour, marker
     "gaussian_mean": ("the paper's map", "#0072B2", "o"),

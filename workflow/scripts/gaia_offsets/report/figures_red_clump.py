@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from gaia_offsets import style
+from gaia_offsets.report import style
 
 ABSCISSAE = {"red_clump": "red clump parallax", "mean": "error-weighted mean of both parallaxes"}
 

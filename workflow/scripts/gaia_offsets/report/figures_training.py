@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from gaia_offsets import style
+from gaia_offsets.report import style
 
 GROUPS = {  # the paper's colours
     "training": ("training-like stars", "black"),

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets import pages
 from gaia_offsets.core.releases import adjective
 from gaia_offsets.maps.kernel import LONGEST_DEG
+from gaia_offsets.report import pages
 
 LEARNED = {
     "official_global": "a constant",

@@ -16,10 +16,10 @@ from bokeh.plotting import figure
 from bokeh.resources import Resources
 from bokeh.settings import settings
 
-from gaia_offsets import pages, style
 from gaia_offsets.core.releases import long_name, standard
+from gaia_offsets.report import pages, style
+from gaia_offsets.report.skymap import FRAMES, NO_DATA, POLES, Mollweide, choose_projection, great_circle
 from gaia_offsets.sky.healpix import boundaries, hp
-from gaia_offsets.skymap import FRAMES, NO_DATA, POLES, Mollweide, choose_projection, great_circle
 
 MU = "\N{MICRO SIGN}as"
 TRENDS = {

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 from matplotlib.patheffects import withStroke
 
-from gaia_offsets import style
+from gaia_offsets.report import style
 from gaia_offsets.sky.healpix import hp
 
 FRAMES = {  # name, longitude in the middle of a whole sky, names of the axes

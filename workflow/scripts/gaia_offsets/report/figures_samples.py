@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from gaia_offsets import style
+from gaia_offsets.report import style
 
 LINE = ["origin", "label", "solution"]  # columns that name a line
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets import pages
+from gaia_offsets.report import pages
 
 PARALLAXES = ("raw", "corrected")
 

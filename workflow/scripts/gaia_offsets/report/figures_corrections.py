@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from gaia_offsets import style
+from gaia_offsets.report import style
 
 LEFT = {"phot_g_mean_mag": "in G", "colour": "in colour", "sin_ecl_lat": r"in sin $\beta$", "sky": "on the sky"}
 OFFSETS = ("median", "weighted_mean")

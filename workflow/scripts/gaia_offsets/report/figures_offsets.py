@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from gaia_offsets import style
 from gaia_offsets.core.releases import long_name
+from gaia_offsets.report import style
 
 
 @style.styled

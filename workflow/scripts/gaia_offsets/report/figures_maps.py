@@ -8,8 +8,8 @@ import pandas as pd
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
-from gaia_offsets import style
-from gaia_offsets.skymap import colour_bar, resolution, sky_note, sky_panels
+from gaia_offsets.report import style
+from gaia_offsets.report.skymap import colour_bar, resolution, sky_note, sky_panels
 
 
 @style.styled

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from gaia_offsets import pages
+from gaia_offsets.report import pages
 
 FIRST = ["claim", "place", "published", "reproduced", "unit", "verdict"]
 EFFECTS = ["effect", "sign", "paper_uas", "run_uas", "formula", "paper_inputs", "run_inputs", "source"]
