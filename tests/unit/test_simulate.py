@@ -8,10 +8,17 @@ import pandas as pd
 import pytest
 from astropy.table import Table
 
-from gaia_offsets import simulate
 from gaia_offsets.core.columns import DISTANCES, GAIA, TMASS
 from gaia_offsets.sample.official import zero_point
-from gaia_offsets.simulate import MAP_NSIDE, covariance, geometric_distance, plates, position_offsets, residual_field
+from gaia_offsets.simulate import survey as simulate
+from gaia_offsets.simulate.survey import (
+    MAP_NSIDE,
+    covariance,
+    geometric_distance,
+    plates,
+    position_offsets,
+    residual_field,
+)
 from gaia_offsets.sky.match import match_nearest, propagate
 from gaia_offsets.sky.positions import ecliptic_latitude, pixel_index, to_galactic
 from gaia_offsets.tables.contracts import rounded_source_ids
@@ -273,7 +280,7 @@ def test_same_survey_gives_the_same_bytes_and_another_seed_another_sky(tmp_path)
 
 def test_chunks_depend_on_the_seed_and_their_number_only(monkeypatch):
     """A longer survey begins with the stars of a shorter one, and no identifier comes twice."""
-    monkeypatch.setattr("gaia_offsets.simulate.CHUNK", 1000)
+    monkeypatch.setattr("gaia_offsets.simulate.survey.CHUNK", 1000)
     sky = np.zeros(12 * MAP_NSIDE**2)
     short, long = (list(simulate.survey_chunks({**SURVEY, "stars": count}, sky)) for count in (2000, 2500))
     assert [len(chunk["truth"]["source_id"]) for chunk in long] == [1000, 1000, 500]

@@ -11,12 +11,12 @@ from select_stars import add_reference
 from snakemake_run import ROOT
 from unit.test_config import resolved
 
-from gaia_offsets.labels import bolometric_magnitude, label_errors, surface_gravity, true_labels
 from gaia_offsets.paper.comparison import observed_stars
 from gaia_offsets.paper.training_set import training_groups
 from gaia_offsets.paper.verdicts import read_claims
 from gaia_offsets.sample.selection import select_stars
-from gaia_offsets.simulate import MAP_NSIDE, survey_chunks, write_survey
+from gaia_offsets.simulate.labels import bolometric_magnitude, label_errors, surface_gravity, true_labels
+from gaia_offsets.simulate.survey import MAP_NSIDE, survey_chunks, write_survey
 from gaia_offsets.sky.match import match_catalogues, match_nearest
 from gaia_offsets.tables.read import read_table
 

@@ -12,7 +12,7 @@ from gaia_offsets import config as checks
 from gaia_offsets.checks.validation import by_pixel_set, coverage_table, maps_table
 from gaia_offsets.offsets.estimators import group_statistics
 from gaia_offsets.offsets.weighted import Stars, fit_scatter, variances, weighted_means, zero_point_and_scale
-from gaia_offsets.simulate import TRUTH_NSIDE, angular_power, covariance, residual_field
+from gaia_offsets.simulate.survey import TRUTH_NSIDE, angular_power, covariance, residual_field
 from gaia_offsets.sky.covariance import maiz_apellaniz2021
 from gaia_offsets.sky.positions import pixel_index
 

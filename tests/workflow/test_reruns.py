@@ -105,7 +105,7 @@ def test_an_edit_of_a_template_changes_the_rules_of_its_pages(copy: Path) -> Non
 
 def test_modules_and_scripts_of_one_name_are_told_apart(copy: Path) -> None:
     found = {codes(copy)["simulate"]}
-    for path in ("simulate.py", "gaia_offsets/simulate.py"):
+    for path in ("simulate.py", "gaia_offsets/simulate/survey.py"):
         append(copy / "workflow/scripts" / path, CODE)
         found.add(codes(copy)["simulate"])
     assert len(found) == 3

@@ -3,7 +3,7 @@
 import sys
 
 from gaia_offsets.core.faults import open_log
-from gaia_offsets.simulate import write_survey
+from gaia_offsets.simulate.survey import write_survey
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])

@@ -15,8 +15,8 @@ import numpy as np
 
 from gaia_offsets.core.columns import GAIA
 from gaia_offsets.core.progress import progress
-from gaia_offsets.labels import CLUMP_MKS, SNR_GOOD, label_errors, true_labels
 from gaia_offsets.sample.official import G_RANGE, NU_EFF_RANGE, PSEUDOCOLOUR_RANGE, zero_point
+from gaia_offsets.simulate.labels import CLUMP_MKS, SNR_GOOD, label_errors, true_labels
 from gaia_offsets.sky.covariance import maiz_apellaniz2021
 from gaia_offsets.sky.match import propagate
 from gaia_offsets.sky.positions import ecliptic_latitude, pixel_index, to_equatorial, to_galactic

@@ -1,0 +1,1 @@
+"""What is a simulated survey, a sky with a known truth? Read survey first."""
