@@ -47,7 +47,7 @@ validate: $(READY)
 
 # Faults of a config with file and line, also of a file that is no YAML, of which Snakemake says no more.
 check: $(READY)
-	@name=$$($(BIN)/python -m gaia_offsets.config config/config.yaml $(CONFIG)) && echo "No fault; the run's name is $$name"
+	@name=$$($(BIN)/python -m gaia_offsets.engine.config config/config.yaml $(CONFIG)) && echo "No fault; the run's name is $$name"
 
 # The report of a finished run; CONFIG=config/x.yaml for an overlay (several, in their order, make one run).
 # Refused while jobs are due: pages and captions would be of two configs.
@@ -56,7 +56,7 @@ report: $(READY)
 	@$(BIN)/snakemake -n $(TARGET) $(if $(CONFIG),--configfile $(CONFIG)) > logs/report.log 2>&1 || { cat logs/report.log; exit 1; }
 	@grep -q "Nothing to be done" logs/report.log || { \
 	  echo "No report: results are missing or of another config or code; run that config first"; exit 1; }
-	@report="results/runs/$$($(BIN)/python -m gaia_offsets.config config/config.yaml $(CONFIG))/report.html" && mkdir -p "$${report%/*}" && \
+	@report="results/runs/$$($(BIN)/python -m gaia_offsets.engine.config config/config.yaml $(CONFIG))/report.html" && mkdir -p "$${report%/*}" && \
 	  { $(BIN)/snakemake $(TARGET) --report "$$report" $(STYLE) \
 	      $(if $(CONFIG),--configfile $(CONFIG)) > logs/report.log 2>&1 || { tail -n 5 logs/report.log; exit 1; }; } && \
 	  echo "The report is made: $$report"

@@ -24,7 +24,7 @@ from snakemake.settings.enums import RerunTrigger
 from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings, WorkflowSettings
 from snakemake_run import ROOT, TOY
 
-from gaia_offsets import config as checks
+from gaia_offsets.engine import config as checks
 
 PROFILE = yaml.safe_load((ROOT / "profiles/default/profile.yaml").read_text(encoding="utf-8"))
 DEFAULTS = Resources.parse(PROFILE["default-resources"], allow_expressions=True, defaults="full")

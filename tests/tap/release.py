@@ -6,8 +6,8 @@
 from pathlib import Path
 from typing import Any
 
-from gaia_offsets.config import inherit, load_yaml
 from gaia_offsets.core.releases import asked_names, bridged
+from gaia_offsets.engine.config import inherit, load_yaml
 
 RELEASE = {
     "epoch": 2016.0,

@@ -8,7 +8,7 @@ import pytest
 from unit.shared import ROOT
 from unit.test_config import resolved
 
-from gaia_offsets import config as checks
+from gaia_offsets.engine import config as checks
 
 
 def rows() -> list[tuple[str, str, list[str]]]:

@@ -7,7 +7,7 @@ import yaml
 from measure_trends import expand_edges
 from unit.shared import ROOT
 
-from gaia_offsets import config as checks
+from gaia_offsets.engine import config as checks
 
 BEFORE = {"kepler_learned.yaml": ["real_stars.yaml"]}  # overlays that an overlay comes after
 

@@ -22,9 +22,9 @@ from mocpy import MOC
 from publish_dataset import readme
 from unit.shared import ASTROPY, GAUSSIAN, SOLUTIONS, refused
 
-from gaia_offsets import about
 from gaia_offsets.checks.extended_table import describe_pixels, neighbour_consistency, pixel_errors
 from gaia_offsets.core.version import VERSION, code_version
+from gaia_offsets.engine import about
 from gaia_offsets.offsets.estimators import group_statistics, pixel_offsets
 from gaia_offsets.publish import dataset as d
 from gaia_offsets.publish.dataset import write_map

@@ -21,11 +21,11 @@ from unit.test_apply import write_map
 from unit.test_bad_input import CASES, LINES
 
 from gaia_offsets import __main__ as command
-from gaia_offsets.config import _corrected_faults
 from gaia_offsets.core.columns import GAIA
 from gaia_offsets.core.faults import TableError
 from gaia_offsets.correct.apply import correct_parallax, correct_table, read_map
 from gaia_offsets.correct.means import file_means, group_means, mean_parallax
+from gaia_offsets.engine.config import _corrected_faults
 from gaia_offsets.sample.coefficients import error_factor, true_error
 from gaia_offsets.sample.corrections import _plausible, zero_point
 from gaia_offsets.sample.official import zero_point as official

@@ -11,7 +11,7 @@ from tap.release import shipped_block
 
 from gaia_offsets.archive.adql import FIELDS, SOURCE_ID_END, sample_query
 from gaia_offsets.archive.tap import Missing
-from gaia_offsets.first_contact import census, notes, renamed, solution_block
+from gaia_offsets.engine.first_contact import census, notes, renamed, solution_block
 
 NU_EFF, PSEUDOCOLOUR, BIAS = "nu_eff_used_in_astrometry", "pseudocolour", "tentative_parallax_bias"
 OFFICIAL = {"kind": "column", "column": BIAS}

@@ -8,9 +8,9 @@ import pytest
 import yaml
 from unit.shared import ROOT
 
-from gaia_offsets import config as checks
-from gaia_offsets.products import alike
-from gaia_offsets.samples import Sample, dataset_facts, dataset_file, run_files, run_manifests, run_samples
+from gaia_offsets.engine import config as checks
+from gaia_offsets.engine.products import alike
+from gaia_offsets.engine.samples import Sample, dataset_facts, dataset_file, run_files, run_manifests, run_samples
 
 
 def complete(*overlays: str, more: dict[str, Any] | None = None) -> dict[str, Any]:

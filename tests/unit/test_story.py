@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from snakemake_run import ROOT
 
-from gaia_offsets import story
-from gaia_offsets.summary import summary
+from gaia_offsets.engine import story
+from gaia_offsets.engine.summary import summary
 
 ERROR, INFO, WARNING = logging.ERROR, logging.INFO, logging.WARNING
 

@@ -8,8 +8,8 @@ import pytest
 from compare_with_truth import add_area, nearest_means, pull_of_a_star, true_line
 from unit.test_config import BASE, resolved
 
-from gaia_offsets import config as checks
 from gaia_offsets.checks.validation import by_pixel_set, coverage_table, maps_table
+from gaia_offsets.engine import config as checks
 from gaia_offsets.offsets.estimators import group_statistics
 from gaia_offsets.offsets.weighted import Stars, fit_scatter, variances, weighted_means, zero_point_and_scale
 from gaia_offsets.simulate.survey import TRUTH_NSIDE, angular_power, covariance, residual_field

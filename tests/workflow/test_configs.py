@@ -14,7 +14,7 @@ from parsed_workflow import plan
 from snakemake.exceptions import WorkflowError
 from snakemake_run import REAL, ROOT, TOY, run_snakemake
 
-from gaia_offsets import config as checks
+from gaia_offsets.engine import config as checks
 
 
 def is_overlay(path: Path) -> bool:

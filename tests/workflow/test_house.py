@@ -19,7 +19,7 @@ import sizes
 import yaml
 from snakemake_run import ROOT
 
-from gaia_offsets import products
+from gaia_offsets.engine import products
 
 SCRIPTS = ROOT / "workflow/scripts"
 PICTURES = {".png", ".pdf", ".fits", ".gz", ".parquet"}

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from snakemake_run import ROOT, TOY
 
-from gaia_offsets import config as checks
+from gaia_offsets.engine import config as checks
 
 FIGURES = {"draw_figures"}
 RECORD = {"tell_provenance"}  # keeps all settings that the run's samples rest on

@@ -12,7 +12,7 @@ import parsed_workflow as parsed
 import pytest
 from snakemake_run import ROOT, run_snakemake
 
-from gaia_offsets import fingerprint
+from gaia_offsets.engine import fingerprint
 
 MEASURE = {"measure_global", "measure_trends", "measure_map"}
 DRAW = {"draw_figures"}

@@ -1,15 +1,15 @@
-"""Checked config, wildcards and the few functions that rules use; what a sample is stands in gaia_offsets/samples.py."""
+"""Checked config, wildcards and the few functions that rules use; what a sample is stands in gaia_offsets/engine/samples.py."""
 
 from operator import attrgetter
 from pathlib import Path
 
-from gaia_offsets.about import run_settings
-from gaia_offsets.fingerprint import fingerprint
+from gaia_offsets.engine.about import run_settings
+from gaia_offsets.engine.fingerprint import fingerprint
 from gaia_offsets.core.ownfile import CITATIONS, LITERATURE, content
 from gaia_offsets.archive.rawfile import is_due
-from gaia_offsets import products, samples
-from gaia_offsets.products import DATASET_KINDS, EXTENDED_KINDS, FRAMES, PARALLAXES, alike
-from gaia_offsets.samples import Sample
+from gaia_offsets.engine import products, samples
+from gaia_offsets.engine.products import DATASET_KINDS, EXTENDED_KINDS, FRAMES, PARALLAXES, alike
+from gaia_offsets.engine.samples import Sample
 from snakemake import __version__ as ENGINE
 
 try:

@@ -164,7 +164,7 @@ def _check_release(arguments: argparse.Namespace) -> None:
     try:  # not of what `apply` needs
         import yaml
 
-        from gaia_offsets.first_contact import check_release
+        from gaia_offsets.engine.first_contact import check_release
     except ImportError as error:
         raise ApplyError(f"check-release needs the workflow's packages, {error.name} is missing: make setup") from None
     overlay, missing = check_release(arguments.name, arguments.configfile, arguments.url)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gaia_offsets.core.faults import MARK
-from gaia_offsets.summary import summary
+from gaia_offsets.engine.summary import summary
 
 LOGGER = logging.getLogger("snakemake.logging")
 STAGES = {  # a rule's name or its verb: what the user reads; the name goes first

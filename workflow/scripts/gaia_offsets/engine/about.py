@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from gaia_offsets.config import corrections_behind, table_blocks
 from gaia_offsets.core.releases import coding
+from gaia_offsets.engine.config import corrections_behind, table_blocks
 from gaia_offsets.publish.fields import zero_point_words
 
 METHOD = "Wang, Yuan & Huang 2022, AJ 163, 149"

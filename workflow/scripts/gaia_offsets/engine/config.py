@@ -20,8 +20,8 @@ from gaia_offsets.core.columns import CATALOGUE, LABELS, STANDARD, TARGETS, VIZI
 from gaia_offsets.core.faults import Fault
 from gaia_offsets.core.ownfile import OWN, WORKFLOW, own_file
 from gaia_offsets.core.yamlfile import YamlError, merge, read_yaml
+from gaia_offsets.engine.shorthand import write_out
 from gaia_offsets.publish.fields import CORRECTED, NONE, OUTPUT, TRUE_ERROR, named_like, pairing_faults
-from gaia_offsets.shorthand import write_out
 
 Config = dict[str, Any]
 MAX_BINS = 10_000
