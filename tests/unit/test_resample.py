@@ -5,9 +5,9 @@ from copy import copy
 import numpy as np
 import pandas as pd
 import pytest
-from measure_errors import error_table
 from unit.shared import GAUSSIAN, SOLUTIONS
 
+from gaia_offsets.checks.errors import error_table
 from gaia_offsets.offsets import resample
 from gaia_offsets.offsets.estimators import fit_density_power, global_offsets
 from gaia_offsets.offsets.segments import Segments

@@ -1,100 +1,13 @@
 """More errors of the global offsets: bootstrap over stars, jackknife over the sky, Gaia's correlated floor."""
 
 import sys
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from gaia_offsets.checks.errors import error_table
 from gaia_offsets.core.faults import open_log
-from gaia_offsets.offsets import resample
-from gaia_offsets.offsets.estimators import Part, by_solution
 from gaia_offsets.offsets.weighted import Scatter
-from gaia_offsets.sky.covariance import mean_covariance
-from gaia_offsets.sky.positions import pixel_index, pixel_vectors, sky_blocks
 from gaia_offsets.tables.read import write_table
-
-FLOOR = {"nside": 64, "ordering": "nested"}  # pixels that stand for their stars: a degree, below which little changes
-COLUMNS = ["solution", "parallax", "estimator", "value", "analytic_error", "bootstrap_error", "jackknife_error"]
-COLUMNS += ["correlated_floor", "n", "blocks"]
-ANALYTIC = {name: f"{name}_error" for name in ("median", "mean", "gaussian_mean", "weighted_mean")}
-
-
-def error_table(
-    tracers: pd.DataFrame, scatter: Scatter, offsets: pd.DataFrame, gaussian: dict[str, Any], bootstrap: dict[str, int]
-) -> pd.DataFrame:
-    """errors.csv [uas]: one row each solution, parallax and estimator of global_offsets.csv.
-
-    `n` and `blocks` are the stars and the blocks of the sky that count in the estimate. An estimate that is null has
-    null errors; the jackknife needs resample.MIN_BLOCKS blocks.
-    """
-    given = offsets.set_index(["solution", "parallax"])
-    parts = [
-        one
-        for one in by_solution(tracers, given.index.unique("solution"), scatter, sky=True)
-        if (one.solution, one.parallax) in given.index
-    ]
-    fits = [linearised(part, gaussian) for part in parts]
-    floors, errors = correlated_floors(parts, fits), bootstrap_errors(fits, bootstrap)
-    rows = []
-    for part, some, floor, error in zip(parts, fits, floors, errors, strict=True):
-        row = given.loc[(part.solution, part.parallax)]
-        blocks = sky_blocks(part.stars["ra"].to_numpy(), part.stars["dec"].to_numpy())
-        for name, analytic in ANALYTIC.items():
-            fit = some.get(name, some["mean"])  # the fit of a histogram is of the same stars
-            found = {"value": row[name], "analytic_error": row[analytic], "n": len(fit.rows)}
-            found["blocks"] = len(np.unique(blocks[fit.rows]))
-            found["correlated_floor"] = floor[int(name == "weighted_mean")]
-            if name in some and len(fit.rows) and np.isfinite(row[name]):  # the fit of a histogram has no slopes
-                without = resample.without_blocks(fit, blocks)
-                found["bootstrap_error"] = float(error[name][0])
-                found["jackknife_error"] = resample.jackknife_error(float(row[name]), *without)
-            rows.append({"solution": part.solution, "parallax": part.parallax, "estimator": name, **found})
-    return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def linearised(part: Part, gaussian: dict[str, Any]) -> dict[str, resample.Linearised]:
-    """The estimators that have slopes, of all stars of a solution and parallax as one group."""
-    one = np.zeros(len(part.offset), dtype=np.int64)
-    fits = {
-        "median": resample.linear_median(part.offset, one),
-        "mean": resample.linear_mean(part.offset, one),
-        "weighted_mean": resample.linear_weighted(part.difference, part.variance, one),
-    }
-    if gaussian["method"] == "density_power":
-        fits["gaussian_mean"] = resample.linear_gaussian(part.offset, one, beta=gaussian["beta"])
-    return fits
-
-
-def correlated_floors(parts: list[Part], fits: list[dict[str, resample.Linearised]]) -> np.ndarray:
-    """Root of what Gaia's correlated errors leave of mean and weighted mean, (parts, 2) uas; null without stars.
-
-    All parts at once: the covariances of the pixels are the same for all.
-    """
-    shares = np.zeros((12 * FLOOR["nside"] ** 2, len(parts), 2))
-    for k, (part, some) in enumerate(zip(parts, fits, strict=True)):
-        pixel = pixel_index(part.stars["ra"].to_numpy(), part.stars["dec"].to_numpy(), **FLOOR)
-        for kind, name in enumerate(("mean", "weighted_mean")):
-            shares[:, k, kind] = np.bincount(pixel[some[name].rows], some[name].size, minlength=len(shares))
-    pixels = np.flatnonzero(shares.any(axis=(1, 2)))
-    weights = shares[pixels].reshape(len(pixels), -1)
-    known = weights.any(axis=0)
-    floors = np.full(len(known), np.nan)
-    floors[known] = np.sqrt(mean_covariance(pixel_vectors(pixels, **FLOOR), weights[:, known]))
-    return floors.reshape(-1, 2)
-
-
-def bootstrap_errors(
-    fits: list[dict[str, resample.Linearised]], bootstrap: dict[str, int]
-) -> list[dict[str, np.ndarray]]:
-    """Errors of the estimators that have slopes, by name, of each part; stars of one number are drawn once for all."""
-    names = [(k, name) for k, some in enumerate(fits) for name in some if name != "median"]
-    drawn = resample.bootstrap_errors([fits[k][name] for k, name in names], **bootstrap)
-    errors = [{"median": resample.bootstrap_medians(some["median"].segments, **bootstrap)} for some in fits]
-    for (k, name), error in zip(names, drawn, strict=True):
-        errors[k][name] = error
-    return errors
-
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
