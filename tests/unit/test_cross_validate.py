@@ -4,8 +4,8 @@ import healpy as hp
 import numpy as np
 import pandas as pd
 import pytest
-from cross_validate import CORRECTIONS, assign_folds, at_pixels, cross_validation, held_out
 
+from gaia_offsets.checks.cross_validation import CORRECTIONS, assign_folds, at_pixels, cross_validation, held_out
 from gaia_offsets.report.page_results import validated
 from gaia_offsets.sky.positions import pixel_index
 

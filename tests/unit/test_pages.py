@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-import cross_validate
 import numpy as np
 import pandas as pd
 import pytest
 
+from gaia_offsets.checks import cross_validation as cross_validate
 from gaia_offsets.report import page_results, pages
 
 VERDICTS = ("agrees", "agrees", "differs", "not tested here", "not testable: no rows", "arithmetic holds", "quoted")
