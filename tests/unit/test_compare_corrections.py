@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from compare_corrections import COLUMNS, correction_table, left_over, shared_stars
 from unit.shared import GAUSSIAN, SOLUTIONS
 
+from gaia_offsets.checks.corrections import COLUMNS, correction_table, left_over, shared_stars
 from gaia_offsets.core.columns import TRACERS
 from gaia_offsets.offsets.weighted import SCATTER_NSIDE, Scatter, both_scatters, star_table
 from gaia_offsets.report.figures_corrections import coverage
