@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from compare_with_truth import add_area, nearest_means, pull_of_a_star, true_line
 from unit.test_config import BASE, resolved
 
+from gaia_offsets.checks.truth import add_area, nearest_means, pull_of_a_star, true_line
 from gaia_offsets.checks.validation import by_pixel_set, coverage_table, maps_table
 from gaia_offsets.engine import config as checks
 from gaia_offsets.offsets.estimators import group_statistics
