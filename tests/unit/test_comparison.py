@@ -6,12 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from compare_red_clump import clump_of_sample, red_clump_pairs, red_clump_summary, red_clump_trend, symmetric_parallax
 from compare_samples import from_literature
 from unit.shared import GAUSSIAN, ROOT, refused
 
 from gaia_offsets.paper import comparison
 from gaia_offsets.paper.magnitudes import magnitude_differences, magnitude_fits, magnitude_histogram
+from gaia_offsets.paper.red_clump import (
+    clump_of_sample,
+    red_clump_pairs,
+    red_clump_summary,
+    red_clump_trend,
+    symmetric_parallax,
+)
 from gaia_offsets.paper.training_set import training_groups, training_histograms, training_summary
 from gaia_offsets.tables import read as tables
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from compare_red_clump import red_clump_pairs
 from crossmatch_tables import open_tables
 from select_stars import add_reference
 from snakemake_run import ROOT
 from unit.test_config import resolved
 
 from gaia_offsets.paper.comparison import observed_stars
+from gaia_offsets.paper.red_clump import red_clump_pairs
 from gaia_offsets.paper.training_set import training_groups
 from gaia_offsets.paper.verdicts import read_claims
 from gaia_offsets.sample.selection import select_stars
