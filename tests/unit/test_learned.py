@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from learn_magnitudes import against_known, fold_of, learn_magnitudes, residual_table, training_cuts
 
 from gaia_offsets.core.releases import coding
 from gaia_offsets.learn import learned
+from gaia_offsets.learn.training import against_known, fold_of, learn_magnitudes, residual_table, training_cuts
 from gaia_offsets.offsets.weighted import error_by_magnitude, star_table, typical_error, variances, weighted_means
 from gaia_offsets.sample.reference import reference_parallax
 from gaia_offsets.tables.read import TableError

@@ -1,0 +1,324 @@
+"""Absolute magnitudes of the giants, learned from their labels and Gaia parallaxes, with the zero point in between."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gaia_offsets.core.columns import GAIA, LABELS
+from gaia_offsets.learn import learned
+from gaia_offsets.offsets.weighted import hampel_weights
+from gaia_offsets.sample.corrections import zero_point
+from gaia_offsets.sample.reference import extinction_ks, parallax_from_modulus
+from gaia_offsets.sample.selection import best_rows, cut_mask, describe_cut, solution
+from gaia_offsets.tables.read import TableError, column_names
+
+CHUNK = 200_000  # rows that are predicted at once
+EXTINCTIONS = ("ebv", "av")  # columns of the residuals, where the table has them
+VAGUE_UAS = 5.0  # error of a zero point of the training that the user is warned of
+BINS = 20  # of the residuals, with as many stars each
+DEFAULTS = {"labels": LABELS, "cuts": None, "zero_point": True, "distance_slope": True, "folds": 5, "check": None}
+
+
+def numbers(table: pd.DataFrame, name: str) -> np.ndarray:
+    """A column as float64 (N,), null where unknown. Raises TableError where it is missing."""
+    if name not in table.columns:
+        raise TableError(f"learned magnitudes: the cross-matched table has no column {name!r}; name it in `columns:`")
+    return table[name].to_numpy(dtype=float, na_value=np.nan)
+
+
+def parallax_unit(table: pd.DataFrame, reference: Mapping[str, Any]) -> np.ndarray:
+    """Parallax [mas] (N,) of a star with the row's dereddened apparent magnitude and absolute magnitude 0."""
+    apparent = numbers(table, reference["apparent_magnitude"])
+    return parallax_from_modulus(apparent - extinction_ks(table, reference.get("extinction")))
+
+
+def training_rows(
+    matched: pd.DataFrame,
+    known: np.ndarray,
+    *,
+    one_row_per: Mapping[str, Any] | None,
+    cuts: Sequence[Mapping[str, Any]],
+    codes: Mapping[str, Any],
+) -> tuple[np.ndarray, list[str]]:
+    """Places of the training stars, and a line for each step.
+
+    Of the rows with a counterpart those of the standard class, one row a star, after the cuts, with what the fit needs
+    (`known`).
+    """
+    stars = matched.assign(
+        solution=solution(matched["astrometric_params_solved"], codes), place=np.arange(len(matched))
+    )
+    stars = stars[stars["source_id"].notna().to_numpy() & (stars["solution"] == codes["standard"]).to_numpy(dtype=bool)]
+    lines = [f"{len(stars)} rows with a {codes['standard']} solution"]
+    if one_row_per:
+        stars = stars[best_rows(stars, one_row_per["columns"], one_row_per.get("prefer"), one_row_per.get("ties"))]
+        lines.append(f"{len(stars)} stars")
+    for cut in cuts:
+        stars = stars[cut_mask(stars, cut)]
+        lines.append(f"{len(stars)} after {describe_cut(cut)}")
+    places = stars["place"].to_numpy()
+    places = places[known[places]]
+    return places, [*lines, f"{len(places)} with labels, magnitude and parallax: the training stars"]
+
+
+def training_cuts(own: Sequence[Mapping[str, Any]] | None, sample: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """The cuts of the training: its own, else the sample's but for those on a parallax, which would bias it."""
+    return list(own) if own is not None else [cut for cut in sample if "parallax" not in cut["column"]]
+
+
+def fold_of(source_id: pd.Series, folds: int) -> np.ndarray:
+    """Fold 0..folds-1 of each star (N,), by a hash of its identifier; -1 without one."""
+    known = source_id.notna().to_numpy()
+    fold = np.full(len(source_id), -1)
+    fold[known] = pd.util.hash_array(source_id[known].to_numpy(dtype=np.int64)) % np.uint64(folds)
+    return fold
+
+
+def predict(
+    fits: Sequence[learned.Fit], basis: learned.Basis, labels: np.ndarray, unit: np.ndarray, fold: np.ndarray
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Reference parallax [mas], its `fraction` and the magnitude [mag] by the model of each row's fold; counts of rows.
+
+    Null outside the domain of the training stars, or where the model knows less than the labels scatter.
+    """
+    table = pd.DataFrame(np.nan, index=range(len(unit)), columns=["parallax", "fraction", "learned_magnitude"])
+    there = np.isfinite(labels).all(axis=1) & np.isfinite(unit) & (fold >= 0)
+    inside = there & basis.inside(labels)
+    vague = 0
+    for number, fit in enumerate(fits):
+        mine = np.flatnonzero(inside & (fold == number))
+        for rows in np.split(mine, range(CHUNK, len(mine), CHUNK)) if len(mine) else ():
+            parallax, fraction, own = fit.predict(basis, labels[rows], unit[rows])
+            good = own < fraction
+            vague += int((~good).sum())
+            magnitude = learned.magnitude(parallax, fraction, unit[rows])
+            table.iloc[rows[good]] = np.column_stack([parallax, fraction, magnitude])[good]
+    counts = {"rows": len(unit), "without_labels": int((~there).sum()), "outside": int((there & ~inside).sum())}
+    return table, {**counts, "vague": vague, "predicted": int(table["learned_magnitude"].notna().sum())}
+
+
+def alternatives(
+    basis: learned.Basis, stars: Mapping[str, learned.Stars], adopted: learned.Fit, way: tuple[str, bool, bool]
+) -> pd.DataFrame:
+    """Every way to train: zero point [uas], slope, and how magnitudes and offsets of the training stars move by it.
+
+    A way is the parallax (`raw` or `corrected`) and whether zero point and slope are solved for; `way` is the adopted
+    one. `slope` is dM per mag of apparent magnitude. `magnitude_shift` [mag] and `offset_shift` [uas] are means over
+    the stars, against the adopted way.
+    """
+    rows, best = [], adopted.predict(basis, stars["raw"].labels, stars["raw"].unit)[0]
+    for parallax, zero, slope in itertools.product(("corrected", "raw"), (True, False), (True, False)):
+        here = stars[parallax]
+        solved = {"zero_point": zero, "slope": slope}
+        one = adopted if (parallax, zero, slope) == way else learned.fit(basis, here, **solved, start=adopted)
+        reference = one.predict(basis, here.labels, here.unit)[0]
+        row = {"parallax": parallax, "adopted": "yes" if one is adopted else ""}
+        row |= {"zero_point": 1000.0 * one.zero_point, "zero_point_error": 1000.0 * one.zero_point_error}
+        row |= {"slope": -one.slope, "slope_error": one.slope_error}
+        row = {
+            name: np.nan if name.startswith(tuple(key for key in solved if not solved[key])) else value
+            for name, value in row.items()
+        }
+        row["magnitude_shift"] = learned.MAG * np.mean(np.log(reference / best))
+        row["offset_shift"] = 1000.0 * np.mean(best - reference)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def residual_table(variables: Mapping[str, np.ndarray], fitted: pd.DataFrame) -> pd.DataFrame:
+    """Residuals [mag] in bins of each variable, each with as many stars: mean, its error, scatter, that of the model.
+
+    `fitted` has `residual`, `variance`, `gaia_variance`, `combined` [mas] and `fraction` of stars that the model
+    has not seen. A residual of +0.1 mag: the star is 0.1 mag fainter than the model says.
+    """
+    return pd.concat([_bins(name, values, fitted) for name, values in variables.items()], ignore_index=True)
+
+
+def _bins(name: str, values: np.ndarray, fitted: pd.DataFrame) -> pd.DataFrame:
+    stars = fitted.assign(x=values)[np.isfinite(values)]
+    robust = hampel_weights(stars["residual"] / np.sqrt(stars["variance"]))
+    weight = robust / stars["variance"]
+    sure = robust * (stars["combined"] ** 2 / stars["variance"]) ** 2
+    parts = {
+        "x_mean": stars["x"],
+        "top": weight * stars["residual"] * stars["combined"],
+        "bottom": weight * stars["combined"] ** 2,
+        "square": sure * (stars["residual"] ** 2 - stars["gaia_variance"]) / stars["combined"] ** 2,
+        "said": sure * stars["fraction"] ** 2,
+        "sure": sure,
+    }
+    edges = np.unique(np.quantile(stars["x"], np.linspace(0.0, 1.0, BINS + 1))) if len(stars) else np.zeros(0)
+    if len(edges) < 2:
+        return pd.DataFrame()
+    place = np.clip(np.searchsorted(edges, stars["x"], side="right") - 1, 0, len(edges) - 2)
+    sums = pd.DataFrame(parts).groupby(place).sum()
+    count = pd.Series(place).groupby(place).size()
+    return pd.DataFrame(
+        {
+            "variable": name,
+            "bin_low": edges[sums.index],
+            "bin_high": edges[sums.index + 1],
+            "x_mean": sums["x_mean"] / count,
+            "n": count,
+            "mean": learned.MAG * sums["top"] / sums["bottom"],
+            "mean_error": learned.MAG / np.sqrt(sums["bottom"]),
+            "scatter": learned.MAG * np.sqrt(np.maximum(sums["square"], 0.0) / sums["sure"]),
+            "predicted_scatter": learned.MAG * np.sqrt(sums["said"] / sums["sure"]),
+        }
+    )
+
+
+def against_known(learned_magnitude: np.ndarray, known: np.ndarray) -> dict[str, Any]:
+    """Learned minus known magnitudes [mag], which the training has not seen: number, mean, sd and robust ones."""
+    difference = (learned_magnitude - known)[np.isfinite(learned_magnitude + known)]
+    if len(difference) < 2:
+        return {"n": len(difference)}
+    sd, median = float(difference.std(ddof=1)), float(np.median(difference))
+    mad = float(1.4826 * np.median(np.abs(difference - median)))
+    error = sd / np.sqrt(len(difference))
+    return {"n": len(difference), "mean": float(difference.mean()), "mean_error": error, "sd": sd} | {
+        "median": median,
+        "robust_sd": mad,
+    }
+
+
+def read_columns(path: str, names: Iterable[str]) -> pd.DataFrame:
+    """The named columns of the cross-matched table that are there: it may have ten million rows."""
+    present = set(column_names(path))
+    wanted = [name for name in dict.fromkeys(names) if name in present]
+    return pd.read_parquet(path, columns=wanted, dtype_backend="numpy_nullable")
+
+
+def used_columns(
+    reference: Mapping[str, Any],
+    one_row_per: Mapping[str, Any] | None,
+    cuts: Sequence[Mapping[str, Any]],
+    corrections: Mapping[str, Mapping[str, Any]],
+) -> Iterator[str]:
+    """Columns that the rule may use."""
+    learn, extinction, row = (
+        DEFAULTS | dict(reference.get("learn") or {}),
+        reference.get("extinction") or {},
+        one_row_per or {},
+    )
+    yield from (*GAIA, *learn["labels"], *EXTINCTIONS, reference["apparent_magnitude"])
+    yield from (cut["column"] for cut in training_cuts(learn["cuts"], cuts))
+    yield from (str(extinction.get(key)) for key in ("column", "blue", "red", "intrinsic"))
+    yield from (*row.get("columns", ()), str(row.get("prefer")), str(row.get("ties")), str(learn["check"]))
+    yield from (str(block.get("column")) for block in corrections.values())
+
+
+def warnings_of(facts: Mapping[str, Any]) -> Iterator[str]:
+    """What the user should know before the numbers are believed."""
+    error = facts["zero_point_error_uas"]
+    if not facts["zero_point"]:
+        yield "learned magnitudes: no zero point was solved for, so that offsets are those against the training"
+    elif not facts["distance_slope"]:
+        yield "learned magnitudes: trained as if the survey had no limit in brightness, which may cost tens of uas"
+    if error > VAGUE_UAS:
+        yield (
+            f"learned magnitudes: these stars fix the zero point of their own parallaxes to {error:.1f} uas only, and "
+            "every offset of the sample with it"
+        )
+    if facts["predicted"] < 0.5 * (facts["rows"] - facts["without_labels"]):
+        lost = facts["outside"] + facts["vague"]
+        yield f"learned magnitudes: {lost} of {facts['rows']} rows lie outside the domain of the training and get none"
+
+
+def learn_magnitudes(
+    matched: pd.DataFrame,
+    *,
+    reference: Mapping[str, Any],
+    one_row_per: Mapping[str, Any] | None,
+    cuts: Sequence[Mapping[str, Any]],
+    codes: Mapping[str, Any],
+    official: str,
+    corrections: Mapping[str, Mapping[str, Any]],
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any], list[str]]:
+    """Predictions of all rows, the tables of alternatives and residuals, facts for learned.json, lines for the log.
+
+    `matched` has one row a spectrum. The predictions have its rows in its order: learned_magnitude, its error [mag],
+    and whether the row was a training star. No star is predicted by a model that saw it.
+    """
+    learn = DEFAULTS | dict(reference.get("learn") or {})
+    labels = np.column_stack([numbers(matched, name) for name in learn["labels"]])
+    unit = parallax_unit(matched, reference)
+    parallax, error, g = (numbers(matched, name) for name in ("parallax", "parallax_error", "phot_g_mean_mag"))
+    known = np.isfinite(labels).all(axis=1) & np.isfinite(unit + parallax + g) & (error > 0)
+    own_cuts = training_cuts(learn["cuts"], cuts)
+    places, lines = training_rows(matched, known, one_row_per=one_row_per, cuts=own_cuts, codes=codes)
+    shift = zero_point(matched.iloc[places], official, corrections)
+    places, shift = places[np.isfinite(shift)], shift[np.isfinite(shift)]
+    lines.append(f"{len(places)} of them have a zero point of {official}")
+    if len(places) < learned.MIN_STARS:
+        raise TableError(
+            f"learned magnitudes: too few training stars ({'; '.join(lines)}); {learned.MIN_STARS} it takes"
+        )
+    raw = learned.Stars(labels[places], parallax[places], error[places], unit[places], g[places])
+    stars = replace(raw, gaia=raw.gaia - shift)
+    basis = learned.Basis(stars.labels)
+    solved = {"zero_point": learn["zero_point"], "slope": learn["distance_slope"]}
+    adopted = learned.fit(basis, stars, **solved)
+    fold = fold_of(matched["source_id"], learn["folds"])
+    fits = [
+        learned.fit(basis, stars.restrict(fold[places] != number), **solved)  # not from `adopted`, which saw the others
+        for number in range(learn["folds"])
+    ]
+    predicted, counts = predict(fits, basis, labels, unit, fold)
+    others = alternatives(basis, {"raw": raw, "corrected": stars}, adopted, ("corrected", *solved.values()))
+    part = predicted.iloc[places]
+    zero = np.array([one.zero_point for one in fits])[fold[places]]
+    gaia = stars.gaia - zero
+    combined = learned.combine(gaia, stars.gaia_error, part["parallax"].to_numpy(), part["fraction"].to_numpy())
+    fitted = pd.DataFrame(
+        {
+            "residual": gaia - part["parallax"].to_numpy(),
+            "variance": stars.gaia_error**2 + (part["fraction"].to_numpy() * combined) ** 2,
+            "gaia_variance": stars.gaia_error**2,
+            "combined": combined,
+            "fraction": part["fraction"].to_numpy(),
+        }
+    )
+    fitted, seen = fitted[fitted["residual"].notna()], fitted["residual"].notna().to_numpy()
+    rows = matched.iloc[places[seen]]
+    variables = {name: numbers(rows, name) for name in learn["labels"]}
+    variables |= {name: numbers(rows, name) for name in EXTINCTIONS if name in rows.columns}
+    if (reference.get("extinction") or {}).get("column") not in variables:
+        variables["extinction"] = extinction_ks(rows, reference.get("extinction"))
+    variables["distance"] = 1.0 / fitted["combined"].to_numpy()
+    facts = {
+        "labels": learn["labels"],
+        "cuts": [describe_cut(cut) for cut in own_cuts],
+        "solution": codes["standard"],
+        "training_stars": len(places),
+        "terms": len(adopted.coefficients),
+        "folds": learn["folds"],
+        **{key: learn[key] for key in ("zero_point", "distance_slope")},
+        "domain": dict(zip(learn["labels"], np.stack([basis.low, basis.high], axis=1).tolist(), strict=True)),
+        "zero_point_uas": 1000.0 * adopted.zero_point,
+        "zero_point_error_uas": 1000.0 * adopted.zero_point_error,
+        "extra_uas": 1000.0 * adopted.extra,
+        "slope": -adopted.slope,
+        "slope_error": adopted.slope_error,
+        "median_scatter_mag": float(learned.MAG * np.median(adopted.fraction)),
+        "median_parallax": float(np.median(adopted.combined)),
+        **counts,
+    }
+    if learn["check"]:
+        magnitude = predicted["learned_magnitude"].to_numpy()[places]
+        facts["check"] = {"column": learn["check"]} | against_known(magnitude, numbers(matched, learn["check"])[places])
+    facts["warning"] = "; ".join(warnings_of(facts)) or None
+    training = np.zeros(len(matched), dtype=bool)
+    training[places] = True
+    result = pd.DataFrame(
+        {
+            "learned_magnitude": predicted["learned_magnitude"],
+            "learned_magnitude_error": learned.MAG * predicted["fraction"],
+            "training": training,
+        }
+    )
+    return result, others, residual_table(variables, fitted), facts, lines
