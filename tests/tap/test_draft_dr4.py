@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 import pytest
 from prepare_targets import prepare_targets
-from query_archive import query_archive
 from snakemake_run import TOY, run_snakemake
 from tap.conftest import FirstDay
 from tap.first_day import BIAS, RARE, SMALL, as_dr4, with_rare_codes
@@ -17,6 +16,7 @@ from tap.proxy import FaultyProxy
 from tap.release import DR4, RELEASE
 
 from gaia_offsets.archive.candidates import ambiguous, merge_chunks
+from gaia_offsets.archive.chunk import query_archive
 from gaia_offsets.archive.tap import Archive
 from gaia_offsets.sky.match import propagate
 

@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 from prepare_targets import prepare_targets
 from probe_identifiers import probe_identifiers
-from query_archive import query_archive
 from tap.proxy import FaultyProxy
 from tap.release import RELEASE
 from tap.test_archive_crossmatch import ARCHIVE, CUTS, NEAR
 from unit.shared import refused
 
 from gaia_offsets.archive.candidates import merge_chunks
+from gaia_offsets.archive.chunk import query_archive
 from gaia_offsets.archive.tap import Archive
 from gaia_offsets.sky.match import match_catalogues
 
