@@ -11,15 +11,8 @@ from unit.shared import refused
 
 from gaia_offsets.core.releases import coding
 from gaia_offsets.sample.corrections import with_offsets
-from gaia_offsets.sample.selection import (
-    best_rows,
-    cut_mask,
-    describe_cut,
-    refuse_empty,
-    refuse_thin,
-    select_stars,
-    solution,
-)
+from gaia_offsets.sample.selection import best_rows, refuse_empty, refuse_thin, select_stars, solution
+from gaia_offsets.tables.cuts import cut_mask, describe_cut
 
 FRAME = pd.DataFrame({"x": [1.0, 2.0, 3.0, np.nan], "name": ["a", "b", "c", "a"], "solution": ["5p", "6p", "5p", "6p"]})
 

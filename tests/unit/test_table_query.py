@@ -15,7 +15,7 @@ from unit.test_config import resolved
 from gaia_offsets.archive import adql
 from gaia_offsets.archive.adql import QueryError, complete_rows, condition, part_cuts, parts, table_columns, table_query
 from gaia_offsets.engine import config as checks
-from gaia_offsets.sample.selection import cut_mask
+from gaia_offsets.tables.cuts import cut_mask
 
 ROOT = Path(__file__).parents[2]
 OVERLAYS = {"quasars": "quasars", "lamost_red_clump": "lamost_dr7_giants"}

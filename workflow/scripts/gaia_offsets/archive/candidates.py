@@ -15,9 +15,9 @@ from gaia_offsets.archive.adql import BRIDGE, hops
 from gaia_offsets.archive.tap import Archive
 from gaia_offsets.core.columns import DISTANCES, GAIA, MATCH, STANDARD, TMASS
 from gaia_offsets.core.releases import TABLES
-from gaia_offsets.sample.selection import cut_mask
 from gaia_offsets.sky.healpix import hp
 from gaia_offsets.sky.match import match_nearest, propagate, separation_arcsec, unit_vectors
+from gaia_offsets.tables.cuts import cut_mask
 from gaia_offsets.tables.read import TableError, check_table, column_names, read_table, write_table
 
 # Columns that a cross-match adds to the targets.

@@ -13,7 +13,8 @@ from gaia_offsets.learn import learned
 from gaia_offsets.offsets.weighted import hampel_weights
 from gaia_offsets.sample.corrections import zero_point
 from gaia_offsets.sample.reference import extinction_ks, parallax_from_modulus
-from gaia_offsets.sample.selection import best_rows, cut_mask, describe_cut, solution
+from gaia_offsets.sample.selection import best_rows, solution
+from gaia_offsets.tables.cuts import cut_mask, describe_cut
 from gaia_offsets.tables.read import TableError, column_names
 
 CHUNK = 200_000  # rows that are predicted at once

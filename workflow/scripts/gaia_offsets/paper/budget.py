@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.sample.reference import parallax_shift, reference_columns, reference_parallax
-from gaia_offsets.sample.selection import cut_mask, select_stars
+from gaia_offsets.sample.selection import select_stars
+from gaia_offsets.tables.cuts import cut_mask
 
 GIANT, DWARF, TRAINING = 450.0, 1500.0, 2000.0  # uas, typical parallaxes, Sects. 2.1 and 2.2
 SHIFT = {"dwarf": 0.015, "giant": 0.0049}  # mag, Sect. 2.1

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_numeric_dtype
 
 from gaia_offsets.core.faults import TableError
 from gaia_offsets.core.releases import classes, coding, measured
 from gaia_offsets.tables.contracts import as_numbers, rounded_source_ids
+from gaia_offsets.tables.cuts import cut_mask, describe_cut
 from gaia_offsets.tables.read import join_pieces
 
 SUSPECT_MAS = 10.0  # no offset of a real star is that large
-_COMPARE = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "!=": operator.ne,
-}
 
 
 def refuse_thin(counts: pd.Series, stars: pd.DataFrame, codes: Mapping[str, Any]) -> None:
@@ -64,49 +55,6 @@ def solution(params_solved: pd.Series, codes: Mapping[str, Any] | None = None) -
     return pd.Series(pd.array([*names, None], dtype="str").take(place), index=params_solved.index)  # the last: no code
 
 
-def cut_mask(frame: pd.DataFrame, cut: dict[str, Any]) -> np.ndarray:
-    """Boolean array: rows of `frame` that pass one cut `{column, op, value, solution?}`.
-
-    A null value fails every cut. A cut with a `solution` lets the rows of other solutions pass; it needs the column
-    `solution`. Ops: <, <=, >, >=, ==, !=, between (inclusive), in, not_null.
-
-    Raises TableError where the table has no such column, or text where the cut has a number or the reverse.
-    """
-    column, op, value = cut["column"], cut["op"], cut.get("value")
-    if column not in frame.columns:
-        raise TableError(
-            f"cut on {column!r}: the table has no such column; it has {', '.join(map(str, frame.columns))}. "
-            "Name the file's column in `columns:` of the sample"
-        )
-    values = frame[column]
-    known = values.notna().to_numpy()
-    _refuse_mixed(values, cut)
-    if op == "not_null" or not known.any():
-        passed = known
-    elif op == "between":
-        passed = ((values >= value[0]) & (values <= value[1])).fillna(False).to_numpy(dtype=bool) & known
-    elif op == "in":
-        passed = values.isin(value).to_numpy(dtype=bool) & known
-    else:
-        passed = _COMPARE[op](values, value).fillna(False).to_numpy(dtype=bool) & known
-    if cut.get("solution"):
-        passed = passed | (frame["solution"] != cut["solution"]).to_numpy(dtype=bool, na_value=True)
-    return passed
-
-
-def _refuse_mixed(values: pd.Series, cut: dict[str, Any]) -> None:
-    """Raise TableError where numbers would be compared with text, which is never equal, or has no order."""
-    wanted = cut.get("value") if isinstance(cut.get("value"), list) else [cut.get("value")]
-    text = values.dropna().map(type).eq(str).any() if values.dtype == object else not is_numeric_dtype(values)
-    mixed = [value for value in wanted if value is not None and isinstance(value, str) != bool(text)]
-    if mixed and values.notna().any():
-        holds, advice = ("text", "put the value in") if text else ("numbers", "write the value without")
-        raise TableError(
-            f"cut on {cut['column']!r}: the column holds {holds}, {cut['op']} compares it with {mixed[0]!r}; "
-            f"{advice} quotes, or name another column"
-        )
-
-
 def refuse_empty(cutflow: pd.DataFrame) -> None:
     """Raise TableError where no star is left, with the step of the cut flow at which the last one went."""
     empty = cutflow[cutflow["kept"] == 0]
@@ -120,20 +68,6 @@ def refuse_empty(cutflow: pd.DataFrame) -> None:
         f"no star is left: step {step} of the selection, {name!r}, removed the last {removed} of "
         f"{cutflow['kept'].iloc[0]} rows; look at this column of the table (a null fails every cut) and at the cut"
     )
-
-
-def describe_cut(cut: dict[str, Any]) -> str:
-    """A cut as a line of the cut flow, e.g. `1.1 <= nu_eff_used_in_astrometry <= 1.9 (5p)`."""
-    column, op, value = cut["column"], cut["op"], cut.get("value")
-    if op == "between":
-        text = f"{value[0]:g} <= {column} <= {value[1]:g}"
-    elif op == "not_null":
-        text = f"{column} is known"
-    elif op == "in":
-        text = f"{column} in {', '.join(map(str, value))}"
-    else:
-        text = f"{column} {op} {value:g}" if isinstance(value, int | float) else f"{column} {op} {value}"
-    return f"{text} ({cut['solution']})" if cut.get("solution") else text
 
 
 def best_rows(
