@@ -12,9 +12,9 @@ from gaia_offsets import __main__ as command
 from gaia_offsets.core.releases import SOLVED
 from gaia_offsets.correct import means
 from gaia_offsets.sky import covariance
-from gaia_offsets.sky.covariance import maiz_apellaniz2021
+from gaia_offsets.sky.covariance import angular_covariance
 
-V0 = float(maiz_apellaniz2021(0.0))
+V0 = float(angular_covariance(0.0))
 
 
 def test_two_stars_by_the_closed_form():
@@ -22,7 +22,7 @@ def test_two_stars_by_the_closed_form():
     s, t, apart = 0.03, 0.06, 5.0
     mean, statistical, error = means.mean_parallax([1.0, 1.2], [s, t], [10.0, 10.0], [20.0, 20.0 + apart])
     w = t**2 / (s**2 + t**2)
-    between = 1e-6 * float(maiz_apellaniz2021(apart))
+    between = 1e-6 * float(angular_covariance(apart))
     variance = w**2 * (s**2 + 1e-6 * V0) + (1 - w) ** 2 * (t**2 + 1e-6 * V0) + 2 * w * (1 - w) * between
     assert mean == pytest.approx(w * 1.0 + (1 - w) * 1.2) and w == pytest.approx(0.8)
     assert statistical == pytest.approx((s**-2 + t**-2) ** -0.5)

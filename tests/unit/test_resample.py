@@ -13,7 +13,7 @@ from gaia_offsets.offsets.estimators import fit_density_power, global_offsets
 from gaia_offsets.offsets.segments import Segments
 from gaia_offsets.offsets.weighted import HAMPEL, Scatter, hampel_slopes, hampel_weights, weighted_means
 from gaia_offsets.sky import covariance
-from gaia_offsets.sky.covariance import maiz_apellaniz2021
+from gaia_offsets.sky.covariance import angular_covariance
 from gaia_offsets.sky.positions import pixel_centre, pixel_index, pixel_vectors, sky_blocks
 
 BOOTSTRAP = {"replicates": 1000, "seed": 3}  # 1,000 know an error to 2.2 %
@@ -141,7 +141,7 @@ def test_covariances_of_all_pairs_whatever_the_pieces(monkeypatch):
     rng = np.random.default_rng(17)
     vectors, weights = rng.normal(size=(300, 3)), rng.random((300, 2))
     vectors /= np.linalg.norm(vectors, axis=1)[:, None]
-    every = maiz_apellaniz2021(np.degrees(np.arccos(np.clip(vectors @ vectors.T, -1.0, 1.0))))
+    every = angular_covariance(np.degrees(np.arccos(np.clip(vectors @ vectors.T, -1.0, 1.0))))
     expected = np.einsum("im,ij,jm->m", weights, every, weights) / weights.sum(axis=0) ** 2
     for piece in (7, 300, 1000):
         monkeypatch.setattr(covariance, "PIECE", piece)
@@ -248,10 +248,10 @@ def test_floor_of_one_pixel_and_of_two_stars():
     first, second = pixel_vectors(np.array([5000, 5001]), nside=64, ordering="nested")
     angle = np.degrees(np.arccos(first @ second))
     two = errors(tracers(ra, dec))
-    variance = (maiz_apellaniz2021(0.0) + maiz_apellaniz2021(angle)) / 2
+    variance = (angular_covariance(0.0) + angular_covariance(angle)) / 2
     assert two["correlated_floor"].to_numpy() == pytest.approx(np.sqrt(variance))
     three = errors(tracers(np.append(ra, ra[0]), np.append(dec, dec[0])))  # 2/3 and 1/3
-    variance = (5 * maiz_apellaniz2021(0.0) + 4 * maiz_apellaniz2021(angle)) / 9
+    variance = (5 * angular_covariance(0.0) + 4 * angular_covariance(angle)) / 9
     plain = three.drop("weighted_mean", level="estimator")  # it caps a star beyond 3 sd
     assert plain["correlated_floor"].to_numpy() == pytest.approx(np.sqrt(variance))
 

@@ -18,7 +18,7 @@ from gaia_offsets.sample.coefficients import INFLATING, error_factor, inflation
 from gaia_offsets.sample.official import check_edr3
 from gaia_offsets.sample.selection import SUSPECT_MAS
 from gaia_offsets.sample.star_table import StarTable, read_stars, refuse_other_order, say, star_arrays
-from gaia_offsets.sky.covariance import gathered_covariance, maiz_apellaniz2021
+from gaia_offsets.sky.covariance import angular_covariance, gathered_covariance
 from gaia_offsets.tables.contracts import as_column, as_names
 
 NEEDED = ("parallax", "parallax_error", "ra", "dec")
@@ -30,7 +30,7 @@ def mean_parallax(
     ra: Any,
     dec: Any,
     *,
-    covariance: Callable[[np.ndarray], np.ndarray] = maiz_apellaniz2021,
+    covariance: Callable[[np.ndarray], np.ndarray] = angular_covariance,
 ) -> tuple[float, float, float]:
     """Weighted mean of parallaxes, its statistical error and its whole error, mas.
 
@@ -64,7 +64,7 @@ def _mean(
     errors: np.ndarray,
     ra: np.ndarray,
     dec: np.ndarray,
-    covariance: Callable[[np.ndarray], np.ndarray] = maiz_apellaniz2021,
+    covariance: Callable[[np.ndarray], np.ndarray] = angular_covariance,
 ) -> tuple[float, float, float]:
     """mean_parallax of what is checked already."""
     weights = errors**-2.0

@@ -17,7 +17,7 @@ from gaia_offsets.core.columns import GAIA
 from gaia_offsets.core.progress import progress
 from gaia_offsets.sample.official import G_RANGE, NU_EFF_RANGE, PSEUDOCOLOUR_RANGE, zero_point
 from gaia_offsets.simulate.labels import CLUMP_MKS, SNR_GOOD, label_errors, true_labels
-from gaia_offsets.sky.covariance import maiz_apellaniz2021
+from gaia_offsets.sky.covariance import angular_covariance
 from gaia_offsets.sky.match import propagate
 from gaia_offsets.sky.positions import ecliptic_latitude, pixel_index, to_equatorial, to_galactic
 from gaia_offsets.tables.read import parquet_options
@@ -80,13 +80,13 @@ DISTANCE_PRIOR_KPC = 1.0  # exponentially decreasing space density, the one prio
 def covariance(angle_deg: np.ndarray, offset: Survey) -> np.ndarray:
     """Covariance [uas2] of the residual field at angular distances in degrees, after the `pattern` of the offset.
 
-    The variances of the two scales are added up where a pattern has one scale only; `maiz_apellaniz2021` has its own.
+    The variances of the two scales are added up where a pattern has one scale only; `angular_covariance` has its own.
     """
     angle = np.asarray(angle_deg, dtype=float)
     large, small = offset["large_scale_uas2"], offset["small_scale_uas2"]
     pattern, scale = offset.get("pattern", "two_scales"), offset["large_scale_deg"]
     if pattern == "maiz_apellaniz2021":
-        return maiz_apellaniz2021(angle)
+        return angular_covariance(angle)
     if pattern == "steep":
         return (large + small) * np.exp(-0.5 * (angle / scale) ** 2)
     return large * np.exp(-angle / scale) + small * np.exp(-angle / offset["small_scale_deg"])

@@ -17,7 +17,7 @@ NEAR_DEG = 12.0  # from here on blocks stand for their cells
 DAMPED_DEG = 40.0  # beyond this exp(-(angle / 0.35)^0.8) < 1e-19 changes no bit of the sum that it stands in
 
 
-def maiz_apellaniz2021(angle_deg: np.ndarray) -> np.ndarray:
+def angular_covariance(angle_deg: np.ndarray) -> np.ndarray:
     """Covariance [uas2] of EDR3 parallaxes at angular distances in degrees.
 
     After Maiz Apellaniz et al. 2021, A&A 649, A13: a damped oscillation from the Magellanic Clouds below 3 deg, on
@@ -34,7 +34,7 @@ def maiz_apellaniz2021(angle_deg: np.ndarray) -> np.ndarray:
 
 
 def mean_covariance(
-    vectors: np.ndarray, weights: np.ndarray, covariance: Callable[[np.ndarray], np.ndarray] = maiz_apellaniz2021
+    vectors: np.ndarray, weights: np.ndarray, covariance: Callable[[np.ndarray], np.ndarray] = angular_covariance
 ) -> np.ndarray:
     """Variance [uas2] that correlated errors give a weighted mean: the mean of the covariance over all pairs.
 
@@ -53,7 +53,7 @@ def mean_covariance(
 
 
 def gathered_covariance(
-    vectors: np.ndarray, weights: np.ndarray, covariance: Callable[[np.ndarray], np.ndarray] = maiz_apellaniz2021
+    vectors: np.ndarray, weights: np.ndarray, covariance: Callable[[np.ndarray], np.ndarray] = angular_covariance
 ) -> float:
     """mean_covariance of many stars: cells of the sky stand for theirs, beyond NEAR_DEG larger ones.
 
