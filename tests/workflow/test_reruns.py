@@ -168,7 +168,7 @@ def test_a_project_that_was_copied_or_moved_runs_nothing_again(toy: Path, copy: 
         run_snakemake, moved, "-n", configfiles=[copy / "config/toy.yaml"], cores=None, root=copy
     )
     assert "Nothing to be done" in planned()
-    append(copy / "config/claims.yaml", "# A comment.\n")
+    append(copy / "workflow/resources/claims.yaml", "# A comment.\n")
     assert {"check_claims"} <= set(re.findall(r"^(\w+?)(?:_of_\w+)? +\d+$", planned(), re.MULTILINE)) - {"all", "total"}
 
 
