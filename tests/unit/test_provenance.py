@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tell_provenance as tell
 import yaml
 from unit.shared import ROOT
 
 from gaia_offsets.archive.rawfile import DownloadError
 from gaia_offsets.engine import config as checks
 from gaia_offsets.engine.about import describe, run_settings
+from gaia_offsets.report import provenance as tell
 
 KNOWN = yaml.safe_load((ROOT / "workflow/resources/citations.yaml").read_text(encoding="utf-8"))
 CONFIGS = {path.name: yaml.safe_load(path.read_text(encoding="utf-8")) for path in (ROOT / "config").glob("*.yaml")}
