@@ -71,9 +71,13 @@ def with_nulls(table: Table, hdu: Any, rows: Any = slice(None)) -> Table:
     """The table of these rows of an HDU, null where its integers are TNULL before TSCAL and TZERO; astropy: after."""
     from astropy.table import MaskedColumn
 
+    # Of coordinates astropy makes one column, of another name.
+    nulls = [column.null not in (None, "") and column.name in table.colnames for column in hdu.columns]
+    if not any(nulls):
+        return table  # without a look at the data, which astropy would keep
     raw = np.asarray(hdu.data.view(np.ndarray))[rows]
-    for own, column in zip(raw.dtype.names, hdu.columns, strict=True):
-        if column.null in (None, "") or column.name not in table.colnames:  # of coordinates astropy makes one column
+    for own, column, has in zip(raw.dtype.names, hdu.columns, nulls, strict=True):
+        if not has:
             continue
         values, null = table[column.name], raw[own] == column.null
         if not np.array_equal(null, np.ma.getmaskarray(np.ma.asarray(values))):
