@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -74,7 +75,7 @@ def with_nulls(table: Table, hdu: Any, rows: Any = slice(None)) -> Table:
     # Of coordinates astropy makes one column, of another name.
     nulls = [column.null not in (None, "") and column.name in table.colnames for column in hdu.columns]
     if not any(nulls):
-        return table  # without a look at the data, which astropy would keep
+        return table
     raw = np.asarray(hdu.data.view(np.ndarray))[rows]
     for own, column, has in zip(raw.dtype.names, hdu.columns, nulls, strict=True):
         if not has:
@@ -146,7 +147,11 @@ def read_columns(path: Path, wanted: Collection[str] | None, piece: int | None =
             content = bytes(file)  # astropy takes nothing else
             del file
             hdu = fits.BinTableHDU.fromstring(content, uint=True)
-            yield with_nulls(Table.read(hdu, format="fits", unit_parse_strict="silent"), hdu)
+            table = with_nulls(Table.read(hdu, format="fits", unit_parse_strict="silent"), hdu)
+            del hdu, content
+            gc.collect()  # an HDU is in a circle with its data: they would wait for the collector, piece after piece
+            yield table
+            del table
 
 
 def _copy(stream: IO[bytes], whole: np.dtype, packed: np.ndarray, first: int, rows: int) -> None:
