@@ -5,6 +5,7 @@ from pathlib import Path
 
 from gaia_offsets.engine.about import run_settings
 from gaia_offsets.engine.fingerprint import fingerprint
+from gaia_offsets.core.log import say
 from gaia_offsets.core.ownfile import CITATIONS, LITERATURE, content
 from gaia_offsets.archive.rawfile import is_due
 from gaia_offsets.engine import products, samples
@@ -26,8 +27,7 @@ if lacking := [*checks.own_faults(config)]:
 if workflow.is_main_process:
     if lacking := [*checks.path_faults(config), *checks.table_faults(config)]:
         raise WorkflowError("\n".join(["The config has faults:", *lacking]))
-    for line in checks.table_notes(config):
-        print(line, file=sys.stderr)
+    say(*checks.table_notes(config))
 
 SAMPLES, DATASETS = config["run"]["samples"], config["datasets"]
 KNOWN = {name: Sample(config, name) for name in config["samples"]}

@@ -1,7 +1,6 @@
 """What the paper states against what the run gives, and the systematic effects on a typical parallax (Sect. 2.2)."""
 
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.log import say
 from gaia_offsets.core.ownfile import own_file
 from gaia_offsets.paper.budget import budget
 from gaia_offsets.paper.claims import Run
@@ -55,7 +55,7 @@ if __name__ == "__main__":
     if "budget" in output:
         stars = pd.read_parquet(paths["stars"], columns=["reference_parallax", "reference_parallax_error"])
         table = effects(tables, stars, snakemake.params)
-        print(table[["effect", "paper_uas", "run_uas"]].to_string(index=False), file=sys.stderr)
+        say(table[["effect", "paper_uas", "run_uas"]].to_string(index=False))
         write_table(table, output["budget"])
     if "claims" in output:
         run = run_of(tables, snakemake.params.standard)
@@ -63,5 +63,5 @@ if __name__ == "__main__":
             read_claims(own_file("claims", snakemake.params.claims["file"])), run, simulated=snakemake.params.simulated
         )
         verdicts = table["verdict"].str.replace("not testable: .*", "not testable", regex=True).value_counts()
-        print(", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()), file=sys.stderr)
+        say(", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()))
         write_table(table, output["claims"])

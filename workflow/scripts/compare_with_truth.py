@@ -1,7 +1,6 @@
 """Every quoted number of a simulated sample beside what was injected into the stars behind it."""
 
 import json
-import sys
 from pathlib import Path
 
 import healpy as hp
@@ -9,6 +8,7 @@ import pandas as pd
 
 from gaia_offsets.checks.truth import add_area, numbers, pixels_of, power, with_truth
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.log import say
 from gaia_offsets.core.releases import standard
 from gaia_offsets.offsets.estimators import PARALLAXES
 from gaia_offsets.offsets.weighted import Scatter
@@ -38,6 +38,6 @@ if __name__ == "__main__":
     maps = add_area(pd.concat(each, ignore_index=True), stars, truth_map, grid)
     table = pd.concat([single, maps], ignore_index=True)
     lost = int(stars["true_corrected"].isna().sum())
-    print(f"{len(table)} numbers; {lost} of {len(stars)} simulated stars have no truth", file=sys.stderr)
+    say(f"{len(table)} numbers; {lost} of {len(stars)} simulated stars have no truth")
     write_table(table, snakemake.output.compared)
     write_table(power(maps, grid), snakemake.output.power)

@@ -1,7 +1,6 @@
 """All figures of a sample: Figs. 1 to 6 of the paper and the other pictures; it only reads tables."""
 
 import json
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.log import say
 from gaia_offsets.report import style
 from gaia_offsets.report.figures_corrections import coverage, draw_corrections, with_warnings
 from gaia_offsets.report.figures_cutflow import draw_cutflow
@@ -77,4 +77,4 @@ if __name__ == "__main__":
     draw = figures(tables, snakemake.params)
     for name, paths in snakemake.output.items():
         style.save_figure(draw[name](), *([paths] if isinstance(paths, str) else paths), dpi=snakemake.params.dpi)
-        print(name, file=sys.stderr)
+        say(name)

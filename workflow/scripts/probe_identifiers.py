@@ -13,6 +13,7 @@ from gaia_offsets.archive import adql
 from gaia_offsets.archive import candidates as archive
 from gaia_offsets.archive.tap import Archive
 from gaia_offsets.core.faults import TableError, open_log
+from gaia_offsets.core.log import say
 from gaia_offsets.tables.contracts import rounded_source_ids
 
 DRAWN = 2000  # targets asked for: a share is known to 1 %
@@ -60,7 +61,7 @@ def probe_identifiers(
         shares[kind] = {"exist": exist / len(drawn), "agree": float(agreeing["source_id"].notna().mean())}
     best = max(shares, key=lambda kind: shares[kind]["agree"])  # the first of equals
     told = ", ".join(f"{kind} {s['exist']:.1%} exist, {s['agree']:.1%} agree" for kind, s in shares.items())
-    print(f"{len(drawn)} identifiers of targets drawn; as {told} within {radius_arcsec:g} arcsec", file=sys.stderr)
+    say(f"{len(drawn)} identifiers of targets drawn; as {told} within {radius_arcsec:g} arcsec")
     if shares[best]["agree"] < ENOUGH:
         lost = " (all are multiples of 256, as after a passage through float64)" * rounded_source_ids(
             drawn["gaia_source_id"]
@@ -70,7 +71,7 @@ def probe_identifiers(
             f"{radius_arcsec:g} arcsec, {ENOUGH:.0%} are needed; look at targets.columns.gaia_source_id, "
             "crossmatch.epoch and radius_arcsec, or set crossmatch.by: position"
         )
-    print(f"the identifiers are taken as {best}", file=sys.stderr)
+    say(f"the identifiers are taken as {best}")
     return {"by": best, "drawn": len(drawn), "epoch": epoch, "radius_arcsec": radius_arcsec, "shares": shares}
 
 

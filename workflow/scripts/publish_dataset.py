@@ -1,7 +1,6 @@
 """Table 1 of both frames in every format, its long version, its footprint and HEALPix maps, and the README (Fig. 6)."""
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import pandas as pd
 
 from gaia_offsets.checks.extended_table import describe_pixels
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.log import say
 from gaia_offsets.publish.dataset import read_dataset, table1, write_dataset
 from gaia_offsets.publish.fields import ENDINGS, META, TABLE1, extended, worded, zero_point_words
 from gaia_offsets.publish.footprint import map_meta, publish
@@ -46,8 +46,8 @@ if __name__ == "__main__":
         table = table1(offsets, solution=solution, frame=frame, **settings)
         publish(table, TABLE1, map_meta(snakemake.params.facts, frame, settings), [*output.dataset, *output.maps])
         without = int(table["domega_corr"].isna().sum())
-        print(f"{frame}: {len(table)} pixels with {int(table['n'].sum())} {solution} stars", file=sys.stderr)
-        print(f"{frame}: {without} of them without a corrected offset", file=sys.stderr)
+        say(f"{frame}: {len(table)} pixels with {int(table['n'].sum())} {solution} stars")
+        say(f"{frame}: {without} of them without a corrected offset")
         _, meta = datasets[frame] = read_dataset(
             next(each for each in output.dataset if each.endswith(f"{frame}.ecsv"))
         )
@@ -58,8 +58,5 @@ if __name__ == "__main__":
                 write_dataset(table, path, extended(others), meta)
         for kind in ENDINGS.values():
             ratio = (table[f"e_boot_{kind}"] / table[f"e_domega_{kind}"]).median()
-            print(
-                f"{kind}: bootstrap over stated error {ratio:.3f}, sd of z {table[f'z_{kind}'].std():.2f}",
-                file=sys.stderr,
-            )
+            say(f"{kind}: bootstrap over stated error {ratio:.3f}, sd of z {table[f'z_{kind}'].std():.2f}")
     Path(output.readme).write_text(readme(datasets, others), encoding="utf-8")

@@ -1,12 +1,12 @@
 """The smooth map of both frames in every format, with the columns of Table 1."""
 
 import json
-import sys
 from pathlib import Path
 
 import pandas as pd
 
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.log import say
 from gaia_offsets.publish.dataset import at_centres, rounded
 from gaia_offsets.publish.fields import ENDINGS, SMOOTH
 from gaia_offsets.publish.footprint import map_meta, publish
@@ -35,4 +35,4 @@ if __name__ == "__main__":
         meta = map_meta(facts | {"title": f"{facts['title']}, smooth map"}, frame, grid | {"more_than": -1})
         publish(table, SMOOTH, meta, snakemake.output)
         without = int((table["n"] == 0).sum())
-        print(f"{frame}: {len(table)} pixels, {without} of them without stars", file=sys.stderr)
+        say(f"{frame}: {len(table)} pixels, {without} of them without stars")

@@ -9,6 +9,7 @@ from pathlib import Path
 from gaia_offsets.archive import candidates as archive
 from gaia_offsets.archive.chunk import query_archive
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.log import say
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
@@ -26,7 +27,7 @@ if __name__ == "__main__":
         pm_margin_arcsec=snakemake.params.pm_margin_arcsec,
         kind=json.loads(Path(snakemake.input.identifiers).read_text())["by"] if snakemake.input.identifiers else None,
     )
-    print(f"{int(answer['source_id'].notna().sum())} of {len(answer)} targets have a counterpart", file=sys.stderr)
+    say(f"{int(answer['source_id'].notna().sum())} of {len(answer)} targets have a counterpart")
     archive.write_whole(answer, snakemake.output.chunk)
     seconds, folder = time.monotonic() - started, Path(snakemake.output.chunk).parent
-    print(archive.progress_line(folder, snakemake.params.chunks, seconds), file=sys.stderr)
+    say(archive.progress_line(folder, snakemake.params.chunks, seconds))

@@ -1,6 +1,5 @@
 """Bring one raw file of the config's `datasets` here, checked, with a manifest of where it came from."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ from gaia_offsets.archive.download import Report, fetch
 from gaia_offsets.archive.rawfile import DownloadError, check_file, read_record, write_manifest
 from gaia_offsets.archive.secret import Token, split_login
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.log import say
 from gaia_offsets.core.ownfile import own_file
 
 
@@ -76,7 +76,7 @@ def retrieve(
 
 
 def log(line: str) -> None:
-    print(line, file=sys.stderr)
+    say(line)
 
 
 if __name__ == "__main__":

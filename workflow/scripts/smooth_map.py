@@ -1,7 +1,6 @@
 """The smooth map of both frames: kriging of the pixels with stars, each star with its own error."""
 
 import json
-import sys
 from collections.abc import Iterable
 from dataclasses import asdict
 from itertools import chain
@@ -11,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.log import say
 from gaia_offsets.maps import kernel as smooth_kernel
 from gaia_offsets.maps import nodes as smooth_nodes
 from gaia_offsets.maps import windows as smooth_windows
@@ -93,7 +93,7 @@ if __name__ == "__main__":
         reach_deg=snakemake.params.reach_deg,
         splines=snakemake.params.splines,
     )
-    print(json.dumps(made, indent=2), file=sys.stderr)
+    say(json.dumps(made, indent=2))
     for frame, table in maps.items():
         write_table(table, snakemake.output[frame])
     write_table(curves, snakemake.output.dependence)

@@ -1,7 +1,6 @@
 """The pages of a sample: results, sky to explore, corrections, claims, budget, learned magnitudes; it reads tables."""
 
 import json
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.log import say
 from gaia_offsets.report import pages
 from gaia_offsets.report.page_claims import budget_page, claims_page
 from gaia_offsets.report.page_corrections import corrections_page
@@ -75,4 +75,4 @@ if __name__ == "__main__":
     for name, path in snakemake.output.items():
         template, title, values = known[name]()
         pages.save(path, template, title=title, simulated=snakemake.params.simulated, **values)
-        print(f"{name}: {Path(path).stat().st_size / 1e6:.2f} MB", file=sys.stderr)
+        say(f"{name}: {Path(path).stat().st_size / 1e6:.2f} MB")

@@ -1,6 +1,5 @@
 """Ask the archive for the Gaia, 2MASS and distance columns of one chunk of the targets (Sect. 2.1)."""
 
-import sys
 import time
 from typing import Any
 
@@ -9,6 +8,7 @@ import pandas as pd
 from gaia_offsets.archive import adql
 from gaia_offsets.archive import candidates as archive
 from gaia_offsets.archive.tap import Archive
+from gaia_offsets.core.log import say
 
 
 def query_archive(
@@ -40,11 +40,10 @@ def query_archive(
     rest = rows[~rows["target_id"].isin(first["target_id"])]
     second = _ask(rest, service, by="position", what=f"{what}, by position", **ways)
     found = int(second["source_id"].notna().sum())
-    print(
+    say(
         f"{what}: {len(rows)} targets; {len(first)} found by {kind}, {found} by position (of {len(rows) - len(known)} "
         f"without an identifier and {len(known) - len(first)} whose identifier leads to no source within "
-        f"{radius_arcsec:g} arcsec), {len(rows) - len(first) - found} not found",
-        file=sys.stderr,
+        f"{radius_arcsec:g} arcsec), {len(rows) - len(first) - found} not found"
     )
     return pd.concat([first, second]).sort_values("target_id", ignore_index=True)
 
@@ -71,16 +70,16 @@ def _ask(
         needed = adql.needed_columns(release, by)
         service.check_names(needed, adql.schema_query(list(needed)))
         started = time.monotonic()
-        print(f"{what}: {len(rows)} rows up", file=sys.stderr)
+        say(f"{what}: {len(rows)} rows up")
         query, count = adql.crossmatch_query(release, by, **cone), adql.count_query(release, by, **cone)
         candidates = service.ask(query, archive.upload_columns(rows, by=by), count=count, what=what)
         seconds = time.monotonic() - started
         rate = len(candidates) / seconds
         back = f"{len(candidates)} rows back in {seconds:.0f} s, {rate:.0f} rows/s"
-        print(f"{what}: {back}, from {service.url}", file=sys.stderr)
+        say(f"{what}: {back}, from {service.url}")
         if line := archive.bridge_line(candidates):
-            print(f"{what}: {line}", file=sys.stderr)
+            say(f"{what}: {line}")
     near = {"radius_arcsec": radius_arcsec, "years": years, "agree": agree}
     answer = archive.choose_counterparts(candidates, rows, by=by, more_columns=more, **near)
-    print(archive.ambiguous(answer, by), file=sys.stderr)
+    say(archive.ambiguous(answer, by))
     return answer

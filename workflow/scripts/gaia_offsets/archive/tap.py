@@ -9,7 +9,6 @@ from __future__ import annotations
 import gzip
 import io
 import re
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ import requests
 
 from gaia_offsets.archive.http import GaveUp, again, one_line, session
 from gaia_offsets.core.faults import Fault
+from gaia_offsets.core.log import say
 from gaia_offsets.core.releases import near
 
 # Limits at which archives are known to cut results, some without a word: ESA's, sync and async, by its own pages.
@@ -56,10 +56,6 @@ class Missing:
         return f"{what} (nearest: {self.nearest})" if self.nearest else what
 
 
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
 @dataclass
 class Archive:
     """A TAP service and how patient to be with it (config section `archive`).
@@ -83,7 +79,7 @@ class Archive:
             timeout=self.stall_s,
             first_pause=self.poll_s,
             longest_wait=self.max_wait_s,
-            say=_say,
+            say=say,
         )
 
     def ask(self, query: str, targets: dict[str, np.ndarray], *, count: str, what: str) -> pd.DataFrame:
@@ -102,7 +98,7 @@ class Archive:
 
         frame = self._insist(rows, what)
         if len(frame) in (self.maxrec, *SILENT_LIMITS):
-            _say(f"{what}: {len(frame)} rows is where archives cut results silently; asking for their number")
+            say(f"{what}: {len(frame)} rows is where archives cut results silently; asking for their number")
             counted = self.count(count, what=what, upload=upload)
             if counted != len(frame):
                 said = f"{len(frame)} rows of {counted} came back, cut at a limit; raise archive.chunks"
@@ -158,7 +154,7 @@ class Archive:
                 if not self.mirrors:
                     raise NoAnswer("; ".join(errors)) from error
                 self.url, self.mirrors = self.mirrors[0].rstrip("/"), self.mirrors[1:]
-                _say(f"{error}; asking {self.url} from now on")
+                say(f"{error}; asking {self.url} from now on")
 
     def _patiently(self, once: Callable[[], T], what: str) -> T:
         try:
@@ -176,7 +172,7 @@ class Archive:
             errors=(_Failed, requests.RequestException),
             attempts=self.attempts,
             first_pause=self.poll_s,
-            say=lambda line: _say(f"{what}: {line}"),
+            say=lambda line: say(f"{what}: {line}"),
         )
 
     def _job(self, query: str, upload: bytes | None, what: str) -> pd.DataFrame:
@@ -219,7 +215,7 @@ class Archive:
                 said = f"still {phase} after {self.timeout_s:g} s; raise archive.timeout_s or archive.chunks"
                 raise self._error(what, said, NoAnswer)
             if looks % 10 == 0:
-                _say(f"{what}: {phase} for {time.monotonic() - started:.0f} s")
+                say(f"{what}: {phase} for {time.monotonic() - started:.0f} s")
             time.sleep(min(self.poll_s * 1.2**looks, 60.0, left))
         if phase != "COMPLETED":
             # pyvo keeps the job's state as read last; its public properties would ask the archive again.
@@ -247,7 +243,7 @@ class Archive:
         try:
             self.session.delete(url, allow_redirects=False)
         except (requests.RequestException, GaveUp) as error:
-            _say(f"{url}: job not deleted ({one_line(error)}); the archive will remove it in some days")
+            say(f"{url}: job not deleted ({one_line(error)}); the archive will remove it in some days")
 
     def missing_names(self, needed: dict[str, list[str]], schema_query: str) -> list[Missing]:
         """Tables, and columns of its tables, that the archive does not have; each with the nearest that it has."""

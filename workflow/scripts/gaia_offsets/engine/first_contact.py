@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from gaia_offsets.archive import adql
 from gaia_offsets.archive.adql import G
 from gaia_offsets.archive.candidates import service
 from gaia_offsets.archive.tap import Archive, Missing
+from gaia_offsets.core.log import say
 from gaia_offsets.core.ownfile import WORKFLOW
 from gaia_offsets.core.releases import MAY_LACK, SOLVED, TABLES, asked_names, coding, column_of, table_of
 from gaia_offsets.engine.config import ConfigError, load_yaml, resolve
@@ -59,27 +59,22 @@ def first_contact(
     needed = adql.needed_columns(names)
     missing = service.missing_names(needed, adql.schema_query(list(needed)))
     asked = sum(1 + len(set(columns)) for columns in needed.values())
-    _say(f"releases.{name} at {service.url}: {asked} names asked for, {len(missing)} missing")
-    _say(*(f"  {item}" for item in missing))
+    say(f"releases.{name} at {service.url}: {asked} names asked for, {len(missing)} missing")
+    say(*(f"  {item}" for item in missing))
     learned = renamed(release, missing)
     columns = sampled_columns(names, missing, official)
     if not columns:
-        _say("No sample of the sky: the table of sources, source_id or the column of the code has another name")
+        say("No sample of the sky: the table of sources, source_id or the column of the code has another name")
         return learned, missing
     rows, level = sample(service, names, columns)
     table = census(rows, release, official)
-    _say(
+    say(
         f"{len(rows)} sources in {adql.FIELDS} fields of the sky (HEALPix level {level}); with G < {BRIGHT:g}:",
         table.to_string(index=False, na_rep="-", float_format="%.1f"),
         *notes(table, release, official),
     )
     solutions = solution_block(release, table)
     return learned | {"solution": learned.get("solution", {}) | solutions}, missing
-
-
-def _say(*lines: str) -> None:
-    for line in lines:
-        print(line, file=sys.stderr, flush=True)
 
 
 def renamed(release: Mapping[str, Any], missing: Sequence[Missing]) -> dict[str, Any]:

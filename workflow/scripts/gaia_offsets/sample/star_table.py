@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import re
-import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ import pandas as pd
 
 from gaia_offsets.core.columns import STANDARD, VIZIER
 from gaia_offsets.core.faults import TableError
+from gaia_offsets.core.log import say
 from gaia_offsets.core.releases import EPOCHS, named_epoch
 from gaia_offsets.sky.positions import ADVICE, FRAMES, Positions, complete_angles
 from gaia_offsets.tables.contracts import (
@@ -259,13 +259,8 @@ def star_arrays(where: str, **arrays: Any) -> list[np.ndarray]:
     table.open(list(columns), units, where)
     table.take(columns)
     stars = table.values(columns)
-    say(table.finish())
+    say(*table.finish())
     return [as_floats(stars[name]) for name in arrays]
-
-
-def say(lines: Iterable[str]) -> None:
-    """Lines for the user, on standard error."""
-    print("".join(f"{line}\n" for line in lines), end="", file=sys.stderr)
 
 
 def as_floats(column: pd.Series) -> np.ndarray:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from gaia_offsets.core.columns import GAIA
-from gaia_offsets.core.progress import progress
+from gaia_offsets.core.log import progress
 from gaia_offsets.sample.official import G_RANGE, NU_EFF_RANGE, PSEUDOCOLOUR_RANGE, zero_point
 from gaia_offsets.simulate.labels import CLUMP_MKS, SNR_GOOD, label_errors, true_labels
 from gaia_offsets.sky.covariance import angular_covariance
