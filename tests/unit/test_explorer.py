@@ -14,11 +14,12 @@ from measure_map import with_corrections
 from snakemake_run import ROOT
 from unit.shared import GAUSSIAN, SOLUTIONS
 
+from gaia_offsets.core.columns import FRAMES
 from gaia_offsets.offsets.estimators import pixel_offsets
 from gaia_offsets.report.headline import headline
 from gaia_offsets.report.page_explorer import corners, packed, sky_layers
 from gaia_offsets.report.skymap import Mollweide, Zenithal
-from gaia_offsets.sky.positions import FRAMES, pixel_index
+from gaia_offsets.sky.positions import pixel_index
 
 MADE = {"nside": 8, "ordering": "nested", "more_than": 20}
 

@@ -6,10 +6,12 @@ from pathlib import Path
 from gaia_offsets.engine.about import run_settings
 from gaia_offsets.engine.fingerprint import fingerprint
 from gaia_offsets.core.log import say
-from gaia_offsets.core.ownfile import CITATIONS, LITERATURE, content
+from gaia_offsets.core.files import CITATIONS, LITERATURE, content
 from gaia_offsets.archive.rawfile import is_due
 from gaia_offsets.engine import products, samples
-from gaia_offsets.engine.products import DATASET_KINDS, EXTENDED_KINDS, FRAMES, PARALLAXES, alike
+from gaia_offsets.core.columns import FRAMES
+from gaia_offsets.core.columns import PARALLAXES
+from gaia_offsets.engine.products import DATASET_KINDS, EXTENDED_KINDS, alike
 from gaia_offsets.engine.samples import Sample
 from snakemake import __version__ as ENGINE
 

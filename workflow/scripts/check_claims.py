@@ -1,6 +1,5 @@
 """What the paper states against what the run gives, and the systematic effects on a typical parallax (Sect. 2.2)."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.files import own_file, read_json
 from gaia_offsets.core.log import say
-from gaia_offsets.core.ownfile import own_file
 from gaia_offsets.paper.budget import budget
 from gaia_offsets.paper.claims import Run
 from gaia_offsets.paper.verdicts import check_claims, read_claims
@@ -50,7 +49,7 @@ if __name__ == "__main__":
     open_log(snakemake.log[0])
     paths = {name: Path(path) for name, path in snakemake.input.items()}
     tables: dict[str, Any] = {name: pd.read_csv(path) for name, path in paths.items() if path.suffix == ".csv"}
-    tables |= {name: json.loads(path.read_text()) for name, path in paths.items() if path.suffix == ".json"}
+    tables |= {name: read_json(path) for name, path in paths.items() if path.suffix == ".json"}
     output = dict(snakemake.output.items())
     if "budget" in output:
         stars = pd.read_parquet(paths["stars"], columns=["reference_parallax", "reference_parallax_error"])

@@ -1,12 +1,10 @@
 """Magnitudes against Gaia distances (Fig. 1), training stars (Fig. 2), and what the cut on parallax does."""
 
-import json
-from pathlib import Path
-
 import pandas as pd
 
 from gaia_offsets.core.columns import LEARNED, magnitude_column
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.files import write_json
 from gaia_offsets.core.log import say
 from gaia_offsets.paper.budget import parallax_limit, selection_columns, selection_effect
 from gaia_offsets.paper.comparison import read_observed
@@ -42,4 +40,4 @@ if __name__ == "__main__":
         pieces = read_pieces(matched, selection_columns(cuts, one_row_per, reference))
         about = {"one_row_per": one_row_per, "reference": reference, "codes": snakemake.params.codes}
         cut["effect_uas"] = selection_effect(pieces, cuts=cuts, **about)
-    Path(snakemake.output.parallax_cut).write_text(json.dumps(cut) + "\n", encoding="utf-8")
+    write_json(snakemake.output.parallax_cut, cut)

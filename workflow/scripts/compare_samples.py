@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.files import LITERATURE
 from gaia_offsets.core.log import say
-from gaia_offsets.core.ownfile import LITERATURE
 from gaia_offsets.core.yamlfile import read_yaml
 from gaia_offsets.report import pages, style
 from gaia_offsets.report.figures_samples import draw_sample_scales, draw_sample_trends, draw_samples

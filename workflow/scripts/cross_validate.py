@@ -1,18 +1,16 @@
 """What corrections learned from some of the stars say of the others: by star and by blocks of the sky."""
 
-import json
-from pathlib import Path
-
 import pandas as pd
 
 from gaia_offsets.checks.cross_validation import cross_validation
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.files import read_json
 from gaia_offsets.core.log import say
 from gaia_offsets.tables.read import write_table
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
-    measured = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
+    measured = read_json(snakemake.input.settings)
     tracers, solution = pd.read_parquet(snakemake.input.tracers), snakemake.params.solution
     stars = tracers[tracers["solution"] == solution]
     table = cross_validation(

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.core.columns import PARALLAXES
 from gaia_offsets.core.faults import open_log
 from gaia_offsets.core.log import say
-from gaia_offsets.offsets.estimators import PARALLAXES, global_offsets, histograms
+from gaia_offsets.offsets.estimators import global_offsets, histograms
 from gaia_offsets.offsets.tracers import MEASURED, Tracers, drawn_stars, read_scatter
 from gaia_offsets.offsets.weighted import (
     LINE,

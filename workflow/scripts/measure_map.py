@@ -1,19 +1,19 @@
 """Offsets in the HEALPix pixels of both frames (Fig. 6, Table 1)."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.core.columns import FRAMES, PARALLAXES
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.files import write_json
 from gaia_offsets.core.log import say
-from gaia_offsets.offsets.estimators import PARALLAXES, group_statistics, pixel_offsets
+from gaia_offsets.offsets.estimators import group_statistics, pixel_offsets
 from gaia_offsets.offsets.tracers import MEASURED, Tracers, choose_nside, read_scatter
 from gaia_offsets.offsets.weighted import Scatter, chosen_parallax
-from gaia_offsets.sky.positions import FRAMES, pixel_index
+from gaia_offsets.sky.positions import pixel_index
 from gaia_offsets.tables.read import write_table
 
 # What the further corrections and mean G need of a star.
@@ -92,4 +92,4 @@ if __name__ == "__main__":
         if made["warning"]:
             say(f"WARNING: {made['warning']}")
         write_table(table, offsets)
-        Path(made_with).write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
+        write_json(made_with, made)

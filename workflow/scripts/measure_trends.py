@@ -1,13 +1,13 @@
 """Offsets in bins of G, colour and ecliptic latitude (Fig. 5)."""
 
-import json
-from pathlib import Path
 from typing import Any
 
+from gaia_offsets.core.columns import PARALLAXES
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.files import write_json
 from gaia_offsets.core.log import say
 from gaia_offsets.core.releases import standard
-from gaia_offsets.offsets.estimators import PARALLAXES, trends
+from gaia_offsets.offsets.estimators import trends
 from gaia_offsets.offsets.tracers import MEASURED, Tracers, read_scatter
 from gaia_offsets.tables.read import write_table
 
@@ -43,4 +43,4 @@ if __name__ == "__main__":
         made["warning"] = f"{few}: {change} in the sample's `measure`"
         say(f"WARNING: {made['warning']}")
     write_table(table, snakemake.output.trends)
-    Path(snakemake.output.settings).write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
+    write_json(snakemake.output.settings, made)

@@ -1,9 +1,7 @@
 """Find out from a draw of the targets which release their Gaia identifiers are of (Sect. 2.1)."""
 
-import json
 import signal
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +11,7 @@ from gaia_offsets.archive import adql
 from gaia_offsets.archive import candidates as archive
 from gaia_offsets.archive.tap import Archive
 from gaia_offsets.core.faults import TableError, open_log
+from gaia_offsets.core.files import write_json
 from gaia_offsets.core.log import say
 from gaia_offsets.tables.contracts import rounded_source_ids
 
@@ -85,4 +84,4 @@ if __name__ == "__main__":
         epoch=snakemake.params.epoch,
         radius_arcsec=snakemake.params.radius_arcsec,
     )
-    Path(snakemake.output.identifiers).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_json(snakemake.output.identifiers, result)

@@ -1,6 +1,5 @@
 """Table 1 of both frames in every format, its long version, its footprint and HEALPix maps, and the README (Fig. 6)."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,13 +7,14 @@ from typing import Any
 import pandas as pd
 
 from gaia_offsets.checks.extended_table import describe_pixels
+from gaia_offsets.core.columns import FRAMES
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.files import read_json
 from gaia_offsets.core.log import say
 from gaia_offsets.publish.dataset import read_dataset, table1, write_dataset
 from gaia_offsets.publish.fields import ENDINGS, META, TABLE1, extended, worded, zero_point_words
 from gaia_offsets.publish.footprint import map_meta, publish
 from gaia_offsets.report.pages import render
-from gaia_offsets.sky.positions import FRAMES
 
 
 def readme(datasets: Mapping[str, tuple[pd.DataFrame, Mapping[str, Any]]], others: Sequence[str]) -> str:
@@ -37,7 +37,7 @@ def readme(datasets: Mapping[str, tuple[pd.DataFrame, Mapping[str, Any]]], other
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
-    made = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
+    made = read_json(snakemake.input.settings)
     settings = {key: made[key] for key in ("nside", "ordering", "more_than")}
     (solution, *others), output, bootstrap = snakemake.params.solutions, snakemake.output, snakemake.params.bootstrap
     tracers, datasets = pd.read_parquet(snakemake.input.tracers), {}

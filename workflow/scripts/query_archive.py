@@ -1,6 +1,5 @@
 """Ask the archive for the Gaia, 2MASS and distance columns of one chunk of the targets (Sect. 2.1)."""
 
-import json
 import signal
 import sys
 import time
@@ -9,6 +8,7 @@ from pathlib import Path
 from gaia_offsets.archive import candidates as archive
 from gaia_offsets.archive.chunk import query_archive
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.files import read_json
 from gaia_offsets.core.log import say
 
 if __name__ == "__main__":
@@ -25,7 +25,7 @@ if __name__ == "__main__":
         epoch=snakemake.params.epoch,
         radius_arcsec=snakemake.params.radius_arcsec,
         pm_margin_arcsec=snakemake.params.pm_margin_arcsec,
-        kind=json.loads(Path(snakemake.input.identifiers).read_text())["by"] if snakemake.input.identifiers else None,
+        kind=read_json(snakemake.input.identifiers)["by"] if snakemake.input.identifiers else None,
     )
     say(f"{int(answer['source_id'].notna().sum())} of {len(answer)} targets have a counterpart")
     archive.write_whole(answer, snakemake.output.chunk)

@@ -7,8 +7,8 @@ from gaia_offsets.archive.download import Report, fetch
 from gaia_offsets.archive.rawfile import DownloadError, check_file, read_record, write_manifest
 from gaia_offsets.archive.secret import Token, split_login
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.files import own_file
 from gaia_offsets.core.log import say
-from gaia_offsets.core.ownfile import own_file
 
 
 def by_hand(dataset: str, entry: dict[str, Any], destination: Path) -> str:

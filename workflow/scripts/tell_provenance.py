@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.files import CITATIONS
 from gaia_offsets.core.log import say
-from gaia_offsets.core.ownfile import CITATIONS
 from gaia_offsets.core.yamlfile import read_yaml
 from gaia_offsets.report.pages import render
 from gaia_offsets.report.provenance import acknowledged, bibtex, cited, digests, manifest, references, software

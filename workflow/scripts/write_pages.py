@@ -1,13 +1,14 @@
 """The pages of a sample: results, sky to explore, corrections, claims, budget, learned magnitudes; it reads tables."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from gaia_offsets.core.columns import FRAMES
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.files import read_json
 from gaia_offsets.core.log import say
 from gaia_offsets.report import pages
 from gaia_offsets.report.page_claims import budget_page, claims_page
@@ -16,7 +17,6 @@ from gaia_offsets.report.page_explorer import explorer
 from gaia_offsets.report.page_learned import learned_page
 from gaia_offsets.report.page_results import story
 
-FRAMES = ("equatorial", "galactic")
 STORY = ("cutflow", "offsets", "scatter", "scale", "validation")
 
 
@@ -70,7 +70,7 @@ if __name__ == "__main__":
     open_log(snakemake.log[0])
     paths = {name: Path(path) for name, path in snakemake.input.items()}
     tables: dict[str, Any] = {name: pd.read_csv(path) for name, path in paths.items() if path.suffix == ".csv"}
-    tables |= {name: json.loads(path.read_text()) for name, path in paths.items() if path.suffix == ".json"}
+    tables |= {name: read_json(path) for name, path in paths.items() if path.suffix == ".json"}
     known = contents(tables, snakemake.params)
     for name, path in snakemake.output.items():
         template, title, values = known[name]()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import gaia_offsets
-from gaia_offsets.core.columns import STANDARD, VIZIER
+from gaia_offsets.core.columns import FRAMES, STANDARD, VIZIER
 from gaia_offsets.core.faults import told
 from gaia_offsets.core.log import say
 from gaia_offsets.correct.apply import COLUMNS, Correction, correct_file, read_map_for
@@ -18,7 +18,6 @@ from gaia_offsets.publish.fields import BASES, COLUMN_PREFIX, ENDINGS, INFLATION
 from gaia_offsets.publish.offset_map import ApplyError
 from gaia_offsets.sample.coefficients import MAIZ_APELLANIZ
 from gaia_offsets.sample.star_table import CORRECTION
-from gaia_offsets.sky.positions import FRAMES
 
 TABLES = ".fits, .parquet, .csv[.gz], .vot or .ecsv"
 

@@ -22,7 +22,7 @@ import requests
 from gaia_offsets.archive.http import GaveUp, again, one_line, session
 from gaia_offsets.core.faults import Fault
 from gaia_offsets.core.log import say
-from gaia_offsets.core.releases import near
+from gaia_offsets.core.words import near
 
 # Limits at which archives are known to cut results, some without a word: ESA's, sync and async, by its own pages.
 SILENT_LIMITS = (2000, 3_000_000)

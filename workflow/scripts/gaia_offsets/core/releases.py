@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -158,11 +157,6 @@ def named_query(query: Mapping[str, Any], release: Mapping[str, Any]) -> dict[st
                 "theirs": column_of(names, other, by),
             }
     return result
-
-
-def near(word: str, words: Any, cutoff: float = 0.6) -> str | None:
-    """The word most like another, None where none is alike."""
-    return next(iter(difflib.get_close_matches(word, words, n=1, cutoff=cutoff)), None)
 
 
 def release_faults(release: Mapping[str, Any]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gaia_offsets.core.columns import VIZIER
+from gaia_offsets.core.columns import FRAMES, VIZIER
 from gaia_offsets.core.faults import TableError
 from gaia_offsets.core.log import say
 from gaia_offsets.core.releases import EPOCHS, SOLVED, is_edr3
@@ -38,7 +38,7 @@ from gaia_offsets.publish.offset_map import ApplyError, OffsetMap, on_sky, read_
 from gaia_offsets.sample import coefficients
 from gaia_offsets.sample.official import check_edr3
 from gaia_offsets.sample.star_table import CORRECTION, IDENTITY, StarTable, as_floats, star_arrays
-from gaia_offsets.sky.positions import FRAMES, ecliptic_latitude, to_equatorial, to_galactic
+from gaia_offsets.sky.positions import ecliptic_latitude, to_equatorial, to_galactic
 from gaia_offsets.tables.formats import refuse_folder, table_format
 
 if TYPE_CHECKING:

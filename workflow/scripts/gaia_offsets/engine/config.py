@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import functools
 import itertools
 import math
@@ -18,7 +17,8 @@ from gaia_offsets.archive.secret import hide_logins
 from gaia_offsets.core import releases
 from gaia_offsets.core.columns import CATALOGUE, LABELS, STANDARD, TARGETS, VIZIER
 from gaia_offsets.core.faults import Fault
-from gaia_offsets.core.ownfile import OWN, WORKFLOW, own_file
+from gaia_offsets.core.files import OWN, WORKFLOW, own_file
+from gaia_offsets.core.words import did_you_mean, near
 from gaia_offsets.core.yamlfile import YamlError, merge, read_yaml
 from gaia_offsets.engine.shorthand import write_out
 from gaia_offsets.publish.fields import CORRECTED, NONE, OUTPUT, TRUE_ERROR, named_like, pairing_faults
@@ -116,7 +116,7 @@ def inherit(entries: Config, path: str) -> Config:
         if not isinstance(base, str):
             return entry  # no inheritance, or a value that the schema refuses
         if base not in entries:
-            raise ConfigError(f"{path}.{name}.like: {base!r} is not one of {path}{_near(base, entries)}")
+            raise ConfigError(f"{path}.{name}.like: {base!r} is not one of {path}{did_you_mean(base, entries)}")
         if base in chain:
             raise ConfigError(f"{path}.{name}.like: {' -> '.join([*chain, base])} leads back to itself")
         own = {key: value for key, value in entry.items() if key != "like"}
@@ -344,11 +344,6 @@ def _inherited_faults(faults: list[str], config: Config) -> set[str]:
     return repeated
 
 
-def _near(word: Any, words: Any) -> str:
-    close = difflib.get_close_matches(str(word), [str(w) for w in words], n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else ""
-
-
 def _gone(key: str) -> str:
     return next((what for gone, what in GONE.items() if fnmatchcase(key, gone)), "")
 
@@ -368,7 +363,7 @@ def _schema_faults(config: Config, schema: Config) -> Iterator[str]:
         if error.validator == "additionalProperties":
             known = error.schema.get("properties", {})
             for key in sorted(set(error.instance) - set(known)):
-                yield f"{prefix}{key}: not a known key{_gone(prefix + key) or _near(key, known)}"
+                yield f"{prefix}{key}: not a known key{_gone(prefix + key) or did_you_mean(key, known)}"
         elif error.validator == "required":
             for key in error.validator_value:
                 if key not in error.instance:
@@ -378,7 +373,8 @@ def _schema_faults(config: Config, schema: Config) -> Iterator[str]:
                         yield fault
         elif error.validator == "enum":
             choices = ", ".join(map(str, error.validator_value))
-            yield f"{path}: {error.instance!r} is none of {choices}{_near(error.instance, error.validator_value)}"
+            near = did_you_mean(error.instance, error.validator_value)
+            yield f"{path}: {error.instance!r} is none of {choices}{near}"
         elif error.validator == "type":
             wanted = error.validator_value
             wanted = " or ".join(wanted) if isinstance(wanted, list) else wanted
@@ -409,7 +405,7 @@ def _run_faults(config: Config) -> Iterator[str]:
         yield f"run.samples: {name!r} stands more than once"
     for name in config["run"]["samples"]:
         if name not in config["samples"]:
-            yield f"run.samples: {name!r} is not one of samples{_near(name, config['samples'])}"
+            yield f"run.samples: {name!r} is not one of samples{did_you_mean(name, config['samples'])}"
     name = config["run"].get("name")
     if isinstance(name, str) and (not FOLDER.fullmatch(name) or len(name.encode()) > LONGEST):
         yield f"run.name: {name!r} makes no folder; {FOLDER_RULE}"
@@ -421,7 +417,7 @@ def _dataset_faults(config: Config) -> Iterator[str]:
     for name, entry in config["datasets"].items():
         simulated = entry.get("simulated")
         if simulated and simulated["survey"] not in config["surveys"]:
-            near = _near(simulated["survey"], config["surveys"])
+            near = did_you_mean(simulated["survey"], config["surveys"])
             yield f"datasets.{name}.simulated.survey: {simulated['survey']!r} is not one of surveys{near}"
         file = entry.get("file")
         if not simulated and not file:
@@ -490,7 +486,7 @@ def _release_faults(config: Config) -> Iterator[str]:
         yield from (f"releases.{name}.{fault}" for fault in _as_far_as_possible(releases.release_faults(release)))
         for key, section in (("bridge", "releases"), ("official", "corrections")):
             if (other := release.get(key)) and other not in config[section]:
-                yield f"releases.{name}.{key}: {other!r} is not one of {section}{_near(other, config[section])}"
+                yield f"releases.{name}.{key}: {other!r} is not one of {section}{did_you_mean(other, config[section])}"
     for name, entry in config["datasets"].items():
         roles = releases.roles(entry.get("query") or {})
         used = _releases_of(name, config)
@@ -523,14 +519,14 @@ def _query_faults(path: str, entry: Config) -> Iterator[str]:
             yield f"{path}: query and {key} exclude one another"
     for number, cut in enumerate(query.get("where") or []):
         if cut["column"] not in known:
-            near = _near(cut["column"], known)
+            near = did_you_mean(cut["column"], known)
             yield f"{path}.query.where.{number}.column: {cut['column']!r} is not one of query.columns{near}"
         yield from (f"{path}.query.where.{number}.{fault}" for fault in _cut_faults(cut))
     partition = query.get("partition")
     if partition:
         where = f"{path}.query.partition"
         if partition["column"] not in known:
-            near = _near(partition["column"], known)
+            near = did_you_mean(partition["column"], known)
             yield f"{where}.column: {partition['column']!r} is not one of query.columns{near}"
         if ("low" in partition) != ("high" in partition):
             yield f"{where}: low and high come together"
@@ -607,7 +603,7 @@ def _correction_faults(config: Config) -> Iterator[str]:
         for key in STANDS_ON:
             other = block.get(key)
             if other and other not in corrections:
-                yield f"{path}.{key}: {other!r} is not one of corrections{_near(other, corrections)}"
+                yield f"{path}.{key}: {other!r} is not one of corrections{did_you_mean(other, corrections)}"
             elif other and any(corrections[other].get(below) for below in STANDS_ON) and key == "six_parameter":
                 yield f"{path}.{key}: {other!r} stands on another correction itself; name one that does not"
             elif other and corrections[other]["kind"] == "map":
@@ -624,7 +620,7 @@ def _validation_faults(config: Config) -> Iterator[str]:
             ("survey.like", survey.get("like"), "surveys"),
         ):
             if name is not None and name not in config[section]:
-                yield f"{path}.{key}: {name!r} is not one of {section}{_near(name, config[section])}"
+                yield f"{path}.{key}: {name!r} is not one of {section}{did_you_mean(name, config[section])}"
         for key, instead in (("seed", "seeds"), ("offset", "offset")):
             if key in survey:
                 yield f"{path}.survey.{key}: not here; each sky has its own, validation.skies.NAME.{instead}"
@@ -665,7 +661,7 @@ def _block_faults(measure: Config) -> Iterator[str]:
 def _catalogue_faults(config: Config) -> Iterator[str]:
     for name, entry in config["catalogues"].items():
         if entry["sample"] not in config["samples"]:
-            near = _near(entry["sample"], config["samples"])
+            near = did_you_mean(entry["sample"], config["samples"])
             yield f"catalogues.{name}.sample: {entry['sample']!r} is not one of samples{near}"
         ending = catalogue_ending(entry["path"])
         yield from _path_faults(f"catalogues.{name}.path", entry["path"])
@@ -673,7 +669,7 @@ def _catalogue_faults(config: Config) -> Iterator[str]:
             yield f"catalogues.{name}.path: {entry['path']!r} is where its corrected copy goes; move the file"
         for ours, own in (entry.get("columns") or {}).items():
             if ours not in CATALOGUE:
-                yield f"catalogues.{name}.columns.{ours}: none of {', '.join(CATALOGUE)}{_near(ours, CATALOGUE)}"
+                yield f"catalogues.{name}.columns.{ours}: none of {', '.join(CATALOGUE)}{did_you_mean(ours, CATALOGUE)}"
             elif fault := _unit_fault(ours, own):
                 yield f"catalogues.{name}.columns.{ours}.{fault}"
         correction, release = entry.get("correction", NONE), config["samples"].get(entry["sample"], {}).get("release")
@@ -761,7 +757,7 @@ def table_faults(config: Config) -> Iterator[str]:
         for ours, own in (named or {}).items():
             source = own["column"] if isinstance(own, dict) else own
             if source not in present:
-                yield f"{path}.{columns}.{ours}: {file} has no column {source!r}{_near(source, present)}"
+                yield f"{path}.{columns}.{ours}: {file} has no column {source!r}{did_you_mean(source, present)}"
         for key, column in brought:
             if column not in present:
                 yield f"{path}.{key}: {file} has no column {column!r}; name the file's column in {path}.{columns}"
@@ -804,7 +800,7 @@ def table_notes(config: Config) -> Iterator[str]:
         lacking = []
         for ours in (ours for ours, own in taken.items() if not own):
             part = sorted((name for name in free if len(name) > 3 and name.lower() in ours), key=len)
-            lacking.append(ours + (f" (nearest: {part[-1]})" if part else _near(ours, free)))
+            lacking.append(ours + (f" (nearest: {part[-1]})" if part else did_you_mean(ours, free)))
         yield f"{path}: {', '.join(found) or 'no column of Gaia'}; not found: {', '.join(lacking) or 'none'}"
 
 
@@ -840,17 +836,17 @@ def _sample_faults(path: str, sample: Config, config: Config) -> Iterator[str]:
         own |= set(block.get("columns") or {})
         dataset = block.get("dataset")
         if dataset not in config["datasets"]:
-            near = _near(dataset, config["datasets"])
+            near = did_you_mean(dataset, config["datasets"])
             yield f"{path}.{where}.dataset: {dataset!r} is not one of datasets{near}"
     if sample.get("red_clump"):
         yield from (f"{path}.red_clump.{fault}" for fault in _red_clump_faults(sample["red_clump"], config))
     if sample["release"] not in config["releases"]:
-        near = _near(sample["release"], config["releases"])
+        near = did_you_mean(sample["release"], config["releases"])
         yield f"{path}.release: {sample['release']!r} is not one of releases{near}"
     named = {"official": [sample["official"]], "also": sample["also"]}
     for where, name in ((where, name) for where, names in named.items() for name in names):
         if name not in config["corrections"]:
-            yield f"{path}.{where}: {name!r} is not one of corrections{_near(name, config['corrections'])}"
+            yield f"{path}.{where}: {name!r} is not one of corrections{did_you_mean(name, config['corrections'])}"
         elif where == "also" and (name == sample["official"] or config["corrections"][name]["kind"] == "none"):
             yield f"{path}.also: {name!r} is there anyway, as the official correction or as no correction"
         else:
@@ -865,7 +861,7 @@ def _sample_faults(path: str, sample: Config, config: Config) -> Iterator[str]:
     classes = releases.classes(releases.coding(release))
     for name in sample.get("solutions") or ():
         if name not in classes:
-            yield f"{path}.solutions: {name!r} is no class of releases.{sample['release']}{_near(name, classes)}"
+            yield f"{path}.solutions: {name!r} is no class of releases.{sample['release']}{did_you_mean(name, classes)}"
     standard = releases.coding(release)["standard"]
     if sample.get("solutions") and standard not in sample["solutions"]:
         whose = f"releases.{sample['release']}.solution.standard"
@@ -875,7 +871,7 @@ def _sample_faults(path: str, sample: Config, config: Config) -> Iterator[str]:
         if column not in known:
             yield (
                 f"{path}.{where}: {column!r} is neither a standard column nor named in the sample's columns"
-                f"{_near(column, known)}"
+                f"{did_you_mean(column, known)}"
             )
 
     for name in (sample["official"], *sample["also"]):
@@ -894,7 +890,7 @@ def _sample_faults(path: str, sample: Config, config: Config) -> Iterator[str]:
     for number, cut in enumerate(sample["cuts"]):
         where = f"cuts.{number}"
         if cut.get("solution") not in (None, *named):
-            near = _near(cut["solution"], named)
+            near = did_you_mean(cut["solution"], named)
             yield f"{path}.{where}.solution: {cut['solution']!r} is a class of no release{near}"
         yield from column_fault(f"{where}.column", cut["column"])
         if cut["column"] in AFTER_THE_CUTS:
@@ -914,7 +910,7 @@ def _red_clump_faults(block: Config, config: Config) -> Iterator[str]:
     if block.get("dataset"):
         yield "sample: a catalogue is named as well (dataset); keep one of them"
     if name not in config["samples"]:
-        yield f"sample: {name!r} is not one of samples{_near(name, config['samples'])}"
+        yield f"sample: {name!r} is not one of samples{did_you_mean(name, config['samples'])}"
     elif (kind := config["samples"][name]["reference"]["kind"]) in ("learned_magnitude", "group_distance"):
         yield f"sample: the parallaxes of {name} are of kind {kind}; Fig. 3 takes each star's own that owe Gaia nothing"
 
@@ -959,9 +955,10 @@ def _column_faults(sample: Config) -> Iterator[str]:
                     yield f"{where}.columns.{name}.{fault}"
                 continue
             if isinstance(entry, dict) and entry.get("unit"):
-                yield f"{where}.columns.{name}.unit: only standard columns are converted{_near(name, STANDARD)}"
-            elif difflib.get_close_matches(name, STANDARD, n=1, cutoff=0.85):
-                yield f"{where}.columns.{name}: not a standard column{_near(name, STANDARD)} (else choose another name)"
+                yield f"{where}.columns.{name}.unit: only standard columns are converted{did_you_mean(name, STANDARD)}"
+            elif near(name, STANDARD, 0.85):
+                meant = did_you_mean(name, STANDARD)
+                yield f"{where}.columns.{name}: not a standard column{meant} (else choose another name)"
 
 
 def _cut_faults(cut: Config) -> Iterator[str]:

@@ -12,8 +12,8 @@ from gaia_offsets.archive import adql
 from gaia_offsets.archive.adql import G
 from gaia_offsets.archive.candidates import service
 from gaia_offsets.archive.tap import Archive, Missing
+from gaia_offsets.core.files import WORKFLOW
 from gaia_offsets.core.log import say
-from gaia_offsets.core.ownfile import WORKFLOW
 from gaia_offsets.core.releases import MAY_LACK, SOLVED, TABLES, asked_names, coding, column_of, table_of
 from gaia_offsets.engine.config import ConfigError, load_yaml, resolve
 from gaia_offsets.sample.corrections import zero_point

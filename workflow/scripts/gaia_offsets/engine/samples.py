@@ -13,11 +13,11 @@ from typing import Any
 from gaia_offsets.archive.adql import table_query
 from gaia_offsets.archive.secret import split_login
 from gaia_offsets.core import releases
-from gaia_offsets.core.columns import DISTANCES, GAIA, TMASS
-from gaia_offsets.core.ownfile import content, own_file
+from gaia_offsets.core.columns import DISTANCES, FRAMES, GAIA, TMASS
+from gaia_offsets.core.files import content, own_file
 from gaia_offsets.engine import config as checks
 from gaia_offsets.engine.about import describe
-from gaia_offsets.engine.products import FRAMES, Products
+from gaia_offsets.engine.products import Products
 
 
 class Sample(Products):

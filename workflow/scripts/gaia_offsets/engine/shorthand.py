@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from gaia_offsets.core.releases import near
+from gaia_offsets.core.words import did_you_mean
 from gaia_offsets.core.yamlfile import merge
 
 Config = dict[str, Any]
@@ -29,7 +29,7 @@ def write_out(config: Config) -> Iterator[str]:
                 config["datasets"].setdefault(f"{survey}_{part}", simulated)
             config["samples"][name] = sample = merge(_parts_of_a_sample(survey), sample)
         elif survey is not None:
-            yield f"samples.{name}.survey: {survey!r} is not one of surveys{_near(survey, config['surveys'])}"
+            yield f"samples.{name}.survey: {survey!r} is not one of surveys{did_you_mean(survey, config['surveys'])}"
         targets = sample.get("targets") or {}
         if isinstance(targets.get("path"), str):
             path = targets.pop("path")
@@ -55,12 +55,7 @@ def _written_cuts(where: str, cuts: Sequence[Any], lists: Config) -> Iterator[st
     written = []
     for number, cut in enumerate(cuts):
         if isinstance(cut, str) and cut not in lists:
-            yield f"{where}.{number}: {cut!r} is not one of cut_lists{_near(cut, lists)}"
+            yield f"{where}.{number}: {cut!r} is not one of cut_lists{did_you_mean(cut, lists)}"
         else:
             written += [dict(one) for one in lists[cut]] if isinstance(cut, str) else [cut]
     return written
-
-
-def _near(word: str, words: Any) -> str:
-    found = near(word, words)
-    return f"; did you mean {found}?" if found else ""

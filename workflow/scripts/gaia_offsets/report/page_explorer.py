@@ -16,9 +16,10 @@ from bokeh.plotting import figure
 from bokeh.resources import Resources
 from bokeh.settings import settings
 
+from gaia_offsets.core.columns import PARALLAXES
 from gaia_offsets.core.releases import long_name, standard
 from gaia_offsets.report import pages, style
-from gaia_offsets.report.skymap import FRAMES, NO_DATA, POLES, Mollweide, choose_projection, great_circle
+from gaia_offsets.report.skymap import FRAME_AXES, NO_DATA, POLES, Mollweide, choose_projection, great_circle
 from gaia_offsets.sky.healpix import boundaries, hp
 
 MU = "\N{MICRO SIGN}as"
@@ -47,7 +48,7 @@ def sky_layers(pixels: pd.DataFrame, smooth: pd.DataFrame, frame: str, grids: Ma
     }
     index = {kind: np.unique(table["hindex"].to_numpy(dtype=np.int64)) for kind, table in wide.items()}
     centres = {kind: _centre(index[kind], grids[kind]) for kind in wide}
-    _, preferred, _ = FRAMES[frame]
+    _, preferred, _ = FRAME_AXES[frame]
     projection = choose_projection(*map(np.concatenate, zip(*centres.values(), strict=True)), preferred=preferred)
     maps = {}
     for kind, table in wide.items():
@@ -234,7 +235,7 @@ def trend_figure(variable: str, colour: str, shown: Mapping[str, Any], span: tup
     for level in style.LEVELS:
         plot.hspan(y=level, line_color="black", line_dash="dashed", line_width=0.7)
     drawn = []
-    for parallax, marker in zip(style.PARALLAXES, ("circle", "square"), strict=True):
+    for parallax, marker in zip(PARALLAXES, ("circle", "square"), strict=True):
         columns = shown.get(parallax) or {name: [] for name in POINTS}
         source = ColumnDataSource(columns, name=f"{variable} {parallax}")
         look = {"color": style.COLOURS[parallax], "legend_label": parallax}
@@ -317,7 +318,7 @@ def explorer(
         "width": 1000 if frames["equatorial"]["limits"][1] > 2 else 620,
         "bokeh": "\n".join(Resources(mode="inline", components=["bokeh"]).js_raw),
         "parallaxes": {name: told.get(name, f"after {name}") for name in names},
-        "frames": {frame: FRAMES[frame][0] for frame in frames},
+        "frames": {frame: FRAME_AXES[frame][0] for frame in frames},
         "kinds": {"pixels": f"pixels (nside {made['nside']})", "smooth": f"smooth (nside {smooth_made['nside']})"},
         "solutions": {name: long_name(name) for name in solutions},
         "more_than": made["more_than"],
