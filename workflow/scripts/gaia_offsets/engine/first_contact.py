@@ -15,7 +15,9 @@ from gaia_offsets.archive.tap import Archive, Missing
 from gaia_offsets.core.files import WORKFLOW
 from gaia_offsets.core.log import say
 from gaia_offsets.core.releases import MAY_LACK, SOLVED, TABLES, asked_names, coding, column_of, table_of
-from gaia_offsets.engine.config import ConfigError, load_yaml, resolve
+from gaia_offsets.engine.config.complete import resolve
+from gaia_offsets.engine.config.fault import ConfigError
+from gaia_offsets.engine.config.read import load_yaml
 from gaia_offsets.sample.corrections import zero_point
 from gaia_offsets.sample.selection import solution
 
