@@ -12,7 +12,7 @@ from gaia_offsets.checks.validation import by_pixel_set, coverage_table, maps_ta
 from gaia_offsets.engine.config.shorthand import validation_runs
 from gaia_offsets.offsets.estimators import group_statistics
 from gaia_offsets.offsets.weighted import Stars, fit_scatter, variances, weighted_means, zero_point_and_scale
-from gaia_offsets.simulate.survey import TRUTH_NSIDE, angular_power, covariance, residual_field
+from gaia_offsets.simulate.field import TRUTH_NSIDE, angular_power, covariance, residual_field
 from gaia_offsets.sky.covariance import angular_covariance
 from gaia_offsets.sky.positions import pixel_index
 

@@ -35,10 +35,11 @@ def check_release(name: str, files: Sequence[str] = (), url: str | None = None) 
     """
     own = (WORKFLOW / "settings.yaml", WORKFLOW.parent / "config/config.yaml")
     if not own[-1].is_file():
-        raise ConfigError(f"{own[-1]} is not there: check-release reads the config of a workflow's folder (make setup)")
+        advice = "check-release reads the config of a workflow's folder (make setup)"
+        raise ConfigError([f"{own[-1]} is not there: {advice}"])
     config = resolve(load_yaml(*own, *files), load_yaml(WORKFLOW / "schemas/config.schema.yaml"))
     if name not in config["releases"]:
-        raise ConfigError(f"{name!r} is not one of releases: {', '.join(config['releases'])}")
+        raise ConfigError([f"{name!r} is not one of releases: {', '.join(config['releases'])}"])
     release, settings = config["releases"][name], config["archive"]
     tap = service(url or settings["url"], settings)
     learned, missing = first_contact(tap, name, release, official_column(release, config["corrections"]))
