@@ -30,19 +30,22 @@ def effects(tables: Mapping[str, Any], stars: pd.DataFrame, about: Any) -> pd.Da
     """budget.csv; `stars` have both columns of the reference parallax [mas], `about` is the params of the rule."""
     offsets = tables["global_offsets"].set_index(["solution", "parallax"])["median"]
     magnitudes = tables["magnitudes"].rename(columns={"gaussian_mean": "shift"}).set_index("kind")
-    cut = tables["parallax_cut"]
-    return budget(
-        parallax_uas=1000.0 * stars["reference_parallax"].median(),
-        fraction=(stars["reference_parallax_error"] / stars["reference_parallax"]).median(),
-        coefficient=(about.reference.get("extinction") or {}).get("coefficient", np.nan),
-        floor_uas=about.floor_uas,
-        limit_mas=cut["limit_mas"],
-        selection_uas=np.nan if cut["effect_uas"] is None else cut["effect_uas"],
-        corrected_uas=offsets.get((about.standard, "corrected"), np.nan),
-        magnitudes=magnitudes[["shift", "median_parallax"]].to_dict("index"),
-        training_uas=1000.0 * tables["training"].set_index("group")["mean_parallax"]["training"],
-        red_clump_uas=tables["red_clump"]["mean"].iloc[0] if "red_clump" in tables else np.nan,
-    )
+    cut = {name: np.nan if value is None else value for name, value in tables["parallax_cut"].items()}
+    run = {
+        "omega": 1000.0 * stars["reference_parallax"].median(),
+        "f": (stars["reference_parallax_error"] / stars["reference_parallax"]).median(),
+        "coefficient": (about.reference.get("extinction") or {}).get("coefficient", np.nan),
+        "training": 1000.0 * tables["training"].set_index("group")["mean_parallax"]["training"],
+        "corrected": offsets.get((about.standard, "corrected"), np.nan),
+        "limit": cut["limit_mas"],
+        "selection": cut["effect_uas"],
+        "red_clump": tables["red_clump"]["mean"].iloc[0] if "red_clump" in tables else np.nan,
+        "floor": about.floor_uas,
+    }
+    for kind in ("dwarf", "giant"):
+        run[kind] = 1000.0 * magnitudes["median_parallax"].get(kind, np.nan)
+        run[f"{kind}_shift"] = magnitudes["shift"].get(kind, np.nan)
+    return budget(run)
 
 
 if __name__ == "__main__":
