@@ -25,7 +25,8 @@ from unit.shared import ASTROPY, GAUSSIAN, SOLUTIONS, refused
 from gaia_offsets.checks.extended_table import describe_pixels, neighbour_consistency, pixel_errors
 from gaia_offsets.core.version import VERSION, code_version
 from gaia_offsets.engine import about
-from gaia_offsets.offsets.estimators import group_statistics, pixel_offsets
+from gaia_offsets.offsets.binned import pixel_offsets
+from gaia_offsets.offsets.statistics import group_statistics
 from gaia_offsets.publish import dataset as d
 from gaia_offsets.publish.dataset import write_map
 from gaia_offsets.publish.fields import CORRECTED, ENDINGS, OUTPUT, SMOOTH, TABLE1, TRUE_ERROR, ZERO_POINT, extended
@@ -69,7 +70,7 @@ def tracers() -> pd.DataFrame:
 def measured(tracers: pd.DataFrame, frame: str, ordering: str = "nested") -> pd.DataFrame:
     angles = (tracers[name].to_numpy() for name in FRAMES[frame])
     pixel = pixel_index(*angles, nside=32, ordering=ordering)
-    return pixel_offsets([(tracers, pixel)], SOLUTIONS, pixels=12 * 32**2, gaussian=GAUSSIAN)
+    return pixel_offsets(tracers, pixel, SOLUTIONS, gaussian=GAUSSIAN)
 
 
 @pytest.fixture(scope="module", params=["equatorial", "galactic", "empty"])

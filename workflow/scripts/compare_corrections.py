@@ -8,9 +8,7 @@ import pandas as pd
 
 from gaia_offsets.checks.corrections import correction_table
 from gaia_offsets.core.faults import open_log
-from gaia_offsets.offsets.weighted import (
-    Scatter,
-)
+from gaia_offsets.offsets.scatter import Scatter
 from gaia_offsets.tables.read import write_table
 
 if __name__ == "__main__":

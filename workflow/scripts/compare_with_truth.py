@@ -10,8 +10,8 @@ import pandas as pd
 from gaia_offsets.checks.truth import add_area, numbers, pixels_of, power, with_truth
 from gaia_offsets.core.faults import open_log
 from gaia_offsets.core.releases import standard
-from gaia_offsets.offsets.estimators import PARALLAXES
-from gaia_offsets.offsets.weighted import Scatter
+from gaia_offsets.offsets.binned import PARALLAXES
+from gaia_offsets.offsets.scatter import Scatter
 from gaia_offsets.sky.positions import FRAMES
 from gaia_offsets.tables.read import write_table
 

@@ -9,10 +9,13 @@ import pandas as pd
 from gaia_offsets.maps import kernel as smooth_kernel
 from gaia_offsets.maps import nodes as smooth_nodes
 from gaia_offsets.maps import windows as smooth_windows
-from gaia_offsets.offsets.estimators import PARALLAXES, group_statistics
+from gaia_offsets.offsets.binned import PARALLAXES
+from gaia_offsets.offsets.groups import MAD_TO_SIGMA
 from gaia_offsets.offsets.resample import jackknife_error, linear_mean, without_blocks
-from gaia_offsets.offsets.segments import MAD_TO_SIGMA
-from gaia_offsets.offsets.weighted import SCATTER_NSIDE, fit_scatter, star_table, variances, weighted_means
+from gaia_offsets.offsets.scatter import SCATTER_NSIDE, fit_scatter
+from gaia_offsets.offsets.stars import star_table, variances
+from gaia_offsets.offsets.statistics import group_statistics
+from gaia_offsets.offsets.weighted import weighted_means
 from gaia_offsets.sky.positions import pixel_index, sky_blocks
 
 SPLITS = ("star", "block")

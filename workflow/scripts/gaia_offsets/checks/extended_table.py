@@ -77,9 +77,9 @@ def pixel_errors(
     """
     fits = [resample.linear_gaussian(values, groups, beta=gaussian["beta"]) for values in offsets]
     if gaussian["method"] == "histogram":
-        return [pd.Series(np.nan, index=fit.segments.labels) for fit in fits]
+        return [pd.Series(np.nan, index=fit.groups.labels) for fit in fits]
     errors = resample.bootstrap_errors(fits, replicates=replicates, seed=seed)
-    return [pd.Series(error, index=fit.segments.labels) for error, fit in zip(errors, fits, strict=True)]
+    return [pd.Series(error, index=fit.groups.labels) for error, fit in zip(errors, fits, strict=True)]
 
 
 def neighbour_consistency(

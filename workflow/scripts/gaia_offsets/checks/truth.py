@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
-from gaia_offsets.offsets.estimators import PARALLAXES
-from gaia_offsets.offsets.weighted import Scatter, hampel_weights, star_table, variances
+from gaia_offsets.offsets.binned import PARALLAXES
+from gaia_offsets.offsets.scatter import Scatter
+from gaia_offsets.offsets.stars import star_table, variances
+from gaia_offsets.offsets.weighted import hampel_weights
 from gaia_offsets.sky.positions import FRAMES, pixel_centre, pixel_index
 
 ESTIMATORS = ("median", "mean", "gaussian_mean", "weighted_mean")
