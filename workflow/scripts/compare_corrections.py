@@ -8,19 +8,24 @@ import pandas as pd
 
 from gaia_offsets.checks.corrections import correction_table
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.offsets.binned import PARALLAXES
 from gaia_offsets.offsets.scatter import Scatter
+from gaia_offsets.offsets.stars import MEASURED
 from gaia_offsets.tables.read import write_table
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
+    solutions, corrections = snakemake.params.solutions, snakemake.params.corrections
+    further = [f"zero_point_{name}" for name in corrections if name not in PARALLAXES]
+    columns = dict.fromkeys([*MEASURED, "ra", "dec", "ecl_lat", *solutions.values(), *further])
     table = correction_table(
-        pd.read_parquet(snakemake.input.tracers),
-        snakemake.params.solutions,
+        pd.read_parquet(snakemake.input.tracers, columns=list(columns)),
+        solutions,
         Scatter(snakemake.params.reference, pd.read_csv(snakemake.input.scatter)),
         pd.read_csv(snakemake.input.trends),
         json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8")),
         snakemake.params.gaussian,
-        snakemake.params.corrections,
+        corrections,
     )
     print(table.to_string(index=False), file=sys.stderr)
     write_table(table, snakemake.output.corrections)

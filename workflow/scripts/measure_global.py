@@ -23,9 +23,9 @@ def scatter_table(tracers: pd.DataFrame, solutions: Sequence[str], reference_kin
 
     `sky_factor` and `sky_extra` are those of the whole sample, the pattern on the sky included.
     """
-    rows = []
+    rows, every = [], drawn_stars(tracers)
     for solution in solutions:
-        drawn = drawn_stars(tracers[tracers["solution"] == solution])
+        drawn = every[every["solution"] == solution]
         pixel = pixel_index(*(drawn[name].to_numpy() for name in ("ra", "dec")), nside=SCATTER_NSIDE, ordering="nested")
         for parallax in PARALLAXES if len(drawn) else ():
             row = both_scatters(star_table(drawn, parallax, reference_kind), pixel)
@@ -35,9 +35,9 @@ def scatter_table(tracers: pd.DataFrame, solutions: Sequence[str], reference_kin
 
 def scale_table(tracers: pd.DataFrame, solutions: Sequence[str], scatter: Scatter) -> pd.DataFrame:
     """zero_point_scale.csv: the line of each solution and parallax that has stars."""
-    rows = []
+    rows, every = [], drawn_stars(tracers)
     for solution in solutions:
-        drawn = drawn_stars(tracers[tracers["solution"] == solution])
+        drawn = every[every["solution"] == solution]
         for parallax in PARALLAXES if len(drawn) else ():
             stars = star_table(drawn, parallax, scatter.reference_kind)
             line = zero_point_and_scale(stars, scatter.of(solution, parallax, sky=True))

@@ -11,21 +11,12 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.core.faults import open_log
-from gaia_offsets.offsets.binned import PARALLAXES, pixel_offsets
+from gaia_offsets.offsets.binned import PARALLAXES, choose_nside, pixel_offsets
 from gaia_offsets.offsets.scatter import Scatter
 from gaia_offsets.offsets.stars import MEASURED, chosen_parallax
 from gaia_offsets.offsets.statistics import group_statistics
-from gaia_offsets.sky.positions import FRAMES, finest_nside, pixel_index
+from gaia_offsets.sky.positions import FRAMES, pixel_index
 from gaia_offsets.tables.read import write_table
-
-
-def choose_nside(tracers: pd.DataFrame, solution: str, settings: dict[str, Any]) -> int:
-    """The nside of the config, or the finest that a solution's stars fill; by equatorial pixels in either frame."""
-    if settings["nside"] != "auto":
-        return settings["nside"]
-    known = (tracers["solution"] == solution) & np.isfinite(tracers["offset_raw"].to_numpy(dtype=float))
-    position = (tracers.loc[known, name].to_numpy() for name in FRAMES["equatorial"])
-    return finest_nside(*position, more_than=settings["more_than"])
 
 
 def measure_map(
@@ -92,10 +83,8 @@ if __name__ == "__main__":
         table, made = measure_map(tracers, pixel, solutions, scatter, nside, settings, snakemake.params.gaussian)
         table = with_corrections(table, tracers[standard], pixel[standard], snakemake.params.gaussian, further)
         print(f"{frame}: {len(table)} rows, {table['hindex'].nunique()} pixels with two stars or more", file=sys.stderr)
-        print(
-            "nside {nside}, chosen by the {chosen_by}: {published} pixels above {more_than} stars".format(**made),
-            file=sys.stderr,
-        )
+        chosen = "nside {nside}, chosen by the {chosen_by}: {published} pixels above {more_than} stars".format(**made)
+        print(chosen, file=sys.stderr)
         if made["warning"]:
             print(f"WARNING: {made['warning']}", file=sys.stderr)
         write_table(table, offsets)

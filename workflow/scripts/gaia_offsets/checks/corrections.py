@@ -10,7 +10,7 @@ from gaia_offsets.offsets import resample
 from gaia_offsets.offsets.binned import PARALLAX_OF_BINS, PARALLAXES, WEIGHTED, Part, trend_variables
 from gaia_offsets.offsets.line import zero_point_and_scale
 from gaia_offsets.offsets.scatter import SCATTER_NSIDE, Scatter, both_scatters
-from gaia_offsets.offsets.stars import Stars, chosen_parallax, star_table, variances
+from gaia_offsets.offsets.stars import Stars, chosen_parallax, drawn_stars, star_table, variances
 from gaia_offsets.offsets.weighted import hampel_weights, weighted_means
 from gaia_offsets.sky.positions import pixel_index, sky_blocks
 
@@ -40,9 +40,9 @@ def correction_table(
 
     `scale_low` and `scale_high` are the offset at parallax 0, where a wrong distance scale has no effect, minus and
     plus its error; `scale` is Gaia's over the reference parallax; `reference_parallax` a median. `{x}_left` is what
-    `left_over` says of the bins of x.
+    `left_over` says of the bins of x. Of a solution with more stars than `drawn_stars` takes the rows are of the drawn.
     """
-    rows, columns = [], COLUMNS
+    rows, columns, tracers = [], COLUMNS, drawn_stars(tracers)
     for solution, colour in solutions.items():
         stars = tracers[tracers["solution"] == solution]
         if stars.empty:

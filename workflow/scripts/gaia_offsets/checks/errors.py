@@ -8,6 +8,7 @@ import pandas as pd
 from gaia_offsets.offsets import resample
 from gaia_offsets.offsets.binned import Part, by_solution
 from gaia_offsets.offsets.scatter import Scatter
+from gaia_offsets.offsets.stars import drawn_stars
 from gaia_offsets.sky.covariance import mean_covariance
 from gaia_offsets.sky.positions import pixel_index, pixel_vectors, sky_blocks
 
@@ -23,12 +24,15 @@ def error_table(
     """errors.csv [uas]: one row each solution, parallax and estimator of global_offsets.csv.
 
     `n` and `blocks` are the stars and the blocks of the sky that count in the estimate. An estimate that is null has
-    null errors; the jackknife needs resample.MIN_BLOCKS blocks.
+    null errors; the jackknife needs resample.MIN_BLOCKS blocks. Of a solution with more stars than `drawn_stars` takes
+    the errors are those of the drawn ones, the bootstrap's made smaller by the root of their share.
     """
+    drawn = drawn_stars(tracers)
+    share = drawn["solution"].value_counts() / tracers["solution"].value_counts()
     given = offsets.set_index(["solution", "parallax"])
     parts = [
         one
-        for one in by_solution(tracers, given.index.unique("solution"), scatter, sky=True)
+        for one in by_solution(drawn, given.index.unique("solution"), scatter, sky=True)
         if (one.solution, one.parallax) in given.index
     ]
     fits = [linearised(part, gaussian) for part in parts]
@@ -44,8 +48,8 @@ def error_table(
             found["correlated_floor"] = floor[int(name == "weighted_mean")]
             if name in some and len(stars) and np.isfinite(row[name]):  # the fit of a histogram has no slopes
                 without = resample.without_blocks(some[name], blocks)
-                found["bootstrap_error"] = float(error[name][0])
-                found["jackknife_error"] = resample.jackknife_error(float(row[name]), *without)
+                found["bootstrap_error"] = float(error[name][0] * np.sqrt(share[part.solution]))
+                found["jackknife_error"] = resample.jackknife_error(float(some[name].estimate[0]), *without)
             rows.append({"solution": part.solution, "parallax": part.parallax, "estimator": name, **found})
     return pd.DataFrame(rows, columns=COLUMNS)
 

@@ -13,6 +13,7 @@ from gaia_offsets.offsets.scatter import Scatter
 from gaia_offsets.offsets.stars import star_table, variances
 from gaia_offsets.offsets.statistics import STATISTICS, group_statistics
 from gaia_offsets.offsets.weighted import weighted_means
+from gaia_offsets.sky.positions import FRAMES, finest_nside
 
 PARALLAXES = {"raw": "offset_raw", "corrected": "offset_corrected"}
 PARALLAX_OF_BINS = "raw"  # whose stars decide on the bins; the first of PARALLAXES
@@ -146,6 +147,15 @@ def _bins_to_join(fine: np.ndarray, min_stars: int) -> int:
             break
         together *= 2
     return min(together, len(fine))
+
+
+def choose_nside(tracers: pd.DataFrame, solution: str, settings: dict[str, Any]) -> int:
+    """The nside of the config, or the finest that a solution's stars fill; by equatorial pixels in either frame."""
+    if settings["nside"] != "auto":
+        return settings["nside"]
+    known = (tracers["solution"] == solution) & np.isfinite(tracers["offset_raw"].to_numpy(dtype=float))
+    position = (tracers.loc[known, name].to_numpy() for name in FRAMES["equatorial"])
+    return finest_nside(*position, more_than=settings["more_than"])
 
 
 def pixel_offsets(

@@ -48,12 +48,15 @@ class Stars:
         return Stars(*(getattr(self, name)[use] for name in self.__dataclass_fields__))
 
 
-def drawn_stars(stars: pd.DataFrame) -> pd.DataFrame:
-    """Every star; of more than DRAWN every second, fourth, ... one, as many as are at most DRAWN."""
-    step = 1
-    while -(-len(stars) // step) > DRAWN:
-        step *= 2
-    return stars.iloc[::step]
+def drawn_stars(tracers: pd.DataFrame) -> pd.DataFrame:
+    """Every star; of a solution with more than DRAWN every second, fourth, ... one, as many as are at most DRAWN."""
+    solution, drawn = tracers["solution"].to_numpy(), np.zeros(len(tracers), dtype=bool)
+    for name in pd.unique(solution):
+        rows, step = np.flatnonzero(solution == name), 1
+        while -(-len(rows) // step) > DRAWN:
+            step *= 2
+        drawn[rows[::step]] = True
+    return tracers if drawn.all() else tracers[drawn]
 
 
 def chosen_parallax(tracers: pd.DataFrame, parallax: str) -> np.ndarray:
