@@ -213,19 +213,19 @@ def _offsets() -> tuple[Any, Any]:
 
 
 def density_power(folder: Path) -> list[float]:
-    from gaia_offsets.offsets.estimators import fit_density_power
-    from gaia_offsets.offsets.segments import Segments
+    from gaia_offsets.offsets.gaussian import fit_density_power
+    from gaia_offsets.offsets.groups import group_stars
 
     offset, pixel = _offsets()
-    return clocked(lambda: fit_density_power(Segments(offset, pixel), beta=0.3))
+    return clocked(lambda: fit_density_power(group_stars(offset, pixel), beta=0.3))
 
 
 def histogram(folder: Path) -> list[float]:
-    from gaia_offsets.offsets.estimators import fit_histogram
-    from gaia_offsets.offsets.segments import Segments
+    from gaia_offsets.offsets.gaussian import fit_histogram
+    from gaia_offsets.offsets.groups import group_stars
 
     offset, pixel = _offsets()
-    return clocked(lambda: fit_histogram(Segments(offset, pixel), bins=40))
+    return clocked(lambda: fit_histogram(group_stars(offset, pixel), bins=40))
 
 
 def curve_fit(folder: Path) -> list[float]:

@@ -23,7 +23,7 @@ from unit.shared import ASTROPY, GAUSSIAN, SOLUTIONS, command_refuses, refused
 
 from gaia_offsets import __main__ as command
 from gaia_offsets.correct import apply
-from gaia_offsets.offsets.estimators import pixel_offsets
+from gaia_offsets.offsets.binned import pixel_offsets
 from gaia_offsets.publish import dataset
 from gaia_offsets.publish import fields as published
 from gaia_offsets.sample.official import zero_point

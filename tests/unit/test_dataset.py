@@ -26,7 +26,8 @@ from gaia_offsets.checks.extended_table import describe_pixels, neighbour_consis
 from gaia_offsets.core.columns import FRAMES
 from gaia_offsets.core.version import VERSION, code_version
 from gaia_offsets.engine import about
-from gaia_offsets.offsets.estimators import group_statistics, pixel_offsets
+from gaia_offsets.offsets.binned import pixel_offsets
+from gaia_offsets.offsets.statistics import group_statistics
 from gaia_offsets.publish import dataset as d
 from gaia_offsets.publish.dataset import write_map
 from gaia_offsets.publish.fields import CORRECTED, ENDINGS, OUTPUT, SMOOTH, TABLE1, TRUE_ERROR, ZERO_POINT, extended
@@ -70,7 +71,7 @@ def tracers() -> pd.DataFrame:
 def measured(tracers: pd.DataFrame, frame: str, ordering: str = "nested") -> pd.DataFrame:
     angles = (tracers[name].to_numpy() for name in FRAMES[frame])
     pixel = pixel_index(*angles, nside=32, ordering=ordering)
-    return pixel_offsets([(tracers, pixel)], SOLUTIONS, pixels=12 * 32**2, gaussian=GAUSSIAN)
+    return pixel_offsets(tracers, pixel, SOLUTIONS, gaussian=GAUSSIAN)
 
 
 @pytest.fixture(scope="module", params=["equatorial", "galactic", "empty"])
@@ -479,13 +480,18 @@ def test_neighbour_consistency_scatters_by_one_on_a_flat_sky():
     assert np.isfinite(z).all() and np.std(z) == pytest.approx(1.0, abs=0.06)
 
 
-LONG = {"solutions": list(SOLUTIONS), **{key: MAP[key] for key in ("nside", "ordering", "more_than")}}
-LONG |= {"gaussian": GAUSSIAN, "systematic_uas": 10.3, "replicates": 10, "seed": 1}
+LONG = {"gaussian": GAUSSIAN, "systematic_uas": 10.3, "bootstrap": {"replicates": 10, "seed": 1}}
+LONG |= {key: MAP[key] for key in ("nside", "ordering")}
+
+
+def long_version(tracers, offsets, frame):
+    pixel = pixel_index(*(tracers[name].to_numpy() for name in FRAMES[frame]), nside=32, ordering="nested")
+    return describe_pixels(d.table1(offsets, frame=frame, **MAP), tracers, pixel, offsets, list(SOLUTIONS), LONG)
 
 
 def test_long_version(tracers, tmp_path):
     offsets = measured(tracers, "equatorial")
-    table = describe_pixels(tracers, offsets, frame="equatorial", **LONG)
+    table = long_version(tracers, offsets, "equatorial")
     short = d.table1(offsets, frame="equatorial", **MAP)
     pd.testing.assert_frame_equal(table[short.columns], short)
     pixel = pixel_index(tracers["ra"].to_numpy(), tracers["dec"].to_numpy(), nside=32, ordering="nested")
@@ -504,7 +510,7 @@ def test_long_version(tracers, tmp_path):
 
 def test_nothing_measured_gives_empty_tables(tracers, tmp_path):
     measured(tracers[:0], "galactic").to_csv(tmp_path / "map.csv", index=False)
-    table = describe_pixels(tracers[:0], pd.read_csv(tmp_path / "map.csv"), frame="galactic", **LONG)
+    table = long_version(tracers[:0], pd.read_csv(tmp_path / "map.csv"), "galactic")
     assert len(table) == 0
     for form in FORMATS:
         back, _ = d.read_dataset(written(table, form, tmp_path, extended(["6p"]), describe("galactic")))

@@ -1,13 +1,14 @@
 """Table 1 of both frames in every format, its long version, its footprint and HEALPix maps, and the README (Fig. 6)."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from gaia_offsets.checks.extended_table import describe_pixels
-from gaia_offsets.core.columns import FRAMES
+from gaia_offsets.core.columns import FRAMES, PARALLAXES
 from gaia_offsets.core.faults import open_log
 from gaia_offsets.core.files import read_json
 from gaia_offsets.core.log import say
@@ -15,6 +16,7 @@ from gaia_offsets.publish.dataset import read_dataset, table1, write_dataset
 from gaia_offsets.publish.fields import ENDINGS, META, TABLE1, extended, worded, zero_point_words
 from gaia_offsets.publish.footprint import map_meta, publish
 from gaia_offsets.report.pages import render
+from gaia_offsets.sky.positions import pixel_index
 
 
 def readme(datasets: Mapping[str, tuple[pd.DataFrame, Mapping[str, Any]]], others: Sequence[str]) -> str:
@@ -40,7 +42,8 @@ if __name__ == "__main__":
     made = read_json(snakemake.input.settings)
     settings = {key: made[key] for key in ("nside", "ordering", "more_than")}
     (solution, *others), output, bootstrap = snakemake.params.solutions, snakemake.output, snakemake.params.bootstrap
-    tracers, datasets = pd.read_parquet(snakemake.input.tracers), {}
+    columns = ["solution", "phot_g_mean_mag", "bp_rp", *PARALLAXES.values(), *chain(*FRAMES.values())]
+    tracers, datasets = pd.read_parquet(snakemake.input.tracers, columns=columns), {}
     for frame, path in zip(FRAMES, snakemake.input.offsets, strict=True):
         offsets = pd.read_csv(path)
         table = table1(offsets, solution=solution, frame=frame, **settings)
@@ -51,8 +54,12 @@ if __name__ == "__main__":
         _, meta = datasets[frame] = read_dataset(
             next(each for each in output.dataset if each.endswith(f"{frame}.ecsv"))
         )
-        about = {"gaussian": snakemake.params.gaussian, "systematic_uas": meta["systematic_uas"], **bootstrap}
-        table = describe_pixels(tracers, offsets, [solution, *others], frame=frame, **settings, **about)
+        grid = {key: made[key] for key in ("nside", "ordering")}
+        about = {"gaussian": snakemake.params.gaussian, "systematic_uas": meta["systematic_uas"]}
+        pixel = pixel_index(*(tracers[name].to_numpy() for name in FRAMES[frame]), **grid)
+        table = describe_pixels(
+            table, tracers, pixel, offsets, [solution, *others], {**grid, **about, "bootstrap": bootstrap}
+        )
         for path in output.extended:
             if Path(path).name.startswith(frame):
                 write_dataset(table, path, extended(others), meta)

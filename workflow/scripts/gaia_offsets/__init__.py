@@ -21,7 +21,7 @@ _WHERE = {  # asked for when it is used: the engine imports this package without
     "zero_point": "sample.official",
     "true_error": "sample.coefficients",
     "angular_covariance": "sky.covariance",
-    "group_statistics": "offsets.estimators",
+    "group_statistics": "offsets.statistics",
 }
 __all__ = sorted(_WHERE)
 

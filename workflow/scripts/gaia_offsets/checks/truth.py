@@ -9,7 +9,9 @@ import pandas as pd
 from scipy.spatial import cKDTree
 
 from gaia_offsets.core.columns import FRAMES, PARALLAXES
-from gaia_offsets.offsets.weighted import Scatter, hampel_weights, star_table, variances
+from gaia_offsets.offsets.scatter import Scatter
+from gaia_offsets.offsets.stars import star_table, variances
+from gaia_offsets.offsets.weighted import hampel_weights
 from gaia_offsets.sky.positions import pixel_centre, pixel_index
 
 ESTIMATORS = ("median", "mean", "gaussian_mean", "weighted_mean")

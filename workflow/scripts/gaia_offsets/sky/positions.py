@@ -43,19 +43,14 @@ def pixel_vectors(index: np.ndarray, *, nside: int, ordering: str) -> np.ndarray
     return hp.ang2vec(*pixel_centre(index, nside=nside, ordering=ordering), lonlat=True)
 
 
-def finest_counts(longitude: np.ndarray, latitude: np.ndarray) -> np.ndarray:
-    """Number of positions (degrees) in each pixel of FINEST_NSIDE, nested; for finest_nside."""
-    pixel = pixel_index(longitude, latitude, nside=FINEST_NSIDE, ordering="nested")
-    return np.bincount(pixel, minlength=12 * FINEST_NSIDE**2)
+def finest_nside(longitude: np.ndarray, latitude: np.ndarray, *, more_than: int) -> int:
+    """Finest nside at which half of the positions (degrees) lie in pixels with more than `more_than` of them.
 
-
-def finest_nside(counts: np.ndarray, *, more_than: int) -> int:
-    """Finest nside at which half of the positions lie in pixels with more than `more_than` of them.
-
-    FINEST_NSIDE at most, 1 at least: there, too, a small sample may fill no pixel. `counts` are those of finest_counts.
+    FINEST_NSIDE at most, 1 at least: there, too, a small sample may fill no pixel.
     """
-    nside, total = FINEST_NSIDE, counts.sum()
-    while nside > 1 and not 2 * counts[counts > more_than].sum() >= total > 0:
+    pixel = pixel_index(longitude, latitude, nside=FINEST_NSIDE, ordering="nested")
+    counts, nside = np.bincount(pixel, minlength=12 * FINEST_NSIDE**2), FINEST_NSIDE
+    while nside > 1 and not 2 * counts[counts > more_than].sum() >= len(pixel) > 0:
         counts, nside = counts.reshape(-1, 4).sum(axis=1), nside // 2  # a nested pixel has four children
     return nside
 
