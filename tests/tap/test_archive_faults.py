@@ -14,6 +14,7 @@ from tap.proxy import FaultyProxy
 from tap.release import RELEASE
 
 from gaia_offsets.archive import adql
+from gaia_offsets.archive.names import check_names
 from gaia_offsets.archive.tap import Archive, ArchiveError, upload_document
 
 Wanted = dict[str, np.ndarray]
@@ -169,7 +170,7 @@ def test_wrong_names_are_told_at_once(proxy: FaultyProxy) -> None:
     }
     needed = adql.needed_columns(wrong, "position")
     with pytest.raises(ArchiveError) as caught:
-        archive(proxy.url).check_names(needed, adql.schema_query(list(needed)))
+        check_names(archive(proxy.url), needed)
     message = str(caught.value)
     lacks = "gaiaedr3.gaia_source: colour (nearest: pseudocolour); gaiaedr3.gaia_source: renorm (nearest: ruwe); "
     lacks += "table gaiadr1.tmass_valid (nearest: gaiadr1.tmass_original_valid); "
@@ -181,7 +182,7 @@ def test_wrong_names_are_told_at_once(proxy: FaultyProxy) -> None:
 def test_right_names_pass(proxy: FaultyProxy) -> None:
     for by in ("position", "dr2_source_id"):
         needed = adql.needed_columns(RELEASE, by)
-        archive(proxy.url).check_names(needed, adql.schema_query(list(needed)))
+        check_names(archive(proxy.url), needed)
 
 
 def test_uploads_are_valid_votables(wanted: Wanted, tmp_path: Any, require_stilts: str) -> None:

@@ -19,7 +19,9 @@ from gaia_offsets.archive.candidates import (
     nearest_in_bridge,
     preselect,
 )
-from gaia_offsets.archive.tap import Overflow, _Failed, check_accounted, read_result, upload_document
+from gaia_offsets.archive.http import Passing
+from gaia_offsets.archive.names import schema_query
+from gaia_offsets.archive.tap import Archive, Overflow, check_accounted, read_result, upload_document
 from gaia_offsets.tables.read import TableError
 
 ARCSEC = 1 / 3600
@@ -61,7 +63,7 @@ def test_an_independent_parser_reads_the_queries() -> None:
         adql.crossmatch_query(dr4 | {"astrometry": "all_source_astrometry"}, "position", **near),
         *adql.sample_query(dr4, ["astrometric_params_solved", "phot_g_mean_mag"], 9),
         *adql.sample_query(dr4 | {"astrometry": "all_source_astrometry"}, ["ruwe", "phot_g_mean_mag"], 1),
-        adql.schema_query(list(adql.needed_columns(RELEASE, "position"))),
+        schema_query(adql.needed_columns(RELEASE, "position")),
     ]
     for query in queries:
         assert ADQLQueryTranslator(query).to_postgresql()
@@ -368,8 +370,8 @@ def test_own_columns_and_identifiers_survive_the_file(tmp_path: Any) -> None:
 def test_patience_from_the_config() -> None:
     wanted = {"maxrec": 10, "timeout_s": 60.0, "stall_s": 2.5, "poll_s": 0.1, "attempts": 3, "max_wait_s": 5.0}
     mirrors = ["https://a.example/tap", "https://b.example/tap"]
-    found = archive.service(["https://tap.example/tap/", *mirrors], wanted | {"chunks": 4})
-    assert found.mirrors == tuple(mirrors) and archive.service("https://a.example/tap", wanted).mirrors == ()
+    found = Archive.of(["https://tap.example/tap/", *mirrors], wanted | {"chunks": 4})
+    assert found.mirrors == tuple(mirrors) and Archive.of("https://a.example/tap", wanted).mirrors == ()
     assert {name: getattr(found, name) for name in wanted} == wanted and found.url == "https://tap.example/tap"
 
 
@@ -413,7 +415,7 @@ def test_results_keep_identifiers_and_nulls() -> None:
     ],
 )
 def test_documents_that_are_no_results(content: bytes, line: str) -> None:
-    with pytest.raises(_Failed, match=line):
+    with pytest.raises(Passing, match=line):
         read_result(content)
 
 
@@ -425,7 +427,7 @@ def test_overflow_after_the_rows_is_seen() -> None:
 def test_every_target_is_accounted_for() -> None:
     frame = pd.DataFrame({"target_id": pd.array([3, 3, 5], dtype="Int64")})
     check_accounted(frame, np.array([3, 5]))
-    with pytest.raises(_Failed, match="1 of 3 targets did not come back, the first target_id 9"):
+    with pytest.raises(Passing, match="1 of 3 targets did not come back, the first target_id 9"):
         check_accounted(frame, np.array([3, 5, 9]))
-    with pytest.raises(_Failed, match="1 target_ids came back that were not sent, the first 5"):
+    with pytest.raises(Passing, match="1 target_ids came back that were not sent, the first 5"):
         check_accounted(frame, np.array([3]))

@@ -10,7 +10,7 @@ import pytest
 from tap.release import shipped_block
 
 from gaia_offsets.archive.adql import FIELDS, SOURCE_ID_END, sample_query
-from gaia_offsets.archive.tap import Missing
+from gaia_offsets.archive.names import Missing
 from gaia_offsets.engine.first_contact import census, notes, renamed, solution_block
 
 NU_EFF, PSEUDOCOLOUR, BIAS = "nu_eff_used_in_astrometry", "pseudocolour", "tentative_parallax_bias"

@@ -12,6 +12,7 @@ from probe_identifiers import DRAWN, draw, probe_identifiers
 from tap.release import DR4, RELEASE
 from unit.shared import refused
 
+from gaia_offsets.archive.adql import needed_columns
 from gaia_offsets.archive.candidates import (
     PROVIDED,
     choose_counterparts,
@@ -36,8 +37,10 @@ class Pretended:
         self.asked: list[tuple[str, int]] = []
         self.url = "http://archive"
 
-    def check_names(self, needed: dict[str, list[str]], schema_query: str) -> None:
-        assert needed and schema_query
+    def look_up(self, query: str, *, what: str) -> pd.DataFrame:
+        assert "TAP_SCHEMA.columns" in query and what
+        names = [(table, column) for table, columns in needed_columns(RELEASE).items() for column in columns]
+        return pd.DataFrame(names, columns=["table_name", "column_name"])
 
     def ask(self, query: str, targets: dict[str, np.ndarray], *, count: str, what: str) -> pd.DataFrame:
         assert what and count

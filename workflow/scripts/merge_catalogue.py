@@ -42,7 +42,7 @@ if __name__ == "__main__":
     query = entry["query"]
     # Nullable, or a missing identifier would turn the others into float64.
     frames = [pd.read_parquet(part, dtype_backend="numpy_nullable") for part in snakemake.input.parts]
-    tap = archive.service(snakemake.config["datasets"][dataset]["query"]["url"], snakemake.config["archive"])
+    tap = Archive.of(snakemake.config["datasets"][dataset]["query"]["url"], snakemake.config["archive"])
     file = Path(snakemake.output.file)
     archive.write_whole(merge_catalogue(frames, tap, query, dataset=dataset), file)
     origin = {"url": tap.url, "query": adql.table_query(query), "parts": adql.parts(query)}

@@ -11,6 +11,7 @@ import pandas as pd
 
 from gaia_offsets.archive import adql
 from gaia_offsets.archive import candidates as archive
+from gaia_offsets.archive.names import check_names
 from gaia_offsets.archive.tap import Archive
 from gaia_offsets.core.faults import TableError, open_log
 from gaia_offsets.tables.contracts import rounded_source_ids
@@ -47,7 +48,7 @@ def probe_identifiers(
     shares: dict[str, dict[str, float]] = {}
     for kind in archive.possible_kinds(release):
         needed, rows = adql.needed_columns(release, kind), archive.identified(drawn, kind)
-        service.check_names(needed, adql.schema_query(list(needed)))
+        check_names(service, needed)
         found = service.ask(
             adql.crossmatch_query(release, kind),
             archive.upload_columns(rows, by=kind),
@@ -79,7 +80,7 @@ if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a cancelled run deletes its job in the archive
     result = probe_identifiers(
         archive.read_whole(snakemake.input.asked),
-        archive.service(snakemake.config["archive"]["url"], snakemake.config["archive"]),
+        Archive.of(snakemake.config["archive"]["url"], snakemake.config["archive"]),
         release=snakemake.params.release,
         epoch=snakemake.params.epoch,
         radius_arcsec=snakemake.params.radius_arcsec,

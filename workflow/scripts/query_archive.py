@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gaia_offsets.archive import candidates as archive
 from gaia_offsets.archive.chunk import query_archive
+from gaia_offsets.archive.tap import Archive
 from gaia_offsets.core.faults import open_log
 
 if __name__ == "__main__":
@@ -16,7 +17,7 @@ if __name__ == "__main__":
     started = time.monotonic()
     answer = query_archive(
         archive.read_whole(snakemake.input.asked),
-        archive.service(snakemake.config["archive"]["url"], snakemake.config["archive"]),
+        Archive.of(snakemake.config["archive"]["url"], snakemake.config["archive"]),
         chunk=int(snakemake.wildcards.chunk),
         chunks=snakemake.params.chunks,
         release=snakemake.params.release,

@@ -8,6 +8,7 @@ import pandas as pd
 
 from gaia_offsets.archive import adql
 from gaia_offsets.archive import candidates as archive
+from gaia_offsets.archive.names import check_names
 from gaia_offsets.archive.tap import Archive
 from gaia_offsets.core.faults import open_log
 
@@ -16,7 +17,7 @@ def query_catalogue(service: Archive, query: dict[str, Any], *, dataset: str, pa
     """The rows of one part under our column names, as many as the service counts, sorted."""
     place, what = f"datasets.{dataset}.query", f"part {part + 1} of {adql.parts(query)}"
     needed = adql.table_columns(query)
-    service.check_names(needed, adql.schema_query(list(needed)), place)
+    check_names(service, needed, place)
     rows = service.select(
         adql.table_query(query, part),
         count=adql.table_count(query, part),
@@ -32,5 +33,5 @@ if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a cancelled run deletes its job in the archive
     query = snakemake.params.query
     dataset, part = snakemake.wildcards.dataset, int(snakemake.wildcards.part)
-    tap = archive.service(snakemake.config["datasets"][dataset]["query"]["url"], snakemake.config["archive"])
+    tap = Archive.of(snakemake.config["datasets"][dataset]["query"]["url"], snakemake.config["archive"])
     archive.write_whole(query_catalogue(tap, query, dataset=dataset, part=part), snakemake.output.part)

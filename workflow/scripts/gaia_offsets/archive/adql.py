@@ -138,18 +138,6 @@ def _measured_cuts(release: dict[str, Any]) -> list[dict[str, Any]]:
     return [] if _measured(release) == "gaia_source" else release.get("astrometry_cuts") or []
 
 
-def schema_query(tables: list[str]) -> str:
-    """Query for the columns of the tables in TAP_SCHEMA, whichever way the archive spells quoted names there."""
-    spellings = sorted({spelling for table in tables for spelling in (table, f'"{table}"', _quoted_parts(table))})
-    listed = ", ".join("'" + name.replace("'", "''") + "'" for name in spellings)
-    return f"SELECT table_name, column_name FROM TAP_SCHEMA.columns WHERE table_name IN ({listed})"
-
-
-def _quoted_parts(table: str) -> str:
-    schema, dot, name = table.partition(".")
-    return f'"{schema}"{dot}{name}' if dot else table
-
-
 def crossmatch_query(
     release: dict[str, Any], by: str, *, radius_arcsec: float = 0.0, years: float = 0.0, margin_arcsec: float = 0.0
 ) -> str:

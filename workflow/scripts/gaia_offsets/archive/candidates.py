@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.archive.adql import BRIDGE, hops
-from gaia_offsets.archive.tap import Archive
 from gaia_offsets.core.columns import DISTANCES, GAIA, MATCH, STANDARD, TMASS
 from gaia_offsets.core.releases import TABLES
 from gaia_offsets.sky.healpix import hp
@@ -22,15 +21,6 @@ from gaia_offsets.tables.read import TableError, check_table, column_names, read
 
 # Columns that a cross-match adds to the targets.
 PROVIDED = {**GAIA, **TMASS, **DISTANCES}
-
-
-PATIENCE = ("maxrec", "timeout_s", "stall_s", "poll_s", "attempts", "max_wait_s")
-
-
-def service(urls: str | Sequence[str], settings: Mapping[str, Any]) -> Archive:
-    """A TAP service at the first of `urls`, the others its mirrors; `settings` is the config's section `archive`."""
-    first, *mirrors = [urls] if isinstance(urls, str) else urls
-    return Archive(first, **{key: settings[key] for key in PATIENCE}, mirrors=tuple(mirrors))
 
 
 # What identifiers of an unknown release may be, the first of equals preferred.

@@ -8,6 +8,7 @@ import pandas as pd
 
 from gaia_offsets.archive import adql
 from gaia_offsets.archive import candidates as archive
+from gaia_offsets.archive.names import check_names
 from gaia_offsets.archive.tap import Archive
 
 
@@ -69,7 +70,7 @@ def _ask(
     candidates = pd.DataFrame(columns=["target_id", *archive.PROVIDED, *more])
     if len(rows):
         needed = adql.needed_columns(release, by)
-        service.check_names(needed, adql.schema_query(list(needed)))
+        check_names(service, needed)
         started = time.monotonic()
         print(f"{what}: {len(rows)} rows up", file=sys.stderr)
         query, count = adql.crossmatch_query(release, by, **cone), adql.count_query(release, by, **cone)

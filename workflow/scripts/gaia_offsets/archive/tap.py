@@ -11,8 +11,8 @@ import io
 import re
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 from urllib.parse import urljoin
 
@@ -20,9 +20,8 @@ import numpy as np
 import pandas as pd
 import requests
 
-from gaia_offsets.archive.http import GaveUp, again, one_line, session
+from gaia_offsets.archive.http import GaveUp, Passing, Patience, Session, again, one_line
 from gaia_offsets.core.faults import Fault
-from gaia_offsets.core.releases import near
 
 # Limits at which archives are known to cut results, some without a word: ESA's, sync and async, by its own pages.
 SILENT_LIMITS = (2000, 3_000_000)
@@ -37,23 +36,6 @@ class ArchiveError(Fault, RuntimeError):
 
 class NoAnswer(ArchiveError):
     """The archive, and each of its mirrors, did not answer; the message is one line."""
-
-
-class _Failed(Exception):
-    """One try that failed in a way that may pass."""
-
-
-@dataclass(frozen=True)
-class Missing:
-    """A table (column None) or a column of a table that an archive does not have, and the nearest name that it has."""
-
-    table: str
-    column: str | None
-    nearest: str | None
-
-    def __str__(self) -> str:
-        what = f"table {self.table}" if self.column is None else f"{self.table}: {self.column}"
-        return f"{what} (nearest: {self.nearest})" if self.nearest else what
 
 
 def _say(line: str) -> None:
@@ -78,13 +60,15 @@ class Archive:
 
     def __post_init__(self) -> None:
         self.url = self.url.rstrip("/")
-        self.session = session(
-            attempts=self.attempts,
-            timeout=self.stall_s,
-            first_pause=self.poll_s,
-            longest_wait=self.max_wait_s,
-            say=_say,
-        )
+        self.patience = Patience(self.attempts, self.stall_s, self.poll_s, self.max_wait_s)
+        self.session = Session(self.patience, _say)
+
+    @classmethod
+    def of(cls, urls: str | Sequence[str], settings: Mapping[str, Any]) -> Archive:
+        """A service at the first of `urls`, the others its mirrors; `settings` is the config's section `archive`."""
+        first, *mirrors = [urls] if isinstance(urls, str) else urls
+        given = {field.name: settings[field.name] for field in fields(cls) if field.name not in ("url", "mirrors")}
+        return cls(first, **given, mirrors=tuple(mirrors))
 
     def ask(self, query: str, targets: dict[str, np.ndarray], *, count: str, what: str) -> pd.DataFrame:
         """Rows of a query on an upload, complete or not at all.
@@ -122,7 +106,7 @@ class Archive:
         def rows() -> pd.DataFrame:
             frame = self._job(query, None, what)
             if len(frame) != counted:
-                raise _Failed(f"{len(frame)} rows came back, COUNT(*) said {counted}")
+                raise Passing(f"{len(frame)} rows came back, COUNT(*) said {counted}")
             return frame
 
         return self._insist(rows, what)
@@ -149,35 +133,26 @@ class Archive:
 
     def _insist(self, once: Callable[[], T], what: str) -> T:
         """What `once` gives at the first address that answers; later queries begin with that one."""
-        errors = []
+        refusals = []
         while True:
             try:
-                return self._patiently(once, what)
+                return self._again(once, what)
             except NoAnswer as error:
-                errors.append(str(error))
-                if not self.mirrors:
-                    raise NoAnswer("; ".join(errors)) from error
-                self.url, self.mirrors = self.mirrors[0].rstrip("/"), self.mirrors[1:]
-                _say(f"{error}; asking {self.url} from now on")
-
-    def _patiently(self, once: Callable[[], T], what: str) -> T:
-        try:
-            return self._again(once, what)
-        except GaveUp as error:
-            said = f"{error}; run again later, or raise archive.attempts or archive.max_wait_s"
-            raise self._error(what, said, NoAnswer) from error
-        except (_Failed, requests.RequestException) as error:
-            said = f"{one_line(error)} ({self.attempts} tries); run again later, or look into it"
-            raise self._error(what, said, NoAnswer) from error
+                refusals.append(str(error))
+            except GaveUp as error:
+                said = f"{error}; run again later, or raise archive.attempts or archive.max_wait_s"
+                refusals.append(f"{self.url}: {what}: {said}")
+            except (Passing, requests.RequestException) as error:
+                said = f"{one_line(error)} ({self.attempts} tries); run again later, or look into it"
+                refusals.append(f"{self.url}: {what}: {said}")
+            if not self.mirrors:
+                raise NoAnswer("; ".join(refusals))
+            self.url, self.mirrors = self.mirrors[0].rstrip("/"), self.mirrors[1:]
+            _say(f"{refusals[-1]}; asking {self.url} from now on")
 
     def _again(self, once: Callable[[], T], what: str) -> T:
-        return again(
-            once,
-            errors=(_Failed, requests.RequestException),
-            attempts=self.attempts,
-            first_pause=self.poll_s,
-            say=lambda line: _say(f"{what}: {line}"),
-        )
+        errors = (Passing, requests.RequestException)
+        return again(once, self.patience, lambda line: _say(f"{what}: {line}"), errors)
 
     def _job(self, query: str, upload: bytes | None, what: str) -> pd.DataFrame:
         """One asynchronous job from its creation to its deletion."""
@@ -199,12 +174,12 @@ class Archive:
             job = AsyncTAPJob(url, session=self.session).run()
             self._wait(job, end, what)
             if job.result_uri is None:
-                raise _Failed("the job is completed and has no result")
+                raise Passing("the job is completed and has no result")
             # A connection lost on the way of the result is no reason to run the job a second time.
             return self._again(lambda: self._result(job.result_uri, end, what), f"{what}: result")
         except DALAccessError as error:
             gone = getattr(error, "code", None) == 404
-            raise _Failed("the job vanished from the archive" if gone else one_line(error)) from error
+            raise Passing("the job vanished from the archive" if gone else one_line(error)) from error
         finally:
             if url:
                 self._delete(url)
@@ -224,7 +199,7 @@ class Archive:
         if phase != "COMPLETED":
             # pyvo keeps the job's state as read last; its public properties would ask the archive again.
             reason = getattr(getattr(job._job.errorsummary, "message", None), "content", "") or "no reason given"
-            raise _Failed(f"the job ended as {phase}: {one_line(reason)}")
+            raise Passing(f"the job ended as {phase}: {one_line(reason)}")
 
     def _result(self, url: str, end: float, what: str, fields: dict[str, str] | None = None) -> pd.DataFrame:
         parts = []
@@ -249,47 +224,6 @@ class Archive:
         except (requests.RequestException, GaveUp) as error:
             _say(f"{url}: job not deleted ({one_line(error)}); the archive will remove it in some days")
 
-    def missing_names(self, needed: dict[str, list[str]], schema_query: str) -> list[Missing]:
-        """Tables, and columns of its tables, that the archive does not have; each with the nearest that it has."""
-        known = self.look_up(schema_query, what="names of tables and columns")
-        present: dict[str, list[str]] = {}
-        for table, column in zip(known["table_name"], known["column_name"], strict=True):
-            present.setdefault(_plain(table), []).append(_plain(column))
-        tables: list[str] = []
-        if any(table.lower() not in present for table in needed):
-            answer = self.look_up("SELECT table_name FROM TAP_SCHEMA.tables", what="names of tables")
-            tables = [_plain(table) for table in answer["table_name"]]
-        missing = []
-        for table, columns in needed.items():
-            there = present.get(table.lower())
-            if there is None:
-                missing.append(Missing(table, None, _nearest_table(table.lower(), tables)))
-                continue
-            for column in dict.fromkeys(columns):
-                if column.lower() not in there:
-                    missing.append(Missing(table, column, near(column.lower(), there, 0.4)))
-        return missing
-
-    def check_names(self, needed: dict[str, list[str]], schema_query: str, place: str = "releases") -> None:
-        """Raise ArchiveError, in one line, for all tables and columns that the archive does not have.
-
-        `place` is where in the config the names stand.
-        """
-        missing = self.missing_names(needed, schema_query)
-        if missing:
-            raise ArchiveError(
-                f"{self.url}: the archive does not have {'; '.join(map(str, missing))}; "
-                f"correct the names in the config's `{place}`"
-            )
-
-
-def _nearest_table(table: str, tables: list[str]) -> str | None:
-    """The most like it of its own schema, or else of all."""
-    schema, _, name = table.rpartition(".")
-    siblings = [other.rpartition(".")[2] for other in tables if other.rpartition(".")[0] == schema]
-    sibling = near(name, siblings)
-    return f"{schema}.{sibling}" if sibling else near(table, tables)
-
 
 def _phase(job: Any) -> str:
     from pyvo.dal.exceptions import DALAccessError
@@ -301,20 +235,16 @@ def _phase(job: Any) -> str:
     except Exception as error:  # whatever the XML parser makes of half a document
         if isinstance(error, DALAccessError) and getattr(error, "code", None) == 404:
             raise
-        raise _Failed(f"the job's state cannot be read ({one_line(error)})") from error
+        raise Passing(f"the job's state cannot be read ({one_line(error)})") from error
 
 
-def _refused(response: requests.Response) -> _Failed:
+def _refused(response: requests.Response) -> Passing:
     """What the archive says in the place of a job or a result."""
     try:
         read_result(response.content)
-    except _Failed as error:
-        return _Failed(f"HTTP {response.status_code}: {error}")
-    return _Failed(f"HTTP {response.status_code} with a table")
-
-
-def _plain(name: str) -> str:
-    return str(name).replace('"', "").strip().lower()
+    except Passing as error:
+        return Passing(f"HTTP {response.status_code}: {error}")
+    return Passing(f"HTTP {response.status_code} with a table")
 
 
 class Overflow(Exception):
@@ -336,7 +266,7 @@ def upload_document(columns: dict[str, np.ndarray]) -> bytes:
 def read_result(content: bytes) -> pd.DataFrame:
     """Table of a TAP result document; names in lower case, integers as Int64, nulls where the archive has nulls.
 
-    Raises Overflow for a result that the archive cut, _Failed for an error document, one that ends early and anything
+    Raises Overflow for a result that the archive cut, Passing for an error document, one that ends early and anything
     else that is not a result.
     """
     from astropy.io.votable import parse
@@ -347,13 +277,13 @@ def read_result(content: bytes) -> pd.DataFrame:
             content = gzip.decompress(content)
         if not _END.search(content[-200:]):
             start = one_line(content[:60].decode("utf-8", "replace"))
-            raise _Failed(f"the result is no complete VOTable ({len(content)} bytes, begins {start!r})")
+            raise Passing(f"the result is no complete VOTable ({len(content)} bytes, begins {start!r})")
         result = TAPResults(parse(io.BytesIO(content), verify="ignore"))
         table = result.to_table()
-    except _Failed:
+    except Passing:
         raise
     except Exception as error:  # the parsers raise dozens of types; pyvo raises what an error document says
-        raise _Failed(f"no result: {one_line(error)}") from error
+        raise Passing(f"no result: {one_line(error)}") from error
     if str(result.query_status).upper() == "OVERFLOW":
         raise Overflow(f"the archive cut the result at {len(table)} rows")
     frame = {}
@@ -370,14 +300,14 @@ def read_result(content: bytes) -> pd.DataFrame:
 
 
 def check_accounted(frame: pd.DataFrame, target_ids: np.ndarray) -> pd.DataFrame:
-    """The rows as they are; raises _Failed unless every target, and no other, has one.
+    """The rows as they are; raises Passing unless every target, and no other, has one.
 
     The outer joins give a target without counterpart a row of nulls: one that has no row was lost.
     """
     back = frame["target_id"].to_numpy(dtype=np.int64)
     lost, strange = np.setdiff1d(target_ids, back), np.setdiff1d(back, target_ids)
     if len(lost):
-        raise _Failed(f"{len(lost)} of {len(target_ids)} targets did not come back, the first target_id {lost[0]}")
+        raise Passing(f"{len(lost)} of {len(target_ids)} targets did not come back, the first target_id {lost[0]}")
     if len(strange):
-        raise _Failed(f"{len(strange)} target_ids came back that were not sent, the first {strange[0]}")
+        raise Passing(f"{len(strange)} target_ids came back that were not sent, the first {strange[0]}")
     return frame

@@ -11,8 +11,8 @@ import pandas as pd
 
 from gaia_offsets.archive import adql
 from gaia_offsets.archive.adql import G
-from gaia_offsets.archive.candidates import service
-from gaia_offsets.archive.tap import Archive, Missing
+from gaia_offsets.archive.names import Missing, missing_names
+from gaia_offsets.archive.tap import Archive
 from gaia_offsets.core.ownfile import WORKFLOW
 from gaia_offsets.core.releases import MAY_LACK, SOLVED, TABLES, asked_names, coding, column_of, table_of
 from gaia_offsets.engine.config import ConfigError, load_yaml, resolve
@@ -38,7 +38,7 @@ def check_release(name: str, files: Sequence[str] = (), url: str | None = None) 
     if name not in config["releases"]:
         raise ConfigError(f"{name!r} is not one of releases: {', '.join(config['releases'])}")
     release, settings = config["releases"][name], config["archive"]
-    tap = service(url or settings["url"], settings)
+    tap = Archive.of(url or settings["url"], settings)
     learned, missing = first_contact(tap, name, release, official_column(release, config["corrections"]))
     return {"releases": {name: learned}}, missing
 
@@ -57,7 +57,7 @@ def first_contact(
     """`check_release` of a block of the complete config; `official` is a correction of kind column."""
     names = asked_names(release)
     needed = adql.needed_columns(names)
-    missing = service.missing_names(needed, adql.schema_query(list(needed)))
+    missing = missing_names(service, needed)
     asked = sum(1 + len(set(columns)) for columns in needed.values())
     _say(f"releases.{name} at {service.url}: {asked} names asked for, {len(missing)} missing")
     _say(*(f"  {item}" for item in missing))

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from gaia_offsets.archive.adql import table_query
-from gaia_offsets.archive.secret import split_login
 from gaia_offsets.core import releases
 from gaia_offsets.core.columns import DISTANCES, GAIA, TMASS
 from gaia_offsets.core.ownfile import content, own_file
@@ -251,7 +250,7 @@ def dataset_facts(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def raw_facts(entry: Mapping[str, Any]) -> dict[str, Any]:
     """What the config says of a raw file, as rawfile.is_due takes it."""
-    urls = [split_login(url)[0] for url in (entry.get("url"), *(entry.get("mirrors") or ())) if url]
+    urls = [url for url in (entry.get("url"), *(entry.get("mirrors") or ())) if url]
     query = table_query(entry["query"]) if entry.get("query") else None
     return {**entry, "urls": urls, "query": query}
 
