@@ -39,7 +39,8 @@ def wanted(sky: dict[str, pd.DataFrame]) -> dict[str, np.ndarray]:
 
 def ask(client: Archive, wanted: Wanted) -> pd.DataFrame:
     """The fifty sources."""
-    query, count = adql.crossmatch_query(RELEASE, "source_id"), adql.count_query(RELEASE, "source_id")
+    match = adql.Crossmatch(RELEASE, "source_id")
+    query, count = adql.crossmatch_query(match), adql.crossmatch_query(match, count=True)
     return client.ask(query, wanted, count=count, what="chunk 1 of 1")
 
 
@@ -134,7 +135,8 @@ def test_a_fault_that_stays_ends_in_one_line(
 def test_exactly_as_many_rows_as_a_limit(proxy: FaultyProxy, sky: dict[str, pd.DataFrame]) -> None:
     """2,000 rows are believed only when the archive counts as many."""
     ids = sky["gaia_source"]["source_id"].to_numpy(dtype=np.int64)[:1990]
-    query, count = adql.crossmatch_query(RELEASE, "source_id"), adql.count_query(RELEASE, "source_id")
+    match = adql.Crossmatch(RELEASE, "source_id")
+    query, count = adql.crossmatch_query(match), adql.crossmatch_query(match, count=True)
     more = np.concatenate([ids, np.arange(10) + 5])
     targets = {"target_id": np.arange(2000), "source_id": more}
     assert len(archive(proxy.url).ask(query, targets, count=count, what="chunk")) == 2000

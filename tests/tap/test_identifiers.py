@@ -12,6 +12,7 @@ from tap.release import RELEASE
 from tap.test_archive_crossmatch import ARCHIVE, CUTS, NEAR
 from unit.shared import refused
 
+from gaia_offsets.archive.adql import Crossmatch
 from gaia_offsets.archive.candidates import merge_chunks
 from gaia_offsets.archive.chunk import query_archive
 from gaia_offsets.archive.tap import Archive
@@ -43,10 +44,8 @@ def test_identifiers_of_either_release(
     assert found["by"] == kind and found["shares"][kind]["agree"] > 0.9
     other = {"source_id": "dr2_source_id", "dr2_source_id": "source_id"}[kind]
     assert found["shares"][other] == {"exist": 0.0, "agree": 0.0}
-    parts = [
-        query_archive(prepared, archive, chunk=c, chunks=2, release=RELEASE, by="identifier", kind=kind, **NEAR)
-        for c in range(2)
-    ]
+    match = Crossmatch(RELEASE, "identifier", **NEAR)
+    parts = [query_archive(prepared, archive, match, chunk=c, chunks=2, kind=kind) for c in range(2)]
     got = merge_chunks(prepared, parts)
     asked = got["preselected"].to_numpy()
     pd.testing.assert_series_equal(got["preselected"], by_position(sky)["preselected"])

@@ -11,6 +11,7 @@ from tap.release import DR4, RELEASE
 
 from gaia_offsets.archive import adql
 from gaia_offsets.archive import candidates as archive
+from gaia_offsets.archive.adql import Crossmatch
 from gaia_offsets.archive.candidates import (
     PROVIDED,
     choose_counterparts,
@@ -34,6 +35,10 @@ def candidates(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return frame.astype({"target_id": "int64", "source_id": "Int64"})
 
 
+def ask(release: dict[str, Any], by: str, *, count: bool = False, **near: float) -> str:
+    return adql.crossmatch_query(Crossmatch(release, by, **near), count=count)
+
+
 # --- queries ---------------------------------------------------------------------------------------------------------
 
 
@@ -53,14 +58,14 @@ def test_an_independent_parser_reads_the_queries() -> None:
     from queryparser.adql import ADQLQueryTranslator
 
     vizier = {"gaia_source": "I/350/gaiaedr3", "columns": {"bp_rp": "BP-RP", "source_id": "Source"}}
-    near = {"radius_arcsec": 3.0, "years": -16.0, "margin_arcsec": 60.0}
+    near = {"radius_arcsec": 3.0, "epoch": 2000.0, "margin_arcsec": 60.0}
     dr4 = DR4 | {"bridged": DR4["bridged"] | {"distances": RELEASE["distances"]}}
     queries = [
-        adql.crossmatch_query(RELEASE | vizier, "position", **near),
-        adql.crossmatch_query(RELEASE, "dr2_source_id"),
-        adql.count_query(RELEASE, "source_id"),
-        adql.crossmatch_query(dr4, "dr2_source_id"),
-        adql.crossmatch_query(dr4 | {"astrometry": "all_source_astrometry"}, "position", **near),
+        ask(RELEASE | vizier, "position", **near),
+        ask(RELEASE, "dr2_source_id"),
+        ask(RELEASE, "source_id", count=True),
+        ask(dr4, "dr2_source_id"),
+        ask(dr4 | {"astrometry": "all_source_astrometry"}, "position", **near),
         *adql.sample_query(dr4, ["astrometric_params_solved", "phot_g_mean_mag"], 9),
         *adql.sample_query(dr4 | {"astrometry": "all_source_astrometry"}, ["ruwe", "phot_g_mean_mag"], 1),
         schema_query(adql.needed_columns(RELEASE, "position")),
@@ -71,15 +76,15 @@ def test_an_independent_parser_reads_the_queries() -> None:
 
 
 def test_the_draft_of_dr4() -> None:
-    query = adql.crossmatch_query(DR4, "dr2_source_id")
+    query = ask(DR4, "dr2_source_id")
     assert "g.astrometric_params AS astrometric_params_solved" in query
     assert "g.tentative_parallax_bias AS tentative_parallax_bias" in query
     assert "h ON h.dr3_source_id = n.dr3_source_id\n" in query and "g ON g.source_id = h.source_id" in query
     assert "h.magnitude_difference AS magnitude_difference_2" in query
-    one = adql.crossmatch_query(DR4, "dr3_source_id")
+    one = ask(DR4, "dr3_source_id")
     assert "h ON h.dr3_source_id = t.source_id\n" in one and "dr2_neighbourhood" not in one
     single = DR4 | {"astrometry": "all_source_astrometry"}
-    query = adql.crossmatch_query(single, "source_id")
+    query = ask(single, "source_id")
     for piece in ("a.parallax AS parallax", "a.tentative_parallax_bias AS", "g.ra AS ra", "g.pmra AS pmra"):
         assert piece in query
     assert "AS a ON a.source_id = g.source_id AND a.quality_flag = 0" in query
@@ -95,7 +100,7 @@ def test_the_draft_of_dr4() -> None:
 @pytest.mark.parametrize("by", ["position", "source_id", "dr3_source_id", "dr2_source_id"])
 def test_2mass_and_distances_of_an_earlier_release(by: str) -> None:
     """DR4's neighbourhood gives the identifier by which DR3's tables are joined; by DR3's own it is there already."""
-    query = adql.crossmatch_query(DR4 | {"columns": {"source_id": "id"}}, by)
+    query = ask(DR4 | {"columns": {"source_id": "id"}}, by)
     assert query.count("gaiadr4.dr3_neighbourhood") == 1
     assert "b ON b.source_id = h.dr3_source_id\n" in query and "d ON d.source_id = h.dr3_source_id" in query
     assert "m ON m.designation = j.original_psc_source_id\n" in query and "m.ks_m AS ks_m" in query
@@ -105,27 +110,37 @@ def test_2mass_and_distances_of_an_earlier_release(by: str) -> None:
     needed = adql.needed_columns(DR4, by)
     assert "probable_match" in needed["gaiadr4.dr3_neighbourhood"] and "gaiadr3.agn_cross_id" not in needed
     without = DR4 | {"columns": {"probable_match": None}}
-    assert "probable_match" not in adql.crossmatch_query(without, by)
+    assert "probable_match" not in ask(without, by)
     assert "probable_match" not in str(adql.needed_columns(without, by))
-    own = adql.crossmatch_query(DR4 | {"distances": "gaiadr4.distances"}, by)
+    own = ask(DR4 | {"distances": "gaiadr4.distances"}, by)
     assert "d ON d.source_id = g.source_id" in own and "b ON b.source_id = h.dr3_source_id" in own
 
 
 def test_what_a_release_lacks() -> None:
     bare = RELEASE | {"tmass": None, "distances": None}
-    query = adql.crossmatch_query(bare, "source_id")
+    query = ask(bare, "source_id")
     assert "ks_m" not in query and "r_med_geo" not in query and "2mass" not in query
     assert list(adql.needed_columns(bare, "source_id")) == ["gaiaedr3.gaia_source"]
     with pytest.raises(ValueError, match="no table dr2_neighbourhood"):
-        adql.crossmatch_query({"epoch": 2016.0, "gaia_source": "gaiadr4.gaia_source"}, "dr2_source_id")
+        ask({"epoch": 2016.0, "gaia_source": "gaiadr4.gaia_source"}, "dr2_source_id")
     with pytest.raises(ValueError, match="no table dr3_neighbourhood"):
-        adql.crossmatch_query(RELEASE, "dr3_source_id")
-    with pytest.raises(ValueError, match="'name' is not one of"):
-        adql.crossmatch_query(RELEASE, "name")
+        ask(RELEASE, "dr3_source_id")
+
+
+def test_nothing_but_written_adql_stands_in_the_query() -> None:
+    """Names of the config come quoted, and what nobody wrote as ADQL is refused."""
+    evil = 'x" FROM secrets; --'
+    query = ask(RELEASE | {"gaia_source": evil, "columns": {"ra": evil}, "more_columns": ["b c"]}, "position")
+    assert query.count("secrets") == query.count('"x"" FROM secrets; --"') > 2 and 'g."b c" AS "b c"' in query
+    cut = {"column": "ruwe", "op": "==", "value": "a' OR 'a"}
+    single = DR4 | {"astrometry": "all_source_astrometry", "astrometry_cuts": [cut]}
+    assert " AND a.ruwe = 'a'' OR ''a'\n" in ask(single, "source_id")
+    with pytest.raises(adql.QueryError, match="'x' was not written as ADQL"):
+        adql._template().environment.from_string("{{ name }}").render(name="x")
 
 
 def test_positions_of_the_release_s_own_epoch_need_no_wider_cone() -> None:
-    query = adql.crossmatch_query(RELEASE, "position", radius_arcsec=3.6, years=0.0, margin_arcsec=60.0)
+    query = ask(RELEASE, "position", radius_arcsec=3.6, epoch=2016.0, margin_arcsec=60.0)
     assert "t.dec, 0.001000000))" in query and "pmra IS NULL" not in query
 
 
@@ -220,7 +235,7 @@ def test_the_nearest_at_the_targets_epoch_wins() -> None:
     rows = [(5, 2**60 + 1, 10 + 4 * ARCSEC, 0.0, 250.0, 0.0), (5, 2, 10.0, ARCSEC, None, None)]
     rows += [(5, 3, 10.0, 0.0, 0.0, 1000.0), (6, 3, 20.0, 3.001 * ARCSEC, None, None)]
     found = candidates([dict(zip(names, row, strict=True)) for row in rows])
-    chosen = choose_counterparts(found, targets, by="position", radius_arcsec=3.0, years=-16.0)
+    chosen = choose_counterparts(found, targets, Crossmatch(RELEASE, "position", 3.0, epoch=2000.0))
     assert chosen["target_id"].tolist() == [5, 6]
     assert chosen["source_id"].iloc[0] == 2**60 + 1 and chosen["source_id"].isna().tolist() == [False, True]
     assert chosen["match_separation"].iloc[0] == pytest.approx(0.0, abs=1e-6)
@@ -231,7 +246,7 @@ def test_two_2mass_entries_are_one_neighbour() -> None:
     targets = pd.DataFrame({"target_id": [0], "target_ra": [10.0], "target_dec": [0.0]})
     row = {"target_id": 0, "source_id": 2, "ra": 10.0, "dec": 0.0}
     found = candidates([row | {"ks_m": 12.0, "ks_msigcom": 0.3}, row | {"ks_m": 11.0, "ks_msigcom": 0.02}])
-    chosen = choose_counterparts(found, targets, by="position", radius_arcsec=3.0, years=-16.0)
+    chosen = choose_counterparts(found, targets, Crossmatch(RELEASE, "position", 3.0, epoch=2000.0))
     assert chosen[["ks_m", "match_neighbours"]].iloc[0].tolist() == [11.0, 1]
 
 
@@ -239,7 +254,7 @@ def test_equal_dr2_distances_go_to_the_lower_identifier() -> None:
     targets = pd.DataFrame({"target_id": [0], "gaia_dr2_source_id": [9]})
     found = candidates([{"target_id": 0, "source_id": s} for s in (8, 7)])
     found = found.assign(angular_distance_1=12.0, magnitude_difference_1=np.nan)
-    chosen = choose_counterparts(found, targets, by="dr2_source_id", radius_arcsec=3.0, years=0.0)
+    chosen = choose_counterparts(found, targets, Crossmatch(RELEASE, "dr2_source_id"))
     assert chosen[["source_id", "match_separation", "match_neighbours"]].iloc[0].tolist() == [7, 0.012, 2]
 
 
@@ -258,7 +273,7 @@ def test_the_best_over_two_hops_has_the_smallest_difference_in_g_then_distance()
     frame = pd.DataFrame(rows, columns=["target_id", "source_id", *names])
     found = frame.reindex(columns=["target_id", *PROVIDED, *names]).astype({"source_id": "Int64"})
     targets = pd.DataFrame({"target_id": range(5), "gaia_dr2_source_id": range(5)})
-    chosen = choose_counterparts(found, targets, by="dr2_source_id", radius_arcsec=0.0, years=0.0)
+    chosen = choose_counterparts(found, targets, Crossmatch(RELEASE, "dr2_source_id"))
     assert chosen["source_id"].tolist() == [12, 14, 16, 17, pd.NA]
     assert chosen["match_separation"].tolist()[:4] == pytest.approx([0.1, 0.03, 0.091, 0.009])
     assert chosen["match_neighbours"].tolist() == [2, 2, 2, 1, 0]
@@ -266,7 +281,7 @@ def test_the_best_over_two_hops_has_the_smallest_difference_in_g_then_distance()
     # What the archive calls probable comes before any difference in G; null is not probable.
     for yes, no in ((True, False), ("true", "false"), (1, 0), ("T", None)):
         said = found.assign(probable_match_2=[no, no, yes, no, yes, None, no, no])
-        chosen = choose_counterparts(said, targets, by="dr2_source_id", radius_arcsec=0.0, years=0.0)
+        chosen = choose_counterparts(said, targets, Crossmatch(RELEASE, "dr2_source_id"))
         assert chosen["source_id"].tolist() == [12, 13, 15, 17, pd.NA]
 
 
@@ -285,7 +300,7 @@ def test_the_best_way_to_the_bridge() -> None:
     found = found.astype({"source_id": "Int64"}).assign(ra=10.0, dec=0.0)
     targets = pd.DataFrame({"target_id": range(3), "target_ra": 10.0, "target_dec": 0.0})
     for by in ("position", "source_id"):
-        chosen = choose_counterparts(found, targets, by=by, radius_arcsec=1.0, years=0.0)
+        chosen = choose_counterparts(found, targets, Crossmatch(RELEASE, by, 1.0))
         assert chosen["ks_m"].tolist()[:2] == [12.0, 11.0] and chosen["ks_m"].isna().tolist() == [False, False, True]
         assert chosen["match_neighbours"].tolist() == [1, 1, 1]
     line = "3 Gaia sources came back, 2 with an identifier in the bridge, 2 with several"
@@ -307,8 +322,7 @@ def test_further_columns_of_a_release_come_along_as_numbers() -> None:
     targets = pd.DataFrame({"target_id": [0, 1], "plate": ["a", "b"], "preselected": True})
     found = candidates([{"target_id": 0, "source_id": 8}]).assign(bias=-0.02)
     for rows, values in ((found, [-0.02, np.nan]), (found.iloc[:0].astype({"bias": object}), [np.nan, np.nan])):
-        near = {"by": "source_id", "radius_arcsec": 0.0, "years": 0.0}
-        chosen = choose_counterparts(rows, targets, more_columns=["bias"], **near)
+        chosen = choose_counterparts(rows, targets, Crossmatch(RELEASE | {"more_columns": ["bias"]}, "source_id"))
         assert chosen["bias"].dtype == float and chosen["bias"].tolist() == pytest.approx(values, nan_ok=True)
         assert merge_chunks(targets, [chosen])["bias"].tolist() == pytest.approx(values, nan_ok=True)
     with pytest.raises(TableError, match="columns bias come from the archive too"):
@@ -317,7 +331,7 @@ def test_further_columns_of_a_release_come_along_as_numbers() -> None:
 
 def test_a_chunk_without_targets_is_an_empty_table() -> None:
     targets = pd.DataFrame({"target_id": [], "target_ra": [], "target_dec": []})
-    chosen = choose_counterparts(candidates([]), targets, by="position", radius_arcsec=3.0, years=-16.0)
+    chosen = choose_counterparts(candidates([]), targets, Crossmatch(RELEASE, "position", 3.0, epoch=2000.0))
     assert len(chosen) == 0 and chosen["source_id"].dtype == "Int64" and chosen["ra"].dtype == float
 
 
@@ -325,7 +339,7 @@ def test_a_value_out_of_range_is_refused() -> None:
     targets = pd.DataFrame({"target_id": [0]})
     found = candidates([{"target_id": 0, "source_id": 8, "ruwe": -5.0}])
     with pytest.raises(TableError, match="answer of the archive: column 'ruwe': 1 of 1 rows outside"):
-        choose_counterparts(found, targets, by="source_id", radius_arcsec=0.0, years=0.0)
+        choose_counterparts(found, targets, Crossmatch(RELEASE, "source_id"))
 
 
 # --- merging ---------------------------------------------------------------------------------------------------------
@@ -337,8 +351,8 @@ def chunked() -> tuple[pd.DataFrame, list[pd.DataFrame]]:
     targets["preselected"] = [True, False, True]
     asked = [candidates([{"target_id": i, "source_id": 2**60 + i, "ra": 1.0, "dec": 1.0}]) for i in (2, 0)]
     rows = [targets.iloc[[2]], targets.iloc[[0]]]
-    near = {"by": "source_id", "radius_arcsec": 0.0, "years": 0.0}
-    return targets, [choose_counterparts(a, r, **near) for a, r in zip(asked, rows, strict=True)]
+    match = Crossmatch(RELEASE, "source_id")
+    return targets, [choose_counterparts(a, r, match) for a, r in zip(asked, rows, strict=True)]
 
 
 def test_all_targets_come_back_in_their_order() -> None:

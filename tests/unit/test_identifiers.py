@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from probe_identifiers import DRAWN, draw, probe_identifiers
 from tap.release import DR4, RELEASE
 from unit.shared import refused
 
-from gaia_offsets.archive.adql import needed_columns
+from gaia_offsets.archive.adql import Crossmatch, needed_columns
 from gaia_offsets.archive.candidates import (
     PROVIDED,
     choose_counterparts,
@@ -156,8 +157,8 @@ def test_who_has_no_good_identifier_is_asked_for_by_position(
     targets["gaia_source_id"] = ids
     targets.loc[9::10, "target_dec"] += 1.0  # where there is nothing
     whole = prepared(targets).assign(preselected=True)
-    options = {"chunks": chunks, "release": RELEASE, "by": "identifier", "pm_margin_arcsec": 30.0, "kind": kind}
-    parts = [query_archive(whole, archive, chunk=chunk, **options, **NEAR) for chunk in range(chunks)]
+    match = Crossmatch(RELEASE, "identifier", margin_arcsec=30.0, **NEAR)
+    parts = [query_archive(whole, archive, match, chunk=c, chunks=chunks, kind=kind) for c in range(chunks)]
     got = merge_chunks(whole, parts)
     lost = np.arange(STARS) % 10 == 9
     assert got.loc[~lost, "source_id"].tolist() == right[~lost].tolist() and got.loc[lost, "source_id"].isna().all()
@@ -182,11 +183,11 @@ def test_of_several_sources_of_an_old_identifier_the_best_that_agrees_is_taken()
     found = pd.DataFrame([{"target_id": 4, "dec": 0.0, "pmra": np.nan, "pmdec": np.nan} | row for row in rows])
     found = found.reindex(columns=list(dict.fromkeys([*found.columns, *PROVIDED]))).astype({"source_id": "Int64"})
     targets = pd.DataFrame({"target_id": [4], "target_ra": [10.0], "target_dec": [0.0]})
-    options = {"by": "dr2_source_id", "radius_arcsec": 3.0, "years": 0.0}
-    [row] = choose_counterparts(found, targets, agree=True, **options).to_dict("records")
+    match = Crossmatch(RELEASE, "dr2_source_id", **NEAR)
+    [row] = choose_counterparts(found, targets, replace(match, agree=True)).to_dict("records")
     assert row["source_id"] == 6 and row["match_neighbours"] == 2
     assert row["match_separation"] == pytest.approx(1.0)
-    [row] = choose_counterparts(found, targets, **options).to_dict("records")
+    [row] = choose_counterparts(found, targets, match).to_dict("records")
     assert row["source_id"] == 7 and row["match_separation"] == 0.0 and row["match_neighbours"] == 3
 
 

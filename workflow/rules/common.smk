@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gaia_offsets.engine.about import run_settings
 from gaia_offsets.engine.fingerprint import fingerprint
-from gaia_offsets.core.ownfile import CITATIONS, LITERATURE, content
+from gaia_offsets.core.ownfile import CITATIONS, LITERATURE, REFERENCES, content
 from gaia_offsets.archive.rawfile import is_due
 from gaia_offsets.engine import products, samples
 from gaia_offsets.engine.products import DATASET_KINDS, EXTENDED_KINDS, FRAMES, PARALLAXES, alike

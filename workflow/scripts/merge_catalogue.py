@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from gaia_offsets.archive import adql
 from gaia_offsets.archive import candidates as archive
+from gaia_offsets.archive import table_query
 from gaia_offsets.archive.rawfile import check_file, write_manifest
 from gaia_offsets.archive.tap import Archive, ArchiveError
 from gaia_offsets.core.faults import open_log
@@ -21,7 +21,7 @@ def merge_catalogue(
     Raises ArchiveError where the service counts another number over all parts (nulls, new rows).
     """
     table = pd.concat(parts, ignore_index=True)
-    counted = service.count(adql.table_count(query), what=f"{dataset}, all parts")
+    counted = service.count(table_query.count_query(query), what=f"{dataset}, all parts")
     if counted != len(table):
         raise ArchiveError(
             f"{service.url}: datasets.{dataset}: the parts have {len(table)} rows, COUNT(*) over all says {counted}: "
@@ -29,7 +29,7 @@ def merge_catalogue(
             f"cut to datasets.{dataset}.query.where"
         )
     print(f"{len(table)} rows in {len(parts)} parts from {service.url}, as many as COUNT(*) says", file=sys.stderr)
-    if not adql.bridge_columns(query):
+    if not table_query.bridge_columns(query):
         return table
     nearest = archive.nearest_in_bridge(table)
     print(f"{len(nearest)} of them are the best pair of a source and an identifier of the bridge", file=sys.stderr)
@@ -45,5 +45,5 @@ if __name__ == "__main__":
     tap = Archive.of(snakemake.config["datasets"][dataset]["query"]["url"], snakemake.config["archive"])
     file = Path(snakemake.output.file)
     archive.write_whole(merge_catalogue(frames, tap, query, dataset=dataset), file)
-    origin = {"url": tap.url, "query": adql.table_query(query), "parts": adql.parts(query)}
+    origin = {"url": tap.url, "query": table_query.rows_query(query), "parts": table_query.parts(query)}
     write_manifest(snakemake.output.manifest, dataset, entry, file, *check_file(file, file.name), **origin)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.archive import adql
 from gaia_offsets.archive import candidates as archive
+from gaia_offsets.archive.adql import Crossmatch, crossmatch_query, needed_columns
 from gaia_offsets.archive.names import check_names
 from gaia_offsets.archive.tap import Archive
 from gaia_offsets.core.faults import TableError, open_log
@@ -47,17 +47,16 @@ def probe_identifiers(
         )
     shares: dict[str, dict[str, float]] = {}
     for kind in archive.possible_kinds(release):
-        needed, rows = adql.needed_columns(release, kind), archive.identified(drawn, kind)
-        check_names(service, needed)
-        found = service.ask(
-            adql.crossmatch_query(release, kind),
+        match, rows = Crossmatch(release, kind, radius_arcsec, epoch, agree=True), archive.identified(drawn, kind)
+        check_names(service, needed_columns(release, kind))
+        candidates = service.ask(
+            crossmatch_query(match),
             archive.upload_columns(rows, by=kind),
-            count=adql.count_query(release, kind),
+            count=crossmatch_query(match, count=True),
             what=f"identifiers as {kind}",
         )
-        near = {"radius_arcsec": radius_arcsec, "years": epoch - release["epoch"]}
-        agreeing = archive.choose_counterparts(found, rows, by=kind, agree=True, **near)
-        exist = found.loc[found["source_id"].notna(), "target_id"].nunique()
+        agreeing = archive.choose_counterparts(candidates, rows, match)
+        exist = candidates.loc[candidates["source_id"].notna(), "target_id"].nunique()
         shares[kind] = {"exist": exist / len(drawn), "agree": float(agreeing["source_id"].notna().mean())}
     best = max(shares, key=lambda kind: shares[kind]["agree"])  # the first of equals
     told = ", ".join(f"{kind} {s['exist']:.1%} exist, {s['agree']:.1%} agree" for kind, s in shares.items())

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from gaia_offsets.archive import candidates as archive
+from gaia_offsets.archive.adql import Crossmatch
 from gaia_offsets.archive.chunk import query_archive
 from gaia_offsets.archive.tap import Archive
 from gaia_offsets.core.faults import open_log
@@ -18,13 +19,15 @@ if __name__ == "__main__":
     answer = query_archive(
         archive.read_whole(snakemake.input.asked),
         Archive.of(snakemake.config["archive"]["url"], snakemake.config["archive"]),
+        Crossmatch(
+            snakemake.params.release,
+            snakemake.params.by,
+            radius_arcsec=snakemake.params.radius_arcsec,
+            epoch=snakemake.params.epoch,
+            margin_arcsec=snakemake.params.pm_margin_arcsec,
+        ),
         chunk=int(snakemake.wildcards.chunk),
         chunks=snakemake.params.chunks,
-        release=snakemake.params.release,
-        by=snakemake.params.by,
-        epoch=snakemake.params.epoch,
-        radius_arcsec=snakemake.params.radius_arcsec,
-        pm_margin_arcsec=snakemake.params.pm_margin_arcsec,
         kind=json.loads(Path(snakemake.input.identifiers).read_text())["by"] if snakemake.input.identifiers else None,
     )
     print(f"{int(answer['source_id'].notna().sum())} of {len(answer)} targets have a counterpart", file=sys.stderr)

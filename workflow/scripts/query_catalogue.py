@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from gaia_offsets.archive import adql
 from gaia_offsets.archive import candidates as archive
+from gaia_offsets.archive import table_query
 from gaia_offsets.archive.names import check_names
 from gaia_offsets.archive.tap import Archive
 from gaia_offsets.core.faults import open_log
@@ -15,17 +15,17 @@ from gaia_offsets.core.faults import open_log
 
 def query_catalogue(service: Archive, query: dict[str, Any], *, dataset: str, part: int) -> pd.DataFrame:
     """The rows of one part under our column names, as many as the service counts, sorted."""
-    place, what = f"datasets.{dataset}.query", f"part {part + 1} of {adql.parts(query)}"
-    needed = adql.table_columns(query)
+    place, what = f"datasets.{dataset}.query", f"part {part + 1} of {table_query.parts(query)}"
+    needed = table_query.needed_columns(query)
     check_names(service, needed, place)
     rows = service.select(
-        adql.table_query(query, part),
-        count=adql.table_count(query, part),
+        table_query.rows_query(query, part),
+        count=table_query.count_query(query, part),
         what=what,
         narrower=f"raise {place}.partition.parts or archive.maxrec",
     )
     print(f"{what}: {len(rows)} rows from {service.url}, as many as COUNT(*) says", file=sys.stderr)
-    return adql.complete_rows(rows, query)
+    return table_query.complete_rows(rows, query)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.archive.adql import BRIDGE, hops
+from gaia_offsets.archive.adql import BRIDGE, Crossmatch, hops
 from gaia_offsets.core.columns import DISTANCES, GAIA, MATCH, STANDARD, TMASS
 from gaia_offsets.core.releases import TABLES
 from gaia_offsets.sky.healpix import hp
@@ -113,47 +113,37 @@ def asked(targets: pd.DataFrame, *, by: str) -> pd.DataFrame:
     return targets.iloc[chunk_rows(targets, 0, 1, by=by)][["target_id", "preselected", *key_columns(by), *own]]
 
 
-def choose_counterparts(
-    candidates: pd.DataFrame,
-    targets: pd.DataFrame,
-    *,
-    by: str,
-    radius_arcsec: float,
-    years: float,
-    agree: bool = False,
-    more_columns: Sequence[str] = (),
-) -> pd.DataFrame:
+def choose_counterparts(candidates: pd.DataFrame, targets: pd.DataFrame, match: Crossmatch) -> pd.DataFrame:
     """The best candidate of each target: one row a target, sorted by target_id, nulls where there is none.
 
-    By position: candidates are carried `years` (from the release's epoch to the targets') by their proper motion, and
-    must lie within `radius_arcsec` of the target then; the nearest is best. By an identifier of an earlier release: the
-    fewest hops that the archive calls improbable, then the smallest difference in G, then the smallest distance, each
-    summed over the hops of the archive's own match (adql.neighbourhoods; an unknown difference comes last); with
-    `agree` only among those that lie within `radius_arcsec`, as by position, and with that separation. Ties go to the
-    lower source_id. Of the rows of one source the one with the best match to the bridge is taken, by the same rule.
+    By position: candidates are carried from the release's epoch to the targets' by their proper motion, and must lie
+    within the radius of the target then; the nearest is best. By an identifier of an earlier release: the fewest hops
+    that the archive calls improbable, then the smallest difference in G, then the smallest distance, each summed over
+    the hops of the archive's own match (adql.neighbourhoods; an unknown difference comes last); with `match.agree` only
+    among those that lie within the radius, as by position, and with that separation. Ties go to the lower source_id.
+    Of the rows of one source the one with the best match to the bridge is taken, by the same rule.
 
-    Columns: target_id, GAIA, TMASS, DISTANCES, `more_columns` (numbers), match_separation [arcsec], match_neighbours.
+    Columns: target_id, GAIA, TMASS, DISTANCES, `match.more_columns`, match_separation [arcsec], match_neighbours.
     """
-    found = candidates[candidates["source_id"].notna()].reset_index(drop=True)
-    hop, bridge = _ranks(found, r"\d+", "hop"), _ranks(found, BRIDGE, BRIDGE)
-    found = found.assign(**hop, **bridge, match_separation=hop["hop_distance"] / 1000.0)
-    if by == "position" or agree:
-        motions = [found[name].to_numpy(dtype=float) for name in ("ra", "dec", "pmra", "pmdec")]
-        place = (
-            targets.set_index("target_id").loc[found["target_id"], ["target_ra", "target_dec"]].to_numpy(dtype=float)
-        )
-        then = unit_vectors(*propagate(*motions, years))
-        found["match_separation"] = separation_arcsec(unit_vectors(place[:, 0], place[:, 1]), then)
-        found = found[found["match_separation"] <= radius_arcsec]
+    sources = candidates[candidates["source_id"].notna()].reset_index(drop=True)
+    hop, bridge = _ranks(sources, r"\d+", "hop"), _ranks(sources, BRIDGE, BRIDGE)
+    sources = sources.assign(**hop, **bridge, match_separation=hop["hop_distance"] / 1000.0)
+    if match.by == "position" or match.agree:
+        motions = [sources[name].to_numpy(dtype=float) for name in ("ra", "dec", "pmra", "pmdec")]
+        own = targets.set_index("target_id").loc[sources["target_id"], ["target_ra", "target_dec"]]
+        own = own.to_numpy(dtype=float)
+        then = unit_vectors(*propagate(*motions, match.years))
+        sources["match_separation"] = separation_arcsec(unit_vectors(own[:, 0], own[:, 1]), then)
+        sources = sources[sources["match_separation"] <= match.radius_arcsec]
     # A source with two 2MASS entries comes twice; the one with the smaller error stays.
     ties = ["target_id", *hop, "match_separation", "source_id", *bridge, "ks_msigcom", "ks_m"]
-    found = found.sort_values(ties, kind="stable").drop_duplicates(["target_id", "source_id"])
-    neighbours = found.groupby("target_id").size()
-    nearest = found.drop_duplicates("target_id").set_index("target_id")
+    sources = sources.sort_values(ties, kind="stable").drop_duplicates(["target_id", "source_id"])
+    neighbours = sources.groupby("target_id").size()
+    nearest = sources.drop_duplicates("target_id").set_index("target_id")
     every = np.sort(targets["target_id"].to_numpy(dtype=np.int64))
-    chosen = nearest.reindex(index=every, columns=[*PROVIDED, *more_columns, "match_separation"])
+    chosen = nearest.reindex(index=every, columns=[*PROVIDED, *match.more_columns, "match_separation"])
     chosen["match_neighbours"] = neighbours.reindex(every, fill_value=0)
-    for name in more_columns:
+    for name in match.more_columns:
         chosen[name] = pd.to_numeric(chosen[name]).astype("Float64").astype("float64")
     checked = check_table(chosen, list(chosen.columns), "answer of the archive")
     return checked.rename_axis("target_id").reset_index()
@@ -167,29 +157,28 @@ def identified(targets: pd.DataFrame, kind: str) -> pd.DataFrame:
 
 def possible_kinds(release: Mapping[str, Any]) -> list[str]:
     """The KINDS that a release has tables for."""
-    return [kind for kind in KINDS if all(release.get(role) for role, _, _ in hops(dict(release), kind))]
+    return [kind for kind in KINDS if all(release.get(role) for role in hops(release, kind))]
 
 
-def _ranks(found: pd.DataFrame, suffix: str, name: str) -> dict[str, np.ndarray]:
+def _ranks(rows: pd.DataFrame, suffix: str, name: str) -> dict[str, np.ndarray]:
     """How good the archive's own matches are, the best first in the order of these columns: sums over their hops.
 
     Hops that it calls improbable; absolute differences in G [mag] and distances [mas], null where one is. `suffix` is a
     pattern of that of the hops' columns.
     """
-    said = {
-        key: [column for column in found.columns if re.fullmatch(f"{column_name}_({suffix})", column)]
-        for key, column_name in (
-            ("improbable", "probable_match"),
-            ("fainter", "magnitude_difference"),
-            ("distance", "angular_distance"),
-        )
+
+    def of_hops(column: str) -> pd.DataFrame:
+        return rows[[name for name in rows.columns if re.fullmatch(f"{column}_({suffix})", name)]]
+
+    def total(column: str) -> np.ndarray:
+        values = of_hops(column).astype("float64").abs()
+        return values.sum(axis=1, min_count=max(values.shape[1], 1)).to_numpy()
+
+    return {
+        f"{name}_improbable": (~of_hops("probable_match").apply(is_true)).sum(axis=1).to_numpy(),
+        f"{name}_fainter": total("magnitude_difference"),
+        f"{name}_distance": total("angular_distance"),
     }
-    improbable = ~found[said.pop("improbable")].apply(is_true)
-    ranks = {f"{name}_improbable": improbable.sum(axis=1).to_numpy()}
-    for key, columns in said.items():
-        total = found[columns].astype("float64").abs().sum(axis=1, min_count=max(len(columns), 1))
-        ranks[f"{name}_{key}"] = total.to_numpy()
-    return ranks
 
 
 def is_true(values: pd.Series) -> pd.Series:
