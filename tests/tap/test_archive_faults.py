@@ -160,6 +160,11 @@ def test_a_job_that_takes_too_long(proxy: FaultyProxy) -> None:
     assert time.monotonic() - started < 10
 
 
+def test_a_query_that_the_archive_cannot_run(proxy: FaultyProxy) -> None:
+    with pytest.raises(ArchiveError, match=r"wrong, count: the job ended as ERROR: .*no_such_column.*run again later"):
+        archive(proxy.url, attempts=1).count("SELECT no_such_column AS n FROM gaiaedr3.gaia_source", what="wrong")
+
+
 def test_nobody_there() -> None:
     with pytest.raises(ArchiveError, match=r"Connection refused.*run again later"):
         archive("http://127.0.0.1:9/tap", attempts=2).look_up("SELECT 1 AS n", what="anything")

@@ -8,6 +8,7 @@ from time import sleep
 from typing import Any, TypeVar
 
 import requests
+from requests.exceptions import ChunkedEncodingError
 from urllib3.exceptions import InvalidHeader, MaxRetryError
 from urllib3.util import Retry
 
@@ -108,7 +109,7 @@ class Session(requests.Session):
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         """The answer to one request; requests calls this for each redirection, too."""
-        options["timeout"] = self.patience.timeout  # here, because pyvo sets time-outs of its own
+        options["timeout"] = self.patience.timeout
         what = f"{request.method} {request.path_url}"
         try:
             return again(lambda: self._once(request, options), self.patience, lambda line: self.say(f"{what}: {line}"))
@@ -118,7 +119,7 @@ class Session(requests.Session):
     def _once(self, request: requests.PreparedRequest, options: dict[str, Any]) -> requests.Response:
         try:
             response = super().send(request, **options)
-        except (requests.ConnectionError, requests.Timeout) as error:
+        except (ChunkedEncodingError, requests.ConnectionError, requests.Timeout) as error:
             unsent = error.args and isinstance(error.args[0], MaxRetryError)  # no connection came about
             if request.method == "POST" and not unsent:
                 raise

@@ -1,7 +1,7 @@
 """TAP client: asks patiently, believes nothing that is incomplete, cleans up behind itself.
 
-pyvo speaks the protocol. What it lets pass is checked here: overflow, documents that end early, error documents with
-HTTP 200, jobs that vanish, connections that fall silent, targets that do not come back.
+What goes wrong with real archives is checked: overflow, documents that end early, error documents with HTTP 200, jobs
+that vanish, connections that fall silent, targets that do not come back.
 """
 
 from __future__ import annotations
@@ -155,39 +155,30 @@ class Archive:
         return again(once, self.patience, lambda line: _say(f"{what}: {line}"), errors)
 
     def _job(self, query: str, upload: bytes | None, what: str) -> pd.DataFrame:
-        """One asynchronous job from its creation to its deletion."""
-        from pyvo.dal import AsyncTAPJob
-        from pyvo.dal.exceptions import DALAccessError
-
+        """One asynchronous job (UWS of the IVOA) from its creation to its deletion."""
         end = time.monotonic() + self.timeout_s
         fields, files = self._fields(query), None
         if upload is not None:
             fields["UPLOAD"] = "targets,param:targets"
             files = {"targets": ("targets.vot", upload, "application/x-votable+xml")}
-        url = None
+        created = self.session.post(f"{self.url}/async", data=fields, files=files, allow_redirects=False)
+        if "Location" not in created.headers:
+            raise _refused(created)
+        job = urljoin(f"{self.url}/async", created.headers["Location"])
         try:
-            # Not pyvo's submit: it follows the redirect, and if that fails the address of the job is lost with it.
-            created = self.session.post(f"{self.url}/async", data=fields, files=files, allow_redirects=False)
-            if "Location" not in created.headers:
-                raise _refused(created)
-            url = urljoin(f"{self.url}/async", created.headers["Location"])
-            job = AsyncTAPJob(url, session=self.session).run()
+            started = self.session.post(f"{job}/phase", data={"PHASE": "RUN"}, allow_redirects=False)
+            if started.status_code >= 400:
+                raise _refused(started)
             self._wait(job, end, what)
-            if job.result_uri is None:
-                raise Passing("the job is completed and has no result")
             # A connection lost on the way of the result is no reason to run the job a second time.
-            return self._again(lambda: self._result(job.result_uri, end, what), f"{what}: result")
-        except DALAccessError as error:
-            gone = getattr(error, "code", None) == 404
-            raise Passing("the job vanished from the archive" if gone else one_line(error)) from error
+            return self._again(lambda: self._result(f"{job}/results/result", end, what), f"{what}: result")
         finally:
-            if url:
-                self._delete(url)
+            self._delete(job)
 
-    def _wait(self, job: Any, end: float, what: str) -> None:
+    def _wait(self, job: str, end: float, what: str) -> None:
         """Until the job is completed; raises for every other end of it."""
         started, looks = time.monotonic(), 0
-        while (phase := self._again(lambda: _phase(job), f"{what}: state")) not in _ENDS:
+        while (phase := self._phase(job)) not in _ENDS:
             looks += 1
             left = end - time.monotonic()
             if left <= 0:
@@ -197,9 +188,16 @@ class Archive:
                 _say(f"{what}: {phase} for {time.monotonic() - started:.0f} s")
             time.sleep(min(self.poll_s * 1.2**looks, 60.0, left))
         if phase != "COMPLETED":
-            # pyvo keeps the job's state as read last; its public properties would ask the archive again.
-            reason = getattr(getattr(job._job.errorsummary, "message", None), "content", "") or "no reason given"
-            raise Passing(f"the job ended as {phase}: {one_line(reason)}")
+            reason = _said(self.session.get(f"{job}/error")) if phase == "ERROR" else "no reason given"
+            raise Passing(f"the job ended as {phase}: {reason}")
+
+    def _phase(self, job: str) -> str:
+        answer = self.session.get(f"{job}/phase")
+        if answer.status_code == 404:
+            raise Passing("the job vanished from the archive")
+        if not re.fullmatch("[A-Z]+", phase := answer.text.strip()):
+            raise Passing(f"the job's state cannot be read (HTTP {answer.status_code}: {one_line(phase[:60])})")
+        return phase
 
     def _result(self, url: str, end: float, what: str, fields: dict[str, str] | None = None) -> pd.DataFrame:
         parts = []
@@ -225,26 +223,17 @@ class Archive:
             _say(f"{url}: job not deleted ({one_line(error)}); the archive will remove it in some days")
 
 
-def _phase(job: Any) -> str:
-    from pyvo.dal.exceptions import DALAccessError
-
-    try:
-        return job.phase  # asks the archive
-    except GaveUp:
-        raise
-    except Exception as error:  # whatever the XML parser makes of half a document
-        if isinstance(error, DALAccessError) and getattr(error, "code", None) == 404:
-            raise
-        raise Passing(f"the job's state cannot be read ({one_line(error)})") from error
-
-
 def _refused(response: requests.Response) -> Passing:
+    return Passing(f"HTTP {response.status_code}: {_said(response)}")
+
+
+def _said(response: requests.Response) -> str:
     """What the archive says in the place of a job or a result."""
     try:
         read_result(response.content)
-    except Passing as error:
-        return Passing(f"HTTP {response.status_code}: {error}")
-    return Passing(f"HTTP {response.status_code} with a table")
+    except (Passing, Overflow) as error:
+        return str(error)
+    return "a table"
 
 
 class Overflow(Exception):
