@@ -24,7 +24,7 @@ from unit.misbehaving_http import Answer, MisbehavingServer
 
 from gaia_offsets.archive import download
 from gaia_offsets.archive import http as web
-from gaia_offsets.archive.download import CHUNK, Limits, Transfer
+from gaia_offsets.archive.download import CHUNK, Transfer
 from gaia_offsets.archive.http import Patience
 from gaia_offsets.archive.rawfile import DownloadError, check_file, count_rows
 
@@ -51,10 +51,10 @@ class Run:
         self.part = self.file.with_name("stars.csv.part")
 
     def __call__(
-        self, *addresses: str, sha256: str | None = None, attempts: int = 5, timeout: float = 5.0, **limits: Any
+        self, *addresses: str, attempts: int = 5, timeout: float = 5.0, **options: Any
     ) -> tuple[str, int, str]:
-        how = {"patience": Patience(attempts=attempts, timeout=timeout), "report": self.lines.append}
-        return Transfer(self.file, sha256, Limits(**limits), **how).fetch(*addresses)
+        patience = Patience(attempts=attempts, timeout=timeout)
+        return Transfer(self.file, patience=patience, report=self.lines.append, **options).fetch(*addresses)
 
     def fails(self, *addresses: str, **options: Any) -> str:
         with pytest.raises(DownloadError) as caught:
@@ -453,9 +453,12 @@ def test_no_more_comes_than_may(server: MisbehavingServer, run: Run, answer: Ans
     assert run(server.url(), **{**options, "largest": 2e6}) == (server.url(), SIZE, SHA256)
 
 
-def test_a_server_that_trickles_is_given_up_for_the_next(server: MisbehavingServer, run: Run) -> None:
+def test_a_server_that_trickles_is_given_up_for_the_next(
+    server: MisbehavingServer, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "WINDOW", 0.3)
     server.plan |= {"/slow.csv": [Answer(BODY, trickle=10)], "/stars.csv": [GOOD]}  # 500 bytes/s
-    rate = {"slowest": 5000.0, "window": 0.3}
+    rate = {"slowest": 5000.0}
     began = time.monotonic()
     assert "below 5 kB/s (downloads.slowest_kb_s of the config); what came is kept" in run.fails(
         server.url("/slow.csv"), **rate

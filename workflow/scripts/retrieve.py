@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gaia_offsets.archive.download import Limits, Transfer
+from gaia_offsets.archive.download import Transfer
 from gaia_offsets.archive.rawfile import DownloadError, check_file, read_record, write_manifest
 from gaia_offsets.archive.secret import Token
 from gaia_offsets.core.faults import open_log
@@ -54,8 +54,7 @@ def retrieve(
     if not origin:
         if local is None and not addresses:
             raise DownloadError(by_hand(dataset, entry, destination))
-        limits, token = replace(transfer.limits, size=size), Token.of(entry)
-        transfer = replace(transfer, sha256=entry.get("sha256"), limits=limits, token=token)
+        transfer = replace(transfer, sha256=entry.get("sha256"), size=size, token=Token.of(entry))
         try:
             url, length, digest = transfer.fetch(*(addresses if local is None else [Path(local).absolute().as_uri()]))
         except DownloadError as error:
@@ -78,7 +77,8 @@ if __name__ == "__main__":
         snakemake.output.manifest,
         Transfer(
             Path(snakemake.output.file),
-            limits=Limits(largest=1e9 * downloads["largest_gb"], slowest=1e3 * downloads["slowest_kb_s"]),
+            largest=1e9 * downloads["largest_gb"],
+            slowest=1e3 * downloads["slowest_kb_s"],
             report=lambda line: print(line, file=sys.stderr),
         ),
         local=entry.get("path") or ("shipped" in entry and own_file("shipped", entry["shipped"])) or None,
