@@ -19,7 +19,7 @@ from tap.proxy import FaultyProxy
 from tap.release import RELEASE
 
 from gaia_offsets.archive.adql import Crossmatch
-from gaia_offsets.archive.candidates import merge_chunks, read_whole, write_whole
+from gaia_offsets.archive.candidates import merge_chunks, read_whole, targets_to_ask, write_whole
 from gaia_offsets.archive.chunk import query_archive
 from gaia_offsets.archive.tap import Archive
 from gaia_offsets.core.columns import DISTANCES, GAIA, TMASS
@@ -36,8 +36,8 @@ def from_archive(url: str, targets: pd.DataFrame, cuts: list[dict[str, Any]], by
     """The three steps of the rules in a row."""
     prepared, _ = prepare_targets(targets, cuts=cuts, by=by, radius_arcsec=NEAR["radius_arcsec"])
     archive = Archive(url, **ARCHIVE | {"poll_s": 0.1})
-    match = Crossmatch(RELEASE, by, **NEAR)
-    parts = [query_archive(prepared, archive, match, chunk=chunk, chunks=chunks) for chunk in range(chunks)]
+    match, asked = Crossmatch(RELEASE, by, **NEAR), targets_to_ask(prepared, by=by)
+    parts = [query_archive(asked, archive, match, chunk=chunk, chunks=chunks) for chunk in range(chunks)]
     return merge_chunks(prepared, parts)
 
 

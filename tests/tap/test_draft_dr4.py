@@ -16,7 +16,7 @@ from tap.proxy import FaultyProxy
 from tap.release import DR4, RELEASE
 
 from gaia_offsets.archive.adql import Crossmatch
-from gaia_offsets.archive.candidates import ambiguous, merge_chunks
+from gaia_offsets.archive.candidates import ambiguous, merge_chunks, targets_to_ask
 from gaia_offsets.archive.chunk import query_archive
 from gaia_offsets.archive.tap import Archive
 from gaia_offsets.sky.match import propagate
@@ -86,7 +86,8 @@ def ask(url: str, targets: pd.DataFrame, by: str, epoch: float | None = None) ->
     prepared, _ = prepare_targets(targets, cuts=[], by=by, radius_arcsec=1.0)
     release = DR4 | {"bridged": DR4["bridged"] | {"distances": RELEASE["distances"]}}
     match = Crossmatch(release, by, radius_arcsec=1.0, epoch=epoch, margin_arcsec=30.0)
-    answer = query_archive(prepared, Archive(url, **patience), match, chunk=0, chunks=1)
+    asked = targets_to_ask(prepared, by=by)
+    answer = query_archive(asked, Archive(url, **patience), match, chunk=0, chunks=1)
     return merge_chunks(prepared, [answer])
 
 

@@ -15,10 +15,10 @@ from gaia_offsets.archive.adql import Crossmatch
 from gaia_offsets.archive.candidates import (
     PROVIDED,
     choose_counterparts,
-    chunk_rows,
     merge_chunks,
     nearest_in_bridge,
     preselect,
+    targets_to_ask,
 )
 from gaia_offsets.archive.http import Passing
 from gaia_offsets.archive.names import schema_query
@@ -191,38 +191,22 @@ def test_targets_that_cannot_be_matched(columns: list[str], by: str, line: str) 
 # --- chunks ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("chunks", [1, 7, 40])
-def test_chunks_share_out_the_preselected_rows_along_the_sky(chunks: int) -> None:
+def test_the_preselected_targets_go_along_the_sky() -> None:
     rng = np.random.default_rng(1)
     targets = pd.DataFrame({"target_ra": rng.uniform(0, 360, 30), "target_dec": rng.uniform(-90, 90, 30)})
-    targets["preselected"] = np.arange(30) % 3 > 0
-    rows = [chunk_rows(targets, chunk, chunks, by="position") for chunk in range(chunks)]
-    assert sorted(np.concatenate(rows)) == np.flatnonzero(targets["preselected"]).tolist()
-    assert max(map(len, rows)) - min(map(len, rows)) <= 1
+    targets = targets.assign(target_id=np.arange(30), teff=5000.0, preselected=np.arange(30) % 3 > 0)
+    asked = targets_to_ask(targets, by="position")
+    assert asked.columns.tolist() == ["target_id", "target_ra", "target_dec"]
+    assert sorted(asked["target_id"]) == np.flatnonzero(targets["preselected"]).tolist()
     import healpy as hp
 
-    order = np.concatenate(rows)
-    place = hp.ang2pix(4096, targets["target_ra"][order], targets["target_dec"][order], nest=True, lonlat=True)
-    assert (np.diff(place) > 0).all()
+    pixels = hp.ang2pix(4096, asked["target_ra"].to_numpy(), asked["target_dec"].to_numpy(), nest=True, lonlat=True)
+    assert (np.diff(pixels) > 0).all()
 
 
-def test_what_is_asked_for_gives_the_same_chunks_as_all_targets() -> None:
-    rng = np.random.default_rng(2)
-    targets = pd.DataFrame({"target_ra": rng.uniform(0, 360, 60), "target_dec": rng.uniform(-90, 90, 60)})
-    targets["preselected"], targets["target_id"] = np.arange(60) % 3 > 0, np.arange(60)
-    targets.loc[7, "target_ra"] = np.nan
-    targets["teff"] = 5000.0
-    some = archive.asked(targets, by="position")
-    assert some.columns.tolist() == ["target_id", "preselected", "target_ra", "target_dec"] and len(some) == 39
-    for chunk in range(4):
-        whole = targets["target_id"].to_numpy()[chunk_rows(targets, chunk, 4, by="position")]
-        part = some["target_id"].to_numpy()[chunk_rows(some, chunk, 4, by="position")]
-        assert part.tolist() == whole.tolist()
-
-
-def test_chunks_by_identifier_follow_it() -> None:
+def test_by_identifier_they_follow_it() -> None:
     targets = pd.DataFrame({"source_id": pd.array([30, 10, 20, 40], dtype="Int64"), "preselected": True})
-    assert [chunk_rows(targets, chunk, 2, by="source_id").tolist() for chunk in (0, 1)] == [[1, 2], [0, 3]]
+    assert targets_to_ask(targets.assign(target_id=range(4)), by="source_id")["target_id"].tolist() == [1, 2, 0, 3]
 
 
 # --- choice of the counterpart ---------------------------------------------------------------------------------------

@@ -24,8 +24,8 @@ ENOUGH = 0.5
 
 
 def draw(targets: pd.DataFrame) -> pd.DataFrame:
-    """DRAWN of the preselected targets with an identifier, no identifier twice; the same ones each time."""
-    known = archive.identified(targets[targets["preselected"].to_numpy(dtype=bool)], "source_id")
+    """DRAWN of the targets with an identifier, no identifier twice; the same ones each time."""
+    known = archive.identified(targets, "source_id")
     known = known.sort_values(["gaia_source_id", "target_id"], kind="stable").drop_duplicates("gaia_source_id")
     rows = np.random.default_rng(SEED).choice(len(known), min(DRAWN, len(known)), replace=False)
     return known.iloc[np.sort(rows)]
@@ -42,7 +42,7 @@ def probe_identifiers(
     drawn = draw(targets)
     if drawn.empty:
         raise TableError(
-            f"targets: no gaia_source_id above 0 among the {int(targets['preselected'].sum())} to ask for; look at "
+            f"targets: no gaia_source_id above 0 among the {len(targets)} to ask for; look at "
             "targets.columns.gaia_source_id, or set crossmatch.by: position"
         )
     shares: dict[str, dict[str, float]] = {}

@@ -21,8 +21,6 @@ from gaia_offsets.tables.read import TableError, check_table, column_names, read
 
 # Columns that a cross-match adds to the targets.
 PROVIDED = {**GAIA, **TMASS, **DISTANCES}
-
-
 # What identifiers of an unknown release may be, the first of equals preferred.
 KINDS = ("source_id", "dr2_source_id", "dr3_source_id")
 
@@ -90,27 +88,19 @@ def preselect(
     return passed, lines
 
 
-def chunk_rows(targets: pd.DataFrame, chunk: int, chunks: int, *, by: str) -> np.ndarray:
-    """Places of the preselected rows with a key in chunk 0..chunks-1: equal slices of their order along the sky.
+def targets_to_ask(targets: pd.DataFrame, *, by: str) -> pd.DataFrame:
+    """The preselected targets along the sky, with the columns alone that a query needs; chunks are slices of them.
 
-    The order is that of HEALPix (nested, nside 4096) or of the identifier, which begins with the HEALPix number, then
-    target_id; so each chunk is a compact part of the sky and of the archive's index.
+    The order is that of HEALPix (nested, nside 4096) or of the identifier, which begins with the HEALPix number: so
+    each chunk is a compact part of the sky and of the archive's index.
     """
-    known = targets[list(key_columns(by))].notna().all(axis=1)
-    rows = np.flatnonzero((targets["preselected"] & known).to_numpy(dtype=bool))
+    keys, own = key_columns(by), ("gaia_source_id",) if by == "identifier" else ()
+    rows = targets.loc[targets["preselected"].to_numpy(dtype=bool), ["target_id", *keys, *own]]
     if by in ("position", "identifier"):
-        ra, dec = targets["target_ra"].to_numpy()[rows], targets["target_dec"].to_numpy()[rows]
-        place = hp.ang2pix(4096, ra, dec, nest=True, lonlat=True)
+        order = hp.ang2pix(4096, *(rows[key].to_numpy() for key in keys), nest=True, lonlat=True)
     else:
-        place = targets[key_columns(by)[0]].iloc[rows].to_numpy(dtype=np.int64)
-    rows = rows[np.argsort(place, kind="stable")]
-    return rows[len(rows) * chunk // chunks : len(rows) * (chunk + 1) // chunks]
-
-
-def asked(targets: pd.DataFrame, *, by: str) -> pd.DataFrame:
-    """The preselected targets with a key, in the order of the chunks, with the columns alone that a query needs."""
-    own = ("gaia_source_id",) if by == "identifier" else ()
-    return targets.iloc[chunk_rows(targets, 0, 1, by=by)][["target_id", "preselected", *key_columns(by), *own]]
+        order = rows[keys[0]].to_numpy(dtype=np.int64)
+    return rows.iloc[np.argsort(order, kind="stable")]
 
 
 def choose_counterparts(candidates: pd.DataFrame, targets: pd.DataFrame, match: Crossmatch) -> pd.DataFrame:
@@ -189,8 +179,8 @@ def is_true(values: pd.Series) -> pd.Series:
 def nearest_in_bridge(rows: pd.DataFrame) -> pd.DataFrame:
     """One source for each identifier of the bridge, and one identifier for each source, without the hop's columns.
 
-    `rows` is what a query gives whose join goes through a neighbourhood (adql.bridge_columns); of several pairs the
-    best by the rule of choose_counterparts stays. The order of the rows is kept.
+    `rows` is what a query gives whose join goes through a neighbourhood (table_query.bridge_columns); of several pairs
+    the best by the rule of choose_counterparts stays. The order of the rows is kept.
     """
     hop = [name for name in ("dr3_source_id", *TABLES["dr3_neighbourhood"][2:]) if name in rows]
     pairs = rows.rename(columns={name: f"{name}_{BRIDGE}" for name in hop[1:]})

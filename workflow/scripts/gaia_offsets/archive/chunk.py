@@ -15,12 +15,13 @@ from gaia_offsets.archive.tap import Archive
 def query_archive(
     targets: pd.DataFrame, service: Archive, match: Crossmatch, *, chunk: int, chunks: int, kind: str | None = None
 ) -> pd.DataFrame:
-    """One row a target of the chunk, with the columns of its Gaia source; see archive.choose_counterparts.
+    """One row a target of chunk 0..chunks-1, with the columns of its Gaia source; see archive.choose_counterparts.
 
+    `targets` are those of archive.targets_to_ask, of which chunks are equal slices.
     By identifier, which are of `kind` (archive.KINDS): the targets that have one are asked for by it, and by position
     all that have none or whose source does not exist or does not agree with the position.
     """
-    rows = targets.iloc[archive.chunk_rows(targets, chunk, chunks, by=match.by)]
+    rows = targets.iloc[len(targets) * chunk // chunks : len(targets) * (chunk + 1) // chunks]
     what = f"chunk {chunk + 1} of {chunks}"
     if match.by != "identifier":
         return _ask(rows, service, match, what)
