@@ -35,8 +35,8 @@ def candidates(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return frame.astype({"target_id": "int64", "source_id": "Int64"})
 
 
-def ask(release: dict[str, Any], by: str, *, count: bool = False, **near: float) -> str:
-    return adql.crossmatch_query(Crossmatch(release, by, **near), count=count)
+def ask(release: dict[str, Any], by: str, **near: float) -> str:
+    return adql.crossmatch_query(Crossmatch(release, by, **near))
 
 
 # --- queries ---------------------------------------------------------------------------------------------------------
@@ -63,11 +63,11 @@ def test_an_independent_parser_reads_the_queries() -> None:
     queries = [
         ask(RELEASE | vizier, "position", **near),
         ask(RELEASE, "dr2_source_id"),
-        ask(RELEASE, "source_id", count=True),
+        adql.count_query(ask(RELEASE, "source_id")),
         ask(dr4, "dr2_source_id"),
         ask(dr4 | {"astrometry": "all_source_astrometry"}, "position", **near),
-        *adql.sample_query(dr4, ["astrometric_params_solved", "phot_g_mean_mag"], 9),
-        *adql.sample_query(dr4 | {"astrometry": "all_source_astrometry"}, ["ruwe", "phot_g_mean_mag"], 1),
+        adql.sample_query(dr4, ["astrometric_params_solved", "phot_g_mean_mag"], 9),
+        adql.sample_query(dr4 | {"astrometry": "all_source_astrometry"}, ["ruwe", "phot_g_mean_mag"], 1),
         schema_query(adql.needed_columns(RELEASE, "position")),
     ]
     for query in queries:

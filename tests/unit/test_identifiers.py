@@ -44,8 +44,8 @@ class Pretended:
         names = [(table, column) for table, columns in needed_columns(RELEASE).items() for column in columns]
         return pd.DataFrame(names, columns=["table_name", "column_name"])
 
-    def ask(self, query: str, targets: dict[str, np.ndarray], *, count: str, what: str) -> pd.DataFrame:
-        assert what and count
+    def ask(self, query: str, targets: dict[str, np.ndarray], *, what: str) -> pd.DataFrame:
+        assert what
         sources = self.sources.assign(pmra=0.0, pmdec=0.0, angular_distance_1=1.0, magnitude_difference_1=0.0)
         frame = pd.DataFrame(targets)
         if "CONTAINS" in query:

@@ -21,7 +21,7 @@ def merge_catalogue(
     Raises ArchiveError where the service counts another number over all parts (nulls, new rows).
     """
     table = pd.concat(parts, ignore_index=True)
-    counted = service.count(table_query.count_query(query), what=f"{dataset}, all parts")
+    counted = service.count(table_query.rows_query(query), what=f"{dataset}, all parts")
     if counted != len(table):
         raise ArchiveError(
             f"{service.url}: datasets.{dataset}: the parts have {len(table)} rows, COUNT(*) over all says {counted}: "

@@ -49,12 +49,8 @@ def probe_identifiers(
     for kind in archive.possible_kinds(release):
         match, rows = Crossmatch(release, kind, radius_arcsec, epoch, agree=True), archive.identified(drawn, kind)
         check_names(service, needed_columns(release, kind))
-        candidates = service.ask(
-            crossmatch_query(match),
-            archive.upload_columns(rows, by=kind),
-            count=crossmatch_query(match, count=True),
-            what=f"identifiers as {kind}",
-        )
+        upload = archive.upload_columns(rows, by=kind)
+        candidates = service.ask(crossmatch_query(match), upload, what=f"identifiers as {kind}")
         agreeing = archive.choose_counterparts(candidates, rows, match)
         exist = candidates.loc[candidates["source_id"].notna(), "target_id"].nunique()
         shares[kind] = {"exist": exist / len(drawn), "agree": float(agreeing["source_id"].notna().mean())}

@@ -20,7 +20,6 @@ def query_catalogue(service: Archive, query: dict[str, Any], *, dataset: str, pa
     check_names(service, needed, place)
     rows = service.select(
         table_query.rows_query(query, part),
-        count=table_query.count_query(query, part),
         what=what,
         narrower=f"raise {place}.partition.parts or archive.maxrec",
     )

@@ -90,6 +90,11 @@ def condition(column: str, cut: Mapping[str, Any]) -> str:
     return f"{column} {_OPERATORS[op]} {literal(value)}"
 
 
+def count_query(query: str) -> str:
+    """ADQL for the number `n` of rows that a query of this package gives."""
+    return "SELECT COUNT(*) AS n" + query[query.index("\nFROM ") :]
+
+
 # ---------------------------------------------------------------- tables and columns of a release
 
 
@@ -217,8 +222,8 @@ class Crossmatch:
         return list(self.release.get("more_columns") or ())
 
 
-def crossmatch_query(match: Crossmatch, *, count: bool = False) -> str:
-    """Candidates in Gaia of each row of TAP_UPLOAD.targets, at least one row a target; or their number `n`.
+def crossmatch_query(match: Crossmatch) -> str:
+    """Candidates in Gaia of each row of TAP_UPLOAD.targets, at least one row a target.
 
     workflow/templates/crossmatch.adql.j2 is the query. The exact separation is the caller's to compute.
     """
@@ -236,7 +241,6 @@ def crossmatch_query(match: Crossmatch, *, count: bool = False) -> str:
         | {role: Adql(quoted_table(table)) for role, table in tables.items()}
         | {_ALIAS[role]: columns for role, columns in names.items()},
         by=match.by,
-        count=count,
         hops=len(hops(release, match.by)),
         bridge=BRIDGE in through,
         own_tmass=bool(release.get("tmass_best_neighbour")),
@@ -269,8 +273,8 @@ FIELDS = 48  # of a sample: one in each of the sky's 48 pixels of level 1
 G = "phot_g_mean_mag"  # stands in gaia_source alone
 
 
-def sample_query(release: Mapping[str, Any], columns: list[str], level: int) -> tuple[str, str]:
-    """Query for `columns` (ours) of all sources in FIELDS pixels of a HEALPix level, and one for their number.
+def sample_query(release: Mapping[str, Any], columns: list[str], level: int) -> str:
+    """Query for `columns` (ours) of all sources in FIELDS pixels of a HEALPix level.
 
     By ranges of source_id: the table's key, by which its rows lie on the disk, so that a range is read in one piece.
     Sources of neighbouring random_index lie all over the disk, and a GROUP BY without ranges reads two billion rows.
@@ -280,11 +284,10 @@ def sample_query(release: Mapping[str, Any], columns: list[str], level: int) -> 
     cell, whole = 2 ** (59 - 2 * level), 12 * 4**level
     first = [(2 * field + 1) * whole // (2 * FIELDS) * cell for field in range(FIELDS)]
     source_id = sources["source_id"]
-    lines = [f"FROM {quoted_table(release['gaia_source'])} AS g"]
+    selected = [f"{(sources if name == G else solutions)[name]} AS {name}" for name in columns]
+    lines = [f"SELECT {', '.join(selected)}", f"FROM {quoted_table(release['gaia_source'])} AS g"]
     if measured != "gaia_source":
         on = f"{solutions['source_id']} = {source_id}{_cuts(release)}"
         lines.append(f"JOIN {quoted_table(release[measured])} AS {_ALIAS[measured]} ON {on}")
     ranges = "\n OR ".join(f"{source_id} BETWEEN {low} AND {low + cell - 1}" for low in first)
-    body = "\n".join([*lines, f"WHERE {ranges}"])
-    selected = [f"{(sources if name == G else solutions)[name]} AS {name}" for name in columns]
-    return f"SELECT {', '.join(selected)}\n{body}", f"SELECT COUNT(*) AS n\n{body}"
+    return "\n".join([*lines, f"WHERE {ranges}"])

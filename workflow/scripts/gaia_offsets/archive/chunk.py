@@ -47,8 +47,7 @@ def _ask(rows: pd.DataFrame, service: Archive, match: Crossmatch, what: str) -> 
         check_names(service, needed_columns(match.release, match.by))
         started = time.monotonic()
         print(f"{what}: {len(rows)} rows up", file=sys.stderr)
-        query, count = crossmatch_query(match), crossmatch_query(match, count=True)
-        candidates = service.ask(query, archive.upload_columns(rows, by=match.by), count=count, what=what)
+        candidates = service.ask(crossmatch_query(match), archive.upload_columns(rows, by=match.by), what=what)
         seconds = time.monotonic() - started
         rate = len(candidates) / seconds
         back = f"{len(candidates)} rows back in {seconds:.0f} s, {rate:.0f} rows/s"

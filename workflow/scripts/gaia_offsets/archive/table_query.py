@@ -62,11 +62,6 @@ def rows_query(query: dict[str, Any], part: int | None = None) -> str:
     return f"SELECT {names}\n{_from_where(query, part)}"
 
 
-def count_query(query: dict[str, Any], part: int | None = None) -> str:
-    """ADQL for the number `n` of rows that `rows_query` of the same arguments gives."""
-    return f"SELECT COUNT(*) AS n\n{_from_where(query, part)}"
-
-
 def needed_columns(query: dict[str, Any]) -> dict[str, list[str]]:
     """Tables and the columns of each that the queries use, in the archive's spelling and without quotes."""
     needed = {bare(query["table"]): [bare(column) for column in column_map(query).values()]}

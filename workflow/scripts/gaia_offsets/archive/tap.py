@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import requests
 
+from gaia_offsets.archive.adql import count_query
 from gaia_offsets.archive.http import GaveUp, Passing, Patience, Session, again, one_line
 from gaia_offsets.core.faults import Fault
 
@@ -70,12 +71,12 @@ class Archive:
         given = {field.name: settings[field.name] for field in fields(cls) if field.name not in ("url", "mirrors")}
         return cls(first, **given, mirrors=tuple(mirrors))
 
-    def ask(self, query: str, targets: dict[str, np.ndarray], *, count: str, what: str) -> pd.DataFrame:
+    def ask(self, query: str, targets: dict[str, np.ndarray], *, what: str) -> pd.DataFrame:
         """Rows of a query on an upload, complete or not at all.
 
         `targets` (arrays of one length, among them `target_id`) becomes TAP_UPLOAD.targets; each target_id must come
-        back. `count` is a query for the number of rows, asked where the result has exactly as many rows as a limit
-        known to cut silently. `what` names the query in messages. Columns come back in lower case, integers as Int64.
+        back. Where the result has exactly as many rows as a limit known to cut silently, they are counted. `what` names
+        the query in messages. Columns come back in lower case, integers as Int64.
 
         Raises ArchiveError after the last try, at once for an overflow.
         """
@@ -87,19 +88,19 @@ class Archive:
         frame = self._insist(rows, what)
         if len(frame) in (self.maxrec, *SILENT_LIMITS):
             _say(f"{what}: {len(frame)} rows is where archives cut results silently; asking for their number")
-            counted = self.count(count, what=what, upload=upload)
+            counted = self.count(query, what=what, upload=upload)
             if counted != len(frame):
                 said = f"{len(frame)} rows of {counted} came back, cut at a limit; raise archive.chunks"
                 raise self._error(what, said)
         return frame
 
-    def select(self, query: str, *, count: str, what: str, narrower: str) -> pd.DataFrame:
+    def select(self, query: str, *, what: str, narrower: str) -> pd.DataFrame:
         """Rows of a query without an upload, complete or not at all.
 
-        `count` is a query for their number `n`, asked first; `narrower` says in messages what makes the answer smaller.
-        Raises ArchiveError as `ask` does, and where more rows are there than `maxrec`.
+        They are counted first. `narrower` says in messages what makes the answer smaller. Raises ArchiveError as `ask`
+        does, and where more rows are there than `maxrec`.
         """
-        counted = self.count(count, what=what)
+        counted = self.count(query, what=what)
         if counted >= self.maxrec:
             raise self._error(what, f"{counted} rows, archive.maxrec is {self.maxrec}; {narrower}")
 
@@ -112,8 +113,8 @@ class Archive:
         return self._insist(rows, what)
 
     def count(self, query: str, *, what: str, upload: bytes | None = None) -> int:
-        """The number `n` that a COUNT(*) query gives; raises ArchiveError as `ask` does."""
-        what = f"{what}, count"
+        """The number of rows that a query gives; raises ArchiveError as `ask` does."""
+        query, what = count_query(query), f"{what}, count"
         return int(self._insist(lambda: self._job(query, upload, what), what)["n"].iloc[0])
 
     def look_up(self, query: str, *, what: str) -> pd.DataFrame:

@@ -125,9 +125,9 @@ def sampled_columns(names: dict[str, Any], missing: Sequence[Missing], official:
 def sample(service: Archive, names: dict[str, Any], columns: list[str]) -> tuple[pd.DataFrame, int]:
     """These columns of the sources in FIELDS fields, and the fields' HEALPix level: the first with ENOUGH bright."""
     for level in LEVELS:
-        query, count = adql.sample_query(names, columns, level)
+        query = adql.sample_query(names, columns, level)
         how = {"what": f"a sample of the sky, level {level}", "narrower": "raise archive.maxrec"}
-        rows = service.select(query, count=count, **how)
+        rows = service.select(query, **how)
         if bright(rows).sum() >= ENOUGH:
             break
     return rows, level
