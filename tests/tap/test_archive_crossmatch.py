@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from prepare_targets import prepare_targets
+from query_archive import query_archive
 from snakemake_run import snakemake_command
 from tap import proxy as faults
 from tap.proxy import FaultyProxy
@@ -20,7 +21,6 @@ from tap.release import RELEASE
 
 from gaia_offsets.archive.adql import Crossmatch
 from gaia_offsets.archive.candidates import merge_chunks, read_whole, targets_to_ask, write_whole
-from gaia_offsets.archive.chunk import query_archive
 from gaia_offsets.archive.tap import Archive
 from gaia_offsets.core.columns import DISTANCES, GAIA, TMASS
 from gaia_offsets.sky.match import match_catalogues

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from prepare_targets import prepare_targets
+from query_archive import query_archive
 from snakemake_run import TOY, run_snakemake
 from tap.conftest import FirstDay
 from tap.first_day import BIAS, RARE, SMALL, as_dr4, with_rare_codes
@@ -17,7 +18,6 @@ from tap.release import DR4, RELEASE
 
 from gaia_offsets.archive.adql import Crossmatch
 from gaia_offsets.archive.candidates import ambiguous, merge_chunks, targets_to_ask
-from gaia_offsets.archive.chunk import query_archive
 from gaia_offsets.archive.tap import Archive
 from gaia_offsets.sky.match import propagate
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from prepare_targets import prepare_targets
 from probe_identifiers import probe_identifiers
+from query_archive import query_archive
 from tap.proxy import FaultyProxy
 from tap.release import RELEASE
 from tap.test_archive_crossmatch import ARCHIVE, CUTS, NEAR
@@ -14,7 +15,6 @@ from unit.shared import refused
 
 from gaia_offsets.archive.adql import Crossmatch
 from gaia_offsets.archive.candidates import merge_chunks, targets_to_ask
-from gaia_offsets.archive.chunk import query_archive
 from gaia_offsets.archive.tap import Archive
 from gaia_offsets.sky.match import match_catalogues
 

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from prepare_targets import prepare_targets
 from probe_identifiers import DRAWN, draw, probe_identifiers
+from query_archive import query_archive
 from tap.release import DR4, RELEASE
 from unit.shared import refused
 
@@ -23,7 +24,6 @@ from gaia_offsets.archive.candidates import (
     preselect,
     targets_to_ask,
 )
-from gaia_offsets.archive.chunk import query_archive
 from gaia_offsets.sky.match import match_nearest
 
 ARCSEC = 1 / 3600
