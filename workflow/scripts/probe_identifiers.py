@@ -55,14 +55,14 @@ def probe_identifiers(
         exist = candidates.loc[candidates["source_id"].notna(), "target_id"].nunique()
         shares[kind] = {"exist": exist / len(drawn), "agree": float(agreeing["source_id"].notna().mean())}
     best = max(shares, key=lambda kind: shares[kind]["agree"])  # the first of equals
-    told = ", ".join(f"{kind} {s['exist']:.1%} exist, {s['agree']:.1%} agree" for kind, s in shares.items())
-    print(f"{len(drawn)} identifiers of targets drawn; as {told} within {radius_arcsec:g} arcsec", file=sys.stderr)
+    summary = ", ".join(f"{kind} {s['exist']:.1%} exist, {s['agree']:.1%} agree" for kind, s in shares.items())
+    print(f"{len(drawn)} identifiers of targets drawn; as {summary} within {radius_arcsec:g} arcsec", file=sys.stderr)
     if shares[best]["agree"] < ENOUGH:
         lost = " (all are multiples of 256, as after a passage through float64)" * rounded_source_ids(
             drawn["gaia_source_id"]
         )
         raise TableError(
-            f"targets: gaia_source_id{lost} leads to no known release: of {len(drawn)} drawn, as {told} within "
+            f"targets: gaia_source_id{lost} leads to no known release: of {len(drawn)} drawn, as {summary} within "
             f"{radius_arcsec:g} arcsec, {ENOUGH:.0%} are needed; look at targets.columns.gaia_source_id, "
             "crossmatch.epoch and radius_arcsec, or set crossmatch.by: position"
         )

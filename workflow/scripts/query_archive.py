@@ -73,7 +73,7 @@ if __name__ == "__main__":
         Crossmatch(
             snakemake.params.release,
             snakemake.params.by,
-            radius_arcsec=snakemake.params.radius_arcsec,
+            radius_arcsec=snakemake.params.radius_arcsec or 0.0,  # by source_id there is none
             epoch=snakemake.params.epoch,
             margin_arcsec=snakemake.params.pm_margin_arcsec,
         ),

@@ -15,13 +15,13 @@ from gaia_offsets.core.faults import open_log
 
 def query_catalogue(service: Archive, query: dict[str, Any], *, dataset: str, part: int) -> pd.DataFrame:
     """The rows of one part under our column names, as many as the service counts, sorted."""
-    place, what = f"datasets.{dataset}.query", f"part {part + 1} of {table_query.parts(query)}"
+    key, what = f"datasets.{dataset}.query", f"part {part + 1} of {table_query.parts(query)}"
     needed = table_query.needed_columns(query)
-    check_names(service, needed, place)
+    check_names(service, needed, key)
     rows = service.select(
         table_query.rows_query(query, part),
         what=what,
-        narrower=f"raise {place}.partition.parts or archive.maxrec",
+        narrower=f"raise {key}.partition.parts or archive.maxrec",
     )
     print(f"{what}: {len(rows)} rows from {service.url}, as many as COUNT(*) says", file=sys.stderr)
     return table_query.complete_rows(rows, query)

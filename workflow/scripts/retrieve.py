@@ -48,8 +48,8 @@ def retrieve(
             report(f"{destination}: {length} bytes, sha256 {digest}; kept as it is (delete it to have it fetched anew)")
         except DownloadError as error:
             if not addresses:
-                said = f"datasets.{dataset}: {destination}: {error}; replace the file or correct the config"
-                raise DownloadError(said) from error
+                message = f"datasets.{dataset}: {destination}: {error}; replace the file or correct the config"
+                raise DownloadError(message) from error
             report(f"{destination}: {error}; fetched anew")
     if not origin:
         if local is None and not addresses:

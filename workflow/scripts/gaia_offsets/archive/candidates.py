@@ -215,14 +215,14 @@ def merge_chunks(targets: pd.DataFrame, chunks: Sequence[pd.DataFrame]) -> pd.Da
     Raises TableError where a preselected target is missing in the chunks, stands in two, or does not belong.
     """
     answers = pd.concat(chunks, ignore_index=True)
-    wanted = targets.loc[targets["preselected"], "target_id"].to_numpy(dtype=np.int64)
+    asked = targets.loc[targets["preselected"], "target_id"].to_numpy(dtype=np.int64)
     twice = int(answers["target_id"].duplicated().sum())
-    lost = np.setdiff1d(wanted, answers["target_id"])
-    strange = np.setdiff1d(answers["target_id"], wanted)
-    if twice or len(lost) or len(strange):
+    lost = np.setdiff1d(asked, answers["target_id"])
+    more = np.setdiff1d(answers["target_id"], asked)
+    if twice or len(lost) or len(more):
         raise TableError(
-            f"chunks of the archive: {len(lost)} of {len(wanted)} targets missing, {twice} twice, "
-            f"{len(strange)} not asked for; delete the folder `archive` of this sample and run again"
+            f"chunks of the archive: {len(lost)} of {len(asked)} targets missing, {twice} twice, "
+            f"{len(more)} not asked for; delete the folder `archive` of this sample and run again"
         )
     # By source_id the targets' own identifier gives way to the archive's: null where the archive does not know it.
     kept = targets.drop(columns=[name for name in targets.columns if name in PROVIDED])

@@ -77,8 +77,8 @@ class Transfer:
         except Exception as error:  # whatever it is: its text may hold the address as it was asked
             if not self.token.value:
                 raise
-            said = str(error) if isinstance(error, DownloadError) else f"{type(error).__name__}: {one_line(error)}"
-            raise DownloadError(self.token.hide(said)) from None
+            message = str(error) if isinstance(error, DownloadError) else f"{type(error).__name__}: {one_line(error)}"
+            raise DownloadError(self.token.hide(message)) from None
 
     def _fetch(self, addresses: Iterable[str]) -> tuple[str, int, str]:
         for address in addresses:

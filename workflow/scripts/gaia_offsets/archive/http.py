@@ -46,8 +46,8 @@ class GaveUp(Fault, RuntimeError):
 class Passing(Exception):
     """A failure that may pass, after `wait` seconds if the server says so."""
 
-    def __init__(self, said: str, wait: float = 0.0) -> None:
-        super().__init__(said)
+    def __init__(self, message: str, wait: float = 0.0) -> None:
+        super().__init__(message)
         self.wait = wait
 
 
@@ -131,7 +131,7 @@ class Session(requests.Session):
             wait = Retry(retry_after_max=10**9).parse_retry_after(response.headers.get("Retry-After", "0"))
         except InvalidHeader:  # neither seconds nor a date
             wait = 0.0
-        said = f"HTTP {response.status_code}" + (f", the server asks to come back in {wait:.0f} s" if wait else "")
+        message = f"HTTP {response.status_code}" + (f", the server asks to come back in {wait:.0f} s" if wait else "")
         if wait > self.patience.longest_wait:
-            raise GaveUp(f"{said}, longer than the {self.patience.longest_wait:g} s allowed")
-        raise Passing(said, wait)
+            raise GaveUp(f"{message}, longer than the {self.patience.longest_wait:g} s allowed")
+        raise Passing(message, wait)

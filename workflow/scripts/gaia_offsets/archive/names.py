@@ -23,15 +23,15 @@ class Missing:
         return f"{what} (nearest: {self.nearest})" if self.nearest else what
 
 
-def check_names(service: Archive, needed: Mapping[str, Sequence[str]], place: str = "releases") -> None:
+def check_names(service: Archive, needed: Mapping[str, Sequence[str]], key: str = "releases") -> None:
     """Raise ArchiveError, in one line, for all tables and columns that the archive does not have.
 
-    `needed` has the columns by table; `place` is where in the config the names stand.
+    `needed` has the columns by table; `key` is where they stand in the config.
     """
     if missing := missing_names(service, needed):
         raise ArchiveError(
             f"{service.url}: the archive does not have {'; '.join(map(str, missing))}; "
-            f"correct the names in the config's `{place}`"
+            f"correct the names in the config's `{key}`"
         )
 
 

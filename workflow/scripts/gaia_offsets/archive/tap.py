@@ -90,8 +90,8 @@ class Archive:
             _say(f"{what}: {len(frame)} rows is where archives cut results silently; asking for their number")
             counted = self.count(query, what=what, upload=upload)
             if counted != len(frame):
-                said = f"{len(frame)} rows of {counted} came back, cut at a limit; raise archive.chunks"
-                raise self._error(what, said)
+                message = f"{len(frame)} rows of {counted} came back, cut at a limit; raise archive.chunks"
+                raise self._error(what, message)
         return frame
 
     def select(self, query: str, *, what: str, narrower: str) -> pd.DataFrame:
@@ -129,8 +129,8 @@ class Archive:
     def _fields(self, query: str) -> dict[str, str]:
         return {"REQUEST": "doQuery", "LANG": "ADQL", "MAXREC": str(self.maxrec), "QUERY": query}
 
-    def _error(self, what: str, said: str, kind: type[ArchiveError] = ArchiveError) -> ArchiveError:
-        return kind(f"{self.url}: {what}: {said}")
+    def _error(self, what: str, message: str, kind: type[ArchiveError] = ArchiveError) -> ArchiveError:
+        return kind(f"{self.url}: {what}: {message}")
 
     def _insist(self, once: Callable[[], T], what: str) -> T:
         """What `once` gives at the first address that answers; later queries begin with that one."""
@@ -139,17 +139,19 @@ class Archive:
             try:
                 return self._again(once, what)
             except NoAnswer as error:
-                refusals.append(str(error))
+                refusal = str(error)
             except GaveUp as error:
-                said = f"{error}; run again later, or raise archive.attempts or archive.max_wait_s"
-                refusals.append(f"{self.url}: {what}: {said}")
+                refusal = (
+                    f"{self.url}: {what}: {error}; run again later, or raise archive.attempts or archive.max_wait_s"
+                )
             except (Passing, requests.RequestException) as error:
-                said = f"{one_line(error)} ({self.attempts} tries); run again later, or look into it"
-                refusals.append(f"{self.url}: {what}: {said}")
+                message = f"{one_line(error)} ({self.attempts} tries); run again later, or look into it"
+                refusal = f"{self.url}: {what}: {message}"
+            refusals.append(refusal)
             if not self.mirrors:
                 raise NoAnswer("; ".join(refusals))
             self.url, self.mirrors = self.mirrors[0].rstrip("/"), self.mirrors[1:]
-            _say(f"{refusals[-1]}; asking {self.url} from now on")
+            _say(f"{refusal}; asking {self.url} from now on")
 
     def _again(self, once: Callable[[], T], what: str) -> T:
         errors = (Passing, requests.RequestException)
@@ -183,8 +185,8 @@ class Archive:
             looks += 1
             left = end - time.monotonic()
             if left <= 0:
-                said = f"still {phase} after {self.timeout_s:g} s; raise archive.timeout_s or archive.chunks"
-                raise self._error(what, said, NoAnswer)
+                message = f"still {phase} after {self.timeout_s:g} s; raise archive.timeout_s or archive.chunks"
+                raise self._error(what, message, NoAnswer)
             if looks % 10 == 0:
                 _say(f"{what}: {phase} for {time.monotonic() - started:.0f} s")
             time.sleep(min(self.poll_s * 1.2**looks, 60.0, left))
@@ -209,13 +211,13 @@ class Archive:
                 parts.append(part)
                 # A connection that drips never trips the time-out of its socket.
                 if time.monotonic() > end:
-                    said = f"result not read after {self.timeout_s:g} s; raise archive.timeout_s or archive.chunks"
-                    raise self._error(what, said, NoAnswer)
+                    message = f"result not read after {self.timeout_s:g} s; raise archive.timeout_s or archive.chunks"
+                    raise self._error(what, message, NoAnswer)
         try:
             return read_result(b"".join(parts))
         except Overflow as error:
-            said = f"{error} (archive.maxrec: {self.maxrec}); raise archive.chunks or archive.maxrec"
-            raise self._error(what, said) from error
+            message = f"{error} (archive.maxrec: {self.maxrec}); raise archive.chunks or archive.maxrec"
+            raise self._error(what, message) from error
 
     def _delete(self, url: str) -> None:
         try:

@@ -31,12 +31,12 @@ def software(engine: str) -> dict[str, Any]:
 
 def digests(files: Iterable[str | Path]) -> dict[str, str]:
     """SHA-256 by path; a path that is not below the folder of the run is told by its name."""
-    found = {}
+    sums = {}
     for file in map(Path, files):
         with open(file, "rb") as stream:
             name = file.name if file.is_absolute() else file.as_posix()
-            found[name] = hashlib.file_digest(stream, "sha256").hexdigest()
-    return found
+            sums[name] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return sums
 
 
 def manifest(path: str | Path) -> dict[str, Any]:
