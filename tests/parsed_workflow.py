@@ -24,7 +24,7 @@ from snakemake.settings.enums import RerunTrigger
 from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings, WorkflowSettings
 from snakemake_run import ROOT, TOY
 
-from gaia_offsets.engine import config as checks
+from gaia_offsets.engine.config import read
 
 PROFILE = yaml.safe_load((ROOT / "profiles/default/profile.yaml").read_text(encoding="utf-8"))
 DEFAULTS = Resources.parse(PROFILE["default-resources"], allow_expressions=True, defaults="full")
@@ -88,7 +88,7 @@ def _get(config: Any, path: str) -> Any:
 PARSE, snakemake.workflow.parse = snakemake.workflow.parse, _parse
 snakemake.workflow.compile = functools.cache(compile)
 GET, dpath.get = dpath.get, _get
-checks.read_yaml = _once(checks.read_yaml)
+read.read_yaml = _once(read.read_yaml)
 configfile._load_configfile = _once(configfile._load_configfile)
 
 

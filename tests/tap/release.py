@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from gaia_offsets.core.releases import asked_names, bridged
-from gaia_offsets.engine.config import inherit, load_yaml
+from gaia_offsets.engine.config.read import load_yaml
+from gaia_offsets.engine.config.shorthand import inherit
 
 RELEASE = {
     "epoch": 2016.0,
@@ -23,7 +24,9 @@ RELEASE = {
 
 def shipped_block(name: str) -> dict[str, Any]:
     """A release block of the workflow's own config."""
-    blocks = inherit(load_yaml(Path(__file__).parents[2] / "config/config.yaml")["releases"], "releases")
+    config = load_yaml(Path(__file__).parents[2] / "config/config.yaml")
+    inherit(config, "releases")
+    blocks = config["releases"]
     return blocks[name] | {"bridged": bridged(blocks[name], blocks)}
 
 

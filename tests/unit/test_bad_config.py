@@ -8,7 +8,8 @@ import pytest
 from unit.shared import ROOT
 from unit.test_config import resolved
 
-from gaia_offsets.engine import config as checks
+from gaia_offsets.engine.config.fault import ConfigError
+from gaia_offsets.engine.config.tables_at_hand import table_faults
 
 
 def rows() -> list[tuple[str, str, list[str]]]:
@@ -28,8 +29,8 @@ def rows() -> list[tuple[str, str, list[str]]]:
 def faults(*overlays: str) -> list[str]:
     """Lines of the faults of a config and of the tables that it names."""
     try:
-        return list(checks.table_faults(resolved(*overlays)))
-    except checks.ConfigError as error:
+        return [str(fault) for fault in table_faults(resolved(*overlays))]
+    except ConfigError as error:
         return str(error).splitlines()
 
 

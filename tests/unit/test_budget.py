@@ -12,10 +12,9 @@ from gaia_offsets.sample.selection import select_stars
 
 
 def table(**changes):
-    run = {"parallax_uas": 500.0, "fraction": 0.1, "coefficient": 0.3, "floor_uas": 10.3, "limit_mas": 1.5}
-    run |= {"selection_uas": -0.5, "corrected_uas": 4.0, "training_uas": 2000.0, "red_clump_uas": 3.0}
-    run["magnitudes"] = {"giant": {"shift": 0.01, "median_parallax": 0.5}}
-    return budget.budget(**run | changes).set_index("effect")
+    run = {"omega": 500.0, "f": 0.1, "coefficient": 0.3, "floor": 10.3, "limit": 1.5, "selection": -0.5}
+    run |= {"corrected": 4.0, "training": 2000.0, "red_clump": 3.0, "dwarf": np.nan, "dwarf_shift": np.nan}
+    return budget.budget(run | {"giant": 500.0, "giant_shift": 0.01} | changes).set_index("effect")
 
 
 LN = np.log(10) / 5
@@ -40,7 +39,7 @@ def test_numbers_follow_their_formula(effect, paper, run):
 
 
 def test_what_the_run_lacks_is_null_without_inputs():
-    run = table(red_clump_uas=np.nan, limit_mas=None, selection_uas=np.nan)
+    run = table(red_clump=np.nan, limit=np.nan, selection=np.nan)
     for effect in ("red clump comparison", "cut on parallax, Gaia's instead of the reference's"):
         assert np.isnan(run["run_uas"][effect]) and run["run_inputs"][effect] == ""
     assert "nan" not in run.to_csv()

@@ -7,25 +7,28 @@ import yaml
 from measure_trends import expand_edges
 from unit.shared import ROOT
 
-from gaia_offsets.engine import config as checks
+from gaia_offsets.core.yamlfile import merge
+from gaia_offsets.engine.config.complete import resolve
+from gaia_offsets.engine.config.fault import ConfigError
+from gaia_offsets.engine.config.read import load_yaml, run_name
 
 BEFORE = {"kepler_learned.yaml": ["real_stars.yaml"]}  # overlays that an overlay comes after
 
 OVERLAYS = sorted(path.name for path in (ROOT / "config").glob("*.yaml") if path.name != "config.yaml")
-SCHEMA = checks.load_yaml(ROOT / "workflow/schemas/config.schema.yaml")
-BASE = checks.merge(*(checks.load_yaml(ROOT / path) for path in ("workflow/settings.yaml", "config/config.yaml")))
+SCHEMA = load_yaml(ROOT / "workflow/schemas/config.schema.yaml")
+BASE = merge(*(load_yaml(ROOT / path) for path in ("workflow/settings.yaml", "config/config.yaml")))
 
 
 def resolved(*overlays):
     """The config with overlays (YAML texts or maps), checked."""
     config = BASE
     for overlay in overlays:
-        config = checks.merge(config, yaml.safe_load(overlay) if isinstance(overlay, str) else overlay)
-    return checks.resolve(config, SCHEMA)
+        config = merge(config, yaml.safe_load(overlay) if isinstance(overlay, str) else overlay)
+    return resolve(config, SCHEMA)
 
 
 def faults(overlay):
-    with pytest.raises(checks.ConfigError) as caught:
+    with pytest.raises(ConfigError) as caught:
         resolved(overlay)
     return str(caught.value).splitlines()
 
@@ -87,7 +90,7 @@ def test_like_merges_maps_and_replaces_lists():
     assert sample["title"] == "X" and sample["cuts"] == [] and "like" not in sample
     assert sample["crossmatch"]["radius_arcsec"] == 1 and sample["crossmatch"]["epoch"] == 2000.0
     before = yaml.safe_dump(BASE)
-    checks.merge(BASE, {"measure": {"map": {"nside": 8}}})["samples"]["lamost_giants"]["cuts"].clear()
+    merge(BASE, {"measure": {"map": {"nside": 8}}})["samples"]["lamost_giants"]["cuts"].clear()
     assert yaml.safe_dump(BASE) == before
 
 
@@ -126,18 +129,18 @@ def test_numbers_that_come_as_text_or_whole_floats_are_numbers():
 @pytest.mark.parametrize("name", ["..", ".", "a/b", "demo\n", "", "-x"])
 def test_a_run_needs_a_name_that_makes_a_folder(name):
     if name:  # an empty one counts as none
-        with pytest.raises(checks.ConfigError, match="makes no folder"):
+        with pytest.raises(ConfigError, match="makes no folder"):
             resolved({"run": {"name": name}})
-    with pytest.raises(checks.ConfigError, match="makes no folder"):
-        checks.run_name({"run": {"name": None}}, ["{x}.yaml"], "config/config.yaml")
+    with pytest.raises(ConfigError, match="makes no folder"):
+        run_name({"run": {"name": None}}, ["{x}.yaml"], "config/config.yaml")
 
 
 def test_a_run_is_named_by_its_key_or_its_last_config(tmp_path):
     own = tmp_path / "config.yaml"
     named = {"paper": [], "config": ["a/config.yaml"], "b.c": ["a.yaml", "b.c.yaml"], "a": ["a.yaml", own]}
-    assert {checks.run_name({"run": {"name": None}}, files, own): files for files in named.values()} == named
-    assert checks.run_name({"run": {"name": None}}, [own], own) == "paper"
-    assert checks.run_name({"run": {"name": "mine"}}, ["a.yaml"], own) == "mine"
+    assert {run_name({"run": {"name": None}}, files, own): files for files in named.values()} == named
+    assert run_name({"run": {"name": None}}, [own], own) == "paper"
+    assert run_name({"run": {"name": "mine"}}, ["a.yaml"], own) == "mine"
 
 
 def test_a_sample_measures_as_all_do_but_for_what_it_says():

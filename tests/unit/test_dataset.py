@@ -23,6 +23,7 @@ from publish_dataset import readme
 from unit.shared import ASTROPY, GAUSSIAN, SOLUTIONS, refused
 
 from gaia_offsets.checks.extended_table import describe_pixels, neighbour_consistency, pixel_errors
+from gaia_offsets.core.columns import FRAMES
 from gaia_offsets.core.version import VERSION, code_version
 from gaia_offsets.engine import about
 from gaia_offsets.offsets.estimators import group_statistics, pixel_offsets
@@ -30,7 +31,7 @@ from gaia_offsets.publish import dataset as d
 from gaia_offsets.publish.dataset import write_map
 from gaia_offsets.publish.fields import CORRECTED, ENDINGS, OUTPUT, SMOOTH, TABLE1, TRUE_ERROR, ZERO_POINT, extended
 from gaia_offsets.publish.footprint import map_meta, write_footprint
-from gaia_offsets.sky.positions import FRAMES, pixel_index, to_galactic
+from gaia_offsets.sky.positions import pixel_index, to_galactic
 
 MAP = {"solution": "5p", "nside": 32, "ordering": "nested", "more_than": 50}
 FORMATS = ("ecsv", "fits", "csv", "mrt", "vot", "parquet")

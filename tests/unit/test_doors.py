@@ -25,7 +25,7 @@ from gaia_offsets.core.columns import GAIA
 from gaia_offsets.core.faults import TableError
 from gaia_offsets.correct.apply import correct_parallax, correct_table, read_map
 from gaia_offsets.correct.means import file_means, group_means, mean_parallax
-from gaia_offsets.engine.config import _corrected_faults
+from gaia_offsets.engine.config.sample import _corrected_faults
 from gaia_offsets.sample.coefficients import error_factor, true_error
 from gaia_offsets.sample.corrections import _plausible, zero_point
 from gaia_offsets.sample.official import zero_point as official
@@ -623,9 +623,10 @@ def test_errors_that_are_inflated_already_are_not_inflated_by_a_sample() -> None
         "targets": {"dataset": "d", "columns": columns},
     }
     sample |= {"crossmatch": {"backend": "none"}, "reference": {}}
-    (fault,) = _corrected_faults(sample, official=False)
-    assert "inflate would enlarge it once more" in fault
-    assert not list(_corrected_faults({**sample, "inflate": None}, official=False))
+    config = {"corrections": {"none": {"kind": "none"}}}
+    (fault,) = _corrected_faults(sample, config)
+    assert "inflate would enlarge it once more" in fault.text
+    assert not list(_corrected_faults({**sample, "inflate": None}, config))
 
 
 def test_the_example_of_the_method_page(capsys: Any) -> None:

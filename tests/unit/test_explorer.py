@@ -14,11 +14,12 @@ from measure_map import with_corrections
 from snakemake_run import ROOT
 from unit.shared import GAUSSIAN, SOLUTIONS
 
+from gaia_offsets.core.columns import FRAMES
 from gaia_offsets.offsets.estimators import pixel_offsets
+from gaia_offsets.report.explorer_sky import corners, packed, sky_layers
 from gaia_offsets.report.headline import headline
-from gaia_offsets.report.page_explorer import corners, packed, sky_layers
 from gaia_offsets.report.skymap import Mollweide, Zenithal
-from gaia_offsets.sky.positions import FRAMES, pixel_index
+from gaia_offsets.sky.positions import pixel_index
 
 MADE = {"nside": 8, "ordering": "nested", "more_than": 20}
 
@@ -112,11 +113,9 @@ offsets = pd.DataFrame({"solution": ["5p"], "median": 1.0, "median_error": 1.0} 
 bins = {"variable": "colour", "bin_low": 1.0, "bin_high": 2.0, "x_mean": 1.5}
 trends = pd.DataFrame({"solution": ["5p"]} | bins | gaussian)
 made = {"nside": 8, "ordering": "nested", "more_than": 20}
-frames = ("equatorial", "galactic")
-maps = {"pixels": dict.fromkeys(frames, pixels), "smooth": dict.fromkeys(frames, smooth)}
-solutions = {"5p": "nu_eff_used_in_astrometry"}
-told = explorer(**maps, offsets=offsets, trends=trends, solutions=solutions, claims=None, made=made, smooth_made=made,
-    names={"raw": "none"}, colour_range=[-60, 60])
+maps = {"map_equatorial": pixels, "map_galactic": pixels, "smooth_equatorial": smooth, "smooth_galactic": smooth}
+tables = maps | {"offsets": offsets, "trends": trends, "map_made": made, "smooth_made": made}
+told = explorer(tables, {"5p": "nu_eff_used_in_astrometry"}, {"raw": "none"}, [-60, 60])
 told = str({**told, "bokeh": len(told["bokeh"])})
 """
 

@@ -56,10 +56,10 @@ def test_results_page_tells_the_story(tested):
     kernel = {"weight": 1.0, "amplitude": 144.0, "length_deg": 11.2, "power": 1.0, "white": 4.0}
     smooth = {"kernels": {"corrected": {"unnoticed_uas": 0.65, "mixture": [kernel]}}}
     smooth["warning"] = "no smooth map: 3 pixels" if tested else None
-    tables = {"cutflow": cutflow, "offsets": offsets, "scatter": scatter, "scale": scale, "pixels": pixels}
+    tables = {"cutflow": cutflow, "offsets": offsets, "scatter": scatter, "scale": scale, "map_equatorial": pixels}
     tables |= {"validation": validation, "claims": claims if tested else None}
-    settings = {"solutions": ["5p", "6p"], "more_than": 50, "official": "lindegren2021"}
-    told = page_results.story(**tables, smooth=smooth, **settings)
+    tables |= {"smooth_made": smooth, "map_made": {"more_than": 50}}
+    told = page_results.story(tables, ["5p", "6p"], "lindegren2021")
     page = pages.render("results.html.j2", title="Results: test", simulated=False, **told)
     text = " ".join(re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL).split())
     pieces = ["1,000 rows", "400 stars", "380 with", "20 with", "snr &gt;= 50\u201d, with 600"]

@@ -12,8 +12,10 @@ import yaml
 from unit.shared import ROOT
 
 from gaia_offsets.archive.rawfile import DownloadError
-from gaia_offsets.engine import config as checks
+from gaia_offsets.core.yamlfile import merge
 from gaia_offsets.engine.about import describe, run_settings
+from gaia_offsets.engine.config.complete import resolve
+from gaia_offsets.engine.config.read import choose_samples, load_yaml
 from gaia_offsets.report import provenance as tell
 
 KNOWN = yaml.safe_load((ROOT / "workflow/resources/citations.yaml").read_text(encoding="utf-8"))
@@ -23,12 +25,12 @@ CONFIGS = {name: config for name, config in CONFIGS.items() if isinstance(config
 
 
 def settings_of(*overlays: str | dict[str, Any]) -> dict[str, Any]:
-    config: dict[str, Any] = checks.load_yaml(ROOT / "workflow/settings.yaml")
+    config: dict[str, Any] = load_yaml(ROOT / "workflow/settings.yaml")
     for overlay in ("config.yaml", *overlays):
-        config = checks.merge(config, CONFIGS[overlay] if isinstance(overlay, str) else overlay)
+        config = merge(config, CONFIGS[overlay] if isinstance(overlay, str) else overlay)
     own, *files = (ROOT / "config" / name for name in ("config.yaml", *overlays) if isinstance(name, str))
-    checks.choose_samples(config, files, own)
-    config = checks.resolve(config, checks.load_yaml(ROOT / "workflow/schemas/config.schema.yaml"))
+    choose_samples(config, files, own)
+    config = resolve(config, load_yaml(ROOT / "workflow/schemas/config.schema.yaml"))
     settings = run_settings(config, config["run"]["samples"])
     assert settings["digests"] == {name: describe(config, name)["config_digest"] for name in config["run"]["samples"]}
     return settings

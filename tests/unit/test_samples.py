@@ -8,16 +8,18 @@ import pytest
 import yaml
 from unit.shared import ROOT
 
-from gaia_offsets.engine import config as checks
+from gaia_offsets.core.yamlfile import merge
+from gaia_offsets.engine.config.complete import resolve
+from gaia_offsets.engine.config.read import choose_samples, load_yaml
 from gaia_offsets.engine.products import alike
 from gaia_offsets.engine.samples import Sample, dataset_facts, dataset_file, run_files, run_manifests, run_samples
 
 
 def complete(*overlays: str, more: dict[str, Any] | None = None) -> dict[str, Any]:
     paths = [ROOT / "workflow/settings.yaml", ROOT / "config/config.yaml", *(ROOT / f"config/{o}" for o in overlays)]
-    config = checks.merge(checks.load_yaml(*paths), more or {})
-    checks.choose_samples(config, paths[2:], paths[1])
-    return checks.resolve(config, checks.load_yaml(ROOT / "workflow/schemas/config.schema.yaml"))
+    config = merge(load_yaml(*paths), more or {})
+    choose_samples(config, paths[2:], paths[1])
+    return resolve(config, load_yaml(ROOT / "workflow/schemas/config.schema.yaml"))
 
 
 @pytest.fixture(scope="module")

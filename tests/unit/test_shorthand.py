@@ -2,8 +2,8 @@
 
 from unit.shared import ROOT
 
-from gaia_offsets.engine.config import choose_samples, load_yaml
-from gaia_offsets.engine.shorthand import write_out
+from gaia_offsets.engine.config.read import choose_samples, load_yaml
+from gaia_offsets.engine.config.shorthand import write_out
 
 OWN = ROOT / "config/config.yaml"
 

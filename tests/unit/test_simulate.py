@@ -11,14 +11,9 @@ from astropy.table import Table
 from gaia_offsets.core.columns import DISTANCES, GAIA, TMASS
 from gaia_offsets.sample.official import zero_point
 from gaia_offsets.simulate import survey as simulate
-from gaia_offsets.simulate.survey import (
-    MAP_NSIDE,
-    covariance,
-    geometric_distance,
-    plates,
-    position_offsets,
-    residual_field,
-)
+from gaia_offsets.simulate.field import MAP_NSIDE, angular_power, covariance, position_offsets, residual_field
+from gaia_offsets.simulate.gaia import geometric_distance
+from gaia_offsets.simulate.stars import moved, plates
 from gaia_offsets.sky.match import match_nearest, propagate
 from gaia_offsets.sky.positions import ecliptic_latitude, pixel_index, to_galactic
 from gaia_offsets.tables.contracts import rounded_source_ids
@@ -212,7 +207,7 @@ def test_geometric_distances_inherit_the_residual_offset(tables, stars):
 
 def test_power_spectrum_sums_to_the_covariance():
     degree = 3 * MAP_NSIDE - 1
-    power = simulate.angular_power(OFFSET, degree)
+    power = angular_power(OFFSET, degree)
     for angle in (5.0, 16.0, 60.0):
         terms = (2 * np.arange(degree + 1) + 1) / (4 * np.pi) * power
         total = np.polynomial.legendre.legval(np.cos(np.radians(angle)), terms)
@@ -229,7 +224,7 @@ def test_field_has_the_covariance_of_the_config():
     pixel = np.random.default_rng(0).integers(0, 12 * nside**2, 10_000)
     ra, dec = hp.pix2ang(nside, pixel, nest=True, lonlat=True)
     for angle in (1.0, 5.0, 16.0):
-        other = pixel_index(*simulate.moved(ra, dec, np.full(len(ra), angle), ra), nside=nside, ordering="nested")
+        other = pixel_index(*moved(ra, dec, np.full(len(ra), angle), ra), nside=nside, ordering="nested")
         pair = np.array(hp.pix2vec(nside, pixel, nest=True)), np.array(hp.pix2vec(nside, other, nest=True))
         apart = np.degrees(2 * np.arcsin(np.linalg.norm(pair[0] - pair[1], axis=0) / 2))
         expected = covariance(apart[apart > 0], OFFSET).mean()

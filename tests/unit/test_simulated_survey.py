@@ -15,8 +15,9 @@ from gaia_offsets.paper.red_clump import red_clump_pairs
 from gaia_offsets.paper.training_set import training_groups
 from gaia_offsets.paper.verdicts import read_claims
 from gaia_offsets.sample.selection import select_stars
+from gaia_offsets.simulate.field import MAP_NSIDE
 from gaia_offsets.simulate.labels import bolometric_magnitude, label_errors, surface_gravity, true_labels
-from gaia_offsets.simulate.survey import MAP_NSIDE, survey_chunks, write_survey
+from gaia_offsets.simulate.survey import survey_chunks, write_survey
 from gaia_offsets.sky.match import match_catalogues, match_nearest
 from gaia_offsets.tables.read import read_table
 

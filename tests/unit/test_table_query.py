@@ -15,7 +15,7 @@ from unit.test_config import resolved
 from gaia_offsets.archive import adql
 from gaia_offsets.archive.adql import QueryError, condition, count_query
 from gaia_offsets.archive.table_query import complete_rows, needed_columns, part_cuts, parts, rows_query
-from gaia_offsets.engine import config as checks
+from gaia_offsets.engine.config.fault import ConfigError
 from gaia_offsets.tables.cuts import cut_mask
 
 ROOT = Path(__file__).parents[2]
@@ -56,7 +56,7 @@ def test_the_quasars_of_another_release_take_one_word() -> None:
     assert 't.tentative_parallax_bias AS "tentative_parallax_bias"' in text
     assert "FROM gaiadr4.gaia_source AS t\nJOIN gaiadr4.agn AS j ON j.id = t.id\n" in text
     assert "WHERE t.parallax IS NOT NULL\n AND t.id < 288230376151711744" in text
-    with pytest.raises(checks.ConfigError, match=r"datasets.quasars.query: releases.dr4 names no table agn_cross_id"):
+    with pytest.raises(ConfigError, match=r"datasets.quasars.query: releases.dr4 names no table agn_cross_id"):
         resolved_quasars("dr4", bridge=None)
 
 

@@ -10,13 +10,14 @@ import pytest
 from smooth_map import smooth_maps
 from unit.shared import SOLUTIONS
 
+from gaia_offsets.core.columns import FRAMES
 from gaia_offsets.offsets import buckets, segments, tracers, weighted
 from gaia_offsets.offsets.buckets import Buckets
 from gaia_offsets.offsets.estimators import global_offsets, histograms, trends
 from gaia_offsets.offsets.segments import Segments
 from gaia_offsets.offsets.tracers import Tracers, drawn_stars, read_scatter
 from gaia_offsets.offsets.weighted import Scatter, star_table, weighted_means
-from gaia_offsets.sky.positions import FRAMES, complete_angles
+from gaia_offsets.sky.positions import complete_angles
 from gaia_offsets.tables import read as tables
 from gaia_offsets.tables.read import write_table
 

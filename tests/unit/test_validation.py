@@ -9,10 +9,10 @@ from unit.test_config import BASE, resolved
 
 from gaia_offsets.checks.truth import add_area, nearest_means, pull_of_a_star, true_line
 from gaia_offsets.checks.validation import by_pixel_set, coverage_table, maps_table
-from gaia_offsets.engine import config as checks
+from gaia_offsets.engine.config.shorthand import validation_runs
 from gaia_offsets.offsets.estimators import group_statistics
 from gaia_offsets.offsets.weighted import Stars, fit_scatter, variances, weighted_means, zero_point_and_scale
-from gaia_offsets.simulate.survey import TRUTH_NSIDE, angular_power, covariance, residual_field
+from gaia_offsets.simulate.field import TRUTH_NSIDE, angular_power, covariance, residual_field
 from gaia_offsets.sky.covariance import angular_covariance
 from gaia_offsets.sky.positions import pixel_index
 
@@ -58,7 +58,7 @@ def test_skies_become_surveys_datasets_and_samples() -> None:
     assert sample["simulated"] and sample["claims"] is None
     assert sample["cuts"] == config["samples"]["lamost_giants"]["cuts"]
     assert config["datasets"]["validate_a_2_tmass"]["simulated"] == {"survey": "validate_a_2", "table": "tmass"}
-    assert checks.validation_runs(config) == [("validate_a_1", "a", 1), ("validate_a_2", "a", 2)]
+    assert validation_runs(config) == [("validate_a_1", "a", 1), ("validate_a_2", "a", 2)]
 
 
 def test_a_sky_may_have_its_own_sample_and_survey() -> None:
@@ -72,7 +72,7 @@ def test_a_sky_may_have_its_own_sample_and_survey() -> None:
     assert [surveys["validate_b_2"][key] for key in keys] == [2, 700, 9, "physical", False]
     assert [samples[name]["official"] for name in ("validate_a_2", "validate_b_2")] == ["lindegren2021", "none"]
     assert samples["validate_b_2"]["targets"]["dataset"] == "validate_b_2_targets"
-    assert [run[1:] for run in checks.validation_runs(config)] == [("a", 1), ("a", 2), ("b", 2)]
+    assert [run[1:] for run in validation_runs(config)] == [("a", 1), ("a", 2), ("b", 2)]
 
 
 # ---------------------------------------------------------------- the truth of a number

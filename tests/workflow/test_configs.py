@@ -14,7 +14,10 @@ from parsed_workflow import plan
 from snakemake.exceptions import WorkflowError
 from snakemake_run import REAL, ROOT, TOY, run_snakemake
 
-from gaia_offsets.engine import config as checks
+from gaia_offsets.core.yamlfile import merge
+from gaia_offsets.engine.config.complete import resolve
+from gaia_offsets.engine.config.fault import ConfigError
+from gaia_offsets.engine.config.read import load_yaml
 
 
 def is_overlay(path: Path) -> bool:
@@ -111,12 +114,12 @@ WRONG: dict[str, list[Any]] = {
 def test_a_value_of_the_wrong_shape_has_its_line_and_no_traceback(key: str) -> None:
     config: dict[str, Any] = {}
     for name in ("workflow/settings.yaml", "config/config.yaml", "config/toy.yaml"):
-        config = checks.merge(config, checks.load_yaml(ROOT / name))
-    schema = checks.load_yaml(ROOT / "workflow/schemas/config.schema.yaml")
+        config = merge(config, load_yaml(ROOT / name))
+    schema = load_yaml(ROOT / "workflow/schemas/config.schema.yaml")
     *path, last = key.split(".")
     for value in WRONG[key]:
         wrong = copy.deepcopy(config)
         functools.reduce(operator.getitem, path, wrong)[last] = value
-        with pytest.raises(checks.ConfigError) as caught:
-            checks.resolve(wrong, schema)
+        with pytest.raises(ConfigError) as caught:
+            resolve(wrong, schema)
         assert any(line.startswith(key) for line in str(caught.value).splitlines()), (value, str(caught.value))

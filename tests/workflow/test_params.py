@@ -14,7 +14,8 @@ import pytest
 import yaml
 from snakemake_run import ROOT, TOY
 
-from gaia_offsets.engine import config as checks
+from gaia_offsets.core.yamlfile import merge
+from gaia_offsets.engine.config.shorthand import inherit
 
 FIGURES = {"draw_figures"}
 RECORD = {"tell_provenance"}  # keeps all settings that the run's samples rest on
@@ -180,10 +181,11 @@ def every_key() -> list[str]:
     """All keys of the paper's config, the toy's and those that the toy lacks, of the toy's own sample and survey."""
     config: dict[str, Any] = {}
     for part in (ROOT / "workflow/settings.yaml", ROOT / "config/config.yaml", TOY):
-        config = checks.merge(config, yaml.safe_load(part.read_text(encoding="utf-8")))
-    config = checks.merge(config, parsed.MORE)
+        config = merge(config, yaml.safe_load(part.read_text(encoding="utf-8")))
+    config = merge(config, parsed.MORE)
     for section, name in (("samples", "simulated_giants"), ("surveys", "toy")):
-        config[section] = {name: checks.inherit(config[section], section)[name]}
+        inherit(config, section)
+        config[section] = {name: config[section][name]}
     return list(leaves(config))
 
 
@@ -220,7 +222,7 @@ def test_keys_that_change_nothing(base: dict, tmp_path: Path) -> None:
         for place, (key, value, _) in enumerate(cases)
     }
     overlays = [overlay(key, copy.deepcopy(value)) for key, value in values.items()]
-    changed = parsed.parse(tmp_path, functools.reduce(checks.merge, overlays))
+    changed = parsed.parse(tmp_path, functools.reduce(merge, overlays))
     assert len(overlays) > 40 and {rule for rule in base if changed[rule] != base[rule]} - RECORD == set()
 
 

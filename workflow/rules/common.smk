@@ -3,31 +3,36 @@
 from operator import attrgetter
 from pathlib import Path
 
-from gaia_offsets.engine.about import run_settings
-from gaia_offsets.engine.fingerprint import fingerprint
-from gaia_offsets.core.ownfile import CITATIONS, LITERATURE, REFERENCES, content
 from gaia_offsets.archive.rawfile import is_due
+from gaia_offsets.core.columns import FRAMES, PARALLAXES
+from gaia_offsets.core.files import CITATIONS, LITERATURE, REFERENCES, content
+from gaia_offsets.core.log import say
+from gaia_offsets.core.yamlfile import merge
 from gaia_offsets.engine import products, samples
-from gaia_offsets.engine.products import DATASET_KINDS, EXTENDED_KINDS, FRAMES, PARALLAXES, alike
+from gaia_offsets.engine.about import run_settings
+from gaia_offsets.engine.config.complete import resolve
+from gaia_offsets.engine.config.read import choose_samples, run_name
+from gaia_offsets.engine.config.sections import catalogue_ending
+from gaia_offsets.engine.config.shorthand import validation_runs
+from gaia_offsets.engine.config.tables_at_hand import own_faults, path_faults, table_faults, table_notes
+from gaia_offsets.engine.fingerprint import fingerprint
+from gaia_offsets.engine.products import DATASET_KINDS, EXTENDED_KINDS, alike
 from gaia_offsets.engine.samples import Sample
 from snakemake import __version__ as ENGINE
 
 try:
-    checks.choose_samples(config, workflow.overwrite_configfiles, OWN_CONFIG)
-    config = checks.resolve(
-        checks.merge(checks.load_yaml(SCRIPTS / "../settings.yaml"), config),
-        checks.load_yaml(SCRIPTS / "../schemas/config.schema.yaml"),
+    choose_samples(config, workflow.overwrite_configfiles, OWN_CONFIG)
+    config = resolve(
+        merge(load_yaml(SCRIPTS / "../settings.yaml"), config),
+        load_yaml(SCRIPTS / "../schemas/config.schema.yaml"),
     )
-    RUN = checks.run_name(config, workflow.overwrite_configfiles, OWN_CONFIG)
-except checks.ConfigError as faults:
+    RUN = run_name(config, workflow.overwrite_configfiles, OWN_CONFIG)
+except ConfigError as faults:
     raise WorkflowError(f"The config has faults (keys are explained in docs/config.md):\n{faults}") from None
-if lacking := [*checks.own_faults(config)]:
-    raise WorkflowError("\n".join(["The config has faults:", *lacking]))
+if faults := [*own_faults(config)] or workflow.is_main_process and [*path_faults(config), *table_faults(config)]:
+    raise WorkflowError("\n".join(["The config has faults:", *map(str, faults)]))
 if workflow.is_main_process:
-    if lacking := [*checks.path_faults(config), *checks.table_faults(config)]:
-        raise WorkflowError("\n".join(["The config has faults:", *lacking]))
-    for line in checks.table_notes(config):
-        print(line, file=sys.stderr)
+    say(*table_notes(config))
 
 SAMPLES, DATASETS = config["run"]["samples"], config["datasets"]
 KNOWN = {name: Sample(config, name) for name in config["samples"]}
@@ -40,11 +45,11 @@ RETRIEVED = [name for name, entry in DATASETS.items() if not (entry.get("query")
 QUERIED = [name for name, entry in DATASETS.items() if entry.get("query")]
 PRODUCTS = [file for name in SAMPLES for file in KNOWN[name].products]
 CORRECTED = [
-    f"<results>/{entry['sample']}/corrected/{name}.{checks.catalogue_ending(entry['path'])}"
+    f"<results>/{entry['sample']}/corrected/{name}.{catalogue_ending(entry['path'])}"
     for name, entry in config["catalogues"].items()
 ]
 OVERVIEWS = dict([*products.OVERVIEWS.items()][: None if len(SAMPLES) > 1 else 1])
-SKIES = checks.validation_runs(config)
+SKIES = validation_runs(config)
 VALIDATED = [name for name, _, _ in SKIES]
 
 

@@ -1,7 +1,5 @@
 """What the paper states against what the run gives, and the systematic effects on a typical parallax (Sect. 2.2)."""
 
-import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.core.faults import open_log
-from gaia_offsets.core.ownfile import own_file
+from gaia_offsets.core.files import own_file, read_json
+from gaia_offsets.core.log import say
 from gaia_offsets.paper.budget import budget
 from gaia_offsets.paper.claims import Run
 from gaia_offsets.paper.verdicts import check_claims, read_claims
@@ -31,31 +30,34 @@ def effects(tables: Mapping[str, Any], stars: pd.DataFrame, about: Any) -> pd.Da
     """budget.csv; `stars` have both columns of the reference parallax [mas], `about` is the params of the rule."""
     offsets = tables["global_offsets"].set_index(["solution", "parallax"])["median"]
     magnitudes = tables["magnitudes"].rename(columns={"gaussian_mean": "shift"}).set_index("kind")
-    cut = tables["parallax_cut"]
-    return budget(
-        parallax_uas=1000.0 * stars["reference_parallax"].median(),
-        fraction=(stars["reference_parallax_error"] / stars["reference_parallax"]).median(),
-        coefficient=(about.reference.get("extinction") or {}).get("coefficient", np.nan),
-        floor_uas=about.floor_uas,
-        limit_mas=cut["limit_mas"],
-        selection_uas=np.nan if cut["effect_uas"] is None else cut["effect_uas"],
-        corrected_uas=offsets.get((about.standard, "corrected"), np.nan),
-        magnitudes=magnitudes[["shift", "median_parallax"]].to_dict("index"),
-        training_uas=1000.0 * tables["training"].set_index("group")["mean_parallax"]["training"],
-        red_clump_uas=tables["red_clump"]["mean"].iloc[0] if "red_clump" in tables else np.nan,
-    )
+    cut = {name: np.nan if value is None else value for name, value in tables["parallax_cut"].items()}
+    run = {
+        "omega": 1000.0 * stars["reference_parallax"].median(),
+        "f": (stars["reference_parallax_error"] / stars["reference_parallax"]).median(),
+        "coefficient": (about.reference.get("extinction") or {}).get("coefficient", np.nan),
+        "training": 1000.0 * tables["training"].set_index("group")["mean_parallax"]["training"],
+        "corrected": offsets.get((about.standard, "corrected"), np.nan),
+        "limit": cut["limit_mas"],
+        "selection": cut["effect_uas"],
+        "red_clump": tables["red_clump"]["mean"].iloc[0] if "red_clump" in tables else np.nan,
+        "floor": about.floor_uas,
+    }
+    for kind in ("dwarf", "giant"):
+        run[kind] = 1000.0 * magnitudes["median_parallax"].get(kind, np.nan)
+        run[f"{kind}_shift"] = magnitudes["shift"].get(kind, np.nan)
+    return budget(run)
 
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
     paths = {name: Path(path) for name, path in snakemake.input.items()}
     tables: dict[str, Any] = {name: pd.read_csv(path) for name, path in paths.items() if path.suffix == ".csv"}
-    tables |= {name: json.loads(path.read_text()) for name, path in paths.items() if path.suffix == ".json"}
+    tables |= {name: read_json(path) for name, path in paths.items() if path.suffix == ".json"}
     output = dict(snakemake.output.items())
     if "budget" in output:
         stars = pd.read_parquet(paths["stars"], columns=["reference_parallax", "reference_parallax_error"])
         table = effects(tables, stars, snakemake.params)
-        print(table[["effect", "paper_uas", "run_uas"]].to_string(index=False), file=sys.stderr)
+        say(table[["effect", "paper_uas", "run_uas"]].to_string(index=False))
         write_table(table, output["budget"])
     if "claims" in output:
         run = run_of(tables, snakemake.params.standard)
@@ -63,5 +65,5 @@ if __name__ == "__main__":
             read_claims(own_file("claims", snakemake.params.claims["file"])), run, simulated=snakemake.params.simulated
         )
         verdicts = table["verdict"].str.replace("not testable: .*", "not testable", regex=True).value_counts()
-        print(", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()), file=sys.stderr)
+        say(", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()))
         write_table(table, output["claims"])

@@ -1,13 +1,11 @@
 """Magnitudes against Gaia distances (Fig. 1), training stars (Fig. 2), and what the cut on parallax does."""
 
-import json
-import sys
-from pathlib import Path
-
 import pandas as pd
 
 from gaia_offsets.core.columns import LEARNED, magnitude_column
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.files import write_json
+from gaia_offsets.core.log import say
 from gaia_offsets.paper.budget import parallax_limit, selection_columns, selection_effect
 from gaia_offsets.paper.comparison import read_observed
 from gaia_offsets.paper.magnitudes import magnitude_differences, magnitude_fits, magnitude_histogram
@@ -25,7 +23,7 @@ if __name__ == "__main__":
 
     differences = magnitude_differences(observed, reference, max_logg=comparison["max_logg"])
     fits = magnitude_fits(differences, snakemake.params.gaussian)
-    print(f"{len(differences)} of {len(observed)} stars have both magnitudes", file=sys.stderr)
+    say(f"{len(differences)} of {len(observed)} stars have both magnitudes")
     write_table(fits, snakemake.output.magnitudes)
     write_table(magnitude_histogram(differences), snakemake.output.magnitudes_histogram)
 
@@ -33,7 +31,7 @@ if __name__ == "__main__":
     groups = training_groups(observed, giants, magnitude, max_ebv=comparison["max_ebv_training"])
     histograms = training_histograms(groups)
     summary = training_summary(groups, histograms)
-    print(fits.to_string(index=False), summary.to_string(index=False), sep="\n", file=sys.stderr)
+    say(fits.to_string(index=False), summary.to_string(index=False))
     write_table(histograms, snakemake.output.training_histogram)
     write_table(summary, snakemake.output.training)
 
@@ -42,4 +40,4 @@ if __name__ == "__main__":
         pieces = read_pieces(matched, selection_columns(cuts, one_row_per, reference))
         about = {"one_row_per": one_row_per, "reference": reference, "codes": snakemake.params.codes}
         cut["effect_uas"] = selection_effect(pieces, cuts=cuts, **about)
-    Path(snakemake.output.parallax_cut).write_text(json.dumps(cut) + "\n", encoding="utf-8")
+    write_json(snakemake.output.parallax_cut, cut)

@@ -1,13 +1,11 @@
 """The corrections of a sample side by side: global offset, distance scale, and what each leaves beyond noise."""
 
-import json
-import sys
-from pathlib import Path
-
 import pandas as pd
 
 from gaia_offsets.checks.corrections import correction_table
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.files import read_json
+from gaia_offsets.core.log import say
 from gaia_offsets.offsets.weighted import (
     Scatter,
 )
@@ -20,9 +18,9 @@ if __name__ == "__main__":
         snakemake.params.solutions,
         Scatter(snakemake.params.reference, pd.read_csv(snakemake.input.scatter)),
         pd.read_csv(snakemake.input.trends),
-        json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8")),
+        read_json(snakemake.input.settings),
         snakemake.params.gaussian,
         snakemake.params.corrections,
     )
-    print(table.to_string(index=False), file=sys.stderr)
+    say(table.to_string(index=False))
     write_table(table, snakemake.output.corrections)

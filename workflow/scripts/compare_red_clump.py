@@ -1,11 +1,10 @@
 """Fig. 3: reference parallaxes against those of a red clump catalogue."""
 
-import sys
-
 import numpy as np
 import pandas as pd
 
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.log import say
 from gaia_offsets.paper.red_clump import (
     clump_of_sample,
     red_clump_pairs,
@@ -45,8 +44,8 @@ if __name__ == "__main__":
         gaussian=snakemake.params.gaussian,
     )
     summary = red_clump_summary(pairs, len(clump), snakemake.params.gaussian)
-    print(f"{len(stars)} stars, {len(clump)} red clump stars, {len(pairs)} in common", file=sys.stderr)
-    print(f"fractional errors: {errors}", summary.to_string(index=False), sep="\n", file=sys.stderr)
+    say(f"{len(stars)} stars, {len(clump)} red clump stars, {len(pairs)} in common")
+    say(f"fractional errors: {errors}", summary.to_string(index=False))
     write_table(pairs, snakemake.output.pairs)
     write_table(trend, snakemake.output.trend)
     write_table(summary, snakemake.output.summary)

@@ -1,13 +1,13 @@
 """The run's samples side by side, beside those of the literature, as table, figures and page; the top of the report."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from gaia_offsets.core.faults import open_log
-from gaia_offsets.core.ownfile import LITERATURE
+from gaia_offsets.core.files import LITERATURE
+from gaia_offsets.core.log import say
 from gaia_offsets.core.yamlfile import read_yaml
 from gaia_offsets.report import pages, style
 from gaia_offsets.report.figures_samples import draw_sample_scales, draw_sample_trends, draw_samples
@@ -48,7 +48,7 @@ if __name__ == "__main__":
     ]
     tables.append(from_literature(read_yaml(LITERATURE), LITERATURE))
     table = pd.concat(tables, ignore_index=True).astype({"n": "Int64", "offset": "float64", "error": "float64"})
-    print(f"{len(samples)} samples of the run, {len(tables[-1])} published offsets", file=sys.stderr)
+    say(f"{len(samples)} samples of the run, {len(tables[-1])} published offsets")
     write_table(table, output.table)
     table = pd.read_csv(output.table, dtype={"n": "Int64"})
     style.save_figure(draw_samples(table, title=TITLE), *output.samples, dpi=dpi)

@@ -1,18 +1,15 @@
 """Every quoted number of a simulated sample beside what was injected into the stars behind it."""
 
-import json
-import sys
-from pathlib import Path
-
 import healpy as hp
 import pandas as pd
 
 from gaia_offsets.checks.truth import add_area, numbers, pixels_of, power, with_truth
+from gaia_offsets.core.columns import FRAMES, PARALLAXES
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.files import read_json
+from gaia_offsets.core.log import say
 from gaia_offsets.core.releases import standard
-from gaia_offsets.offsets.estimators import PARALLAXES
 from gaia_offsets.offsets.weighted import Scatter
-from gaia_offsets.sky.positions import FRAMES
 from gaia_offsets.tables.read import write_table
 
 if __name__ == "__main__":
@@ -20,7 +17,7 @@ if __name__ == "__main__":
     quoted_in = ("global_offsets", "zero_point_scale", "trends")
     names = [*quoted_in, *(f"{kind}_{frame}" for kind in ("map", "smooth") for frame in FRAMES)]
     tables = {name: pd.read_csv(snakemake.input[name]) for name in names}
-    made = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
+    made = read_json(snakemake.input.settings)
     grid = {"nside": made["nside"], "ordering": made["ordering"]}
     gaussian = snakemake.params.gaussian
     # A fine histogram fitted by least squares is the density power of exponent one.
@@ -38,6 +35,6 @@ if __name__ == "__main__":
     maps = add_area(pd.concat(each, ignore_index=True), stars, truth_map, grid)
     table = pd.concat([single, maps], ignore_index=True)
     lost = int(stars["true_corrected"].isna().sum())
-    print(f"{len(table)} numbers; {lost} of {len(stars)} simulated stars have no truth", file=sys.stderr)
+    say(f"{len(table)} numbers; {lost} of {len(stars)} simulated stars have no truth")
     write_table(table, snakemake.output.compared)
     write_table(power(maps, grid), snakemake.output.power)

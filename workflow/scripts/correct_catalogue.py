@@ -1,8 +1,7 @@
 """A user's catalogue with parallaxes corrected by a published map."""
 
-import sys
-
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.log import say
 from gaia_offsets.correct.apply import Correction, correct_file, read_map_for
 from gaia_offsets.publish.fields import NONE
 
@@ -18,4 +17,4 @@ if __name__ == "__main__":
         inflate=catalogue.get("inflate", False),
     )
     correct_file(snakemake.input.catalogue, snakemake.output.corrected, correction, overwrite=True)
-    print("\n".join(correction.report()), file=sys.stderr)
+    say(*correction.report())

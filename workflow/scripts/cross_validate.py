@@ -1,18 +1,16 @@
 """What corrections learned from some of the stars say of the others: by star and by blocks of the sky."""
 
-import json
-import sys
-from pathlib import Path
-
 import pandas as pd
 
 from gaia_offsets.checks.cross_validation import cross_validation
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.files import read_json
+from gaia_offsets.core.log import say
 from gaia_offsets.tables.read import write_table
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
-    measured = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
+    measured = read_json(snakemake.input.settings)
     tracers, solution = pd.read_parquet(snakemake.input.tracers), snakemake.params.solution
     stars = tracers[tracers["solution"] == solution]
     table = cross_validation(
@@ -23,8 +21,8 @@ if __name__ == "__main__":
         settings={name: snakemake.params[name] for name in ("reach_deg", "splines")},
         **snakemake.params.validation,
     )
-    print(table.to_string(index=False), file=sys.stderr)
+    say(table.to_string(index=False))
     if not table["n"].any():
         lacking = f"no {solution} star has both errors and a corrected parallax"
-        print(f"WARNING: nothing to validate: {lacking}", file=sys.stderr)
+        say(f"WARNING: nothing to validate: {lacking}")
     write_table(table, snakemake.output.validation)

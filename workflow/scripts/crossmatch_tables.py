@@ -1,6 +1,5 @@
 """Targets with their Gaia and 2MASS counterparts from local tables (Sect. 2.1)."""
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +7,7 @@ import pandas as pd
 
 from gaia_offsets.core.columns import GAIA
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.log import say
 from gaia_offsets.sample.star_table import check_stars
 from gaia_offsets.sky.match import Counterparts, attach, find_counterparts
 from gaia_offsets.tables.read import TableFile, write_pieces
@@ -37,7 +37,7 @@ def look_at(path: Any, epoch: float) -> Callable[[pd.DataFrame], None]:
     def look(frame: pd.DataFrame) -> None:
         for line in check_stars(frame, path, epoch=epoch):
             if line not in told:
-                print(line, file=sys.stderr)
+                say(line)
             told.add(line)
 
     return look
@@ -68,6 +68,6 @@ if __name__ == "__main__":
         workers=snakemake.threads,
         check=look_at(snakemake.input.gaia, params.gaia_epoch),
     )
-    print(*counts(found, params.radius_arcsec), sep="\n", file=sys.stderr)
+    say(*counts(found, params.radius_arcsec))
     matched = attach(tables["targets"], found)
     write_pieces(matched, snakemake.output.matched, fast=True, threads=snakemake.threads)

@@ -1,7 +1,5 @@
 """All figures of a sample: Figs. 1 to 6 of the paper and the other pictures; it only reads tables."""
 
-import json
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +7,10 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from gaia_offsets.core.columns import FRAMES, PARALLAXES
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.files import read_json
+from gaia_offsets.core.log import say
 from gaia_offsets.report import style
 from gaia_offsets.report.figures_corrections import coverage, draw_corrections, with_warnings
 from gaia_offsets.report.figures_cutflow import draw_cutflow
@@ -22,11 +23,10 @@ from gaia_offsets.report.figures_red_clump import draw_red_clump
 from gaia_offsets.report.figures_smooth import draw_smooth
 from gaia_offsets.report.figures_training import draw_training
 
-FRAMES = ("equatorial", "galactic")
 READERS = {
     ".csv": pd.read_csv,
     ".parquet": pd.read_parquet,
-    ".json": lambda path: json.loads(Path(path).read_text(encoding="utf-8")),
+    ".json": read_json,
 }
 
 
@@ -58,7 +58,7 @@ def figures(tables: Mapping[str, Any], about: Any) -> dict[str, Callable[[], Fig
         "fig5_trends": lambda: draw_trends(
             tables["trends"], solutions, title=title, min_stars=about.min_stars, joined=tables["trends_made"]["joined"]
         ),
-        "fig6_maps": lambda: map_of(*style.PARALLAXES),
+        "fig6_maps": lambda: map_of(*PARALLAXES),
         "fig6_map_raw": lambda: map_of("raw"),
         "fig6_map_corrected": lambda: map_of("corrected"),
         "counts": lambda: draw_counts(maps, made, solution, title=title),
@@ -77,4 +77,4 @@ if __name__ == "__main__":
     draw = figures(tables, snakemake.params)
     for name, paths in snakemake.output.items():
         style.save_figure(draw[name](), *([paths] if isinstance(paths, str) else paths), dpi=snakemake.params.dpi)
-        print(name, file=sys.stderr)
+        say(name)

@@ -1,10 +1,10 @@
 """Absolute magnitudes of the giants, learned from their labels and Gaia parallaxes, with the zero point in between."""
 
 import json
-import sys
-from pathlib import Path
 
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.files import write_json
+from gaia_offsets.core.log import say
 from gaia_offsets.learn.training import learn_magnitudes, read_columns, used_columns
 from gaia_offsets.sample.corrections import with_paths
 from gaia_offsets.sky.positions import complete_angles
@@ -24,8 +24,8 @@ if __name__ == "__main__":
         official=params.official,
         corrections=corrections,
     )
-    print(*lines, others.to_string(index=False), json.dumps(facts, indent=2), sep="\n", file=sys.stderr)
+    say(*lines, others.to_string(index=False), json.dumps(facts, indent=2))
     write_table(predictions, snakemake.output.learned)
     write_table(others, snakemake.output.alternatives)
     write_table(residuals, snakemake.output.residuals)
-    Path(snakemake.output.settings).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    write_json(snakemake.output.settings, facts)

@@ -1,11 +1,10 @@
 """More errors of the global offsets: bootstrap over stars, jackknife over the sky, Gaia's correlated floor."""
 
-import sys
-
 import pandas as pd
 
 from gaia_offsets.checks.errors import error_table
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.log import say
 from gaia_offsets.offsets.weighted import Scatter
 from gaia_offsets.tables.read import write_table
 
@@ -18,5 +17,5 @@ if __name__ == "__main__":
         snakemake.params.gaussian,
         snakemake.params.bootstrap,
     )
-    print(table.to_string(index=False), file=sys.stderr)
+    say(table.to_string(index=False))
     write_table(table, snakemake.output.errors)

@@ -3,14 +3,15 @@
 The scale is that of offset = zero point + (scale - 1) parallax, with errors in both variables.
 """
 
-import sys
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.core.columns import PARALLAXES
 from gaia_offsets.core.faults import open_log
-from gaia_offsets.offsets.estimators import PARALLAXES, global_offsets, histograms
+from gaia_offsets.core.log import say
+from gaia_offsets.offsets.estimators import global_offsets, histograms
 from gaia_offsets.offsets.tracers import MEASURED, Tracers, drawn_stars, read_scatter
 from gaia_offsets.offsets.weighted import (
     LINE,
@@ -61,12 +62,12 @@ if __name__ == "__main__":
         error = piece["reference_parallax_error"].to_numpy(dtype=float)
         stars, without = stars + len(error), without + int((~np.isfinite(error)).sum())
     if without:
-        print(f"WARNING: {without} of {stars} stars have no reference error, and no weight", file=sys.stderr)
+        say(f"WARNING: {without} of {stars} stars have no reference error, and no weight")
     scatter = read_scatter(snakemake.output.scatter, reference, path)
     tracers = Tracers(path, (*MEASURED, *PARALLAXES.values()))
     offsets = global_offsets(tracers, solutions, snakemake.params.gaussian, scatter)
     scale = scale_table(tracers, solutions, scatter)
-    print(*(each.to_string(index=False) for each in (table, offsets, scale)), sep="\n", file=sys.stderr)
+    say(*(each.to_string(index=False) for each in (table, offsets, scale)))
     write_table(offsets, snakemake.output.offsets)
     counts = histograms(Tracers(path, ("solution", *PARALLAXES.values())), solutions, width=snakemake.params.width)
     write_table(counts, snakemake.output.histograms)

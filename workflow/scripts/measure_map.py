@@ -1,19 +1,19 @@
 """Offsets in the HEALPix pixels of both frames (Fig. 6, Table 1)."""
 
-import json
-import sys
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.core.columns import FRAMES, PARALLAXES
 from gaia_offsets.core.faults import open_log
-from gaia_offsets.offsets.estimators import PARALLAXES, group_statistics, pixel_offsets
+from gaia_offsets.core.files import write_json
+from gaia_offsets.core.log import say
+from gaia_offsets.offsets.estimators import group_statistics, pixel_offsets
 from gaia_offsets.offsets.tracers import MEASURED, Tracers, choose_nside, read_scatter
 from gaia_offsets.offsets.weighted import Scatter, chosen_parallax
-from gaia_offsets.sky.positions import FRAMES, pixel_index
+from gaia_offsets.sky.positions import pixel_index
 from gaia_offsets.tables.read import write_table
 
 # What the further corrections and mean G need of a star.
@@ -87,12 +87,9 @@ if __name__ == "__main__":
         table, made = measure_map(tracers, solutions, scatter, frame, nside, settings, snakemake.params.gaussian)
         pixel = pixel_index(*(stars[name].to_numpy() for name in FRAMES[frame]), nside=nside, ordering=made["ordering"])
         table = with_corrections(table, stars, pixel, snakemake.params.gaussian, further)
-        print(f"{frame}: {len(table)} rows, {table['hindex'].nunique()} pixels with two stars or more", file=sys.stderr)
-        print(
-            "nside {nside}, chosen by the {chosen_by}: {published} pixels above {more_than} stars".format(**made),
-            file=sys.stderr,
-        )
+        say(f"{frame}: {len(table)} rows, {table['hindex'].nunique()} pixels with two stars or more")
+        say("nside {nside}, chosen by the {chosen_by}: {published} pixels above {more_than} stars".format(**made))
         if made["warning"]:
-            print(f"WARNING: {made['warning']}", file=sys.stderr)
+            say(f"WARNING: {made['warning']}")
         write_table(table, offsets)
-        Path(made_with).write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
+        write_json(made_with, made)

@@ -1,13 +1,13 @@
 """Offsets in bins of G, colour and ecliptic latitude (Fig. 5)."""
 
-import json
-import sys
-from pathlib import Path
 from typing import Any
 
+from gaia_offsets.core.columns import PARALLAXES
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.files import write_json
+from gaia_offsets.core.log import say
 from gaia_offsets.core.releases import standard
-from gaia_offsets.offsets.estimators import PARALLAXES, trends
+from gaia_offsets.offsets.estimators import trends
 from gaia_offsets.offsets.tracers import MEASURED, Tracers, read_scatter
 from gaia_offsets.tables.read import write_table
 
@@ -35,12 +35,12 @@ if __name__ == "__main__":
         gaussian=snakemake.params.gaussian,
         scatter=read_scatter(snakemake.input.scatter, snakemake.params.reference, snakemake.input.tracers),
     )
-    print(f"{len(table)} bins with at least {bins['min_stars']} stars; bins joined: {joined}", file=sys.stderr)
+    say(f"{len(table)} bins with at least {bins['min_stars']} stars; bins joined: {joined}")
     made = {"min_stars": bins["min_stars"], "joined": joined, "warning": None}
     if not (table["solution"] == standard(solutions)).any():
         change = "lower trends.min_stars" if bins["join"] == "auto" else "set trends.join to auto"
         few = f"No trend of {standard(solutions)} stars, no bin has {bins['min_stars']} stars"
         made["warning"] = f"{few}: {change} in the sample's `measure`"
-        print(f"WARNING: {made['warning']}", file=sys.stderr)
+        say(f"WARNING: {made['warning']}")
     write_table(table, snakemake.output.trends)
-    Path(snakemake.output.settings).write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
+    write_json(snakemake.output.settings, made)

@@ -1,9 +1,8 @@
 """Put the archive's answers back to all targets (Sect. 2.1)."""
 
-import sys
-
 from gaia_offsets.archive.candidates import merge_chunks, read_whole
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.log import say
 from gaia_offsets.sky.positions import check_positions
 from gaia_offsets.tables.read import write_table
 
@@ -13,12 +12,10 @@ if __name__ == "__main__":
         read_whole(snakemake.input.targets),
         [read_whole(chunk) for chunk in snakemake.input.chunks],
     )
-    print(
+    say(
         f"{len(merged)} targets, {int(merged['preselected'].sum())} asked for, "
         f"{int(merged['source_id'].notna().sum())} with a counterpart, "
-        f"{int((merged['match_neighbours'] > 1).sum())} of them ambiguous (more than one Gaia source)",
-        file=sys.stderr,
+        f"{int((merged['match_neighbours'] > 1).sum())} of them ambiguous (more than one Gaia source)"
     )
-    for line in check_positions(merged, snakemake.output.matched):
-        print(line, file=sys.stderr)
+    say(*check_positions(merged, snakemake.output.matched))
     write_table(merged, snakemake.output.matched)

@@ -1,6 +1,5 @@
 """Put the parts of a queried dataset together, count them against the service, and write where they came from."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from gaia_offsets.archive import table_query
 from gaia_offsets.archive.rawfile import check_file, write_manifest
 from gaia_offsets.archive.tap import Archive, ArchiveError
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.log import say
 
 
 def merge_catalogue(
@@ -28,11 +28,11 @@ def merge_catalogue(
             "the service's table has changed or the partition's column has nulls; delete the parts, or add a not_null "
             f"cut to datasets.{dataset}.query.where"
         )
-    print(f"{len(table)} rows in {len(parts)} parts from {service.url}, as many as COUNT(*) says", file=sys.stderr)
+    say(f"{len(table)} rows in {len(parts)} parts from {service.url}, as many as COUNT(*) says")
     if not table_query.bridge_columns(query):
         return table
     nearest = archive.nearest_in_bridge(table)
-    print(f"{len(nearest)} of them are the best pair of a source and an identifier of the bridge", file=sys.stderr)
+    say(f"{len(nearest)} of them are the best pair of a source and an identifier of the bridge")
     return nearest
 
 

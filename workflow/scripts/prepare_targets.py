@@ -1,6 +1,5 @@
 """Number the targets and find those worth asking the archive for (Sect. 2.1)."""
 
-import sys
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,7 @@ import pandas as pd
 from gaia_offsets.archive.candidates import key_columns, preselect, targets_to_ask
 from gaia_offsets.core.columns import GAIA
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.log import say
 from gaia_offsets.tables.read import read_table, write_table
 
 CHUNK = 100_000  # targets that one query takes without trouble
@@ -32,8 +32,8 @@ if __name__ == "__main__":
         by=snakemake.params.by,
         radius_arcsec=snakemake.params.radius_arcsec,
     )
-    print(*counts, sep="\n", file=sys.stderr)
+    say(*counts)
     asked = targets_to_ask(prepared, by=snakemake.params.by)
-    print(f"{len(asked)} to ask for; archive.chunks: {-(-len(asked) // CHUNK) or 1} is plenty", file=sys.stderr)
+    say(f"{len(asked)} to ask for; archive.chunks: {-(-len(asked) // CHUNK) or 1} is plenty")
     write_table(prepared, snakemake.output.targets)
     write_table(asked, snakemake.output.asked)

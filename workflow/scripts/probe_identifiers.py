@@ -1,9 +1,7 @@
 """Find out from a draw of the targets which release their Gaia identifiers are of (Sect. 2.1)."""
 
-import json
 import signal
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +12,8 @@ from gaia_offsets.archive.adql import Crossmatch, crossmatch_query, needed_colum
 from gaia_offsets.archive.names import check_names
 from gaia_offsets.archive.tap import Archive
 from gaia_offsets.core.faults import TableError, open_log
+from gaia_offsets.core.files import write_json
+from gaia_offsets.core.log import say
 from gaia_offsets.tables.contracts import rounded_source_ids
 
 DRAWN = 2000  # targets asked for: a share is known to 1 %
@@ -56,7 +56,7 @@ def probe_identifiers(
         shares[kind] = {"exist": exist / len(drawn), "agree": float(agreeing["source_id"].notna().mean())}
     best = max(shares, key=lambda kind: shares[kind]["agree"])  # the first of equals
     summary = ", ".join(f"{kind} {s['exist']:.1%} exist, {s['agree']:.1%} agree" for kind, s in shares.items())
-    print(f"{len(drawn)} identifiers of targets drawn; as {summary} within {radius_arcsec:g} arcsec", file=sys.stderr)
+    say(f"{len(drawn)} identifiers of targets drawn; as {summary} within {radius_arcsec:g} arcsec")
     if shares[best]["agree"] < ENOUGH:
         lost = " (all are multiples of 256, as after a passage through float64)" * rounded_source_ids(
             drawn["gaia_source_id"]
@@ -66,7 +66,7 @@ def probe_identifiers(
             f"{radius_arcsec:g} arcsec, {ENOUGH:.0%} are needed; look at targets.columns.gaia_source_id, "
             "crossmatch.epoch and radius_arcsec, or set crossmatch.by: position"
         )
-    print(f"the identifiers are taken as {best}", file=sys.stderr)
+    say(f"the identifiers are taken as {best}")
     return {"by": best, "drawn": len(drawn), "epoch": epoch, "radius_arcsec": radius_arcsec, "shares": shares}
 
 
@@ -80,4 +80,4 @@ if __name__ == "__main__":
         epoch=snakemake.params.epoch,
         radius_arcsec=snakemake.params.radius_arcsec,
     )
-    Path(snakemake.output.identifiers).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_json(snakemake.output.identifiers, result)

@@ -1,7 +1,5 @@
 """Table 1 of both frames in every format, its long version, its footprint and HEALPix maps, and the README (Fig. 6)."""
 
-import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,12 +7,14 @@ from typing import Any
 import pandas as pd
 
 from gaia_offsets.checks.extended_table import describe_pixels
+from gaia_offsets.core.columns import FRAMES
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.files import read_json
+from gaia_offsets.core.log import say
 from gaia_offsets.publish.dataset import read_dataset, table1, write_dataset
 from gaia_offsets.publish.fields import ENDINGS, META, TABLE1, extended, worded, zero_point_words
 from gaia_offsets.publish.footprint import map_meta, publish
 from gaia_offsets.report.pages import render
-from gaia_offsets.sky.positions import FRAMES
 
 
 def readme(datasets: Mapping[str, tuple[pd.DataFrame, Mapping[str, Any]]], others: Sequence[str]) -> str:
@@ -37,7 +37,7 @@ def readme(datasets: Mapping[str, tuple[pd.DataFrame, Mapping[str, Any]]], other
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
-    made = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
+    made = read_json(snakemake.input.settings)
     settings = {key: made[key] for key in ("nside", "ordering", "more_than")}
     (solution, *others), output, bootstrap = snakemake.params.solutions, snakemake.output, snakemake.params.bootstrap
     tracers, datasets = pd.read_parquet(snakemake.input.tracers), {}
@@ -46,8 +46,8 @@ if __name__ == "__main__":
         table = table1(offsets, solution=solution, frame=frame, **settings)
         publish(table, TABLE1, map_meta(snakemake.params.facts, frame, settings), [*output.dataset, *output.maps])
         without = int(table["domega_corr"].isna().sum())
-        print(f"{frame}: {len(table)} pixels with {int(table['n'].sum())} {solution} stars", file=sys.stderr)
-        print(f"{frame}: {without} of them without a corrected offset", file=sys.stderr)
+        say(f"{frame}: {len(table)} pixels with {int(table['n'].sum())} {solution} stars")
+        say(f"{frame}: {without} of them without a corrected offset")
         _, meta = datasets[frame] = read_dataset(
             next(each for each in output.dataset if each.endswith(f"{frame}.ecsv"))
         )
@@ -58,8 +58,5 @@ if __name__ == "__main__":
                 write_dataset(table, path, extended(others), meta)
         for kind in ENDINGS.values():
             ratio = (table[f"e_boot_{kind}"] / table[f"e_domega_{kind}"]).median()
-            print(
-                f"{kind}: bootstrap over stated error {ratio:.3f}, sd of z {table[f'z_{kind}'].std():.2f}",
-                file=sys.stderr,
-            )
+            say(f"{kind}: bootstrap over stated error {ratio:.3f}, sd of z {table[f'z_{kind}'].std():.2f}")
     Path(output.readme).write_text(readme(datasets, others), encoding="utf-8")

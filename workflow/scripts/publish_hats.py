@@ -1,12 +1,12 @@
 """The tracers as a HATS catalogue: Parquet files by place on the sky, for LSDB."""
 
-import sys
 from pathlib import Path
 
 import pandas as pd
 
 from gaia_offsets.core.columns import STANDARD
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.log import say
 from gaia_offsets.tables.hats import lsdb_for
 from gaia_offsets.tables.read import TableError
 
@@ -39,4 +39,4 @@ if __name__ == "__main__":
     open_log(snakemake.log[0])
     tracers = pd.read_parquet(snakemake.input.tracers, dtype_backend="pyarrow")
     publish_hats(tracers, snakemake.output.catalogue, name=snakemake.wildcards.sample, title=snakemake.params.title)
-    print(f"{len(tracers)} tracers in {snakemake.output.catalogue}", file=sys.stderr)
+    say(f"{len(tracers)} tracers in {snakemake.output.catalogue}")

@@ -1,16 +1,14 @@
 """The smooth map of both frames in every format, with the columns of Table 1."""
 
-import json
-import sys
-from pathlib import Path
-
 import pandas as pd
 
+from gaia_offsets.core.columns import FRAMES
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.files import read_json
+from gaia_offsets.core.log import say
 from gaia_offsets.publish.dataset import at_centres, rounded
 from gaia_offsets.publish.fields import ENDINGS, SMOOTH
 from gaia_offsets.publish.footprint import map_meta, publish
-from gaia_offsets.sky.positions import FRAMES
 
 
 def smooth_table(smooth: pd.DataFrame, *, frame: str, nside: int, ordering: str) -> pd.DataFrame:
@@ -27,7 +25,7 @@ def smooth_table(smooth: pd.DataFrame, *, frame: str, nside: int, ordering: str)
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
-    made = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
+    made = read_json(snakemake.input.settings)
     grid, facts = {key: made[key] for key in ("nside", "ordering")}, snakemake.params.facts
     for frame, smooth in zip(FRAMES, snakemake.input.smooth, strict=True):
         table = smooth_table(pd.read_csv(smooth), frame=frame, **grid)
@@ -35,4 +33,4 @@ if __name__ == "__main__":
         meta = map_meta(facts | {"title": f"{facts['title']}, smooth map"}, frame, grid | {"more_than": -1})
         publish(table, SMOOTH, meta, snakemake.output)
         without = int((table["n"] == 0).sum())
-        print(f"{frame}: {len(table)} pixels, {without} of them without stars", file=sys.stderr)
+        say(f"{frame}: {len(table)} pixels, {without} of them without stars")

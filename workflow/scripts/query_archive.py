@@ -1,6 +1,5 @@
 """Ask the archive for the Gaia, 2MASS and distance columns of one chunk of the targets (Sect. 2.1)."""
 
-import json
 import signal
 import sys
 import time
@@ -14,6 +13,8 @@ from gaia_offsets.archive.adql import Crossmatch, crossmatch_query, needed_colum
 from gaia_offsets.archive.names import check_names
 from gaia_offsets.archive.tap import Archive
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.files import read_json
+from gaia_offsets.core.log import say
 
 
 def query_archive(
@@ -35,11 +36,10 @@ def query_archive(
     rest = rows[~rows["target_id"].isin(first["target_id"])]
     second = _ask(rest, service, replace(match, by="position"), f"{what}, by position")
     placed = int(second["source_id"].notna().sum())
-    print(
+    say(
         f"{what}: {len(rows)} targets; {len(first)} found by {kind}, {placed} by position (of {len(rows) - len(known)} "
         f"without an identifier and {len(known) - len(first)} whose identifier leads to no source within "
-        f"{match.radius_arcsec:g} arcsec), {len(rows) - len(first) - placed} not found",
-        file=sys.stderr,
+        f"{match.radius_arcsec:g} arcsec), {len(rows) - len(first) - placed} not found"
     )
     return pd.concat([first, second]).sort_values("target_id", ignore_index=True)
 
@@ -50,16 +50,16 @@ def _ask(rows: pd.DataFrame, service: Archive, match: Crossmatch, what: str) -> 
     if len(rows):
         check_names(service, needed_columns(match.release, match.by))
         started = time.monotonic()
-        print(f"{what}: {len(rows)} rows up", file=sys.stderr)
+        say(f"{what}: {len(rows)} rows up")
         candidates = service.ask(crossmatch_query(match), archive.upload_columns(rows, by=match.by), what=what)
         seconds = time.monotonic() - started
         rate = len(candidates) / seconds
         back = f"{len(candidates)} rows back in {seconds:.0f} s, {rate:.0f} rows/s"
-        print(f"{what}: {back}, from {service.url}", file=sys.stderr)
+        say(f"{what}: {back}, from {service.url}")
         if line := archive.bridge_line(candidates):
-            print(f"{what}: {line}", file=sys.stderr)
+            say(f"{what}: {line}")
     answer = archive.choose_counterparts(candidates, rows, match)
-    print(archive.ambiguous(answer, match.by), file=sys.stderr)
+    say(archive.ambiguous(answer, match.by))
     return answer
 
 
@@ -79,9 +79,9 @@ if __name__ == "__main__":
         ),
         chunk=int(snakemake.wildcards.chunk),
         chunks=snakemake.params.chunks,
-        kind=json.loads(Path(snakemake.input.identifiers).read_text())["by"] if snakemake.input.identifiers else None,
+        kind=read_json(snakemake.input.identifiers)["by"] if snakemake.input.identifiers else None,
     )
-    print(f"{int(answer['source_id'].notna().sum())} of {len(answer)} targets have a counterpart", file=sys.stderr)
+    say(f"{int(answer['source_id'].notna().sum())} of {len(answer)} targets have a counterpart")
     archive.write_whole(answer, snakemake.output.chunk)
     seconds, folder = time.monotonic() - started, Path(snakemake.output.chunk).parent
-    print(archive.progress_line(folder, snakemake.params.chunks, seconds), file=sys.stderr)
+    say(archive.progress_line(folder, snakemake.params.chunks, seconds))

@@ -11,6 +11,7 @@ from gaia_offsets.archive import table_query
 from gaia_offsets.archive.names import check_names
 from gaia_offsets.archive.tap import Archive
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.log import say
 
 
 def query_catalogue(service: Archive, query: dict[str, Any], *, dataset: str, part: int) -> pd.DataFrame:
@@ -23,7 +24,7 @@ def query_catalogue(service: Archive, query: dict[str, Any], *, dataset: str, pa
         what=what,
         narrower=f"raise {key}.partition.parts or archive.maxrec",
     )
-    print(f"{what}: {len(rows)} rows from {service.url}, as many as COUNT(*) says", file=sys.stderr)
+    say(f"{what}: {len(rows)} rows from {service.url}, as many as COUNT(*) says")
     return table_query.complete_rows(rows, query)
 
 

@@ -1,6 +1,5 @@
 """Bring one raw file of the config's `datasets` here, checked, with a manifest of where it came from."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,8 @@ from gaia_offsets.archive.download import Transfer
 from gaia_offsets.archive.rawfile import DownloadError, check_file, read_record, write_manifest
 from gaia_offsets.archive.secret import Token
 from gaia_offsets.core.faults import open_log
-from gaia_offsets.core.ownfile import own_file
+from gaia_offsets.core.files import own_file
+from gaia_offsets.core.log import say
 
 
 def by_hand(dataset: str, entry: dict[str, Any], destination: Path) -> str:
@@ -79,7 +79,7 @@ if __name__ == "__main__":
             Path(snakemake.output.file),
             largest=1e9 * downloads["largest_gb"],
             slowest=1e3 * downloads["slowest_kb_s"],
-            report=lambda line: print(line, file=sys.stderr),
+            report=say,
         ),
         local=entry.get("path") or ("shipped" in entry and own_file("shipped", entry["shipped"])) or None,
     )

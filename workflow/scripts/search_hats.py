@@ -1,12 +1,12 @@
 """Gaia sources near any target from a HATS catalogue, read by LSDB; the cross-match chooses from them (Sect. 2.1)."""
 
-import sys
 from typing import Any
 
 import pandas as pd
 
 from gaia_offsets.core.columns import GAIA
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.log import say
 from gaia_offsets.tables.hats import lsdb_for
 from gaia_offsets.tables.read import TableError, read_table, write_table
 
@@ -74,5 +74,5 @@ if __name__ == "__main__":
         radius_arcsec=params.radius_arcsec + params.pm_margin_arcsec,
         workers=snakemake.threads,
     )
-    print(f"{len(sources)} Gaia sources near {len(targets)} targets in {params.hats['catalogue']}", file=sys.stderr)
+    say(f"{len(sources)} Gaia sources near {len(targets)} targets in {params.hats['catalogue']}")
     write_table(sources, snakemake.output.sources)

@@ -1,12 +1,12 @@
 """Stars that pass the cuts, with their reference parallax, and the cut flow (Sect. 2.1)."""
 
-import sys
 from typing import Any
 
 import pandas as pd
 
 from gaia_offsets.core.columns import STANDARD
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.log import say
 from gaia_offsets.paper.comparison import matched_spectra
 from gaia_offsets.sample.reference import join_group, reference_parallax
 from gaia_offsets.sample.selection import refuse_empty, refuse_thin, select_stars
@@ -51,7 +51,7 @@ if __name__ == "__main__":
         solutions=snakemake.params.solutions,
         max_offset_mas=snakemake.params.max_offset_mas,
     )
-    print(cutflow.to_string(index=False), *warnings, sep="\n", file=sys.stderr)
+    say(cutflow.to_string(index=False), *warnings)
     refuse_empty(cutflow)
     refuse_thin(counts, stars, snakemake.params.codes)
     write_table(stars, snakemake.output.stars)

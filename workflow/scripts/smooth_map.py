@@ -1,24 +1,23 @@
 """The smooth map of both frames: kriging of the pixels with stars, each star with its own error."""
 
 import json
-import sys
 from collections.abc import Iterable
 from dataclasses import asdict
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from gaia_offsets.core.columns import FRAMES, PARALLAXES
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.files import read_json, write_json
+from gaia_offsets.core.log import say
 from gaia_offsets.maps import kernel as smooth_kernel
 from gaia_offsets.maps import nodes as smooth_nodes
 from gaia_offsets.maps import windows as smooth_windows
-from gaia_offsets.offsets.estimators import PARALLAXES
 from gaia_offsets.offsets.tracers import MEASURED, Tracers, drawn_stars, read_scatter
 from gaia_offsets.offsets.weighted import Scatter
 from gaia_offsets.sky.healpix import hp
-from gaia_offsets.sky.positions import FRAMES
 from gaia_offsets.tables.read import write_table
 
 COLUMNS = ["parallax", "hindex", "offset", "error", "n"]
@@ -81,7 +80,7 @@ def _stack(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
-    measured = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
+    measured = read_json(snakemake.input.settings)
     grid, path = snakemake.wildcards.grid, snakemake.input.tracers
     columns = {*MEASURED, *PARALLAXES.values(), *chain(*FRAMES.values())}
     maps, curves, made = smooth_maps(
@@ -93,8 +92,8 @@ if __name__ == "__main__":
         reach_deg=snakemake.params.reach_deg,
         splines=snakemake.params.splines,
     )
-    print(json.dumps(made, indent=2), file=sys.stderr)
+    say(json.dumps(made, indent=2))
     for frame, table in maps.items():
         write_table(table, snakemake.output[frame])
     write_table(curves, snakemake.output.dependence)
-    Path(snakemake.output.settings).write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
+    write_json(snakemake.output.settings, made)

@@ -1,7 +1,5 @@
 """Simulated skies against their truth: bias, errors and coverage of every number, the maps, and the page of figures."""
 
-import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +15,8 @@ from gaia_offsets.checks.validation import (
     training_table,
 )
 from gaia_offsets.core.faults import open_log
+from gaia_offsets.core.files import read_json
+from gaia_offsets.core.log import say
 from gaia_offsets.report import style
 from gaia_offsets.report.figures_validation import draw_validation
 from gaia_offsets.tables.read import write_table
@@ -33,7 +33,7 @@ if __name__ == "__main__":
     )
     table = gather(given.compared, skies)
     usable = np.isfinite(table["value"] + table["error"] + table["truth"])
-    print(f"{len(table)} numbers; {int((~usable).sum())} without error or truth are left out", file=sys.stderr)
+    say(f"{len(table)} numbers; {int((~usable).sum())} without error or truth are left out")
     table = by_pixel_set(table[usable])
     power = gather(given.power, skies).groupby(["sky", "map", "degree"], sort=False, as_index=False)["power"].mean()
     learning = [sky for sky in skies if sky[0] in snakemake.params.learning]
@@ -53,8 +53,8 @@ if __name__ == "__main__":
     _, sky, seed = skies[0]
     pixels = pd.read_parquet(given.compared[0])
     pixels = style.rows(pixels[pixels["table"] == "map"], parallax="corrected", frame="equatorial")
-    made = {**json.loads(Path(given.settings[0]).read_text(encoding="utf-8")), "sky": sky}
+    made = {**read_json(given.settings[0]), "sky": sky}
     tables = {name: pd.read_csv(output[name]) for name in ("coverage", "maps", "power", "pulls")}
     figure = draw_validation(tables, pixels, made, standards, title=TITLE)
     style.save_figure(figure, output.png, output.pdf, dpi=snakemake.params.dpi)
-    print(f"{len(pixels)} pixel values of the sky {sky}, seed {seed}", file=sys.stderr)
+    say(f"{len(pixels)} pixel values of the sky {sky}, seed {seed}")

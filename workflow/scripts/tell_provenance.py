@@ -1,11 +1,11 @@
 """What a run is made of: inputs, products, settings and software with digests; what its users acknowledge and cite."""
 
 import json
-import sys
 from pathlib import Path
 
 from gaia_offsets.core.faults import open_log
-from gaia_offsets.core.ownfile import CITATIONS, REFERENCES
+from gaia_offsets.core.files import CITATIONS, REFERENCES
+from gaia_offsets.core.log import say
 from gaia_offsets.core.yamlfile import read_yaml
 from gaia_offsets.report import provenance
 from gaia_offsets.report.pages import render
@@ -42,4 +42,4 @@ if __name__ == "__main__":
     }
     for path, content in written.items():
         Path(path).write_text(content, encoding="utf-8", newline="\n")
-    print(f"{len(inputs)} inputs, {len(cites)} references", file=sys.stderr)
+    say(f"{len(inputs)} inputs, {len(cites)} references")

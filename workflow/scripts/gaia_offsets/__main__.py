@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import gaia_offsets
-from gaia_offsets.core.columns import STANDARD, VIZIER
+from gaia_offsets.core.columns import FRAMES, STANDARD, VIZIER
 from gaia_offsets.core.faults import told
+from gaia_offsets.core.log import say
 from gaia_offsets.correct.apply import COLUMNS, Correction, correct_file, read_map_for
 from gaia_offsets.correct.means import file_means
 from gaia_offsets.publish.fields import BASES, COLUMN_PREFIX, ENDINGS, INFLATIONS, MODELS, NONE, OFFICIAL, TRUE_ERROR
 from gaia_offsets.publish.offset_map import ApplyError
 from gaia_offsets.sample.coefficients import MAIZ_APELLANIZ
 from gaia_offsets.sample.star_table import CORRECTION
-from gaia_offsets.sky.positions import FRAMES
 
 TABLES = ".fits, .parquet, .csv[.gz], .vot or .ecsv"
 
@@ -150,7 +150,7 @@ def _apply(arguments: argparse.Namespace) -> None:
     settings = {"base": arguments.base, "correction": arguments.correction, "inflate": arguments.inflate}
     correction = Correction(offsets, columns=_columns(arguments, _known_columns(arguments)), **settings)
     correct_file(arguments.catalogue, arguments.output, correction, overwrite=arguments.overwrite)
-    print("\n".join(correction.report()), file=sys.stderr)
+    say(*correction.report())
 
 
 def _mean(arguments: argparse.Namespace) -> None:
@@ -182,12 +182,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments.run(arguments)
     except KeyboardInterrupt:
-        print("stopped; no output was written", file=sys.stderr)
+        say("stopped; no output was written")
         return 130
     except Exception as error:
         if not (said := told(error)):
             raise
-        print(said, file=sys.stderr)
+        say(said)
         return 1
     return 0
 

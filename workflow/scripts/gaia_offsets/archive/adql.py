@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gaia_offsets.core.columns import DISTANCES, GAIA, TMASS
 from gaia_offsets.core.faults import Fault
-from gaia_offsets.core.ownfile import WORKFLOW
+from gaia_offsets.core.files import WORKFLOW
 from gaia_offsets.core.releases import ASTROMETRY, TABLES, column_of, neighbour_columns, table_of
 
 if TYPE_CHECKING:

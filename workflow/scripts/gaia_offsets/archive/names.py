@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gaia_offsets.archive.adql import literal
 from gaia_offsets.archive.tap import Archive, ArchiveError
-from gaia_offsets.core.releases import near
+from gaia_offsets.core.words import near
 
 
 @dataclass(frozen=True)

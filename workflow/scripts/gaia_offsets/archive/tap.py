@@ -9,7 +9,6 @@ from __future__ import annotations
 import gzip
 import io
 import re
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -23,6 +22,7 @@ import requests
 from gaia_offsets.archive.adql import count_query
 from gaia_offsets.archive.http import GaveUp, Passing, Patience, Session, again, one_line
 from gaia_offsets.core.faults import Fault
+from gaia_offsets.core.log import say
 
 # Limits at which archives are known to cut results, some without a word: ESA's, sync and async, by its own pages.
 SILENT_LIMITS = (2000, 3_000_000)
@@ -37,10 +37,6 @@ class ArchiveError(Fault, RuntimeError):
 
 class NoAnswer(ArchiveError):
     """The archive, and each of its mirrors, did not answer; the message is one line."""
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 @dataclass
@@ -62,7 +58,7 @@ class Archive:
     def __post_init__(self) -> None:
         self.url = self.url.rstrip("/")
         self.patience = Patience(self.attempts, self.stall_s, self.poll_s, self.max_wait_s)
-        self.session = Session(self.patience, _say)
+        self.session = Session(self.patience, say)
 
     @classmethod
     def of(cls, urls: str | Sequence[str], settings: Mapping[str, Any]) -> Archive:
@@ -87,7 +83,7 @@ class Archive:
 
         frame = self._insist(rows, what)
         if len(frame) in (self.maxrec, *SILENT_LIMITS):
-            _say(f"{what}: {len(frame)} rows is where archives cut results silently; asking for their number")
+            say(f"{what}: {len(frame)} rows is where archives cut results silently; asking for their number")
             counted = self.count(query, what=what, upload=upload)
             if counted != len(frame):
                 message = f"{len(frame)} rows of {counted} came back, cut at a limit; raise archive.chunks"
@@ -151,11 +147,11 @@ class Archive:
             if not self.mirrors:
                 raise NoAnswer("; ".join(refusals))
             self.url, self.mirrors = self.mirrors[0].rstrip("/"), self.mirrors[1:]
-            _say(f"{refusal}; asking {self.url} from now on")
+            say(f"{refusal}; asking {self.url} from now on")
 
     def _again(self, once: Callable[[], T], what: str) -> T:
         errors = (Passing, requests.RequestException)
-        return again(once, self.patience, lambda line: _say(f"{what}: {line}"), errors)
+        return again(once, self.patience, lambda line: say(f"{what}: {line}"), errors)
 
     def _job(self, query: str, upload: bytes | None, what: str) -> pd.DataFrame:
         """One asynchronous job (UWS of the IVOA) from its creation to its deletion."""
@@ -188,7 +184,7 @@ class Archive:
                 message = f"still {phase} after {self.timeout_s:g} s; raise archive.timeout_s or archive.chunks"
                 raise self._error(what, message, NoAnswer)
             if looks % 10 == 0:
-                _say(f"{what}: {phase} for {time.monotonic() - started:.0f} s")
+                say(f"{what}: {phase} for {time.monotonic() - started:.0f} s")
             time.sleep(min(self.poll_s * 1.2**looks, 60.0, left))
         if phase != "COMPLETED":
             reason = _said(self.session.get(f"{job}/error")) if phase == "ERROR" else "no reason given"
@@ -223,7 +219,7 @@ class Archive:
         try:
             self.session.delete(url, allow_redirects=False)
         except (requests.RequestException, GaveUp) as error:
-            _say(f"{url}: job not deleted ({one_line(error)}); the archive will remove it in some days")
+            say(f"{url}: job not deleted ({one_line(error)}); the archive will remove it in some days")
 
 
 def _refused(response: requests.Response) -> Passing:

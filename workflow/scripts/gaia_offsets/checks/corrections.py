@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.core.columns import PARALLAXES
 from gaia_offsets.offsets import resample
 from gaia_offsets.offsets.estimators import (
     PARALLAX_OF_BINS,
-    PARALLAXES,
     WEIGHTED,
     group_statistics,
     trend_variables,

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.core.columns import PARALLAXES
 from gaia_offsets.maps import kernel as smooth_kernel
 from gaia_offsets.maps import nodes as smooth_nodes
 from gaia_offsets.maps import windows as smooth_windows
-from gaia_offsets.offsets.estimators import PARALLAXES, group_statistics
+from gaia_offsets.offsets.estimators import group_statistics
 from gaia_offsets.offsets.resample import jackknife_error, linear_mean, without_blocks
 from gaia_offsets.offsets.segments import MAD_TO_SIGMA
 from gaia_offsets.offsets.weighted import SCATTER_NSIDE, fit_scatter, star_table, variances, weighted_means

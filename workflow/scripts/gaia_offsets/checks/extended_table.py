@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.core.columns import FRAMES
 from gaia_offsets.offsets import resample
 from gaia_offsets.publish.dataset import by_parallax, rounded, table1
 from gaia_offsets.publish.fields import ENDINGS, extended
 from gaia_offsets.sky.healpix import hp
-from gaia_offsets.sky.positions import FRAMES, pixel_index
+from gaia_offsets.sky.positions import pixel_index
 
 
 def describe_pixels(

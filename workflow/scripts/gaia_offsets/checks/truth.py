@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
-from gaia_offsets.offsets.estimators import PARALLAXES
+from gaia_offsets.core.columns import FRAMES, PARALLAXES
 from gaia_offsets.offsets.weighted import Scatter, hampel_weights, star_table, variances
-from gaia_offsets.sky.positions import FRAMES, pixel_centre, pixel_index
+from gaia_offsets.sky.positions import pixel_centre, pixel_index
 
 ESTIMATORS = ("median", "mean", "gaussian_mean", "weighted_mean")
 MAPS = ("gaussian_mean", "weighted_mean")  # of a pixel's own stars

@@ -25,6 +25,11 @@ def _c(kind: str, unit: str, low: float, high: float, meaning: str) -> Column:
     return Column(kind, unit, low, high, meaning)
 
 
+# Columns of the angles of each frame; the maps of the two are separate binnings, not rotations of one another.
+FRAMES = {"equatorial": ("ra", "dec"), "galactic": ("l", "b")}
+PARALLAXES = {"raw": "offset_raw", "corrected": "offset_corrected"}  # with the columns of their offsets [uas]
+NULL = -9999.0  # in tables of LAMOST and others; no standard column can hold it as a real value
+
 # Gaia columns keep the archive's own names; the others are those of docs/method.md.
 GAIA: dict[str, Column] = {
     "source_id": _c("int", "", 1, 2**63 - 1, "Gaia source identifier of the sample's release"),

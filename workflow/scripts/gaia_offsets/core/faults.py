@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
+from gaia_offsets.core.log import say
+
 MARK = "ERROR: "  # before the message of a fault in a log
 ROOM = (errno.ENOSPC, errno.EDQUOT)
 OUTSIDE = {
@@ -58,9 +60,9 @@ def _last_words(kind: type[BaseException], error: BaseException, trace: Tracebac
     message = told(error)
     try:
         if message:
-            print(f"{MARK}{message}", file=sys.stderr)
+            say(f"{MARK}{message}")
         else:
             sys.__excepthook__(kind, error, trace)
     except OSError:  # the log's own disk is full
         sys.stderr = sys.__stderr__
-        print(f"{MARK}{message or repr(error)}", file=sys.stderr)
+        say(f"{MARK}{message or repr(error)}")

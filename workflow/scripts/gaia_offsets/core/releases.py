@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from gaia_offsets.core.columns import DISTANCES, GAIA, TMASS
@@ -158,33 +157,3 @@ def named_query(query: Mapping[str, Any], release: Mapping[str, Any]) -> dict[st
                 "theirs": column_of(names, other, by),
             }
     return result
-
-
-def near(word: str, words: Any, cutoff: float = 0.6) -> str | None:
-    """The word most like another, None where none is alike."""
-    return next(iter(difflib.get_close_matches(word, words, n=1, cutoff=cutoff)), None)
-
-
-def release_faults(release: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong with a release block, one line each, with the key below it."""
-    known = coding(release)
-    places: dict[int, str] = {}
-    for name, codes in known["codes"].items():
-        for code in codes if isinstance(codes, list) else [codes]:
-            if code in places:
-                yield f"solution.codes.{name}: {code} is {places[code]} already"
-            places[code] = name
-    for name in set(known["codes"]) & set(known["bits"]):
-        yield f"solution.bits.{name}: it stands in codes already; one place says what a class is"
-    for name in set(known["colours"]) - set(classes(known)):
-        yield f"solution.colours.{name}: it is no class of codes or bits"
-    if known["standard"] not in known["colours"]:
-        yield f"solution.standard: {known['standard']!r} has no entry in solution.colours, and so is not measured"
-    chosen = release.get("astrometry") or "gaia_source"
-    if not release.get(chosen):
-        yield f"astrometry: the release names no table {chosen}"
-    for name, column in (release.get("columns") or {}).items():
-        if column is None and name not in MAY_LACK:
-            yield f"columns.{name}: null says that the release has no such column, which only {MAY_LACK[0]} may lack"
-    if release.get("bridge") and not release.get("dr3_neighbourhood"):
-        yield f"bridge: {release['bridge']} is reached by identifiers of DR3; the release names no dr3_neighbourhood"

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gaia_offsets.core.columns import VIZIER
+from gaia_offsets.core.columns import FRAMES, VIZIER
 from gaia_offsets.core.faults import TableError
+from gaia_offsets.core.log import say
 from gaia_offsets.core.releases import EPOCHS, SOLVED, is_edr3
 from gaia_offsets.correct.streams import CHUNK, add_columns, with_columns
 from gaia_offsets.publish.fields import (
@@ -36,8 +37,8 @@ from gaia_offsets.publish.fields import (
 from gaia_offsets.publish.offset_map import ApplyError, OffsetMap, on_sky, read_map
 from gaia_offsets.sample import coefficients
 from gaia_offsets.sample.official import check_edr3
-from gaia_offsets.sample.star_table import CORRECTION, IDENTITY, StarTable, as_floats, say, star_arrays
-from gaia_offsets.sky.positions import FRAMES, ecliptic_latitude, to_equatorial, to_galactic
+from gaia_offsets.sample.star_table import CORRECTION, IDENTITY, StarTable, as_floats, star_arrays
+from gaia_offsets.sky.positions import ecliptic_latitude, to_equatorial, to_galactic
 from gaia_offsets.tables.formats import refuse_folder, table_format
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def correct_parallax(
     given = dict(zip(given, star_arrays("correct_parallax", **given), strict=True))
     if solved is not None and offsets.epoch == EPOCHS["EDR3"]:
         check_edr3(given[SOLVED])
-    say(offsets.warning)
+    say(*offsets.warning)
     parallax, *position = (given[name] for name in ("parallax", *FRAMES[offsets.frame]))
     return _corrected(parallax, *position, offsets, solved=given.get(SOLVED), zero_point=given.get(CORRECTION))
 
@@ -351,7 +352,7 @@ def correct_table(table: pd.DataFrame | Table, offsets: OffsetMap | None, **sett
     """
     correction = Correction(offsets, **settings)
     corrected = with_columns(table, correction, "the table")
-    say(correction.lines)
+    say(*correction.lines)
     return corrected
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.core.faults import TableError
+from gaia_offsets.core.log import say
 from gaia_offsets.core.releases import EPOCHS, SOLVED
 from gaia_offsets.correct.apply import Correction
 from gaia_offsets.correct.streams import native_column, native_names, native_units
@@ -17,7 +18,7 @@ from gaia_offsets.publish.fields import CORRECTED, NONE, OUTPUT, TRUE_ERROR, nam
 from gaia_offsets.sample.coefficients import INFLATING, error_factor, inflation
 from gaia_offsets.sample.official import check_edr3
 from gaia_offsets.sample.selection import SUSPECT_MAS
-from gaia_offsets.sample.star_table import StarTable, read_stars, refuse_other_order, say, star_arrays
+from gaia_offsets.sample.star_table import StarTable, read_stars, refuse_other_order, star_arrays
 from gaia_offsets.sky.covariance import angular_covariance, gathered_covariance
 from gaia_offsets.tables.contracts import as_column, as_names
 
@@ -45,7 +46,7 @@ def mean_parallax(
     for name, values in zip(NEEDED, stars, strict=True):
         if not len(values) or np.isnan(values).any():
             raise TableError(f"{where}: {int(np.isnan(values).sum())} of {len(values)} values of {name!r} are null")
-    say(_suspects(where, _far(stars[0])))
+    say(*_suspects(where, _far(stars[0])))
     return _mean(*stars, covariance)
 
 
@@ -90,7 +91,7 @@ def group_means(stars: Any, groups: Sequence[Any] | None = None, *, inflate: str
     table.open(native_names(stars, where), native_units(stars), where)
     table.take([*NEEDED, *INFLATING.get(inflate, ())])
     frame = table.values({name: native_column(stars, source, where) for name, source in table.sources.items()})
-    say([*_choices(table), *table.finish()])
+    say(*_choices(table), *table.finish())
     refuse_other_order(where, stars, groups)
     # As objects: pandas would make floats of whole numbers among which one is missing.
     names = None if groups is None else as_names(as_column(groups, f"{where}: groups", object))
@@ -115,7 +116,7 @@ def _means(stars: pd.DataFrame, groups: pd.Series | None, inflate: str | None, w
     table["group"] = "all" if groups is None else groups.to_numpy()
     without = int(table["group"].isna().sum())
     if without:
-        say([f"{where}: {without} of {len(table)} stars have no group: they are in no mean"])
+        say(f"{where}: {without} of {len(table)} stars have no group: they are in no mean")
     table = table[~_again(table, stars.get("source_id", pd.Series(pd.NA, index=table.index)), where)]
     good = _counts(table)
     rows, suspect = [], 0
@@ -126,7 +127,7 @@ def _means(stars: pd.DataFrame, groups: pd.Series | None, inflate: str | None, w
         found = _mean(*(used[column].to_numpy() for column in NEEDED)) if len(used) else (np.nan,) * 3
         suspect += _far(used["parallax"].to_numpy()) if len(used) else 0
         rows.append((name, len(used), len(part) - len(used), *found))
-    say(_suspects(where, suspect))
+    say(*_suspects(where, suspect))
     return pd.DataFrame(rows, columns=["group", "n", "left_out", "mean_parallax", "error_statistical", "error"])
 
 
@@ -146,7 +147,7 @@ def _again(table: pd.DataFrame, source_id: pd.Series, where: str | Path) -> pd.S
         (other & ~again, "have the source_id of a star at another position, so it has lost digits: all are counted"),
         (alike, "equal another in position, parallax and error, and have no source_id: a star twice? All are counted"),
     )
-    say(f"{where}: {int(which.sum())} rows {what}" for which, what in lines if which.any())
+    say(*(f"{where}: {int(which.sum())} rows {what}" for which, what in lines if which.any()))
     return again
 
 
@@ -182,5 +183,5 @@ def file_means(
         check_edr3(stars[SOLVED].to_numpy(dtype=float, na_value=np.nan), table.sources[SOLVED], str(path))
     source, unit = table.sources["parallax"], table.unit("parallax") or "mas, for no unit is stated"
     after = f"after {correction}" if work else "as it stands"
-    say([f"{path}: mean of the column {source!r} [{unit}] {after}", *_choices(table), *table.finish()])
+    say(f"{path}: mean of the column {source!r} [{unit}] {after}", *_choices(table), *table.finish())
     return _means(stars, names, inflate, path)

@@ -10,7 +10,6 @@ import gzip
 import json
 import re
 import shutil
-import sys
 import uuid
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.core.faults import TableError
-from gaia_offsets.core.progress import progress
+from gaia_offsets.core.log import progress, say
 from gaia_offsets.publish.fields import FITS_UNITS, VO_UNITS, Field
 from gaia_offsets.tables.fits import (
     ascii_table,
@@ -212,9 +211,7 @@ def _stream_csv(catalogue: Path, part: Path, work: Work, chunk: int, *, packed: 
     head = csv_header(catalogue)
     names, separator = head.names, head.separator
     if head.lines > 1:
-        print(
-            f"{catalogue}: the {head.lines - 1} lines above the rows, but for the names, are left out", file=sys.stderr
-        )
+        say(f"{catalogue}: the {head.lines - 1} lines above the rows, but for the names, are left out")
     work.start(names, head.units, catalogue)
     special = rf"[{separator}\"\r\n]"
 
@@ -276,7 +273,7 @@ def _stream_fits(catalogue: Path, part: Path, work: Work, chunk: int, *, packed:
         header.add_history(f"gaia_offsets {key}: {value}".encode("ascii", "replace").decode())
     with open_bytes(catalogue) as source, _write(part, packed) as target:
         if described:
-            print(f"{catalogue}: {_VOTABLE}", file=sys.stderr)
+            say(f"{catalogue}: {_VOTABLE}")
             target.write(fits.PrimaryHDU().header.tostring().encode("ascii"))
             source.seek(described)
         for size in _pieces(place["hdrLoc"] - (described or 0)):
@@ -357,7 +354,7 @@ def _read_parquet(catalogue: Path) -> Table:
         elif kind != field.type or (arrow.column(field.name).null_count and (text or pa.types.is_integer(kind))):
             own[field.name] = kind
     if lists:
-        print(f"{catalogue}: lists and structures are left out: {', '.join(lists)}", file=sys.stderr)
+        say(f"{catalogue}: lists and structures are left out: {', '.join(lists)}")
     table, units = Table.read(catalogue, format="parquet", exclude_names=[*own, *lists]), parquet_units(schema)
     for name, kind in own.items():
         column = arrow.column(name).cast(kind)
@@ -406,7 +403,7 @@ def _read_fits(catalogue: Path) -> Table:
         full = [hdu.name or f"number {i}" for i, hdu in parts if hdu.header["NAXIS"] and hdu.header.get("NAXIS1")]
         if hdus[0].header.get("VOTMETA"):
             full.remove(hdus[0].name)
-            print(f"{catalogue}: {_VOTABLE}", file=sys.stderr)
+            say(f"{catalogue}: {_VOTABLE}")
         if len(full) > 1:
             others = f"{catalogue}: holds {len(full)} HDUs with data ({', '.join(full)})"
             raise TableError(f"{others}; give the output a name that ends in .fits, so that none is lost")

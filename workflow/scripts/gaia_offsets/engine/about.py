@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gaia_offsets.core.releases import coding
-from gaia_offsets.engine.config import corrections_behind, table_blocks
+from gaia_offsets.engine.config.corrections import corrections_behind
+from gaia_offsets.engine.config.sample import table_blocks
 from gaia_offsets.publish.fields import zero_point_words
 
 METHOD = "Wang, Yuan & Huang 2022, AJ 163, 149"

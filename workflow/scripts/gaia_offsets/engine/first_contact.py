@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,9 +12,12 @@ from gaia_offsets.archive import adql
 from gaia_offsets.archive.adql import G
 from gaia_offsets.archive.names import Missing, missing_names
 from gaia_offsets.archive.tap import Archive
-from gaia_offsets.core.ownfile import WORKFLOW
+from gaia_offsets.core.files import WORKFLOW
+from gaia_offsets.core.log import say
 from gaia_offsets.core.releases import MAY_LACK, SOLVED, TABLES, asked_names, coding, column_of, table_of
-from gaia_offsets.engine.config import ConfigError, load_yaml, resolve
+from gaia_offsets.engine.config.complete import resolve
+from gaia_offsets.engine.config.fault import ConfigError
+from gaia_offsets.engine.config.read import load_yaml
 from gaia_offsets.sample.corrections import zero_point
 from gaia_offsets.sample.selection import solution
 
@@ -33,10 +35,11 @@ def check_release(name: str, files: Sequence[str] = (), url: str | None = None) 
     """
     own = (WORKFLOW / "settings.yaml", WORKFLOW.parent / "config/config.yaml")
     if not own[-1].is_file():
-        raise ConfigError(f"{own[-1]} is not there: check-release reads the config of a workflow's folder (make setup)")
+        advice = "check-release reads the config of a workflow's folder (make setup)"
+        raise ConfigError([f"{own[-1]} is not there: {advice}"])
     config = resolve(load_yaml(*own, *files), load_yaml(WORKFLOW / "schemas/config.schema.yaml"))
     if name not in config["releases"]:
-        raise ConfigError(f"{name!r} is not one of releases: {', '.join(config['releases'])}")
+        raise ConfigError([f"{name!r} is not one of releases: {', '.join(config['releases'])}"])
     release, settings = config["releases"][name], config["archive"]
     tap = Archive.of(url or settings["url"], settings)
     learned, missing = first_contact(tap, name, release, official_column(release, config["corrections"]))
@@ -59,27 +62,22 @@ def first_contact(
     needed = adql.needed_columns(names)
     missing = missing_names(service, needed)
     asked = sum(1 + len(set(columns)) for columns in needed.values())
-    _say(f"releases.{name} at {service.url}: {asked} names asked for, {len(missing)} missing")
-    _say(*(f"  {item}" for item in missing))
+    say(f"releases.{name} at {service.url}: {asked} names asked for, {len(missing)} missing")
+    say(*(f"  {item}" for item in missing))
     learned = renamed(release, missing)
     columns = sampled_columns(names, missing, official)
     if not columns:
-        _say("No sample of the sky: the table of sources, source_id or the column of the code has another name")
+        say("No sample of the sky: the table of sources, source_id or the column of the code has another name")
         return learned, missing
     rows, level = sample(service, names, columns)
     table = census(rows, release, official)
-    _say(
+    say(
         f"{len(rows)} sources in {adql.FIELDS} fields of the sky (HEALPix level {level}); with G < {BRIGHT:g}:",
         table.to_string(index=False, na_rep="-", float_format="%.1f"),
         *notes(table, release, official),
     )
     solutions = solution_block(release, table)
     return learned | {"solution": learned.get("solution", {}) | solutions}, missing
-
-
-def _say(*lines: str) -> None:
-    for line in lines:
-        print(line, file=sys.stderr, flush=True)
 
 
 def renamed(release: Mapping[str, Any], missing: Sequence[Missing]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
-from gaia_offsets.core.columns import LEARNED
+from gaia_offsets.core.columns import FRAMES, LEARNED, PARALLAXES
 
 # Figures by the name of their files: caption and label in the report.
 FIGURES = {
@@ -38,8 +38,6 @@ PAGES = {
     "learned": "Learned magnitudes",
 }
 
-FRAMES = ["equatorial", "galactic"]
-PARALLAXES = ["raw", "corrected"]
 TABLES = [
     *("cutflow", "scatter", "global_offsets", "zero_point_scale", "histograms", "trends"),
     *("map_equatorial", "map_galactic", "smooth_equatorial", "smooth_galactic", "smooth_dependence"),

@@ -12,11 +12,12 @@ from typing import Any
 
 from gaia_offsets.archive.table_query import rows_query
 from gaia_offsets.core import releases
-from gaia_offsets.core.columns import DISTANCES, GAIA, TMASS
-from gaia_offsets.core.ownfile import content, own_file
-from gaia_offsets.engine import config as checks
+from gaia_offsets.core.columns import DISTANCES, FRAMES, GAIA, STANDARD, TMASS
+from gaia_offsets.core.files import content, own_file
 from gaia_offsets.engine.about import describe
-from gaia_offsets.engine.products import FRAMES, Products
+from gaia_offsets.engine.config.corrections import corrections_behind
+from gaia_offsets.engine.config.sample import table_blocks
+from gaia_offsets.engine.products import Products
 
 
 class Sample(Products):
@@ -89,7 +90,7 @@ class Sample(Products):
     @cached_property
     def raw_datasets(self) -> list[str]:
         """Names of the datasets behind it that are raw files."""
-        names = dict.fromkeys(block["dataset"] for block in checks.table_blocks(self.block).values())
+        names = dict.fromkeys(block["dataset"] for block in table_blocks(self.block).values())
         return [name for name in names if not self.config["datasets"][name].get("simulated")]
 
     @cached_property
@@ -112,8 +113,8 @@ class Sample(Products):
         }
         if match["backend"] == "hats":
             blocks["gaia"] = match["hats"]
-        kinds = checks.column_kinds(self.block, self.config["corrections"])
-        return {role: checks.with_kinds(block.get("columns"), kinds) for role, block in blocks.items() if block}
+        kinds = column_kinds(self.block, self.config["corrections"])
+        return {role: with_kinds(block.get("columns"), kinds) for role, block in blocks.items() if block}
 
     @cached_property
     def target_columns(self) -> dict[str, Any]:
@@ -188,7 +189,7 @@ class Sample(Products):
 
         A map has what the sample is, a file of coefficients its digest: it counts by content.
         """
-        blocks = checks.corrections_behind(self.config, [self.block["official"], *self.block["also"]])
+        blocks = corrections_behind(self.config, [self.block["official"], *self.block["also"]])
         own = {key: self.block[key] for key in ("release", "simulated")}
         more = {name: own if block["kind"] == "map" else {} for name, block in blocks.items()}
         for name, block in blocks.items():
@@ -225,6 +226,21 @@ class Sample(Products):
     def smooth_facts(self) -> dict[str, Any]:
         """What the smooth map says about it."""
         return describe(self.config, self.name, behind=("map", "smooth"))
+
+
+def column_kinds(sample: Mapping[str, Any], corrections: Mapping[str, Any]) -> dict[str, str]:
+    """What columns of a sample's own are: names of groups (`name`), or zero points (their unit)."""
+    named = (corrections[name] for name in (sample["official"], *sample["also"]) if name in corrections)
+    kinds = {block["column"]: block.get("unit", "mas") for block in named if block.get("column")}
+    if group := sample["reference"].get("group"):
+        kinds[group["key"]] = "name"
+    return {name: kind for name, kind in kinds.items() if name not in STANDARD}
+
+
+def with_kinds(columns: Mapping[str, Any] | None, kinds: Mapping[str, str]) -> dict[str, Any]:
+    """A map of columns, with the kind of those that have one."""
+    entries = {ours: own if isinstance(own, dict) else {"column": own} for ours, own in (columns or {}).items()}
+    return {ours: own | {"kind": kinds[ours]} if ours in kinds else columns[ours] for ours, own in entries.items()}
 
 
 def dataset_file(config: Mapping[str, Any], name: str) -> str:

@@ -137,16 +137,13 @@ class Story(logging.Formatter):
 
     def failure(self, record: logging.LogRecord) -> str:
         """The one line that matters of a failed job, and where its log is."""
-        page = self.pages.pop(record.thread, "")
-        path, lines = error_lines(record.log or [])
-        at_fault = any(_has_fault(log) for log in record.log or [])
-        if getattr(record, "indent", False) and not at_fault:
-            return ""  # of a group that failed, but not this job's fault
+        page, log = self.pages.pop(record.thread, ""), next(iter(record.log or ()), None)
+        foreseen, lines = error_lines(log)
         if died := re.search(r"died with <Signals\.(\w+)|exit status (1[3-9]\d)\b", page):
             name = died[1] or signal.Signals(int(died[2]) - 128).name
             lines = [f"killed by {name}{', perhaps for want of memory' if name == 'SIGKILL' else ''}"]
-        elif not at_fault and getattr(record, "rule_msg", None):
-            lines = [str(record.rule_msg), *([] if path else lines)]  # what a cluster says
+        elif not foreseen and getattr(record, "rule_msg", None):
+            lines = [str(record.rule_msg)]  # what a cluster says
         if self.stopped or lines[-1] == "KeyboardInterrupt" or "SIGINT" in lines[0]:
             self.stopped = True
             return ""
@@ -154,7 +151,7 @@ class Story(logging.Formatter):
         head = f"{'Trying again after a failure:' if self.again(record.jobid) else 'FAILED'} {record.rule_name}{who}"
         one = f"{head}: {lines[0]}"
         told = [one] if len(lines) == 1 and len(one) <= WIDTH else [f"{head}:", *lines]
-        return "\n".join([*told, *(f"  log: {log}" for log in record.log or [] if Path(log).is_file())])
+        return "\n".join([*told, *([f"  log: {log}"] if log and Path(log).is_file() else [])])
 
     def again(self, jobid: int) -> bool:
         """Whether Snakemake will try this job again."""
@@ -200,37 +197,23 @@ def install(workflow: Any) -> Story:
     return Story()
 
 
-def _read(path: str) -> str:
-    return Path(path).read_text(encoding="utf-8", errors="replace")
-
-
-def _has_fault(log: str) -> bool:
-    """Whether a job wrote down why it failed."""
-    return Path(log).is_file() and any(line.startswith((MARK, TRACEBACK)) for line in _read(log).splitlines())
-
-
-def error_lines(logs: Iterable[str]) -> tuple[str | None, list[str]]:
-    """The log that says why a job failed and its message: a fault's mark, a last traceback, or its last line."""
-    why = "the job has no log; what it said stands above"
-    for path in logs:
-        if not Path(path).is_file():
-            why = "the job left no log; what it said stands above"
-            continue
-        lines = [line.rstrip() for line in _read(path).splitlines()]
-        lines = [line for line in lines if line]
-        if not lines:
-            why = "the job's log is empty"
-            continue
-        # A fault that was foreseen has a mark and no traceback.
-        marks = [number for number, line in enumerate(lines) if line.startswith((MARK, TRACEBACK))]
-        after = lines[marks[-1] :] if marks else lines[-1:]
-        if after[0].startswith(TRACEBACK):
-            start = next((number for number, line in enumerate(after[1:], 1) if not line[0].isspace()), -1)
-            after = after[start:]
-        message = [after[0].removeprefix(MARK), *after[1:]]
-        left = len(message) - LINES
-        return path, message if left <= 0 else [*message[:LINES], f"({left} more lines in the log)"]
-    return None, [why]
+def error_lines(log: str | None) -> tuple[bool, list[str]]:
+    """Whether a job wrote down why it failed, and its message: a fault's mark, a last traceback, or its last line."""
+    if log is None or not Path(log).is_file():
+        return False, [f"the job {'has' if log is None else 'left'} no log; what it said stands above"]
+    lines = [line.rstrip() for line in Path(log).read_text(encoding="utf-8", errors="replace").splitlines()]
+    lines = [line for line in lines if line]
+    if not lines:
+        return False, ["the job's log is empty"]
+    # A fault that was foreseen has a mark and no traceback.
+    marks = [number for number, line in enumerate(lines) if line.startswith((MARK, TRACEBACK))]
+    after = lines[marks[-1] :] if marks else lines[-1:]
+    if after[0].startswith(TRACEBACK):
+        start = next((number for number, line in enumerate(after[1:], 1) if not line[0].isspace()), -1)
+        after = after[start:]
+    message = [after[0].removeprefix(MARK), *after[1:]]
+    left = len(message) - LINES
+    return bool(marks), message if left <= 0 else [*message[:LINES], f"({left} more lines in the log)"]
 
 
 def _count(number: int, what: str) -> str:

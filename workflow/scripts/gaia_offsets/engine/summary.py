@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from gaia_offsets.core.files import read_json
 
 # What a sample's rules were made with, and warn of.
 TOLD = ("smooth.json", "trends.json", "map_equatorial.json", "map_galactic.json")
@@ -72,7 +73,7 @@ def summary(results: str, samples: Sequence[Mapping[str, Any]], run: str, second
 def _warnings(folder: Path) -> list[str]:
     """What the rules that measured a sample warned of."""
     made = [folder / "tables" / name for name in TOLD]
-    found = [json.loads(path.read_text(encoding="utf-8")).get("warning") for path in made if path.is_file()]
+    found = [read_json(path).get("warning") for path in made if path.is_file()]
     return [text for text in dict.fromkeys(found) if text]
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from gaia_offsets.core.columns import GAIA, LABELS
 from gaia_offsets.learn import learned
+from gaia_offsets.offsets.segments import MAD_TO_SIGMA
 from gaia_offsets.offsets.weighted import hampel_weights
 from gaia_offsets.sample.corrections import zero_point
 from gaia_offsets.sample.reference import extinction_ks, parallax_from_modulus
@@ -179,7 +180,7 @@ def against_known(learned_magnitude: np.ndarray, known: np.ndarray) -> dict[str,
     if len(difference) < 2:
         return {"n": len(difference)}
     sd, median = float(difference.std(ddof=1)), float(np.median(difference))
-    mad = float(1.4826 * np.median(np.abs(difference - median)))
+    mad = float(MAD_TO_SIGMA * np.median(np.abs(difference - median)))
     error = sd / np.sqrt(len(difference))
     return {"n": len(difference), "mean": float(difference.mean()), "mean_error": error, "sd": sd} | {
         "median": median,

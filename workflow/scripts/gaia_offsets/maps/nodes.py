@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.offsets.estimators import PARALLAXES
+from gaia_offsets.core.columns import FRAMES, PARALLAXES
 from gaia_offsets.offsets.segments import MAD_TO_SIGMA
 from gaia_offsets.offsets.weighted import Scatter, hampel_weights, star_table, variances, weighted_means
-from gaia_offsets.sky.positions import FRAMES, pixel_index
+from gaia_offsets.sky.positions import pixel_index
 
 VARIABLES = ("phot_g_mean_mag", "colour")  # of the curves, columns of the stars: G [mag] and colour [1/um]
 CURVE_LEVEL = 5  # of the pixels inside which stars are compared for the curves; that of the map where it is coarser

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.core.columns import PARALLAXES
 from gaia_offsets.offsets.buckets import Buckets
 from gaia_offsets.offsets.segments import Segments
 from gaia_offsets.offsets.weighted import Scatter, star_table, variances, weighted_means
@@ -194,7 +195,6 @@ def _statistics(part: Segments, gaussian: dict[str, Any]) -> list[np.ndarray]:
         return [n, median, median_error, mean, sd / np.sqrt(n), sd, core_mean, core_sd / np.sqrt(n), core_sd]
 
 
-PARALLAXES = {"raw": "offset_raw", "corrected": "offset_corrected"}
 PARALLAX_OF_BINS = "raw"  # whose stars decide on the bins; the first of PARALLAXES
 
 

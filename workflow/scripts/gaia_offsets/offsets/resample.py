@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gaia_offsets.core.progress import progress
+from gaia_offsets.core.log import progress
 from gaia_offsets.offsets.estimators import fit_density_power
 from gaia_offsets.offsets.segments import Segments
 from gaia_offsets.offsets.weighted import hampel_slopes, hampel_weights, weighted_means

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.core.columns import FRAMES
 from gaia_offsets.offsets.weighted import LEARNED, Scatter, error_by_magnitude
-from gaia_offsets.sky.positions import FRAMES, finest_counts, finest_nside
+from gaia_offsets.sky.positions import finest_counts, finest_nside
 from gaia_offsets.tables.read import read_pieces
 
 DRAWN = 1_000_000  # stars, evenly drawn, that stand for a larger sample where a fit goes through it many times

@@ -10,11 +10,92 @@ from gaia_offsets.sample.reference import parallax_shift, reference_columns, ref
 from gaia_offsets.sample.selection import select_stars
 from gaia_offsets.tables.cuts import cut_mask
 
-GIANT, DWARF, TRAINING = 450.0, 1500.0, 2000.0  # uas, typical parallaxes, Sects. 2.1 and 2.2
-SHIFT = {"dwarf": 0.015, "giant": 0.0049}  # mag, Sect. 2.1
-REDDENING_ERROR, A_KS = 0.02, 0.30  # mag; and the coefficient that makes 0.006 mag of it, Sect. 2.2
-RED_CLUMP = 3.6  # uas, Sect. 2.2
-CORRECTED = 2.6  # uas, Sect. 3
+REDDENING_ERROR = 0.02  # mag, Sect. 2.2
+# Of the paper (Sects. 2.1, 2.2 and 3) and of a run: `omega`, a typical parallax [uas]; `f`, the fractional error of
+# reference parallaxes; `coefficient` of extinction; `dwarf` and `giant`, median parallaxes [uas] with their shifts of
+# M_Ks; `training`, mean parallax of such stars, `corrected`, the offset that is left, and `floor` [uas]; `limit` of a
+# cut [mas]; and what the stars themselves give, `selection` and `red_clump` [uas].
+PAPER = {
+    **{"omega": 450.0, "f": 0.085, "coefficient": 0.30, "training": 2000.0, "corrected": 2.6, "floor": np.nan},
+    **{"dwarf": 1500.0, "dwarf_shift": 0.015, "giant": 450.0, "giant_shift": 0.0049},
+    **{"limit": 1.5, "selection": np.nan, "red_clump": 3.6},
+}
+_SCATTER = "omega = {omega:.0f} uas, f = {f:.3f}"
+_SHIFT = "omega ln10/5 dM"
+EFFECTS = (  # sign (+- where it is not known), formula, the paper's inputs, the run's inputs, source
+    (
+        "scale of M_Ks, dwarfs",
+        "+",
+        _SHIFT,
+        "omega = 1500 uas, dM = 0.015 mag",
+        "omega = {dwarf:.0f} uas, dM = {dwarf_shift:.4f} mag",
+        "Sect. 2.1, Fig. 1; no dwarfs are among the tracers",
+    ),
+    (
+        "scale of M_Ks, giants",
+        "+",
+        _SHIFT,
+        "omega = 450 uas, dM = 0.0049 mag",
+        "omega = {giant:.0f} uas, dM = {giant_shift:.4f} mag",
+        "Sect. 2.1, Fig. 1",
+    ),
+    (
+        "extinction",
+        "+-",
+        _SHIFT,
+        "omega = 450 uas, E(B-V) error 0.02 mag, A_Ks / E(B-V) = 0.30",
+        "omega = {omega:.0f} uas, E(B-V) error 0.02 mag, A_Ks / E(B-V) = {coefficient:.2f}",
+        "Sect. 2.2",
+    ),
+    (
+        "scatter of distances through 1/d, mean",
+        "-",
+        "omega (exp(f^2 / 2) - 1)",
+        _SCATTER.format(**PAPER),
+        _SCATTER,
+        "not in the paper; Sect. 2 for f",
+    ),
+    (
+        "scatter of distances through 1/d, median",
+        "-",
+        "0: the median of a log-normal does not move",
+        _SCATTER.format(**PAPER),
+        _SCATTER,
+        "not in the paper",
+    ),
+    (
+        "cut on parallax, Gaia's instead of the reference's",
+        "-",
+        "median offset with the cut on one, minus with the cut on the other",
+        "parallax < 1.5 mas",
+        "parallax < {limit:g} mas",
+        "not in the paper; recomputed from the run's stars",
+    ),
+    (
+        "training on Gaia distances",
+        "-",
+        "delta omega / omega_training",
+        "omega / omega_training = 450 / 2000, delta = 2.6 uas left after correction",
+        "omega / omega_training = {omega:.0f} / {training:.0f}, delta = {corrected:.1f} uas",
+        "Sect. 2.2",
+    ),
+    (
+        "red clump comparison",
+        "-",
+        "mean of reference minus red clump parallax, taken as an error of the reference",
+        "49,459 pairs",
+        "pairs of the run",
+        "Sect. 2.2, Fig. 3",
+    ),
+    (
+        "correlated errors of Gaia parallaxes",
+        "+-",
+        "root of the small-scale covariance, 106.2 uas2; does not average out within a degree",
+        "",
+        "systematic_uas = {floor:g}",
+        "Maiz Apellaniz et al. 2021, A&A 649, A13",
+    ),
+)
 COLUMNS = ["effect", "sign", "formula", "paper_inputs", "paper_uas", "run_inputs", "run_uas", "source"]
 ON_PARALLAX = ("parallax", "reference_parallax")
 POSITION = ("source_id", "ra", "dec", "astrometric_params_solved", "parallax")
@@ -47,121 +128,32 @@ def parallax_limit(cuts: list[dict[str, Any]]) -> float | None:
     return float(limits[0]) if limits else None
 
 
-def budget(
-    *,
-    parallax_uas: float,
-    fraction: float,
-    coefficient: float,
-    floor_uas: float,
-    limit_mas: float | None,
-    selection_uas: float,
-    corrected_uas: float,
-    magnitudes: Mapping[str, Mapping[str, float]],
-    training_uas: float,
-    red_clump_uas: float,
-) -> pd.DataFrame:
+def budget(run: Mapping[str, float]) -> pd.DataFrame:
     """The columns COLUMNS, one row an effect, in uas on the offset (Gaia minus reference); unknown run values are null.
 
-    `parallax_uas`: typical parallax of the run; `fraction`: fractional error of its reference parallaxes;
-    `coefficient`: extinction per reddening; `magnitudes`: shift [mag] and median_parallax [mas] by kind of star;
-    `training_uas`: mean parallax of the training-like stars; sign + or - where known, else +-.
+    `run` has what PAPER has.
     """
-    shift = "omega ln10/5 dM"
-    paper_scatter = f"omega = {GIANT:.0f} uas, f = 0.085"
-    run_scatter = f"omega = {parallax_uas:.0f} uas, f = {fraction:.3f}"
-    reddening = f"E(B-V) error {REDDENING_ERROR} mag, A_Ks / E(B-V) = "
-    rows = []
-    for kind, omega in (("dwarf", DWARF), ("giant", GIANT)):
-        own = magnitudes.get(kind, {"shift": np.nan, "median_parallax": np.nan})
-        own_omega = 1000 * own["median_parallax"]
-        rows.append(
-            (
-                f"scale of M_Ks, {kind}s",
-                "+",
-                shift,
-                f"omega = {omega:.0f} uas, dM = {SHIFT[kind]} mag",
-                float(parallax_shift(omega, SHIFT[kind])),
-                f"omega = {own_omega:.0f} uas, dM = {own['shift']:.4f} mag",
-                float(parallax_shift(own_omega, own["shift"])),
-                "Sect. 2.1, Fig. 1" + ("; no dwarfs are among the tracers" if kind == "dwarf" else ""),
-            )
-        )
-    rows += [
-        (
-            "extinction",
-            "+-",
-            shift,
-            f"omega = {GIANT:.0f} uas, {reddening}{A_KS:.2f}",
-            float(parallax_shift(GIANT, A_KS * REDDENING_ERROR)),
-            f"omega = {parallax_uas:.0f} uas, {reddening}{coefficient:.2f}",
-            float(parallax_shift(parallax_uas, coefficient * REDDENING_ERROR)),
-            "Sect. 2.2",
-        ),
-        (
-            "scatter of distances through 1/d, mean",
-            "-",
-            "omega (exp(f^2 / 2) - 1)",
-            paper_scatter,
-            -inverse_distance_bias(GIANT, 0.085),
-            run_scatter,
-            -inverse_distance_bias(parallax_uas, fraction),
-            "not in the paper; Sect. 2 for f",
-        ),
-        (
-            "scatter of distances through 1/d, median",
-            "-",
-            "0: the median of a log-normal does not move",
-            paper_scatter,
-            0.0,
-            run_scatter,
-            0.0,
-            "not in the paper",
-        ),
-        (
-            "cut on parallax, Gaia's instead of the reference's",
-            "-",
-            "median offset with the cut on one, minus with the cut on the other",
-            "parallax < 1.5 mas",
-            np.nan,
-            f"parallax < {limit_mas or np.nan:g} mas",
-            selection_uas,
-            "not in the paper; recomputed from the run's stars",
-        ),
-        (
-            "training on Gaia distances",
-            "-",
-            "delta omega / omega_training",
-            f"omega / omega_training = {GIANT:.0f} / {TRAINING:.0f}, delta = {CORRECTED} uas left after correction",
-            -CORRECTED * GIANT / TRAINING,
-            f"omega / omega_training = {parallax_uas:.0f} / {training_uas:.0f}, delta = {corrected_uas:.1f} uas",
-            -corrected_uas * parallax_uas / training_uas,
-            "Sect. 2.2",
-        ),
-        (
-            "red clump comparison",
-            "-",
-            "mean of reference minus red clump parallax, taken as an error of the reference",
-            "49,459 pairs",
-            -RED_CLUMP,
-            "pairs of the run",
-            -red_clump_uas,
-            "Sect. 2.2, Fig. 3",
-        ),
-        (
-            "correlated errors of Gaia parallaxes",
-            "+-",
-            "root of the small-scale covariance, 106.2 uas2; does not average out within a degree",
-            "",
-            np.nan,
-            f"systematic_uas = {floor_uas:g}",
-            floor_uas,
-            "Maiz Apellaniz et al. 2021, A&A 649, A13",
-        ),
-    ]
-    table = pd.DataFrame(rows, columns=COLUMNS)
+    table = pd.DataFrame(EFFECTS, columns=[name for name in COLUMNS if not name.endswith("_uas")])
+    table = table.assign(paper_uas=_effects(PAPER), run_uas=_effects(run))[COLUMNS]
     # A run without the inputs of an effect has no number for it.
-    table.loc[table["run_uas"].isna(), "run_inputs"] = ""
-    return table
+    texts = [text.format(**run) for text in table["run_inputs"]]
+    return table.assign(run_inputs=np.where(table["run_uas"].isna(), "", texts))
+
+
+def _effects(numbers: Mapping[str, float]) -> list[float]:
+    """The effects [uas], in the order of EFFECTS."""
+    omega = numbers["omega"]
+    return [
+        float(parallax_shift(numbers["dwarf"], numbers["dwarf_shift"])),
+        float(parallax_shift(numbers["giant"], numbers["giant_shift"])),
+        float(parallax_shift(omega, numbers["coefficient"] * REDDENING_ERROR)),
+        -inverse_distance_bias(omega, numbers["f"]),
+        0.0,
+        numbers["selection"],
+        -numbers["corrected"] * omega / numbers["training"],
+        -numbers["red_clump"],
+        numbers["floor"],
+    ]
 
 
 def selection_columns(

@@ -1,6 +1,5 @@
 """What the paper states against what the run gives: published, reproduced, difference, verdict and why."""
 
-import difflib
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.core.faults import Fault
+from gaia_offsets.core.words import did_you_mean
 from gaia_offsets.core.yamlfile import read_yaml
 from gaia_offsets.paper.claims import MEASURES, NotTestable, Result, Run, significance
 
@@ -50,26 +50,23 @@ def _faults(number: int, entry: Mapping[str, Any]) -> Iterable[str]:
     needed = ("id", "text", "place", "kind", *KEYS[kind])
     allowed = (*needed, *OPTIONAL)
     yield from (f"{name}.{key}: missing" for key in needed if key not in entry)
-    yield from (f"{name}.{key}: not a known key{_near(key, allowed)}" for key in entry if key not in allowed)
+    yield from (f"{name}.{key}: not a known key{did_you_mean(key, allowed)}" for key in entry if key not in allowed)
     if kind == "pattern" and ("at_least" in entry) == ("at_most" in entry):
         yield f"{name}: a pattern needs one of at_least and at_most"
     if "measure" not in entry:
         return
     if entry["measure"] not in MEASURES:
-        yield f"{name}.measure: {entry['measure']!r} is not a known one{_near(entry['measure'], MEASURES)}"
+        yield f"{name}.measure: {entry['measure']!r} is not a known one{did_you_mean(entry['measure'], MEASURES)}"
         return
     known = dict(list(inspect.signature(MEASURES[entry["measure"]]).parameters.items())[1:])
     given = entry.get("with") or {}
     yield from (
-        f"{name}.with.{key}: {entry['measure']} takes no such{_near(key, known)}" for key in given if key not in known
+        f"{name}.with.{key}: {entry['measure']} takes no such{did_you_mean(key, known)}"
+        for key in given
+        if key not in known
     )
     needs = [key for key, parameter in known.items() if parameter.default is parameter.empty]
     yield from (f"{name}.with.{key}: missing; {entry['measure']} needs it" for key in needs if key not in given)
-
-
-def _near(word: Any, words: Iterable[str]) -> str:
-    close = difflib.get_close_matches(str(word), list(words), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else ""
 
 
 # ---------------------------------------------------------------- verdicts

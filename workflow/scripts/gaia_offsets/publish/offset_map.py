@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gaia_offsets.core.columns import FRAMES, NULL
 from gaia_offsets.core.faults import TableError
 from gaia_offsets.core.releases import named_epoch
 from gaia_offsets.publish.dataset import read_dataset, typed
 from gaia_offsets.publish.fields import ENDINGS
-from gaia_offsets.sky.positions import FRAMES, pixel_index
+from gaia_offsets.sky.positions import pixel_index
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 LARGEST_UAS = 10_000.0  # of an offset or its error in a map; real ones are below 100
 SMALLEST_UAS, SMALLEST_SCATTER_UAS = 0.1, 1.0  # half of the offsets, and the scatter of single stars, are larger
 LARGEST_NSIDE = 2**29
-STAND_FOR_NONE = (-9999.0, -999.0, -99.0, 999.0, 9999.0)  # no offset of three decimals falls on these by chance
+STAND_FOR_NONE = (NULL, -999.0, -99.0, 999.0, 9999.0)  # no offset of three decimals falls on these by chance
 
 
 class ApplyError(TableError):

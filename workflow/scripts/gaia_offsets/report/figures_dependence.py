@@ -3,6 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
+from gaia_offsets.core.columns import PARALLAXES
 from gaia_offsets.report import style
 
 
@@ -14,7 +15,7 @@ def draw_dependence(curves: pd.DataFrame, colour: str, *, title: str) -> Figure:
     for ax, variable in zip(figure.subplots(1, 2, sharey=True), variables, strict=True):
         ax.axhline(0.0, **style.DASHED)
         ax.set_xlabel(style.axis_label(variable, colour))
-        for parallax in style.PARALLAXES:
+        for parallax in PARALLAXES:
             curve = style.rows(curves, variable=variable, parallax=parallax)
             if len(curve) == 0:  # an empty file has no numbers in its columns
                 continue

@@ -1,6 +1,6 @@
 """Fig. 6: maps of the mean offset, together and one figure for each parallax; and maps of the number of stars."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
+from gaia_offsets.core.columns import PARALLAXES
 from gaia_offsets.report import style
 from gaia_offsets.report.skymap import colour_bar, resolution, sky_note, sky_panels
 
@@ -20,7 +21,7 @@ def draw_maps(
     *,
     title: str,
     colour_range: Sequence[float],
-    parallaxes: Sequence[str] = style.PARALLAXES,
+    parallaxes: Collection[str] = PARALLAXES,
 ) -> Figure:
     """Fig. 6: mean offset (Gaussian fit) by sky pixel; a row a parallax, a column a frame, one colour scale.
 

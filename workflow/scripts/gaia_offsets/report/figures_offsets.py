@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from gaia_offsets.core.columns import PARALLAXES
 from gaia_offsets.core.releases import long_name
 from gaia_offsets.report import style
 
@@ -96,7 +97,7 @@ def draw_trends(
             ax.set(xlabel=style.axis_label(variable, colour), ylim=limits)
             for level in style.LEVELS:
                 ax.axhline(level, **style.DASHED)
-            for parallax in style.PARALLAXES:
+            for parallax in PARALLAXES:
                 panel_points(ax, style.rows(part, parallax=parallax), parallax)
             if joined[solution][variable] > 1:
                 text = f"{joined[solution][variable]} bins joined"
@@ -111,7 +112,7 @@ def draw_trends(
         ax.set_title(long_name(solution))
     handles = [
         Line2D([], [], color=style.COLOURS[p], marker=style.MARKERS[p], markersize=3, linestyle="none", label=p)
-        for p in style.PARALLAXES
+        for p in PARALLAXES
     ]
     axes[0, 0].legend(handles=handles, loc="upper right", ncols=2, handletextpad=0.1, columnspacing=1.0)
     return figure
@@ -143,7 +144,7 @@ def draw_scale(lines: pd.DataFrame, solution: str, *, title: str) -> Figure:
             marker=style.MARKERS[parallax],
             label=f"{parallax}, {row['n']:,} {solution} stars",
         )
-        for parallax in style.PARALLAXES
+        for parallax in PARALLAXES
         for _, row in style.rows(lines, solution=solution, parallax=parallax).iterrows()
     ]
     if not any(shown):

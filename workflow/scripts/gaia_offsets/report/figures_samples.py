@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from gaia_offsets.core.columns import PARALLAXES
 from gaia_offsets.report import style
 
 LINE = ["origin", "label", "solution"]  # columns that name a line
@@ -55,7 +56,7 @@ def draw_samples(samples: pd.DataFrame, *, title: str) -> Figure:
     handles = [
         Line2D([], [], **look(parallax, origin), label=f"{parallax}, {name}")
         for origin, name in (("run", "this run"), ("literature", "literature"))
-        for parallax in style.PARALLAXES
+        for parallax in PARALLAXES
     ]
     ax.legend(
         handles=handles, loc="lower center", bbox_to_anchor=(0.3, 1.0), ncols=4, handletextpad=0.1, columnspacing=1.0
@@ -80,7 +81,7 @@ def draw_sample_trends(trends: Sequence[tuple[str, pd.DataFrame]], solution: str
         parts = [style.rows(table, variable=variable) for _, table in trends]
         parts = [part[np.isfinite(part["gaussian_mean"].astype(float))] for part in parts]
         every = pd.concat(parts)
-        for ax, parallax in zip(row, style.PARALLAXES, strict=True):
+        for ax, parallax in zip(row, PARALLAXES, strict=True):
             ax.set(
                 xlabel=colour if variable == "colour" else style.axis_label(variable, ""),
                 ylim=style.robust_range(every),
@@ -94,7 +95,7 @@ def draw_sample_trends(trends: Sequence[tuple[str, pd.DataFrame]], solution: str
         if limits := style.padded(every):
             row[0].set_xlim(limits)
         row[0].set_ylabel(f"offset [{style.UAS}]")
-    for ax, parallax in zip(axes[0], style.PARALLAXES, strict=True):
+    for ax, parallax in zip(axes[0], PARALLAXES, strict=True):
         ax.set_title(f"{parallax} parallaxes, {solution}")
     handles = [
         Line2D([], [], linestyle="none", label=name, **look) for (name, _), look in zip(trends, looks, strict=True)

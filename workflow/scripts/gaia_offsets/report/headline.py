@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.core.columns import PARALLAXES
 from gaia_offsets.report import pages
-
-PARALLAXES = ("raw", "corrected")
 
 
 def headline(samples: Sequence[Mapping[str, Any]], tables: Sequence[pd.DataFrame]) -> list[dict[str, Any]]:
@@ -21,7 +20,7 @@ def headline(samples: Sequence[Mapping[str, Any]], tables: Sequence[pd.DataFrame
     rows = []
     for sample, table in zip(samples, tables, strict=True):
         for solution, part in table.groupby("solution"):
-            found = part.set_index("parallax").reindex(PARALLAXES)
+            found = part.set_index("parallax").reindex([*PARALLAXES])
             stars = [f"{int(n):,}" for n in found["n"].fillna(0)]
             if any(n != "0" for n in stars):
                 rows.append(

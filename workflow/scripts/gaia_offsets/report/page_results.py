@@ -1,6 +1,6 @@
 """The story of a sample in one page: what was cut, what was found, how it compares."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,26 +21,16 @@ NOISE = 2.0  # standard errors below which a gain is called noise
 DIFFERING = ["claim", "place", "unit", "published", "reproduced", "difference", "difference_sigma", "reason"]
 
 
-def story(
-    *,
-    cutflow: pd.DataFrame,
-    offsets: pd.DataFrame,
-    scatter: pd.DataFrame,
-    scale: pd.DataFrame,
-    pixels: pd.DataFrame,
-    validation: pd.DataFrame,
-    smooth: dict[str, Any],
-    solutions: Sequence[str],
-    more_than: int,
-    official: str,
-    claims: pd.DataFrame | None = None,
-) -> dict[str, Any]:
+def story(tables: Mapping[str, Any], solutions: Sequence[str], official: str) -> dict[str, Any]:
     """What the template results.html.j2 takes, besides title and simulated.
 
-    `pixels` is the map table of the equatorial frame, `solutions` are the measured classes, `smooth` is smooth.json,
-    the others are cutflow.csv, global_offsets.csv, scatter.csv, zero_point_scale.csv, cross_validation.csv and, for a
-    sample that is tested against published statements, claims.csv.
+    `tables` are cutflow, offsets (global_offsets.csv), scatter, scale (zero_point_scale.csv), validation
+    (cross_validation.csv), map_equatorial, map_made, smooth_made and, for a sample that is tested against published
+    statements, claims; `solutions` are the measured classes.
     """
+    cutflow, offsets, scatter, pixels = (tables[name] for name in ("cutflow", "offsets", "scatter", "map_equatorial"))
+    validation, smooth, claims = tables["validation"], tables["smooth_made"], tables.get("claims")
+    more_than = tables["map_made"]["more_than"]
     one_decimal = dict.fromkeys(offsets.select_dtypes("float").columns, ".1f")
     counted = pixels[(pixels["solution"] == solutions[0]) & (pixels["parallax"] == "raw")]["n"]
     known = set(scatter[(scatter["parallax"] == "raw") & (scatter["n"] > 0)]["solution"])
@@ -54,7 +44,7 @@ def story(
         "findings": [finding(name, part.set_index("parallax")) for name, part in offsets.groupby("solution")],
         "offsets": pages.table(offsets, one_decimal),
         "scatter": [scatter_finding(row, known) for _, row in scatter.iterrows() if row["parallax"] == "corrected"],
-        "scale": [scale_finding(row) for _, row in scale.iterrows() if np.isfinite(row["scale_error"])],
+        "scale": [scale_finding(row) for _, row in tables["scale"].iterrows() if np.isfinite(row["scale_error"])],
         "smooth": [smooth_finding(parallax, kernel) for parallax, kernel in smooth["kernels"].items()],
         "smooth_warning": smooth["warning"],
         "pixels": int((counted > more_than).sum()),

@@ -22,7 +22,7 @@ from matplotlib.patheffects import withStroke
 from gaia_offsets.report import style
 from gaia_offsets.sky.healpix import hp
 
-FRAMES = {  # name, longitude in the middle of a whole sky, names of the axes
+FRAME_AXES = {  # name, longitude in the middle of a whole sky, names of the axes
     "equatorial": ("equatorial (ICRS)", 180.0, ("right ascension", "declination")),
     "galactic": ("Galactic", 0.0, ("Galactic longitude", "Galactic latitude")),
 }
@@ -156,7 +156,7 @@ class Sky:
     """Drawing of pixel values in one frame; the projection is chosen from all pixels of the table."""
 
     def __init__(self, table: pd.DataFrame, frame: str, nside: int, ordering: str) -> None:
-        self.name, preferred, self._axes = FRAMES[frame]
+        self.name, preferred, self._axes = FRAME_AXES[frame]
         self._poles = POLES[frame]
         self.nside, nest = nside, ordering == "nested"
         hindex = np.unique(table["hindex"].to_numpy(dtype=np.int64))

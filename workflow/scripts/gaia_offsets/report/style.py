@@ -14,7 +14,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 UAS = r"$\mu$as"
-PARALLAXES = ("raw", "corrected")
 COLOURS = {"raw": "#0072B2", "corrected": "#C1272D"}  # the paper's code; marker and fill differ as well
 MARKERS = {"raw": "o", "corrected": "s"}
 SAMPLE_COLOURS = (

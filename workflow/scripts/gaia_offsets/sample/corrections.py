@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.core.columns import STANDARD, TRACERS
-from gaia_offsets.core.ownfile import own_file
+from gaia_offsets.core.columns import FRAMES, NULL, STANDARD, TRACERS
+from gaia_offsets.core.files import own_file
 from gaia_offsets.core.releases import is_edr3
 from gaia_offsets.publish.offset_map import read_map
 from gaia_offsets.sample import official as package
@@ -20,12 +20,10 @@ from gaia_offsets.sample.coefficients import INFLATING, error_factor, zero_point
 from gaia_offsets.sample.reference import check_units
 from gaia_offsets.sample.selection import solution
 from gaia_offsets.sample.star_table import CORRECTION, ENOUGH_STARS, TINY_MAS
-from gaia_offsets.sky.positions import FRAMES
 from gaia_offsets.tables.contracts import as_numbers
 from gaia_offsets.tables.read import TableError, column_names, read_table
 
 MODEL = ("phot_g_mean_mag", "nu_eff_used_in_astrometry", "pseudocolour", "ecl_lat", "astrometric_params_solved")
-NULL = -9999.0  # in some tables of the archive
 PUBLISHED_ERROR = "parallax_error_published"
 UNITS = {"mas": 1.0, "uas": 1e-3}
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from astropy.stats import mad_std
 
 from gaia_offsets.core.columns import LEARNED, magnitude_column
 from gaia_offsets.core.faults import TableError
@@ -126,7 +127,7 @@ def check_units(tracers: pd.DataFrame) -> None:
         return
     typical = float(np.nanmedian(offset))
     where = "in `columns:` of the sample"
-    scatter = 1.4826 * float(np.nanmedian(np.abs(offset - typical)))
+    scatter = mad_std(offset, ignore_nan=True)
     if np.nanmedian(np.abs(gaia)) < TINY_MAS:
         raise TableError(
             f"parallax: half of {stars} are smaller than {TINY_MAS:g} mas, less than any error of Gaia; are they "

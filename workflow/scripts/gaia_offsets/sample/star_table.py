@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,10 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.core.columns import STANDARD, VIZIER
+from gaia_offsets.core.columns import FRAMES, STANDARD, VIZIER
 from gaia_offsets.core.faults import TableError
+from gaia_offsets.core.log import say
 from gaia_offsets.core.releases import EPOCHS, named_epoch
-from gaia_offsets.sky.positions import ADVICE, FRAMES, Positions, complete_angles
+from gaia_offsets.core.words import near, nearest
+from gaia_offsets.sky.positions import ADVICE, Positions, complete_angles
 from gaia_offsets.tables.contracts import (
     ENOUGH_STARS,
     Origin,
@@ -125,10 +125,8 @@ class StarTable:
         refuse_value_as_error(stated, where)
         for name, source in stated.items():
             if source not in names:
-                near = difflib.get_close_matches(source, names, n=3, cutoff=0.5)
-                nearest = f"; nearest: {', '.join(near)}" if near else ""
-                present = ", ".join(names[:40])
-                raise TableError(f"{where}: no column {source!r} (wanted as {name!r}){nearest}; it has: {present}")
+                told = f"{nearest(source, names)}; it has: {', '.join(names[:40])}"
+                raise TableError(f"{where}: no column {source!r} (wanted as {name!r}){told}")
         self._stated, self._free = stated, set(names) - set(stated.values())
         advice = "Name the right columns and units (--ra, --dec, --unit ra=hourangle)"
         self._checks = Checks(where, epoch=self.epoch, advice=advice)
@@ -147,8 +145,7 @@ class StarTable:
         missing = [name for name in needed if not self.find(name) and not (told and name in POSITIONS)]
         if missing:
             called = (f"{name!r}" + (f" (VizieR: {VIZIER[name]})" if name in VIZIER else "") for name in missing)
-            near = {name: difflib.get_close_matches(name, self._free, n=1, cutoff=0.5) for name in missing}
-            options = (f"{_option(name)} {(near[name] or ['COLUMN'])[0]}" for name in missing)
+            options = (f"{_option(name)} {near(name, self._free, 0.5) or 'COLUMN'}" for name in missing)
             raise TableError(
                 f"{self.where}: no column {', '.join(called)}: name the column that stands for it, {' '.join(options)}"
             )
@@ -259,13 +256,8 @@ def star_arrays(where: str, **arrays: Any) -> list[np.ndarray]:
     table.open(list(columns), units, where)
     table.take(columns)
     stars = table.values(columns)
-    say(table.finish())
+    say(*table.finish())
     return [as_floats(stars[name]) for name in arrays]
-
-
-def say(lines: Iterable[str]) -> None:
-    """Lines for the user, on standard error."""
-    print("".join(f"{line}\n" for line in lines), end="", file=sys.stderr)
 
 
 def as_floats(column: pd.Series) -> np.ndarray:
@@ -283,9 +275,8 @@ def read_stars(
     path = Path(path)
     names = column_names(path)
     if group is not None and group not in names:
-        near = difflib.get_close_matches(group, names, n=3, cutoff=0.5)
-        nearest = f"; nearest: {', '.join(near)}" if near else ""
-        raise TableError(f"{path}: no column {group!r} (--group){nearest}; it has: {', '.join(names[:40])}")
+        told = f"{nearest(group, names)}; it has: {', '.join(names[:40])}"
+        raise TableError(f"{path}: no column {group!r} (--group){told}")
     doors = [door for door in (table, also) if door is not None]
     table.open(names, {}, path)
     table.take(needed)

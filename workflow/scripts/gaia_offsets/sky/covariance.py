@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gaia_offsets.core.progress import progress
+from gaia_offsets.core.log import progress
 from gaia_offsets.sky.healpix import hp
 
 PIECE = 64  # rows of the matrix of distances at a time

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.core.columns import DISTANCES, GAIA, MATCH, RELEASE, STANDARD, TMASS
-from gaia_offsets.core.progress import progress
+from gaia_offsets.core.log import progress
 from gaia_offsets.sky.healpix import hp
 from gaia_offsets.tables.read import ROW_GROUP, TableError, join_pieces, pieces
 

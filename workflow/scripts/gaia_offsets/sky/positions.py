@@ -13,8 +13,6 @@ import pandas as pd
 from gaia_offsets.sky.healpix import hp
 from gaia_offsets.tables.read import TableError
 
-# Columns of the angles of each frame; the maps of the two are separate binnings, not rotations of one another.
-FRAMES = {"equatorial": ("ra", "dec"), "galactic": ("l", "b")}
 COORDSYS = {"equatorial": "C", "galactic": "G"}
 FINEST_NSIDE = 256  # of those chosen by finest_nside; pixels of 0.05 deg2
 BLOCK_NSIDES = (4, 8, 16, 32)  # of blocks for errors, 15 to 1.8 deg wide: the coarsest with ENOUGH_BLOCKS

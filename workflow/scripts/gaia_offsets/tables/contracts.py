@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.core.columns import DESIGNATIONS, ERRORS, STANDARD, Column
+from gaia_offsets.core.columns import DESIGNATIONS, ERRORS, NULL, STANDARD, Column
 from gaia_offsets.core.faults import TableError
 from gaia_offsets.tables.text import NULL_WORDS, text_numbers
 
@@ -118,8 +118,7 @@ def _standard_floats(
     if factor != 1.0:
         _refuse_stand_ins(numbers, where, origin, contract.unit)
         numbers = numbers * factor
-    # LAMOST and others write -9999 for a missing value; no standard column can hold it as a real one.
-    missing = ~np.isfinite(numbers) | (numbers == -9999.0 * factor) | np.isclose(numbers, -9999.0, 1e-9, 0)
+    missing = ~np.isfinite(numbers) | (numbers == NULL * factor) | np.isclose(numbers, NULL, 1e-9, 0)
     if tally is not None and name in ERRORS:
         none = numbers == 0.0
         tally.unknown(origin, "error(s) of 0", none)

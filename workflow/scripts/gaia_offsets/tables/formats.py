@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import sys
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -14,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from gaia_offsets.core.faults import TableError
+from gaia_offsets.core.log import say
 
 if TYPE_CHECKING:
     from astropy.io.votable.tree import TableElement, VOTableFile
@@ -172,6 +172,6 @@ def without_vectors(table: Table, where: str | Path, form: str) -> Table:
     """The table without the columns that hold vectors, for a format that has no room for them; it says which."""
     vectors = [name for name in table.colnames if table[name].ndim > 1]
     if vectors:
-        print(f"{where}: {form} takes no vectors; left out: {', '.join(vectors)}", file=sys.stderr)
+        say(f"{where}: {form} takes no vectors; left out: {', '.join(vectors)}")
         table = table[[name for name in table.colnames if name not in vectors]]
     return table

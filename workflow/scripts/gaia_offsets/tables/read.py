@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import io
 import os
-import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
@@ -18,6 +17,7 @@ import pandas as pd
 
 from gaia_offsets.core.columns import ALIKE, RELEASE, STANDARD, VIZIER, Column
 from gaia_offsets.core.faults import TableError
+from gaia_offsets.core.log import say
 from gaia_offsets.tables.contracts import (
     Origin,
     Tally,
@@ -371,7 +371,7 @@ class TableFile:
                     unit_factor(units.get(name, ""), STANDARD[name].unit, f"{path}: column {name!r}")
                 except TableError as error:
                     # Nobody asked for this column by name: another table's unit must not stop the run.
-                    print(f"{error}; the column is left out", file=sys.stderr)
+                    say(f"{error}; the column is left out")
                     continue
                 self._columns[name] = (name, units.get(name, ""))
         lacking = [name for name in required if name not in self._columns]
@@ -403,8 +403,7 @@ class TableFile:
 
     def _finish(self) -> None:
         tally, self._tally = self._tally, Tally()
-        for line in tally.finish(self.path):
-            print(line, file=sys.stderr)
+        say(*tally.finish(self.path))
 
     def _standard(
         self, native: Mapping[str, Callable[[], pd.Series]], names: Iterable[str], start: int = 0

@@ -1,10 +1,12 @@
-"""Files of the workflow itself: where they are, and their digests, by which they count among the params of rules."""
+"""JSON in and out, and files of the workflow itself: where they are, and their digests for the params of rules."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 WORKFLOW = Path(__file__).parents[3]  # the folder of this package's workflow, where it is one of a workflow
 LITERATURE, CITATIONS, REFERENCES = (
@@ -24,3 +26,13 @@ def own_file(key: str, path: str) -> Path:
 def content(path: Path) -> str:
     """SHA-256 of a file: what is read by content re-runs nothing where the project's folder is copied or moved."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def read_json(path: str | Path) -> Any:
+    """What a JSON file says."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write a JSON file, for readers with two blanks a level."""
+    Path(path).write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,24 @@
+"""Words that a user may have meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+
+def near(word: str, words: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The word most like another, None where none is alike."""
+    return next(iter(difflib.get_close_matches(word, list(words), n=1, cutoff=cutoff)), None)
+
+
+def did_you_mean(word: Any, words: Iterable[Any]) -> str:
+    """The end of a message about a wrong word: a question for the word most like it, nothing where none is alike."""
+    close = near(str(word), map(str, words))
+    return f"; did you mean {close}?" if close else ""
+
+
+def nearest(word: str, words: Iterable[str]) -> str:
+    """The end of a message about a column that is not there: up to three names alike."""
+    close = difflib.get_close_matches(word, list(words), n=3, cutoff=0.5)
+    return f"; nearest: {', '.join(close)}" if close else ""

@@ -1,0 +1,49 @@
+"""A fault of a config: where, and what; each prints as one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from gaia_offsets.archive.secret import hide_logins
+from gaia_offsets.core import faults
+from gaia_offsets.core.words import did_you_mean
+
+Config = dict[str, Any]
+REFUSED = (KeyError, TypeError, AttributeError, ValueError)  # what comes of a value that the schema refuses
+
+
+class Fault(NamedTuple):
+    """What is wrong with a value: the dotted path of its key, and a text."""
+
+    path: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.text}"
+
+
+class ConfigError(faults.Fault, ValueError):
+    """A config that cannot be run; one line for each fault."""
+
+    def __init__(self, found: Iterable[Fault | str]) -> None:
+        super().__init__(hide_logins("\n".join(map(str, found))))
+
+
+def below(path: str, found: Iterable[Fault]) -> Iterator[Fault]:
+    """Faults of a block, as those of the config that has the block at a path."""
+    return (Fault(f"{path}.{key}" if key else path, text) for key, text in found)
+
+
+def unknown(path: str, name: Any, known: Iterable[Any], section: str) -> Iterator[Fault]:
+    """The fault of a name that is none of a section's."""
+    if name not in known:
+        yield Fault(path, f"{name!r} is not one of {section}{did_you_mean(name, known)}")
+
+
+def as_far_as_possible(found: Iterable[Fault]) -> Iterator[Fault]:
+    """Faults up to the first value of a wrong type or a missing key: those the schema tells of."""
+    try:
+        yield from found
+    except REFUSED:
+        return
