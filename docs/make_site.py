@@ -17,7 +17,8 @@ BUILD = ROOT / "build/docs"
 # Laid out as they lie in the repository, so that the links between them hold.
 PAGES = ("README.md", "CHANGELOG.md", "config/README.md", "config/data/README.md", "results/README.md", "LICENSE")
 PATTERNS = ("docs/*.md", "docs/*.css", "docs/images/*.png", "docs/notebook/*", "profiles/*/profile.yaml")
-PATTERNS += ("workflow/scripts/*.py", "workflow/scripts/gaia_offsets/**/*.py")  # docs/numbers.md links to them
+# docs/numbers.md and method.md link to them
+PATTERNS += ("workflow/scripts/*.py", "workflow/scripts/gaia_offsets/**/*.py", "workflow/templates/*.adql.j2")
 
 
 def run_notebook(notebook: Path, pictures: Path) -> tuple[str, dict[str, Any]]:

@@ -13,13 +13,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from prepare_targets import prepare_targets
+from query_archive import query_archive
 from snakemake_run import snakemake_command
 from tap import proxy as faults
 from tap.proxy import FaultyProxy
 from tap.release import RELEASE
 
-from gaia_offsets.archive.candidates import merge_chunks, read_whole, write_whole
-from gaia_offsets.archive.chunk import query_archive
+from gaia_offsets.archive.adql import Crossmatch
+from gaia_offsets.archive.candidates import merge_chunks, read_whole, targets_to_ask, write_whole
 from gaia_offsets.archive.tap import Archive
 from gaia_offsets.core.columns import DISTANCES, GAIA, TMASS
 from gaia_offsets.sky.match import match_catalogues
@@ -27,7 +28,7 @@ from gaia_offsets.sky.match import match_catalogues
 Sky = dict[str, pd.DataFrame]
 
 CUTS = [{"column": "snr", "op": ">=", "value": 50}, {"column": "logg", "op": "<=", "value": 3.8}]
-NEAR = {"epoch": 2000.0, "radius_arcsec": 3.0, "pm_margin_arcsec": 60.0}
+NEAR = {"epoch": 2000.0, "radius_arcsec": 3.0, "margin_arcsec": 60.0}
 ARCHIVE = {"maxrec": 50_000, "timeout_s": 60, "stall_s": 20, "poll_s": 0.3, "attempts": 3, "max_wait_s": 5}
 
 
@@ -35,10 +36,8 @@ def from_archive(url: str, targets: pd.DataFrame, cuts: list[dict[str, Any]], by
     """The three steps of the rules in a row."""
     prepared, _ = prepare_targets(targets, cuts=cuts, by=by, radius_arcsec=NEAR["radius_arcsec"])
     archive = Archive(url, **ARCHIVE | {"poll_s": 0.1})
-    parts = [
-        query_archive(prepared, archive, chunk=chunk, chunks=chunks, release=RELEASE, by=by, **NEAR)
-        for chunk in range(chunks)
-    ]
+    match, asked = Crossmatch(RELEASE, by, **NEAR), targets_to_ask(prepared, by=by)
+    parts = [query_archive(asked, archive, match, chunk=chunk, chunks=chunks) for chunk in range(chunks)]
     return merge_chunks(prepared, parts)
 
 
@@ -140,7 +139,7 @@ def test_killed_in_the_middle_and_started_again(proxy: FaultyProxy, sky: Sky, tm
         "datasets": {"mine": {"file": "targets.parquet", "path": "targets.parquet"}},
         "samples": {"stars": sample},
         "releases": {"edr3": RELEASE},
-        "archive": ARCHIVE | {"url": proxy.url, "chunks": 2, "pm_margin_arcsec": NEAR["pm_margin_arcsec"]},
+        "archive": ARCHIVE | {"url": proxy.url, "chunks": 2, "pm_margin_arcsec": NEAR["margin_arcsec"]},
     }
     # One after the other and without a lock, which the killed run would leave behind.
     options = "--nolock", "--resources", "archive=1"

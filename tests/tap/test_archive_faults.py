@@ -13,12 +13,14 @@ from tap import proxy as faults
 from tap.proxy import FaultyProxy
 from tap.release import RELEASE
 
-from gaia_offsets.archive import adql
+from gaia_offsets.archive import adql, tap
+from gaia_offsets.archive.names import check_names
 from gaia_offsets.archive.tap import Archive, ArchiveError, upload_document
 
 Wanted = dict[str, np.ndarray]
 
 RESULT = "/results/result"
+QUERY = adql.crossmatch_query(adql.Crossmatch(RELEASE, "source_id"))
 NOBODY = "http://127.0.0.1:9/tap"
 
 
@@ -38,8 +40,7 @@ def wanted(sky: dict[str, pd.DataFrame]) -> dict[str, np.ndarray]:
 
 def ask(client: Archive, wanted: Wanted) -> pd.DataFrame:
     """The fifty sources."""
-    query, count = adql.crossmatch_query(RELEASE, "source_id"), adql.count_query(RELEASE, "source_id")
-    return client.ask(query, wanted, count=count, what="chunk 1 of 1")
+    return client.ask(QUERY, wanted, what="chunk 1 of 1")
 
 
 def complete(frame: pd.DataFrame, wanted: Wanted) -> bool:
@@ -130,17 +131,18 @@ def test_a_fault_that_stays_ends_in_one_line(
     assert "\n" not in message and message.startswith(f"{proxy.url}: ")
 
 
-def test_exactly_as_many_rows_as_a_limit(proxy: FaultyProxy, sky: dict[str, pd.DataFrame]) -> None:
+def test_exactly_as_many_rows_as_a_limit(
+    proxy: FaultyProxy, sky: dict[str, pd.DataFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """2,000 rows are believed only when the archive counts as many."""
     ids = sky["gaia_source"]["source_id"].to_numpy(dtype=np.int64)[:1990]
-    query, count = adql.crossmatch_query(RELEASE, "source_id"), adql.count_query(RELEASE, "source_id")
     more = np.concatenate([ids, np.arange(10) + 5])
     targets = {"target_id": np.arange(2000), "source_id": more}
-    assert len(archive(proxy.url).ask(query, targets, count=count, what="chunk")) == 2000
+    assert len(archive(proxy.url).ask(QUERY, targets, what="chunk")) == 2000
     assert proxy.count("POST", "/phase") == 2
     with pytest.raises(ArchiveError, match=r"2000 rows of 2500 came back, cut at a limit.*raise archive\.chunks"):
-        more = "SELECT COUNT(*) + 500 AS n FROM TAP_UPLOAD.targets"
-        archive(proxy.url).ask(query, targets, count=more, what="chunk")
+        monkeypatch.setattr(tap, "count_query", lambda _: "SELECT COUNT(*) + 500 AS n FROM TAP_UPLOAD.targets")
+        archive(proxy.url).ask(QUERY, targets, what="chunk")
 
 
 def test_maxrec_is_seen(proxy: FaultyProxy, wanted: Wanted) -> None:
@@ -153,8 +155,13 @@ def test_a_job_that_takes_too_long(proxy: FaultyProxy) -> None:
     slow = f"SELECT COUNT(*) AS n FROM {pairs} WHERE SQRT(a.ra*b.ra)+a.dec < b.dec"
     started = time.monotonic()
     with pytest.raises(ArchiveError, match=r"slow: still \w+ after 1 s; raise archive.timeout_s"):
-        archive(proxy.url, timeout_s=1).ask(slow, {"target_id": np.arange(3)}, count=slow, what="slow")
+        archive(proxy.url, timeout_s=1).ask(slow, {"target_id": np.arange(3)}, what="slow")
     assert time.monotonic() - started < 10
+
+
+def test_a_query_that_the_archive_cannot_run(proxy: FaultyProxy) -> None:
+    with pytest.raises(ArchiveError, match=r"wrong, count: the job ended as ERROR: .*no_such_column.*run again later"):
+        archive(proxy.url, attempts=1).count("\nFROM gaiaedr3.gaia_source WHERE no_such_column > 0", what="wrong")
 
 
 def test_nobody_there() -> None:
@@ -169,7 +176,7 @@ def test_wrong_names_are_told_at_once(proxy: FaultyProxy) -> None:
     }
     needed = adql.needed_columns(wrong, "position")
     with pytest.raises(ArchiveError) as caught:
-        archive(proxy.url).check_names(needed, adql.schema_query(list(needed)))
+        check_names(archive(proxy.url), needed)
     message = str(caught.value)
     lacks = "gaiaedr3.gaia_source: colour (nearest: pseudocolour); gaiaedr3.gaia_source: renorm (nearest: ruwe); "
     lacks += "table gaiadr1.tmass_valid (nearest: gaiadr1.tmass_original_valid); "
@@ -181,7 +188,7 @@ def test_wrong_names_are_told_at_once(proxy: FaultyProxy) -> None:
 def test_right_names_pass(proxy: FaultyProxy) -> None:
     for by in ("position", "dr2_source_id"):
         needed = adql.needed_columns(RELEASE, by)
-        archive(proxy.url).check_names(needed, adql.schema_query(list(needed)))
+        check_names(archive(proxy.url), needed)
 
 
 def test_uploads_are_valid_votables(wanted: Wanted, tmp_path: Any, require_stilts: str) -> None:

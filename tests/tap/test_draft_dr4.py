@@ -9,14 +9,15 @@ from typing import Any
 import pandas as pd
 import pytest
 from prepare_targets import prepare_targets
+from query_archive import query_archive
 from snakemake_run import TOY, run_snakemake
 from tap.conftest import FirstDay
 from tap.first_day import BIAS, RARE, SMALL, as_dr4, with_rare_codes
 from tap.proxy import FaultyProxy
 from tap.release import DR4, RELEASE
 
-from gaia_offsets.archive.candidates import ambiguous, merge_chunks
-from gaia_offsets.archive.chunk import query_archive
+from gaia_offsets.archive.adql import Crossmatch
+from gaia_offsets.archive.candidates import ambiguous, merge_chunks, targets_to_ask
 from gaia_offsets.archive.tap import Archive
 from gaia_offsets.sky.match import propagate
 
@@ -82,10 +83,11 @@ def test_a_run_with_a_wrong_name_uploads_nothing(dr4: FirstDay, tmp_path: Path) 
 def ask(url: str, targets: pd.DataFrame, by: str, epoch: float | None = None) -> pd.DataFrame:
     """The targets with their counterparts."""
     patience = {"maxrec": 50_000, "timeout_s": 60, "stall_s": 20, "poll_s": 0.1, "attempts": 3, "max_wait_s": 5}
-    near = {"epoch": epoch, "radius_arcsec": 1.0, "pm_margin_arcsec": 30.0}
     prepared, _ = prepare_targets(targets, cuts=[], by=by, radius_arcsec=1.0)
     release = DR4 | {"bridged": DR4["bridged"] | {"distances": RELEASE["distances"]}}
-    answer = query_archive(prepared, Archive(url, **patience), chunk=0, chunks=1, release=release, by=by, **near)
+    match = Crossmatch(release, by, radius_arcsec=1.0, epoch=epoch, margin_arcsec=30.0)
+    asked = targets_to_ask(prepared, by=by)
+    answer = query_archive(asked, Archive(url, **patience), match, chunk=0, chunks=1)
     return merge_chunks(prepared, [answer])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import errno
 import gzip
 import hashlib
@@ -25,7 +24,8 @@ from unit.misbehaving_http import Answer, MisbehavingServer
 
 from gaia_offsets.archive import download
 from gaia_offsets.archive import http as web
-from gaia_offsets.archive.download import CHUNK, fetch
+from gaia_offsets.archive.download import CHUNK, Transfer
+from gaia_offsets.archive.http import Patience
 from gaia_offsets.archive.rawfile import DownloadError, check_file, count_rows
 
 SIZE = 1_000_003  # not a multiple of any block
@@ -50,9 +50,11 @@ class Run:
         self.file, self.waits, self.lines = folder / "raw/stars.csv", waits, []
         self.part = self.file.with_name("stars.csv.part")
 
-    def __call__(self, *addresses: str, **options: Any) -> tuple[str, int, str]:
-        options = {"timeout": 5.0, "report": self.lines.append} | options
-        return fetch(addresses[0], self.file, mirrors=addresses[1:], **options)
+    def __call__(
+        self, *addresses: str, attempts: int = 5, timeout: float = 5.0, **options: Any
+    ) -> tuple[str, int, str]:
+        patience = Patience(attempts=attempts, timeout=timeout)
+        return Transfer(self.file, patience=patience, report=self.lines.append, **options).fetch(*addresses)
 
     def fails(self, *addresses: str, **options: Any) -> str:
         with pytest.raises(DownloadError) as caught:
@@ -153,7 +155,7 @@ def test_the_rest_of_a_killed_run(
 def test_a_killed_process_leaves_what_came(server: MisbehavingServer, run: Run) -> None:
     """A real SIGKILL in the middle of the body, then a second run."""
     server.plan["/stars.csv"] = [Answer(BODY, stall_after=HALF), GOOD]
-    code = f"from gaia_offsets.archive.download import fetch; fetch({server.url()!r}, {str(run.file)!r})"
+    code = f"from gaia_offsets.archive.download import *; Transfer(Path({str(run.file)!r})).fetch({server.url()!r})"
     environment = {**os.environ, "PYTHONPATH": str(Path(download.__file__).parents[1])}
     process = subprocess.Popen([sys.executable, "-c", code], env=environment)
     wanted, deadline = HALF - CHUNK, time.monotonic() + 60
@@ -355,7 +357,7 @@ class Dataset:
     def __call__(self, entry: dict[str, Any], **options: Any) -> tuple[dict[str, Any], str]:
         """The manifest, and what was said."""
         self.lines.clear()
-        record = retrieve("stars", entry, self.file, self.manifest, report=self.lines.append, **options)
+        record = retrieve("stars", entry, self.manifest, Transfer(self.file, report=self.lines.append), **options)
         return record, "\n".join(self.lines)
 
     def fails(self, entry: dict[str, Any], **options: Any) -> str:
@@ -451,9 +453,12 @@ def test_no_more_comes_than_may(server: MisbehavingServer, run: Run, answer: Ans
     assert run(server.url(), **{**options, "largest": 2e6}) == (server.url(), SIZE, SHA256)
 
 
-def test_a_server_that_trickles_is_given_up_for_the_next(server: MisbehavingServer, run: Run) -> None:
+def test_a_server_that_trickles_is_given_up_for_the_next(
+    server: MisbehavingServer, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "WINDOW", 0.3)
     server.plan |= {"/slow.csv": [Answer(BODY, trickle=10)], "/stars.csv": [GOOD]}  # 500 bytes/s
-    rate = {"slowest": 5000.0, "window": 0.3}
+    rate = {"slowest": 5000.0}
     began = time.monotonic()
     assert "below 5 kB/s (downloads.slowest_kb_s of the config); what came is kept" in run.fails(
         server.url("/slow.csv"), **rate
@@ -466,23 +471,11 @@ def test_a_server_that_trickles_is_given_up_for_the_next(server: MisbehavingServ
     assert run(server.url("/steady.csv"), **rate) == (server.url("/steady.csv"), SIZE, SHA256)
 
 
-def test_a_login_in_an_address_is_sent_and_never_told(server: MisbehavingServer, run: Run) -> None:
-    login = server.url().replace("://", "://ann:se%40cret@")
-    server.plan["/stars.csv"] = [Answer(status=503), drop(), GOOD]
-    told = run(login)
-    assert told == (server.url(), SIZE, SHA256) and run.whole()
-    basic = "Basic " + base64.b64encode(b"ann:se@cret").decode()
-    assert [seen.headers.get("Authorization") for seen in server.served] == [basic] * 3
-    run.file.unlink()
-    server.plan["/stars.csv"] = [drop()]
-    failure = run.fails(login, login.replace("stars", "nowhere"), login.replace("http", "ftp"), attempts=2)
-    record = run.file.with_name("stars.csv.part.json")
-    server.plan["/stars.csv"] = [drop(), GOOD]
-    kept = retrieve("x", {"url": login}, run.file, run.file.with_name("m.json"), report=run.lines.append)
-    again = retrieve("x", {"url": login}, run.file, run.file.with_name("m.json"), report=run.lines.append)
-    assert again["retrieved"] == kept["retrieved"] and "kept as it is" in run.said  # the manifest knows the address
-    files = [path.read_text() for path in run.file.parent.glob("*.json")]
-    everything = "\n".join([failure, run.said, *files, str(kept), str(told)])
-    assert server.url() in everything and not record.exists()
-    for secret in ("ann", "se%40cret", "se@cret", basic.split()[1]):
-        assert secret not in everything
+def test_a_login_comes_from_netrc(server: MisbehavingServer, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    netrc = run.file.parents[1] / "netrc"
+    netrc.write_text("machine 127.0.0.1 login ann password se@cret")
+    monkeypatch.setenv("NETRC", str(netrc))
+    server.plan["/stars.csv"] = [GOOD]
+    assert run(server.url())[0] == server.url() and run.whole()
+    assert server.served[0].headers["Authorization"] == "Basic YW5uOnNlQGNyZXQ="
+    assert "ann" not in run.said

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from tap.release import shipped_block
 
-from gaia_offsets.archive.adql import FIELDS, SOURCE_ID_END, sample_query
-from gaia_offsets.archive.tap import Missing
+from gaia_offsets.archive.adql import FIELDS, SOURCE_ID_END, count_query, sample_query
+from gaia_offsets.archive.names import Missing
 from gaia_offsets.engine.first_contact import census, notes, renamed, solution_block
 
 NU_EFF, PSEUDOCOLOUR, BIAS = "nu_eff_used_in_astrometry", "pseudocolour", "tentative_parallax_bias"
@@ -97,9 +97,11 @@ def test_names_that_are_missing_become_a_block() -> None:
 def test_fields_of_a_sample() -> None:
     """As many fields at each level, all over the sky; of level 1 they are the whole of it."""
     for level in (9, 5, 1):
-        text, count = sample_query({"gaia_source": "t"}, ["ruwe"], level)
+        text = sample_query({"gaia_source": "t"}, ["ruwe"], level)
         ranges = [line.split()[-3::2] for line in text.replace("WHERE ", "").splitlines() if "BETWEEN" in line]
         low, high = np.array(ranges, dtype=np.int64).T
         assert len(low) == FIELDS and (high - low + 1 == 2 ** (59 - 2 * level)).all() and (low[1:] > high[:-1]).all()
-        assert (np.diff(low) == SOURCE_ID_END // FIELDS).all() and count.startswith("SELECT COUNT(*) AS n\nFROM t AS g")
+        assert (np.diff(low) == SOURCE_ID_END // FIELDS).all() and count_query(text).startswith(
+            "SELECT COUNT(*) AS n\nFROM t AS g"
+        )
     assert low[0] == 0 and high[-1] == SOURCE_ID_END - 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,11 @@ import pandas as pd
 import pytest
 from prepare_targets import prepare_targets
 from probe_identifiers import DRAWN, draw, probe_identifiers
+from query_archive import query_archive
 from tap.release import DR4, RELEASE
 from unit.shared import refused
 
+from gaia_offsets.archive.adql import Crossmatch, needed_columns
 from gaia_offsets.archive.candidates import (
     PROVIDED,
     choose_counterparts,
@@ -19,8 +22,8 @@ from gaia_offsets.archive.candidates import (
     merge_chunks,
     possible_kinds,
     preselect,
+    targets_to_ask,
 )
-from gaia_offsets.archive.chunk import query_archive
 from gaia_offsets.sky.match import match_nearest
 
 ARCSEC = 1 / 3600
@@ -36,11 +39,13 @@ class Pretended:
         self.asked: list[tuple[str, int]] = []
         self.url = "http://archive"
 
-    def check_names(self, needed: dict[str, list[str]], schema_query: str) -> None:
-        assert needed and schema_query
+    def look_up(self, query: str, *, what: str) -> pd.DataFrame:
+        assert "TAP_SCHEMA.columns" in query and what
+        names = [(table, column) for table, columns in needed_columns(RELEASE).items() for column in columns]
+        return pd.DataFrame(names, columns=["table_name", "column_name"])
 
-    def ask(self, query: str, targets: dict[str, np.ndarray], *, count: str, what: str) -> pd.DataFrame:
-        assert what and count
+    def ask(self, query: str, targets: dict[str, np.ndarray], *, what: str) -> pd.DataFrame:
+        assert what
         sources = self.sources.assign(pmra=0.0, pmdec=0.0, angular_distance_1=1.0, magnitude_difference_1=0.0)
         frame = pd.DataFrame(targets)
         if "CONTAINS" in query:
@@ -75,7 +80,7 @@ CUT = [{"column": "snr", "op": ">=", "value": 50}]
 
 
 def prepared(targets: pd.DataFrame) -> pd.DataFrame:
-    return prepare_targets(targets, cuts=CUT, by="identifier", radius_arcsec=3.0)[0]
+    return targets_to_ask(prepare_targets(targets, cuts=CUT, by="identifier", radius_arcsec=3.0)[0], by="identifier")
 
 
 def probe(sky: tuple[Pretended, pd.DataFrame], release: dict[str, Any] = RELEASE) -> dict[str, Any]:
@@ -127,10 +132,9 @@ def test_the_draw_is_the_same_each_time_and_holds_no_star_twice(sky: Any) -> Non
     whole = prepared(targets)
     first = draw(whole)
     assert len(first) == DRAWN and first["gaia_source_id"].is_unique and (first["gaia_source_id"] > 0).all()
-    assert first["preselected"].all()
     pd.testing.assert_frame_equal(first, draw(whole))
-    few = whole.head(300)
-    assert len(draw(few)) == int((few["preselected"] & (few["gaia_source_id"] > 0)).sum()) > 100
+    few = prepared(targets.head(300))
+    assert len(draw(few)) == int((few["gaia_source_id"] > 0).sum()) > 100
 
 
 def test_what_a_release_has_tables_for() -> None:
@@ -152,9 +156,10 @@ def test_who_has_no_good_identifier_is_asked_for_by_position(
     ids[8::10] = 2**62 + 2**61 + np.arange(300)  # nobody's
     targets["gaia_source_id"] = ids
     targets.loc[9::10, "target_dec"] += 1.0  # where there is nothing
-    whole = prepared(targets).assign(preselected=True)
-    options = {"chunks": chunks, "release": RELEASE, "by": "identifier", "pm_margin_arcsec": 30.0, "kind": kind}
-    parts = [query_archive(whole, archive, chunk=chunk, **options, **NEAR) for chunk in range(chunks)]
+    whole = targets.assign(target_id=np.arange(len(targets)), preselected=True)
+    asked = targets_to_ask(whole, by="identifier")
+    match = Crossmatch(RELEASE, "identifier", margin_arcsec=30.0, **NEAR)
+    parts = [query_archive(asked, archive, match, chunk=c, chunks=chunks, kind=kind) for c in range(chunks)]
     got = merge_chunks(whole, parts)
     lost = np.arange(STARS) % 10 == 9
     assert got.loc[~lost, "source_id"].tolist() == right[~lost].tolist() and got.loc[lost, "source_id"].isna().all()
@@ -179,11 +184,11 @@ def test_of_several_sources_of_an_old_identifier_the_best_that_agrees_is_taken()
     found = pd.DataFrame([{"target_id": 4, "dec": 0.0, "pmra": np.nan, "pmdec": np.nan} | row for row in rows])
     found = found.reindex(columns=list(dict.fromkeys([*found.columns, *PROVIDED]))).astype({"source_id": "Int64"})
     targets = pd.DataFrame({"target_id": [4], "target_ra": [10.0], "target_dec": [0.0]})
-    options = {"by": "dr2_source_id", "radius_arcsec": 3.0, "years": 0.0}
-    [row] = choose_counterparts(found, targets, agree=True, **options).to_dict("records")
+    match = Crossmatch(RELEASE, "dr2_source_id", **NEAR)
+    [row] = choose_counterparts(found, targets, replace(match, agree=True)).to_dict("records")
     assert row["source_id"] == 6 and row["match_neighbours"] == 2
     assert row["match_separation"] == pytest.approx(1.0)
-    [row] = choose_counterparts(found, targets, **options).to_dict("records")
+    [row] = choose_counterparts(found, targets, match).to_dict("records")
     assert row["source_id"] == 7 and row["match_separation"] == 0.0 and row["match_neighbours"] == 3
 
 

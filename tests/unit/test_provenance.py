@@ -19,6 +19,7 @@ from gaia_offsets.engine.config.read import choose_samples, load_yaml
 from gaia_offsets.report import provenance as tell
 
 KNOWN = yaml.safe_load((ROOT / "workflow/resources/citations.yaml").read_text(encoding="utf-8"))
+BIBLIOGRAPHY = tell.read_bibliography(ROOT / "workflow/resources/references.bib")
 CONFIGS = {path.name: yaml.safe_load(path.read_text(encoding="utf-8")) for path in (ROOT / "config").glob("*.yaml")}
 CONFIGS = {name: config for name, config in CONFIGS.items() if isinstance(config, dict)}
 
@@ -76,45 +77,21 @@ def test_digests_by_path_below_the_run(tmp_path: Path, monkeypatch: pytest.Monke
 
 # ---------------------------------------------------------------- citations
 
-KLIONER = "Gaia Collaboration, Klioner et al. 2022"
-FIELDS = [
-    ("Wang, Yuan & Huang 2022, AJ 163, 149", "{Wang} and {Yuan} and {Huang}", "2022", "AJ", "163", "149"),
-    ("Lindegren et al. 2021b, A&A 649, A4", "{Lindegren} and others", "2021", r"A\&A", "649", "A4"),
-    ("Maiz Apellaniz 2022, A&A 657, A130", "{Maiz Apellaniz}", "2022", r"A\&A", "657", "A130"),
-    ("Baumgardt & Vasiliev 2021, MNRAS 505, 5957", "{Baumgardt} and {Vasiliev}", "2021", "MNRAS", "505", "5957"),
-    (f"{KLIONER}, A&A 667, A148", "{Gaia Collaboration} and {Klioner} and others", "2022", r"A\&A", "667", "A148"),
-    ("Mölder et al. 2021, F1000Research 10, 33", "{Mölder} and others", "2021", "F1000Research", "10", "33"),
-]
+
+def references(settings: dict[str, Any]) -> list[dict[str, Any]]:
+    return tell.references(tell.cited(settings, KNOWN), BIBLIOGRAPHY)
 
 
-@pytest.mark.parametrize(("citation", "author", "year", "journal", "volume", "pages"), FIELDS)
-def test_fields_of_a_citation(citation: str, author: str, year: str, journal: str, volume: str, pages: str) -> None:
-    expected = {"author": author, "year": year, "journal": journal, "volume": volume, "pages": pages}
-    assert tell.fields(citation, None) == expected
-    assert tell.fields(citation, "10.1/x_y") == {**expected, "doi": "10.1/x_y"}
-
-
-def test_a_citation_of_another_form_is_a_note() -> None:
-    assert tell.fields("LAMOST DR8 v2.0, 50 % of it", None) == {"note": r"LAMOST DR8 v2.0, 50 \% of it"}
-
-
-def test_keys_are_plain_and_stand_once() -> None:
-    citations = [
-        *("Mölder et al. 2021, F1000Research 10, 33", "Huang et al. 2020, ApJS 249, 29", "Huang et al. 2020, X 1, 2"),
-        *(
-            "Gaia Collaboration, Brown et al. 2021, A&A 649, A1",
-            "LAMOST DR8 v2.0, www.lamost.org",
-            "Wang & Li 2020, X 3, 4",
-        ),
-    ]
-    found = tell.references((citation, "a test", None) for citation in [*citations, *citations])
-    assert [entry["key"] for entry in found][:4] == ["molder2021", "huang2020", "huang2020_2", "brown2021"]
-    assert len({entry["key"] for entry in found}) == len(citations)
-    assert all(re.fullmatch(r"[a-z0-9_]+", entry["key"], re.IGNORECASE) for entry in found)
+def test_what_the_bibliography_does_not_know_is_a_note() -> None:
+    rows = [("LAMOST & 50 % of it", "dataset mine", None), ("LAMOST & 50 % of it", "dataset other", "10.1/x_y")]
+    [entry] = tell.references([*rows, rows[0]], BIBLIOGRAPHY)
+    note = "@misc{dataset_mine,\n  note = {LAMOST \\& 50 \\% of it},\n  doi = {10.1/x_y},\n}"
+    assert entry["bibtex"] == note and entry["key"] == "dataset_mine"
+    assert entry["why"] == ["dataset mine", "dataset other"] and entry["doi"] == "10.1/x_y"
 
 
 def test_the_demo_cites_all_that_it_rests_on() -> None:
-    found = {entry["citation"]: entry for entry in tell.references(tell.cited(DEMO, KNOWN))}
+    found = {entry["citation"]: entry for entry in references(DEMO)}
     for citation, why in (
         ("Wang, Yuan & Huang 2022, AJ 163, 149", ["the method"]),
         ("Gaia Collaboration, Brown et al. 2021, A&A 649, A1", ["Gaia EDR3"]),
@@ -162,14 +139,15 @@ def test_what_the_file_of_citations_names_exists() -> None:
     parts = [config.get(part) or {} for config in configs for part in ("datasets", "corrections")]
     blocks = [entry for part in parts for entry in part.values()]
     cited |= {entry["citation"] for entry in blocks if entry and entry.get("citation")}
-    assert set(KNOWN["doi"]) <= cited
-    # Catalogues that are no paper apart, each is an article.
-    notes = {citation for citation in cited if not tell.CITATION.fullmatch(citation)}
-    lamost = {f"LAMOST DR8 v{version}, www.lamost.org" for version in ("1.0", "2.0")}
-    assert notes == lamost | {"Luo et al. 2022, VizieR V/156"}
+    assert set(BIBLIOGRAPHY) == {" ".join(citation.split()) for citation in cited}
+    keys = [re.match(r"@(article|misc){([a-z0-9_]+),\n", entry)[2] for entry in BIBLIOGRAPHY.values()]
+    assert len(set(keys)) == len(keys)
+    for citation, entry in BIBLIOGRAPHY.items():  # a slip of the hand: another year or page than that of the citation
+        values = re.findall(r"^  (?:year|journal|volume|pages|note) = {(.+)},$", entry, re.MULTILINE)
+        assert values and all(value.replace("\\", "") in citation for value in values)
 
 
 def test_bibtex_is_balanced() -> None:
-    text = tell.bibtex(tell.references(tell.cited(DEMO, KNOWN)))
+    text = tell.bibtex(references(DEMO))
     assert text.count("{") == text.count("}") and not re.search(r"(?<!\\)[&%#]", text)
     assert len(re.findall(r"^@(article|misc)\{(\w+),$", text, re.MULTILINE)) == text.count("@")

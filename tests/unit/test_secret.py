@@ -18,6 +18,8 @@ from snakemake_run import run_snakemake
 from unit.misbehaving_http import Answer, MisbehavingServer
 
 from gaia_offsets.archive import http as web
+from gaia_offsets.archive.download import Transfer
+from gaia_offsets.archive.http import Patience
 from gaia_offsets.archive.rawfile import DownloadError
 from gaia_offsets.archive.secret import HIDDEN, Token
 
@@ -48,15 +50,15 @@ class Dataset:
         self.entry = {"file": "stars.csv", "url": url, "token": TOKEN}
         self.file.parent.mkdir()
 
-    def __call__(self, **options: Any) -> None:
-        options = {"timeout": 5.0, "attempts": 3} | options
+    def __call__(self, attempts: int = 3) -> None:
         lines: list[str] = []
+        transfer = Transfer(self.file, patience=Patience(attempts=attempts, timeout=5.0), report=lines.append)
         try:
-            retrieve("stars", self.entry, self.file, self.manifest, report=lines.append, **options)
+            retrieve("stars", self.entry, self.manifest, transfer)
         finally:
             self.said = "\n".join(lines)
 
-    def fails(self, **options: Any) -> str:
+    def fails(self, **options: int) -> str:
         with pytest.raises(DownloadError) as caught:
             self(**options)
         chain, error = [], caught.value

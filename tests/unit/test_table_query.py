@@ -13,7 +13,8 @@ from parsed_workflow import plan
 from unit.test_config import resolved
 
 from gaia_offsets.archive import adql
-from gaia_offsets.archive.adql import QueryError, complete_rows, condition, part_cuts, parts, table_columns, table_query
+from gaia_offsets.archive.adql import QueryError, condition, count_query
+from gaia_offsets.archive.table_query import complete_rows, needed_columns, part_cuts, parts, rows_query
 from gaia_offsets.engine.config.fault import ConfigError
 from gaia_offsets.tables.cuts import cut_mask
 
@@ -29,13 +30,15 @@ def overlay(name: str) -> dict[str, Any]:
 
 
 def test_names_of_vizier() -> None:
-    assert table_query(VIZIER) == (
+    assert rows_query(VIZIER) == (
         'SELECT t."ObsID" AS "obsid", t."[Fe/H]" AS "feh", t."date" AS "distance", t."SubClass" AS "class"\n'
         'FROM "V/156/dr7slrs" AS t\n'
         """WHERE t."[Fe/H]" BETWEEN -0.6 AND 0.4\n AND t."SubClass" = 'K''1'"""
     )
-    assert adql.table_count(VIZIER).startswith('SELECT COUNT(*) AS n\nFROM "V/156/dr7slrs" AS t\nWHERE t."[Fe/H]"')
-    assert table_columns(VIZIER) == {"V/156/dr7slrs": ["ObsID", "[Fe/H]", "date", "SubClass"]}
+    assert count_query(rows_query(VIZIER)).startswith(
+        'SELECT COUNT(*) AS n\nFROM "V/156/dr7slrs" AS t\nWHERE t."[Fe/H]"'
+    )
+    assert needed_columns(VIZIER) == {"V/156/dr7slrs": ["ObsID", "[Fe/H]", "date", "SubClass"]}
 
 
 def resolved_quasars(release: str, **changes: Any) -> dict[str, Any]:
@@ -45,10 +48,10 @@ def resolved_quasars(release: str, **changes: Any) -> dict[str, Any]:
 
 
 def test_the_quasars_of_another_release_take_one_word() -> None:
-    edr3, dr3 = table_query(resolved_quasars("edr3")), table_query(resolved_quasars("dr3"))
+    edr3, dr3 = rows_query(resolved_quasars("edr3")), rows_query(resolved_quasars("dr3"))
     assert dr3 == edr3.replace("gaiaedr3.", "gaiadr3.") != edr3
     new = {"agn_cross_id": "gaiadr4.agn", "columns": {"source_id": "id"}}
-    text = table_query(resolved_quasars("dr4", **new), 0)
+    text = rows_query(resolved_quasars("dr4", **new), 0)
     assert 't.id AS "source_id"' in text and 't.astrometric_params AS "astrometric_params_solved"' in text
     assert 't.tentative_parallax_bias AS "tentative_parallax_bias"' in text
     assert "FROM gaiadr4.gaia_source AS t\nJOIN gaiadr4.agn AS j ON j.id = t.id\n" in text
@@ -59,14 +62,14 @@ def test_the_quasars_of_another_release_take_one_word() -> None:
 
 def test_the_quasars_of_a_release_that_has_none_are_those_of_its_bridge() -> None:
     query = resolved_quasars("dr4", columns={"source_id": "id"})
-    text = table_query(query)
+    text = rows_query(query)
     assert (
         "FROM gaiadr4.gaia_source AS t\nJOIN gaiadr4.dr3_neighbourhood AS h ON h.id = t.id\n"
         "JOIN gaiadr3.agn_cross_id AS j ON j.source_id = h.dr3_source_id\nWHERE"
     ) in text
     hop = ["dr3_source_id", "angular_distance", "magnitude_difference", "probable_match"]
     assert all(f'h.{name} AS "{name}"' in text for name in hop)
-    needed = table_columns(query)
+    needed = needed_columns(query)
     assert len(needed) == 3 and needed["gaiadr3.agn_cross_id"] == ["source_id"]
     assert needed["gaiadr4.dr3_neighbourhood"] == ["id", *hop]
     rows = pd.DataFrame({name: [1] for name in [*query["columns"], *hop]})
@@ -75,11 +78,11 @@ def test_the_quasars_of_a_release_that_has_none_are_those_of_its_bridge() -> Non
 
 def test_a_join_takes_columns_and_cuts_from_the_first_table() -> None:
     query = resolved_quasars("edr3")
-    text = table_query(query, 0)
+    text = rows_query(query, 0)
     assert text.startswith('SELECT t.source_id AS "source_id", t.ra AS "ra",')
     assert "FROM gaiaedr3.gaia_source AS t\nJOIN gaiaedr3.agn_cross_id AS j ON j.source_id = t.source_id\n" in text
     assert "WHERE t.parallax IS NOT NULL\n AND t.source_id < 288230376151711744" in text
-    assert table_columns(query)["gaiaedr3.agn_cross_id"] == ["source_id"]
+    assert needed_columns(query)["gaiaedr3.agn_cross_id"] == ["source_id"]
 
 
 @pytest.mark.parametrize(
@@ -135,7 +138,7 @@ def test_an_independent_parser_reads_the_queries_of(name: str) -> None:
     from queryparser.adql import ADQLQueryTranslator
 
     query = overlay(name)["datasets"][OVERLAYS[name]]["query"]
-    for text in (table_query(query), table_query(query, 0), table_query(query, 1), adql.table_count(query, 1)):
+    for text in (rows_query(query), rows_query(query, 0), rows_query(query, 1), count_query(rows_query(query, 1))):
         translated = ADQLQueryTranslator(text).to_postgresql()
         assert query["table"] in translated.replace('"', "")
 

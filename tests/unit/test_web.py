@@ -30,8 +30,8 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def ask(method: str, answers: list[Answer], lines: list[str], **changes: Any) -> tuple[requests.Response | str, int]:
     """The response, or what the error says, and the number of requests."""
-    patience = {"attempts": 4, "timeout": 5.0, "first_pause": 1.0, "longest_wait": 100.0} | changes
-    with MisbehavingServer() as server, web.session(say=lines.append, **patience) as session:
+    patience = web.Patience(**{"attempts": 4, "timeout": 5.0, "first_pause": 1.0, "longest_wait": 100.0} | changes)
+    with MisbehavingServer() as server, web.Session(patience, lines.append) as session:
         server.plan["/stars.csv"] = answers
         try:
             response = session.request(method, server.url())
@@ -52,7 +52,7 @@ def test_what_is_tried_again(method: str, fault: Answer, waits: list[float]) -> 
     else:
         assert got.content == b"good" and requests_seen == 3
         assert waits == ([7.0, 7.0] if fault.headers else [1.0, 2.0])
-        assert len(lines) == 2 and all(method in line and "again in" in line for line in lines)
+        assert len(lines) == 2 and all(method in line and "the next in" in line for line in lines)
 
 
 @pytest.mark.parametrize("status", [200, 302, 400, 401, 404, 416])
@@ -71,7 +71,7 @@ def test_tries_are_counted(fault: Answer, said: str, waits: list[float]) -> None
 def test_a_server_that_is_not_there(waits: list[float]) -> None:
     with MisbehavingServer() as gone:
         url = gone.url()
-    session = web.session(attempts=2, timeout=5.0, first_pause=1.0, longest_wait=9.0, say=lambda line: None)
+    session = web.Session(web.Patience(attempts=2), lambda line: None)
     with pytest.raises(web.GaveUp, match=r"refused \(2 tries\)"):
         session.post(url)
 
@@ -99,8 +99,8 @@ def test_silence_ends(waits: list[float]) -> None:
 
 
 def test_pauses_double_up_to_a_minute() -> None:
-    assert [web.pause(2.0, failures) for failures in (1, 2, 3, 9)] == [2.0, 4.0, 8.0, 60.0]
-    assert web.pause(90.0, 3) == 90.0
+    assert [web.Patience(first_pause=2.0).pause(failures) for failures in (1, 2, 3, 9)] == [2.0, 4.0, 8.0, 60.0]
+    assert web.Patience(first_pause=90.0).pause(3) == 90.0
 
 
 def test_progress_starts_the_count_anew(waits: list[float]) -> None:
@@ -109,11 +109,11 @@ def test_progress_starts_the_count_anew(waits: list[float]) -> None:
     def fail() -> None:
         raise ValueError("broken")
 
-    patience = {"errors": (ValueError,), "attempts": 4, "first_pause": 1.0}
+    patience = web.Patience(attempts=4, first_pause=1.0)
     lines: list[str] = []
     with pytest.raises(ValueError, match="broken"):
-        web.again(fail, **patience, say=lines.append, progress=lambda: next(heights))
+        web.again(fail, patience, lines.append, (ValueError,), lambda: next(heights))
     assert waits == [1.0, 1.0, 2.0, 4.0] and "broken; try 3 of 4" in lines[-1]
     with pytest.raises(ZeroDivisionError):
-        web.again(lambda: 1 / 0, **patience, say=lines.append)
-    assert web.again(lambda: 5, **patience, say=lines.append) == 5
+        web.again(lambda: 1 / 0, patience, lines.append, (ValueError,))
+    assert web.again(lambda: 5, patience, lines.append) == 5

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gaia_offsets.archive.rawfile import is_due
 from gaia_offsets.core.columns import FRAMES, PARALLAXES
-from gaia_offsets.core.files import CITATIONS, LITERATURE, content
+from gaia_offsets.core.files import CITATIONS, LITERATURE, REFERENCES, content
 from gaia_offsets.core.log import say
 from gaia_offsets.core.yamlfile import merge
 from gaia_offsets.engine import products, samples

@@ -18,7 +18,7 @@ rule tell_provenance:
         "../../envs/analysis.yaml"
     params:
         run=RUN,
-        citations=content(CITATIONS),
+        citations=[content(CITATIONS), content(REFERENCES)],
         coefficients=samples.run_coefficients(config),
         settings=run_settings(config, [sample.name for sample in samples.run_samples(config)]),
         engine=f"snakemake {ENGINE}",

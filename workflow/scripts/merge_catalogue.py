@@ -5,8 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from gaia_offsets.archive import adql
 from gaia_offsets.archive import candidates as archive
+from gaia_offsets.archive import table_query
 from gaia_offsets.archive.rawfile import check_file, write_manifest
 from gaia_offsets.archive.tap import Archive, ArchiveError
 from gaia_offsets.core.faults import open_log
@@ -21,7 +21,7 @@ def merge_catalogue(
     Raises ArchiveError where the service counts another number over all parts (nulls, new rows).
     """
     table = pd.concat(parts, ignore_index=True)
-    counted = service.count(adql.table_count(query), what=f"{dataset}, all parts")
+    counted = service.count(table_query.rows_query(query), what=f"{dataset}, all parts")
     if counted != len(table):
         raise ArchiveError(
             f"{service.url}: datasets.{dataset}: the parts have {len(table)} rows, COUNT(*) over all says {counted}: "
@@ -29,7 +29,7 @@ def merge_catalogue(
             f"cut to datasets.{dataset}.query.where"
         )
     say(f"{len(table)} rows in {len(parts)} parts from {service.url}, as many as COUNT(*) says")
-    if not adql.bridge_columns(query):
+    if not table_query.bridge_columns(query):
         return table
     nearest = archive.nearest_in_bridge(table)
     say(f"{len(nearest)} of them are the best pair of a source and an identifier of the bridge")
@@ -42,8 +42,8 @@ if __name__ == "__main__":
     query = entry["query"]
     # Nullable, or a missing identifier would turn the others into float64.
     frames = [pd.read_parquet(part, dtype_backend="numpy_nullable") for part in snakemake.input.parts]
-    tap = archive.service(snakemake.config["datasets"][dataset]["query"]["url"], snakemake.config["archive"])
+    tap = Archive.of(snakemake.config["datasets"][dataset]["query"]["url"], snakemake.config["archive"])
     file = Path(snakemake.output.file)
     archive.write_whole(merge_catalogue(frames, tap, query, dataset=dataset), file)
-    origin = {"url": tap.url, "query": adql.table_query(query), "parts": adql.parts(query)}
+    origin = {"url": tap.url, "query": table_query.rows_query(query), "parts": table_query.parts(query)}
     write_manifest(snakemake.output.manifest, dataset, entry, file, *check_file(file, file.name), **origin)

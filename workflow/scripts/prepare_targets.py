@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.archive.candidates import asked, key_columns, preselect
+from gaia_offsets.archive.candidates import key_columns, preselect, targets_to_ask
 from gaia_offsets.core.columns import GAIA
 from gaia_offsets.core.faults import open_log
 from gaia_offsets.core.log import say
@@ -33,7 +33,7 @@ if __name__ == "__main__":
         radius_arcsec=snakemake.params.radius_arcsec,
     )
     say(*counts)
-    wanted = asked(prepared, by=snakemake.params.by)
-    say(f"{len(wanted)} to ask for; archive.chunks: {-(-len(wanted) // CHUNK) or 1} is plenty")
+    asked = targets_to_ask(prepared, by=snakemake.params.by)
+    say(f"{len(asked)} to ask for; archive.chunks: {-(-len(asked) // CHUNK) or 1} is plenty")
     write_table(prepared, snakemake.output.targets)
-    write_table(wanted, snakemake.output.asked)
+    write_table(asked, snakemake.output.asked)

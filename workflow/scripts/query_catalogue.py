@@ -6,8 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from gaia_offsets.archive import adql
 from gaia_offsets.archive import candidates as archive
+from gaia_offsets.archive import table_query
+from gaia_offsets.archive.names import check_names
 from gaia_offsets.archive.tap import Archive
 from gaia_offsets.core.faults import open_log
 from gaia_offsets.core.log import say
@@ -15,17 +16,16 @@ from gaia_offsets.core.log import say
 
 def query_catalogue(service: Archive, query: dict[str, Any], *, dataset: str, part: int) -> pd.DataFrame:
     """The rows of one part under our column names, as many as the service counts, sorted."""
-    place, what = f"datasets.{dataset}.query", f"part {part + 1} of {adql.parts(query)}"
-    needed = adql.table_columns(query)
-    service.check_names(needed, adql.schema_query(list(needed)), place)
+    key, what = f"datasets.{dataset}.query", f"part {part + 1} of {table_query.parts(query)}"
+    needed = table_query.needed_columns(query)
+    check_names(service, needed, key)
     rows = service.select(
-        adql.table_query(query, part),
-        count=adql.table_count(query, part),
+        table_query.rows_query(query, part),
         what=what,
-        narrower=f"raise {place}.partition.parts or archive.maxrec",
+        narrower=f"raise {key}.partition.parts or archive.maxrec",
     )
     say(f"{what}: {len(rows)} rows from {service.url}, as many as COUNT(*) says")
-    return adql.complete_rows(rows, query)
+    return table_query.complete_rows(rows, query)
 
 
 if __name__ == "__main__":
@@ -33,5 +33,5 @@ if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a cancelled run deletes its job in the archive
     query = snakemake.params.query
     dataset, part = snakemake.wildcards.dataset, int(snakemake.wildcards.part)
-    tap = archive.service(snakemake.config["datasets"][dataset]["query"]["url"], snakemake.config["archive"])
+    tap = Archive.of(snakemake.config["datasets"][dataset]["query"]["url"], snakemake.config["archive"])
     archive.write_whole(query_catalogue(tap, query, dataset=dataset, part=part), snakemake.output.part)

@@ -55,9 +55,9 @@ def search_hats(
         margin_threshold=radius_arcsec,
         catalog_name="targets",
     )
-    found = gaia.crossmatch(near, n_neighbors=1, radius_arcsec=radius_arcsec, suffix_method="overlapping_columns")
+    pairs = gaia.crossmatch(near, n_neighbors=1, radius_arcsec=radius_arcsec, suffix_method="overlapping_columns")
     with dask.config.set(scheduler="threads", num_workers=workers):
-        sources = pd.DataFrame(found[list(gaia.columns)].compute())
+        sources = pd.DataFrame(pairs[list(gaia.columns)].compute())
     order = [columns.get(name, name) for name in ("ra", "source_id")]
     order = [entry["column"] if isinstance(entry, dict) else entry for entry in order]
     return sources.sort_values(order, ignore_index=True)

@@ -4,31 +4,31 @@ import json
 from pathlib import Path
 
 from gaia_offsets.core.faults import open_log
-from gaia_offsets.core.files import CITATIONS
+from gaia_offsets.core.files import CITATIONS, REFERENCES
 from gaia_offsets.core.log import say
 from gaia_offsets.core.yamlfile import read_yaml
+from gaia_offsets.report import provenance
 from gaia_offsets.report.pages import render
-from gaia_offsets.report.provenance import acknowledged, bibtex, cited, digests, manifest, references, software
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
     settings, run = snakemake.params.settings, snakemake.params.run
     known = read_yaml(CITATIONS)
-    inputs = [manifest(path) for path in snakemake.input.manifests]
+    inputs = [provenance.manifest(path) for path in snakemake.input.manifests]
     whole = {
         "run": run,
-        "software": software(snakemake.params.engine),
+        "software": provenance.software(snakemake.params.engine),
         "inputs": inputs,
-        "files": snakemake.params.coefficients | digests(snakemake.input.files),
+        "files": snakemake.params.coefficients | provenance.digests(snakemake.input.files),
         "settings": settings,
     }
-    entries = list(cited(settings, known))
-    cites = references(entries)
+    entries = list(provenance.cited(settings, known))
+    cites = provenance.references(entries, provenance.read_bibliography(REFERENCES))
     text = render(
         "acknowledgements.md.j2",
         run=run,
         simulated=[sample["title"] for sample in settings["samples"].values() if sample["simulated"]],
-        texts=acknowledged(settings, known),
+        texts=provenance.acknowledged(settings, known),
         references=cites,
         licences={entry["dataset"]: entry.get("licence") for entry in inputs},
         missing=[
@@ -38,7 +38,7 @@ if __name__ == "__main__":
     written = {
         snakemake.output.provenance: json.dumps(whole, indent=1, ensure_ascii=False) + "\n",
         snakemake.output.acknowledgements: text,
-        snakemake.output.references: bibtex(cites),
+        snakemake.output.references: provenance.bibtex(cites),
     }
     for path, content in written.items():
         Path(path).write_text(content, encoding="utf-8", newline="\n")

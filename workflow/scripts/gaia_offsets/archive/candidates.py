@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.archive.adql import BRIDGE, hops
-from gaia_offsets.archive.tap import Archive
+from gaia_offsets.archive.adql import BRIDGE, Crossmatch, hops
 from gaia_offsets.core.columns import DISTANCES, GAIA, MATCH, STANDARD, TMASS
 from gaia_offsets.core.releases import TABLES
 from gaia_offsets.sky.healpix import hp
@@ -22,17 +21,6 @@ from gaia_offsets.tables.read import TableError, check_table, column_names, read
 
 # Columns that a cross-match adds to the targets.
 PROVIDED = {**GAIA, **TMASS, **DISTANCES}
-
-
-PATIENCE = ("maxrec", "timeout_s", "stall_s", "poll_s", "attempts", "max_wait_s")
-
-
-def service(urls: str | Sequence[str], settings: Mapping[str, Any]) -> Archive:
-    """A TAP service at the first of `urls`, the others its mirrors; `settings` is the config's section `archive`."""
-    first, *mirrors = [urls] if isinstance(urls, str) else urls
-    return Archive(first, **{key: settings[key] for key in PATIENCE}, mirrors=tuple(mirrors))
-
-
 # What identifiers of an unknown release may be, the first of equals preferred.
 KINDS = ("source_id", "dr2_source_id", "dr3_source_id")
 
@@ -100,70 +88,52 @@ def preselect(
     return passed, lines
 
 
-def chunk_rows(targets: pd.DataFrame, chunk: int, chunks: int, *, by: str) -> np.ndarray:
-    """Places of the preselected rows with a key in chunk 0..chunks-1: equal slices of their order along the sky.
+def targets_to_ask(targets: pd.DataFrame, *, by: str) -> pd.DataFrame:
+    """The preselected targets along the sky, with the columns alone that a query needs; chunks are slices of them.
 
-    The order is that of HEALPix (nested, nside 4096) or of the identifier, which begins with the HEALPix number, then
-    target_id; so each chunk is a compact part of the sky and of the archive's index.
+    The order is that of HEALPix (nested, nside 4096) or of the identifier, which begins with the HEALPix number: so
+    each chunk is a compact part of the sky and of the archive's index.
     """
-    known = targets[list(key_columns(by))].notna().all(axis=1)
-    rows = np.flatnonzero((targets["preselected"] & known).to_numpy(dtype=bool))
+    keys, own = key_columns(by), ("gaia_source_id",) if by == "identifier" else ()
+    rows = targets.loc[targets["preselected"].to_numpy(dtype=bool), ["target_id", *keys, *own]]
     if by in ("position", "identifier"):
-        ra, dec = targets["target_ra"].to_numpy()[rows], targets["target_dec"].to_numpy()[rows]
-        place = hp.ang2pix(4096, ra, dec, nest=True, lonlat=True)
+        order = hp.ang2pix(4096, *(rows[key].to_numpy() for key in keys), nest=True, lonlat=True)
     else:
-        place = targets[key_columns(by)[0]].iloc[rows].to_numpy(dtype=np.int64)
-    rows = rows[np.argsort(place, kind="stable")]
-    return rows[len(rows) * chunk // chunks : len(rows) * (chunk + 1) // chunks]
+        order = rows[keys[0]].to_numpy(dtype=np.int64)
+    return rows.iloc[np.argsort(order, kind="stable")]
 
 
-def asked(targets: pd.DataFrame, *, by: str) -> pd.DataFrame:
-    """The preselected targets with a key, in the order of the chunks, with the columns alone that a query needs."""
-    own = ("gaia_source_id",) if by == "identifier" else ()
-    return targets.iloc[chunk_rows(targets, 0, 1, by=by)][["target_id", "preselected", *key_columns(by), *own]]
-
-
-def choose_counterparts(
-    candidates: pd.DataFrame,
-    targets: pd.DataFrame,
-    *,
-    by: str,
-    radius_arcsec: float,
-    years: float,
-    agree: bool = False,
-    more_columns: Sequence[str] = (),
-) -> pd.DataFrame:
+def choose_counterparts(candidates: pd.DataFrame, targets: pd.DataFrame, match: Crossmatch) -> pd.DataFrame:
     """The best candidate of each target: one row a target, sorted by target_id, nulls where there is none.
 
-    By position: candidates are carried `years` (from the release's epoch to the targets') by their proper motion, and
-    must lie within `radius_arcsec` of the target then; the nearest is best. By an identifier of an earlier release: the
-    fewest hops that the archive calls improbable, then the smallest difference in G, then the smallest distance, each
-    summed over the hops of the archive's own match (adql.neighbourhoods; an unknown difference comes last); with
-    `agree` only among those that lie within `radius_arcsec`, as by position, and with that separation. Ties go to the
-    lower source_id. Of the rows of one source the one with the best match to the bridge is taken, by the same rule.
+    By position: candidates are carried from the release's epoch to the targets' by their proper motion, and must lie
+    within the radius of the target then; the nearest is best. By an identifier of an earlier release: the fewest hops
+    that the archive calls improbable, then the smallest difference in G, then the smallest distance, each summed over
+    the hops of the archive's own match (adql.neighbourhoods; an unknown difference comes last); with `match.agree` only
+    among those that lie within the radius, as by position, and with that separation. Ties go to the lower source_id.
+    Of the rows of one source the one with the best match to the bridge is taken, by the same rule.
 
-    Columns: target_id, GAIA, TMASS, DISTANCES, `more_columns` (numbers), match_separation [arcsec], match_neighbours.
+    Columns: target_id, GAIA, TMASS, DISTANCES, `match.more_columns`, match_separation [arcsec], match_neighbours.
     """
-    found = candidates[candidates["source_id"].notna()].reset_index(drop=True)
-    hop, bridge = _ranks(found, r"\d+", "hop"), _ranks(found, BRIDGE, BRIDGE)
-    found = found.assign(**hop, **bridge, match_separation=hop["hop_distance"] / 1000.0)
-    if by == "position" or agree:
-        motions = [found[name].to_numpy(dtype=float) for name in ("ra", "dec", "pmra", "pmdec")]
-        place = (
-            targets.set_index("target_id").loc[found["target_id"], ["target_ra", "target_dec"]].to_numpy(dtype=float)
-        )
-        then = unit_vectors(*propagate(*motions, years))
-        found["match_separation"] = separation_arcsec(unit_vectors(place[:, 0], place[:, 1]), then)
-        found = found[found["match_separation"] <= radius_arcsec]
+    sources = candidates[candidates["source_id"].notna()].reset_index(drop=True)
+    hop, bridge = _ranks(sources, r"\d+", "hop"), _ranks(sources, BRIDGE, BRIDGE)
+    sources = sources.assign(**hop, **bridge, match_separation=hop["hop_distance"] / 1000.0)
+    if match.by == "position" or match.agree:
+        motions = [sources[name].to_numpy(dtype=float) for name in ("ra", "dec", "pmra", "pmdec")]
+        own = targets.set_index("target_id").loc[sources["target_id"], ["target_ra", "target_dec"]]
+        own = own.to_numpy(dtype=float)
+        then = unit_vectors(*propagate(*motions, match.years))
+        sources["match_separation"] = separation_arcsec(unit_vectors(own[:, 0], own[:, 1]), then)
+        sources = sources[sources["match_separation"] <= match.radius_arcsec]
     # A source with two 2MASS entries comes twice; the one with the smaller error stays.
     ties = ["target_id", *hop, "match_separation", "source_id", *bridge, "ks_msigcom", "ks_m"]
-    found = found.sort_values(ties, kind="stable").drop_duplicates(["target_id", "source_id"])
-    neighbours = found.groupby("target_id").size()
-    nearest = found.drop_duplicates("target_id").set_index("target_id")
+    sources = sources.sort_values(ties, kind="stable").drop_duplicates(["target_id", "source_id"])
+    neighbours = sources.groupby("target_id").size()
+    nearest = sources.drop_duplicates("target_id").set_index("target_id")
     every = np.sort(targets["target_id"].to_numpy(dtype=np.int64))
-    chosen = nearest.reindex(index=every, columns=[*PROVIDED, *more_columns, "match_separation"])
+    chosen = nearest.reindex(index=every, columns=[*PROVIDED, *match.more_columns, "match_separation"])
     chosen["match_neighbours"] = neighbours.reindex(every, fill_value=0)
-    for name in more_columns:
+    for name in match.more_columns:
         chosen[name] = pd.to_numeric(chosen[name]).astype("Float64").astype("float64")
     checked = check_table(chosen, list(chosen.columns), "answer of the archive")
     return checked.rename_axis("target_id").reset_index()
@@ -177,29 +147,28 @@ def identified(targets: pd.DataFrame, kind: str) -> pd.DataFrame:
 
 def possible_kinds(release: Mapping[str, Any]) -> list[str]:
     """The KINDS that a release has tables for."""
-    return [kind for kind in KINDS if all(release.get(role) for role, _, _ in hops(dict(release), kind))]
+    return [kind for kind in KINDS if all(release.get(role) for role in hops(release, kind))]
 
 
-def _ranks(found: pd.DataFrame, suffix: str, name: str) -> dict[str, np.ndarray]:
+def _ranks(rows: pd.DataFrame, suffix: str, name: str) -> dict[str, np.ndarray]:
     """How good the archive's own matches are, the best first in the order of these columns: sums over their hops.
 
     Hops that it calls improbable; absolute differences in G [mag] and distances [mas], null where one is. `suffix` is a
     pattern of that of the hops' columns.
     """
-    said = {
-        key: [column for column in found.columns if re.fullmatch(f"{column_name}_({suffix})", column)]
-        for key, column_name in (
-            ("improbable", "probable_match"),
-            ("fainter", "magnitude_difference"),
-            ("distance", "angular_distance"),
-        )
+
+    def of_hops(column: str) -> pd.DataFrame:
+        return rows[[name for name in rows.columns if re.fullmatch(f"{column}_({suffix})", name)]]
+
+    def total(column: str) -> np.ndarray:
+        values = of_hops(column).astype("float64").abs()
+        return values.sum(axis=1, min_count=max(values.shape[1], 1)).to_numpy()
+
+    return {
+        f"{name}_improbable": (~of_hops("probable_match").apply(is_true)).sum(axis=1).to_numpy(),
+        f"{name}_fainter": total("magnitude_difference"),
+        f"{name}_distance": total("angular_distance"),
     }
-    improbable = ~found[said.pop("improbable")].apply(is_true)
-    ranks = {f"{name}_improbable": improbable.sum(axis=1).to_numpy()}
-    for key, columns in said.items():
-        total = found[columns].astype("float64").abs().sum(axis=1, min_count=max(len(columns), 1))
-        ranks[f"{name}_{key}"] = total.to_numpy()
-    return ranks
 
 
 def is_true(values: pd.Series) -> pd.Series:
@@ -210,8 +179,8 @@ def is_true(values: pd.Series) -> pd.Series:
 def nearest_in_bridge(rows: pd.DataFrame) -> pd.DataFrame:
     """One source for each identifier of the bridge, and one identifier for each source, without the hop's columns.
 
-    `rows` is what a query gives whose join goes through a neighbourhood (adql.bridge_columns); of several pairs the
-    best by the rule of choose_counterparts stays. The order of the rows is kept.
+    `rows` is what a query gives whose join goes through a neighbourhood (table_query.bridge_columns); of several pairs
+    the best by the rule of choose_counterparts stays. The order of the rows is kept.
     """
     hop = [name for name in ("dr3_source_id", *TABLES["dr3_neighbourhood"][2:]) if name in rows]
     pairs = rows.rename(columns={name: f"{name}_{BRIDGE}" for name in hop[1:]})
@@ -246,14 +215,14 @@ def merge_chunks(targets: pd.DataFrame, chunks: Sequence[pd.DataFrame]) -> pd.Da
     Raises TableError where a preselected target is missing in the chunks, stands in two, or does not belong.
     """
     answers = pd.concat(chunks, ignore_index=True)
-    wanted = targets.loc[targets["preselected"], "target_id"].to_numpy(dtype=np.int64)
+    asked = targets.loc[targets["preselected"], "target_id"].to_numpy(dtype=np.int64)
     twice = int(answers["target_id"].duplicated().sum())
-    lost = np.setdiff1d(wanted, answers["target_id"])
-    strange = np.setdiff1d(answers["target_id"], wanted)
-    if twice or len(lost) or len(strange):
+    lost = np.setdiff1d(asked, answers["target_id"])
+    more = np.setdiff1d(answers["target_id"], asked)
+    if twice or len(lost) or len(more):
         raise TableError(
-            f"chunks of the archive: {len(lost)} of {len(wanted)} targets missing, {twice} twice, "
-            f"{len(strange)} not asked for; delete the folder `archive` of this sample and run again"
+            f"chunks of the archive: {len(lost)} of {len(asked)} targets missing, {twice} twice, "
+            f"{len(more)} not asked for; delete the folder `archive` of this sample and run again"
         )
     # By source_id the targets' own identifier gives way to the archive's: null where the archive does not know it.
     kept = targets.drop(columns=[name for name in targets.columns if name in PROVIDED])

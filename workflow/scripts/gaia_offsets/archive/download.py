@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import errno
 import json
-import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -20,285 +18,236 @@ import requests
 from urllib3.exceptions import HTTPError, IncompleteRead
 
 from gaia_offsets.archive import http as web
+from gaia_offsets.archive.http import PATIENCE, GaveUp, Patience, Say, Session, one_line
 from gaia_offsets.archive.rawfile import HEAD, DownloadError, check_file, check_kind, read_record
-from gaia_offsets.archive.secret import Token, split_login
+from gaia_offsets.archive.secret import NO_TOKEN, Token
+from gaia_offsets.core.faults import ROOM
 
-PATIENCE = {"attempts": 5, "timeout": 30.0, "first_pause": 2.0, "longest_wait": 3600.0}  # as in web.session
 CHUNK = HEAD  # bytes; what a dropped connection can cost
 PROGRESS_EVERY = 5.0  # s
-Report = Callable[[str], Any]
-Login = tuple[str, str] | None
+WINDOW = 60.0  # s, over which the rate of a server is judged
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What a server may send: `size` in bytes where it is known, else `largest` at most; and how slowly.
+class Transfer:
+    """A file on its way to `destination`, which appears only when it is whole and right.
 
-    Below `slowest` [bytes/s] over `window` [s] an address is given up.
+    What came is in `<destination>.part`, and what a killed run left there is continued if the server still has the same
+    version. `token` is added to addresses of http and https when they are asked, and to nothing that is said, raised or
+    written.
     """
 
-    size: int | None = None
-    largest: float = 100e9
-    slowest: float = 1000.0
-    window: float = 60.0
+    destination: Path
+    sha256: str | None = None
+    size: int | None = None  # bytes
+    largest: float = 100e9  # bytes that may come where the size is not known
+    slowest: float = 1000.0  # bytes/s, below which an address is given up
+    token: Token = NO_TOKEN
+    patience: Patience = PATIENCE
+    report: Say = print
 
     @property
-    def most(self) -> float:
-        """Bytes that may come."""
-        return self.largest if self.size is None else self.size
+    def part(self) -> Path:
+        return self.destination.with_name(f"{self.destination.name}.part")
 
     @property
-    def reason(self) -> str:
-        """Why no more may come."""
+    def record(self) -> Path:
+        """Of which version (`validator`) of what (`url`) the part is the beginning."""
+        return self.destination.with_name(f"{self.destination.name}.part.json")
+
+    @property
+    def length(self) -> int:
+        """Bytes that came."""
+        return self.part.stat().st_size if self.part.exists() else 0
+
+    def discard(self) -> None:
+        self.part.unlink(missing_ok=True)
+        self.record.unlink(missing_ok=True)
+
+    def say(self, line: str) -> None:
+        self.report(self.token.hide(line))
+
+    def fetch(self, *addresses: str) -> tuple[str, int, str]:
+        """Fetch the file from the first address that gives it, each asked patiently: that address, bytes and SHA-256.
+
+        Raises DownloadError (one line) if no address gave it, the disk is full or an address has an unknown scheme.
+        """
+        try:
+            return self._fetch(addresses)
+        except Exception as error:  # whatever it is: its text may hold the address as it was asked
+            if not self.token.value:
+                raise
+            message = str(error) if isinstance(error, DownloadError) else f"{type(error).__name__}: {one_line(error)}"
+            raise DownloadError(self.token.hide(message)) from None
+
+    def _fetch(self, addresses: Iterable[str]) -> tuple[str, int, str]:
+        for address in addresses:
+            if urlsplit(address).scheme not in ("http", "https", "file"):
+                raise DownloadError(f"{address}: unknown scheme; an address begins with http, https or file")
+        try:
+            return self._first_of(addresses)
+        except OSError as error:
+            if error.errno not in ROOM:
+                raise DownloadError(f"{error.filename or self.part}: {error.strerror or error}") from error
+            folder = self.part.parent
+            raise DownloadError(
+                f"{folder}: the disk is full ({error.strerror}; {shutil.disk_usage(folder).free} bytes are free); the "
+                f"{self.length} bytes of {self.destination.name} that came are kept, make room and run again"
+            ) from error
+
+    def _first_of(self, addresses: Iterable[str]) -> tuple[str, int, str]:
+        name, failures = self.destination.name, []
+        self.part.parent.mkdir(parents=True, exist_ok=True)
+        # What an interrupted run left can only be continued where it came from.
+        origin = read_record(self.record).get("url")
+        for address in sorted(dict.fromkeys(addresses), key=lambda address: address != origin):
+            try:
+                (self._copy if urlsplit(address).scheme == "file" else self._insist)(address)
+                length, digest = self._check()
+            except (DownloadError, GaveUp, HTTPError, requests.RequestException, ValueError) as error:
+                failures.append(f"{address}: {one_line(error)}")
+                self.say(failures[-1])
+                continue
+            with open(self.part, "rb+") as stream:
+                os.fsync(stream.fileno())  # after a power cut the file is there whole or not at all
+            os.replace(self.part, self.destination)
+            self.discard()
+            self.say(f"{address}: {length} bytes, sha256 {digest}")
+            if self.sha256 is None:
+                self.say(f"{name}: no sha256 given; got {digest}; put it in the config")
+            return address, length, digest
+        raise DownloadError(f"{name}: not fetched: {'; '.join(failures)}")
+
+    def _copy(self, address: str) -> None:
+        source = Path(url2pathname(urlsplit(address).path))
+        if not source.is_file():
+            raise DownloadError("no such file")
+        self.discard()
+        shutil.copyfile(source, self.part)
+
+    def _insist(self, address: str) -> None:
+        """Request until the part is complete."""
+
+        def say(line: str) -> None:
+            self.say(f"{address}: {line} ({self.length} bytes are here)")
+
+        def progress() -> int:
+            return self.length if read_record(self.record).get("url") == address else 0
+
+        with Session(self.patience, say, self.token) as session:
+            web.again(lambda: self._receive(session, address), self.patience, say, (HTTPError,), progress)
+
+    def _receive(self, session: Session, address: str) -> None:
+        """One request for what is missing; an HTTPError of urllib3 where the connection ended before the body did."""
+        origin = read_record(self.record)
+        validator = origin.get("validator")
+        # Only where a splice of two versions would be noticed.
+        offset = self.length if origin.get("url") == address and (validator or self.sha256) else 0
+        headers = {"Accept-Encoding": "identity"}  # a compressed body could not be resumed
+        if offset:
+            headers |= {"Range": f"bytes={offset}-"} | ({"If-Range": validator} if validator else {})
+        with session.get(address, params=self.token.params, headers=headers, stream=True) as response:
+            status, span = response.status_code, response.headers.get("Content-Range", "")
+            if status == 416 and offset and span == f"bytes */{offset}":
+                return  # killed between the last byte and the renaming
+            follows = status == 206 and span.startswith(f"bytes {offset}-") and validator in (None, _version(response))
+            if offset and status in (206, 416) and not follows:
+                self.say(f"{address}: what comes does not continue what is here ({offset} bytes); starting again")
+                self.discard()
+                return self._receive(session, address)
+            self._refuse(response, follows)
+            chunks, left = self._steady(response), response.raw.length_remaining
+            total = self.size if left is None else left + (offset if follows else 0)
+            if not follows:
+                chunks = self._begin(chunks, total)
+                if offset:
+                    self.say(f"{address}: sends all from the start (changed, or no ranges); {offset} bytes dropped")
+                self.discard()
+                # A version that holds the token fits nothing that the server says later, and all comes anew.
+                version = self.token.hide(_version(response) or "") or None
+                self.record.write_text(json.dumps({"url": address, "validator": version}))
+            self._write(chunks, offset if follows else 0, total)
+        if self.size is not None and self.length < self.size:
+            raise IncompleteRead(self.length, self.size - self.length)
+
+    def _refuse(self, response: requests.Response, follows: bool) -> None:
+        """Raise DownloadError for an answer that holds no bytes of the file."""
+        if response.status_code != 200 and not follows:
+            hint = self.token.hint if response.status_code in (401, 403) else ""
+            raise DownloadError(f"the server says {response.status_code} {response.reason}{hint}")
+        encoding = response.headers.get("Content-Encoding", "identity").lower()
+        # Some servers label a .gz file as gzip-encoded: there the bytes as sent are the file.
+        if encoding not in ("", "identity") and not self.destination.name.lower().endswith(".gz"):
+            raise DownloadError(f"the server sends the file packed ({encoding}), although asked not to")
+
+    def _begin(self, chunks: Iterator[bytes], total: int | None) -> Iterator[bytes]:
+        """The chunks of a whole body, looked at before what is here is dropped: a login page does not cost it."""
+        first = b""
+        while len(first) < HEAD and (more := next(chunks, b"")):
+            first += more
+        try:
+            check_kind(first, self.destination.name)
+        except DownloadError as error:
+            raise DownloadError(f"{error}{self.token.hint}") from error
+        if self.size not in (None, total):
+            raise DownloadError(f"wrong size: expected {self.size} bytes, the server has {total}")
+        if self.size is None and (total or 0) > self.largest:
+            raise DownloadError(f"the server has {total} bytes, {self._too_much}")
+        return chain([first], chunks)
+
+    @property
+    def _too_much(self) -> str:
         if self.size is not None:
             return f"more than the {self.size} bytes that it should have"
         return f"more than {self.largest:.0f} bytes; give its size (bytes) in the config, or raise downloads.largest_gb"
 
+    def _steady(self, response: requests.Response) -> Iterator[bytes]:
+        """The body as it comes; DownloadError where it only trickles."""
+        began, came = time.monotonic(), 0
+        while chunk := response.raw.read1(CHUNK, decode_content=False):
+            yield chunk
+            came, now = came + len(chunk), time.monotonic()
+            if now - began >= WINDOW:
+                if came < self.slowest * (now - began):
+                    raise DownloadError(
+                        f"given up: {came} bytes in {now - began:.0f} s, below {self.slowest / 1e3:g} kB/s "
+                        "(downloads.slowest_kb_s of the config); what came is kept"
+                    )
+                began, came = now, 0
 
-class _Part:
-    """The unfinished file `<name>.part` and, in `<name>.part.json`, of which version of what it is the beginning."""
-
-    def __init__(self, destination: Path) -> None:
-        self.name = destination.name
-        self.path = destination.with_name(self.name + ".part")
-        self.record = destination.with_name(self.name + ".part.json")
-
-    @property
-    def bytes(self) -> int:
-        return self.path.stat().st_size if self.path.exists() else 0
-
-    @property
-    def origin(self) -> dict[str, Any]:
-        return read_record(self.record)
-
-    def discard(self) -> None:
-        self.path.unlink(missing_ok=True)
-        self.record.unlink(missing_ok=True)
-
-    def write(self, chunks: Iterable[bytes], offset: int, total: int | None, report: Report, limits: Limits) -> None:
+    def _write(self, chunks: Iterable[bytes], offset: int, total: int | None) -> None:
         """Write on at `offset`, no more in all than is allowed, with a line on the progress now and then."""
-        if total is not None and total - offset > shutil.disk_usage(self.path.parent).free:
+        if total is not None and total - offset > shutil.disk_usage(self.part.parent).free:
             raise OSError(errno.ENOSPC, f"{total - offset} more bytes needed")
         began = last = time.monotonic()
         done = offset
-        with open(self.path, "ab" if offset else "wb") as stream:
+        with open(self.part, "ab" if offset else "wb") as stream:
             for chunk in chunks:
-                if done + len(chunk) > limits.most:
+                if done + len(chunk) > (self.largest if self.size is None else self.size):
                     self.discard()
-                    raise DownloadError(f"stopped: {limits.reason}")
+                    raise DownloadError(f"stopped: {self._too_much}")
                 stream.write(chunk)
                 stream.flush()  # a killed process loses nothing that came
                 done, now = done + len(chunk), time.monotonic()
                 if now - last >= PROGRESS_EVERY:
+                    came, rate = f"{done / 1e6:.1f}", (done - offset) / 1e6 / (now - began)
                     of = "" if total is None else f" of {total / 1e6:.1f}"
-                    report(f"{self.name}: {done / 1e6:.1f}{of} MB, {(done - offset) / 1e6 / (now - began):.2f} MB/s")
+                    self.say(f"{self.destination.name}: {came}{of} MB, {rate:.2f} MB/s")
                     last = now
 
-
-def fetch(
-    url: str,
-    destination: str | Path,
-    *,
-    mirrors: Iterable[str] = (),
-    sha256: str | None = None,
-    size: int | None = None,
-    token: Token | None = None,
-    report: Report = print,
-    largest: float = Limits.largest,
-    slowest: float = Limits.slowest,
-    window: float = Limits.window,
-    **patience: Any,
-) -> tuple[str, int, str]:
-    """Fetch one file to `destination`, which appears only when it is whole and right: its address, bytes and SHA-256.
-
-    Address and mirrors are tried in turn, each until `attempts` requests in a row have brought nothing new; `patience`
-    overrules PATIENCE, `size` is in bytes, `report` gets one line a time. What a killed run left in
-    `<destination>.part` is continued if the server still has the same version. `token` is added to addresses of http
-    and https when they are asked, and to nothing that is said, raised or written; nor is a login (user:password@) of an
-    address, which is sent as HTTP's basic authentication. The others are those of Limits.
-
-    Raises DownloadError (one line) if no address gave the file, the disk is full or an address has an unknown scheme.
-    """
-    logins = dict(map(split_login, [url, *mirrors]))
-    limits = Limits(size, largest, slowest, window)
-    if token is None or not token.value:
-        return _fetch(logins, Path(destination), sha256, limits, token, report, PATIENCE | patience)
-    try:  # everything that leaves here goes through token.hide
-        told = lambda line: report(token.hide(line))  # noqa: E731
-        return _fetch(logins, Path(destination), sha256, limits, token, told, PATIENCE | patience)
-    except Exception as error:  # whatever it is: its text may hold the address as it was asked
-        said = str(error) if isinstance(error, DownloadError) else f"{type(error).__name__}: {web.one_line(error)}"
-        raise DownloadError(token.hide(said)) from None
+    def _check(self) -> tuple[int, str]:
+        """Size and SHA-256 of what came; it is removed where it is not right."""
+        try:
+            return check_file(self.part, self.destination.name, sha256=self.sha256, size=self.size)
+        except DownloadError as error:
+            self.discard()
+            raise DownloadError(
+                f"{error}; what came is removed and the next run starts afresh; if it happens again, the file behind "
+                "the address is another one: look on the source's page, then correct the config"
+            ) from error
 
 
-def _fetch(
-    logins: Mapping[str, Login],
-    destination: Path,
-    sha256: str | None,
-    limits: Limits,
-    token: Token | None,
-    report: Report,
-    patience: dict[str, Any],
-) -> tuple[str, int, str]:
-    part, failures = _Part(destination), []
-    # What an interrupted run left can only be continued where it came from.
-    addresses = sorted(logins, key=lambda address: address != part.origin.get("url"))
-    for address in addresses:
-        if urlsplit(address).scheme not in ("http", "https", "file"):
-            raise DownloadError(f"{address}: unknown scheme; an address begins with http, https or file")
-    try:
-        part.path.parent.mkdir(parents=True, exist_ok=True)
-        for address in addresses:
-            try:
-                if urlsplit(address).scheme == "file":
-                    _copy(address, part, report)
-                else:
-                    _insist(address, logins[address], part, sha256, limits, token, report, patience)
-                length, digest = _check_part(part, sha256, limits.size)
-            except (DownloadError, web.GaveUp, HTTPError, requests.RequestException, ValueError) as error:
-                failures.append(f"{address}: {web.one_line(error)}")
-                report(failures[-1])
-            else:
-                with open(part.path, "rb+") as stream:
-                    os.fsync(stream.fileno())  # after a power cut the file is there whole or not at all
-                os.replace(part.path, destination)
-                part.discard()
-                report(f"{address}: {length} bytes, sha256 {digest}")
-                if sha256 is None:
-                    report(f"{part.name}: no sha256 given; got {digest}; put it in the config")
-                return address, length, digest
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise DownloadError(f"{error.filename or part.path}: {error.strerror or error}") from error
-        folder = part.path.parent
-        raise DownloadError(
-            f"{folder}: the disk is full ({error.strerror}; {shutil.disk_usage(folder).free} bytes are free); "
-            f"the {part.bytes} bytes of {part.name} that came are kept, make room and run again"
-        ) from error
-    raise DownloadError(f"{part.name}: not fetched: {'; '.join(failures)}")
-
-
-def _insist(
-    address: str,
-    login: Login,
-    part: _Part,
-    sha256: str | None,
-    limits: Limits,
-    token: Token | None,
-    report: Report,
-    patience: dict[str, Any],
-) -> None:
-    """Request until the part file is complete."""
-
-    def say(line: str) -> None:
-        report(f"{address}: {line} ({part.bytes} bytes are here)")
-
-    with web.session(say=say, token=token, **patience) as session:
-        web.again(
-            lambda: _receive(session, address, login, part, sha256, limits, token, report),
-            errors=(HTTPError,),
-            attempts=patience["attempts"],
-            first_pause=patience["first_pause"],
-            say=say,
-            progress=lambda: part.bytes if part.origin.get("url") == address else 0,
-        )
-
-
-def _receive(
-    session: requests.Session,
-    address: str,
-    login: Login,
-    part: _Part,
-    sha256: str | None,
-    limits: Limits,
-    token: Token | None,
-    report: Report,
-) -> None:
-    """One request for what is missing; an HTTPError of urllib3 where the connection ended before the body did."""
-    origin, size = part.origin, limits.size
-    validator = origin.get("validator")
-    # Only where a splice of two versions would be noticed.
-    offset = part.bytes if origin.get("url") == address and (validator or sha256) else 0
-    headers = {"Accept-Encoding": "identity"}  # a compressed body could not be resumed
-    if offset:
-        headers |= {"Range": f"bytes={offset}-"} | ({"If-Range": validator} if validator else {})
-    hint = token.hint if token else ""
-    asked = {"params": token.params if token else {}, "headers": headers, "auth": login}
-    with session.get(address, **asked, stream=True) as response:
-        status, said = response.status_code, response.headers
-        etag = said.get("ETag", "")
-        version = etag if etag.startswith('"') else said.get("Last-Modified")  # If-Range takes no weak ETag
-        span = said.get("Content-Range", "")
-        if status == 416 and offset and span == f"bytes */{offset}":
-            return  # killed between the last byte and the renaming
-        follows = status == 206 and span.startswith(f"bytes {offset}-") and validator in (None, version)
-        if offset and status in (206, 416) and not follows:
-            report(f"{address}: what the server sends does not continue what is here ({offset} bytes); starting again")
-            part.discard()
-            return _receive(session, address, login, part, sha256, limits, token, report)
-        if status != 200 and not follows:
-            raise DownloadError(f"the server says {status} {response.reason}{hint if status in (401, 403) else ''}")
-        encoding = said.get("Content-Encoding", "identity").lower()
-        # Some servers label a .gz file as gzip-encoded: there the bytes as sent are the file.
-        if encoding not in ("", "identity") and not part.name.lower().endswith(".gz"):
-            raise DownloadError(f"the server sends the file packed ({encoding}), although asked not to")
-        chunks = _steady(response, limits)
-        left = response.raw.length_remaining
-        total = size if left is None else left + (offset if follows else 0)
-        if not follows:
-            first = b""
-            while len(first) < HEAD and (more := next(chunks, b"")):
-                first += more
-            try:
-                check_kind(first, part.name)  # a login page does not cost what is here
-            except DownloadError as error:
-                raise DownloadError(f"{error}{hint}") from error
-            if size not in (None, total):
-                raise DownloadError(f"wrong size: expected {size} bytes, the server has {total}")
-            if size is None and (total or 0) > limits.largest:
-                raise DownloadError(f"the server has {total} bytes, {limits.reason}")
-            if offset:
-                report(f"{address}: sends all from the start (changed, or no ranges); {offset} bytes dropped")
-            part.discard()
-            if token and version:
-                version = token.hide(version)  # then it fits nothing that the server says, and all comes anew
-            part.record.write_text(json.dumps({"url": address, "validator": version}))
-            chunks, offset = chain([first], chunks), 0
-        part.write(chunks, offset, total, report, limits)
-    if size is not None and part.bytes < size:
-        raise IncompleteRead(part.bytes, size - part.bytes)
-
-
-def _steady(response: requests.Response, limits: Limits) -> Iterator[bytes]:
-    """The body as it comes; DownloadError where it only trickles."""
-    began, came = time.monotonic(), 0
-    while chunk := response.raw.read1(CHUNK, decode_content=False):
-        yield chunk
-        came, now = came + len(chunk), time.monotonic()
-        if now - began >= limits.window:
-            if came < limits.slowest * (now - began):
-                raise DownloadError(
-                    f"given up: {came} bytes in {now - began:.0f} s, below {limits.slowest / 1e3:g} kB/s "
-                    "(downloads.slowest_kb_s of the config); what came is kept"
-                )
-            began, came = now, 0
-
-
-def _copy(address: str, part: _Part, report: Report) -> None:
-    source = Path(url2pathname(urlsplit(address).path))
-    if not source.is_file():
-        raise DownloadError("no such file")
-    part.discard()
-    with open(source, "rb") as stream:
-        part.write(iter(lambda: stream.read(CHUNK), b""), 0, source.stat().st_size, report, Limits(largest=math.inf))
-
-
-def _check_part(part: _Part, sha256: str | None, size: int | None) -> tuple[int, str]:
-    try:
-        return check_file(part.path, part.name, sha256=sha256, size=size)
-    except DownloadError as error:
-        part.discard()
-        raise DownloadError(
-            f"{error}; what came is removed and the next run starts afresh; if it happens again, the file behind the "
-            "address is another one: look on the source's page, then correct the config"
-        ) from error
+def _version(response: requests.Response) -> str | None:
+    """What names the version of a file: a strong ETag (If-Range takes no weak one), or a date."""
+    etag = response.headers.get("ETag", "")
+    return etag if etag.startswith('"') else response.headers.get("Last-Modified")

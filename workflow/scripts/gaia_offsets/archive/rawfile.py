@@ -63,7 +63,7 @@ def check_kind(head: bytes, name: str) -> None:
                 raise DownloadError(f"{name} is damaged: it begins as gzip and cannot be unpacked") from None
         else:
             kinds = {("",): (rb"\x1f\x8b", "gzip")}
-    begins, kind = next(found for endings, found in kinds.items() if ending.endswith(endings))
+    begins, kind = next(kind for endings, kind in kinds.items() if ending.endswith(endings))
     if not re.match(begins, head):
         came = f"begins with {head[:60]!r}" if head else "is empty"
         raise DownloadError(f"not {kind}, as the name {name} promises: what came {came}")
@@ -121,8 +121,8 @@ def is_due(path: str | Path, entry: Mapping[str, Any]) -> bool:
     if entry.get("sha256"):
         return bool(entry["sha256"].lower() != record.get("sha256"))
     key = next((key for key in ("path", "shipped", "query") if entry.get(key)), "url")
-    wanted = [entry[key]] if key != "url" else entry["urls"]
-    return bool(wanted) and record.get(key) not in wanted
+    sources = [entry[key]] if key != "url" else entry["urls"]
+    return bool(sources) and record.get(key) not in sources
 
 
 def read_manifest(path: str | Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a server wants to know of its user, a token or a login in an address: sent, and never told."""
+"""The token that a server wants of its user: sent, and never told."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 HIDDEN = "***"
 _SHORTEST = 4  # characters of a token's beginning that are hidden too: a message may have been cut within the token
@@ -22,10 +22,10 @@ class Token:
     value: str | None = field(repr=False)
 
     @classmethod
-    def of(cls, entry: Mapping[str, Any]) -> Token | None:
-        """The token of a dataset of the config, if it has one."""
+    def of(cls, entry: Mapping[str, Any]) -> Token:
+        """The token of a dataset of the config, NO_TOKEN where it has none."""
         block = entry.get("token")
-        return None if not block else cls(**block, value=os.environ.get(block["variable"], "").strip() or None)
+        return cls(**block, value=os.environ.get(block["variable"], "").strip() or None) if block else NO_TOKEN
 
     @property
     def params(self) -> dict[str, str]:
@@ -42,6 +42,8 @@ class Token:
 
     def strip(self, url: str) -> str:
         """An address without the token: parameters that hold it are left out, elsewhere it is hidden."""
+        if not self.value:
+            return url
         parts = urlsplit(url)
         pairs = parse_qsl(parts.query, keep_blank_values=True)
         kept = [pair for pair in pairs if self.hide("".join(pair)) == "".join(pair)]
@@ -51,26 +53,19 @@ class Token:
     @property
     def hint(self) -> str:
         """What to do where the server refuses or sends a page in the place of the file."""
+        if not self.variable:
+            return ""
         if self.value:
             return f"; the token in the environment variable {self.variable} was sent: is it still valid?"
         return f"; a registered user of this server can set the environment variable {self.variable} to a token"
 
 
-_LOGIN = re.compile(r"(?<=://)[^/?#\s]*@")
-
-
-def split_login(url: str) -> tuple[str, tuple[str, str] | None]:
-    """An address without `user:password@`, and the two where they are there."""
-    bare = _LOGIN.sub("", url, count=1)
-    if bare == url:
-        return url, None
-    user, _, password = _LOGIN.search(url)[0][:-1].partition(":")
-    return bare, (unquote(user), unquote(password))
+NO_TOKEN = Token("", "", None)
 
 
 def hide_logins(text: str) -> str:
-    """A text without the logins of the addresses in it."""
-    return _LOGIN.sub(f"{HIDDEN}@", text)
+    """A text without the logins (user:password@) of the addresses in it."""
+    return re.sub(r"(?<=://)[^/?#\s]*@", f"{HIDDEN}@", text)
 
 
 def _spellings(character: str) -> str:

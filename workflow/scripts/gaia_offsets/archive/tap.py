@@ -1,7 +1,7 @@
 """TAP client: asks patiently, believes nothing that is incomplete, cleans up behind itself.
 
-pyvo speaks the protocol. What it lets pass is checked here: overflow, documents that end early, error documents with
-HTTP 200, jobs that vanish, connections that fall silent, targets that do not come back.
+What goes wrong with real archives is checked: overflow, documents that end early, error documents with HTTP 200, jobs
+that vanish, connections that fall silent, targets that do not come back.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import gzip
 import io
 import re
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 from urllib.parse import urljoin
 
@@ -19,10 +19,10 @@ import numpy as np
 import pandas as pd
 import requests
 
-from gaia_offsets.archive.http import GaveUp, again, one_line, session
+from gaia_offsets.archive.adql import count_query
+from gaia_offsets.archive.http import GaveUp, Passing, Patience, Session, again, one_line
 from gaia_offsets.core.faults import Fault
 from gaia_offsets.core.log import say
-from gaia_offsets.core.words import near
 
 # Limits at which archives are known to cut results, some without a word: ESA's, sync and async, by its own pages.
 SILENT_LIMITS = (2000, 3_000_000)
@@ -37,23 +37,6 @@ class ArchiveError(Fault, RuntimeError):
 
 class NoAnswer(ArchiveError):
     """The archive, and each of its mirrors, did not answer; the message is one line."""
-
-
-class _Failed(Exception):
-    """One try that failed in a way that may pass."""
-
-
-@dataclass(frozen=True)
-class Missing:
-    """A table (column None) or a column of a table that an archive does not have, and the nearest name that it has."""
-
-    table: str
-    column: str | None
-    nearest: str | None
-
-    def __str__(self) -> str:
-        what = f"table {self.table}" if self.column is None else f"{self.table}: {self.column}"
-        return f"{what} (nearest: {self.nearest})" if self.nearest else what
 
 
 @dataclass
@@ -74,20 +57,22 @@ class Archive:
 
     def __post_init__(self) -> None:
         self.url = self.url.rstrip("/")
-        self.session = session(
-            attempts=self.attempts,
-            timeout=self.stall_s,
-            first_pause=self.poll_s,
-            longest_wait=self.max_wait_s,
-            say=say,
-        )
+        self.patience = Patience(self.attempts, self.stall_s, self.poll_s, self.max_wait_s)
+        self.session = Session(self.patience, say)
 
-    def ask(self, query: str, targets: dict[str, np.ndarray], *, count: str, what: str) -> pd.DataFrame:
+    @classmethod
+    def of(cls, urls: str | Sequence[str], settings: Mapping[str, Any]) -> Archive:
+        """A service at the first of `urls`, the others its mirrors; `settings` is the config's section `archive`."""
+        first, *mirrors = [urls] if isinstance(urls, str) else urls
+        given = {field.name: settings[field.name] for field in fields(cls) if field.name not in ("url", "mirrors")}
+        return cls(first, **given, mirrors=tuple(mirrors))
+
+    def ask(self, query: str, targets: dict[str, np.ndarray], *, what: str) -> pd.DataFrame:
         """Rows of a query on an upload, complete or not at all.
 
         `targets` (arrays of one length, among them `target_id`) becomes TAP_UPLOAD.targets; each target_id must come
-        back. `count` is a query for the number of rows, asked where the result has exactly as many rows as a limit
-        known to cut silently. `what` names the query in messages. Columns come back in lower case, integers as Int64.
+        back. Where the result has exactly as many rows as a limit known to cut silently, they are counted. `what` names
+        the query in messages. Columns come back in lower case, integers as Int64.
 
         Raises ArchiveError after the last try, at once for an overflow.
         """
@@ -99,33 +84,33 @@ class Archive:
         frame = self._insist(rows, what)
         if len(frame) in (self.maxrec, *SILENT_LIMITS):
             say(f"{what}: {len(frame)} rows is where archives cut results silently; asking for their number")
-            counted = self.count(count, what=what, upload=upload)
+            counted = self.count(query, what=what, upload=upload)
             if counted != len(frame):
-                said = f"{len(frame)} rows of {counted} came back, cut at a limit; raise archive.chunks"
-                raise self._error(what, said)
+                message = f"{len(frame)} rows of {counted} came back, cut at a limit; raise archive.chunks"
+                raise self._error(what, message)
         return frame
 
-    def select(self, query: str, *, count: str, what: str, narrower: str) -> pd.DataFrame:
+    def select(self, query: str, *, what: str, narrower: str) -> pd.DataFrame:
         """Rows of a query without an upload, complete or not at all.
 
-        `count` is a query for their number `n`, asked first; `narrower` says in messages what makes the answer smaller.
-        Raises ArchiveError as `ask` does, and where more rows are there than `maxrec`.
+        They are counted first. `narrower` says in messages what makes the answer smaller. Raises ArchiveError as `ask`
+        does, and where more rows are there than `maxrec`.
         """
-        counted = self.count(count, what=what)
+        counted = self.count(query, what=what)
         if counted >= self.maxrec:
             raise self._error(what, f"{counted} rows, archive.maxrec is {self.maxrec}; {narrower}")
 
         def rows() -> pd.DataFrame:
             frame = self._job(query, None, what)
             if len(frame) != counted:
-                raise _Failed(f"{len(frame)} rows came back, COUNT(*) said {counted}")
+                raise Passing(f"{len(frame)} rows came back, COUNT(*) said {counted}")
             return frame
 
         return self._insist(rows, what)
 
     def count(self, query: str, *, what: str, upload: bytes | None = None) -> int:
-        """The number `n` that a COUNT(*) query gives; raises ArchiveError as `ask` does."""
-        what = f"{what}, count"
+        """The number of rows that a query gives; raises ArchiveError as `ask` does."""
+        query, what = count_query(query), f"{what}, count"
         return int(self._insist(lambda: self._job(query, upload, what), what)["n"].iloc[0])
 
     def look_up(self, query: str, *, what: str) -> pd.DataFrame:
@@ -140,87 +125,78 @@ class Archive:
     def _fields(self, query: str) -> dict[str, str]:
         return {"REQUEST": "doQuery", "LANG": "ADQL", "MAXREC": str(self.maxrec), "QUERY": query}
 
-    def _error(self, what: str, said: str, kind: type[ArchiveError] = ArchiveError) -> ArchiveError:
-        return kind(f"{self.url}: {what}: {said}")
+    def _error(self, what: str, message: str, kind: type[ArchiveError] = ArchiveError) -> ArchiveError:
+        return kind(f"{self.url}: {what}: {message}")
 
     def _insist(self, once: Callable[[], T], what: str) -> T:
         """What `once` gives at the first address that answers; later queries begin with that one."""
-        errors = []
+        refusals = []
         while True:
             try:
-                return self._patiently(once, what)
+                return self._again(once, what)
             except NoAnswer as error:
-                errors.append(str(error))
-                if not self.mirrors:
-                    raise NoAnswer("; ".join(errors)) from error
-                self.url, self.mirrors = self.mirrors[0].rstrip("/"), self.mirrors[1:]
-                say(f"{error}; asking {self.url} from now on")
-
-    def _patiently(self, once: Callable[[], T], what: str) -> T:
-        try:
-            return self._again(once, what)
-        except GaveUp as error:
-            said = f"{error}; run again later, or raise archive.attempts or archive.max_wait_s"
-            raise self._error(what, said, NoAnswer) from error
-        except (_Failed, requests.RequestException) as error:
-            said = f"{one_line(error)} ({self.attempts} tries); run again later, or look into it"
-            raise self._error(what, said, NoAnswer) from error
+                refusal = str(error)
+            except GaveUp as error:
+                refusal = (
+                    f"{self.url}: {what}: {error}; run again later, or raise archive.attempts or archive.max_wait_s"
+                )
+            except (Passing, requests.RequestException) as error:
+                message = f"{one_line(error)} ({self.attempts} tries); run again later, or look into it"
+                refusal = f"{self.url}: {what}: {message}"
+            refusals.append(refusal)
+            if not self.mirrors:
+                raise NoAnswer("; ".join(refusals))
+            self.url, self.mirrors = self.mirrors[0].rstrip("/"), self.mirrors[1:]
+            say(f"{refusal}; asking {self.url} from now on")
 
     def _again(self, once: Callable[[], T], what: str) -> T:
-        return again(
-            once,
-            errors=(_Failed, requests.RequestException),
-            attempts=self.attempts,
-            first_pause=self.poll_s,
-            say=lambda line: say(f"{what}: {line}"),
-        )
+        errors = (Passing, requests.RequestException)
+        return again(once, self.patience, lambda line: say(f"{what}: {line}"), errors)
 
     def _job(self, query: str, upload: bytes | None, what: str) -> pd.DataFrame:
-        """One asynchronous job from its creation to its deletion."""
-        from pyvo.dal import AsyncTAPJob
-        from pyvo.dal.exceptions import DALAccessError
-
+        """One asynchronous job (UWS of the IVOA) from its creation to its deletion."""
         end = time.monotonic() + self.timeout_s
         fields, files = self._fields(query), None
         if upload is not None:
             fields["UPLOAD"] = "targets,param:targets"
             files = {"targets": ("targets.vot", upload, "application/x-votable+xml")}
-        url = None
+        created = self.session.post(f"{self.url}/async", data=fields, files=files, allow_redirects=False)
+        if "Location" not in created.headers:
+            raise _refused(created)
+        job = urljoin(f"{self.url}/async", created.headers["Location"])
         try:
-            # Not pyvo's submit: it follows the redirect, and if that fails the address of the job is lost with it.
-            created = self.session.post(f"{self.url}/async", data=fields, files=files, allow_redirects=False)
-            if "Location" not in created.headers:
-                raise _refused(created)
-            url = urljoin(f"{self.url}/async", created.headers["Location"])
-            job = AsyncTAPJob(url, session=self.session).run()
+            started = self.session.post(f"{job}/phase", data={"PHASE": "RUN"}, allow_redirects=False)
+            if started.status_code >= 400:
+                raise _refused(started)
             self._wait(job, end, what)
-            if job.result_uri is None:
-                raise _Failed("the job is completed and has no result")
             # A connection lost on the way of the result is no reason to run the job a second time.
-            return self._again(lambda: self._result(job.result_uri, end, what), f"{what}: result")
-        except DALAccessError as error:
-            gone = getattr(error, "code", None) == 404
-            raise _Failed("the job vanished from the archive" if gone else one_line(error)) from error
+            return self._again(lambda: self._result(f"{job}/results/result", end, what), f"{what}: result")
         finally:
-            if url:
-                self._delete(url)
+            self._delete(job)
 
-    def _wait(self, job: Any, end: float, what: str) -> None:
+    def _wait(self, job: str, end: float, what: str) -> None:
         """Until the job is completed; raises for every other end of it."""
         started, looks = time.monotonic(), 0
-        while (phase := self._again(lambda: _phase(job), f"{what}: state")) not in _ENDS:
+        while (phase := self._phase(job)) not in _ENDS:
             looks += 1
             left = end - time.monotonic()
             if left <= 0:
-                said = f"still {phase} after {self.timeout_s:g} s; raise archive.timeout_s or archive.chunks"
-                raise self._error(what, said, NoAnswer)
+                message = f"still {phase} after {self.timeout_s:g} s; raise archive.timeout_s or archive.chunks"
+                raise self._error(what, message, NoAnswer)
             if looks % 10 == 0:
                 say(f"{what}: {phase} for {time.monotonic() - started:.0f} s")
             time.sleep(min(self.poll_s * 1.2**looks, 60.0, left))
         if phase != "COMPLETED":
-            # pyvo keeps the job's state as read last; its public properties would ask the archive again.
-            reason = getattr(getattr(job._job.errorsummary, "message", None), "content", "") or "no reason given"
-            raise _Failed(f"the job ended as {phase}: {one_line(reason)}")
+            reason = _said(self.session.get(f"{job}/error")) if phase == "ERROR" else "no reason given"
+            raise Passing(f"the job ended as {phase}: {reason}")
+
+    def _phase(self, job: str) -> str:
+        answer = self.session.get(f"{job}/phase")
+        if answer.status_code == 404:
+            raise Passing("the job vanished from the archive")
+        if not re.fullmatch("[A-Z]+", phase := answer.text.strip()):
+            raise Passing(f"the job's state cannot be read (HTTP {answer.status_code}: {one_line(phase[:60])})")
+        return phase
 
     def _result(self, url: str, end: float, what: str, fields: dict[str, str] | None = None) -> pd.DataFrame:
         parts = []
@@ -231,13 +207,13 @@ class Archive:
                 parts.append(part)
                 # A connection that drips never trips the time-out of its socket.
                 if time.monotonic() > end:
-                    said = f"result not read after {self.timeout_s:g} s; raise archive.timeout_s or archive.chunks"
-                    raise self._error(what, said, NoAnswer)
+                    message = f"result not read after {self.timeout_s:g} s; raise archive.timeout_s or archive.chunks"
+                    raise self._error(what, message, NoAnswer)
         try:
             return read_result(b"".join(parts))
         except Overflow as error:
-            said = f"{error} (archive.maxrec: {self.maxrec}); raise archive.chunks or archive.maxrec"
-            raise self._error(what, said) from error
+            message = f"{error} (archive.maxrec: {self.maxrec}); raise archive.chunks or archive.maxrec"
+            raise self._error(what, message) from error
 
     def _delete(self, url: str) -> None:
         try:
@@ -245,72 +221,18 @@ class Archive:
         except (requests.RequestException, GaveUp) as error:
             say(f"{url}: job not deleted ({one_line(error)}); the archive will remove it in some days")
 
-    def missing_names(self, needed: dict[str, list[str]], schema_query: str) -> list[Missing]:
-        """Tables, and columns of its tables, that the archive does not have; each with the nearest that it has."""
-        known = self.look_up(schema_query, what="names of tables and columns")
-        present: dict[str, list[str]] = {}
-        for table, column in zip(known["table_name"], known["column_name"], strict=True):
-            present.setdefault(_plain(table), []).append(_plain(column))
-        tables: list[str] = []
-        if any(table.lower() not in present for table in needed):
-            answer = self.look_up("SELECT table_name FROM TAP_SCHEMA.tables", what="names of tables")
-            tables = [_plain(table) for table in answer["table_name"]]
-        missing = []
-        for table, columns in needed.items():
-            there = present.get(table.lower())
-            if there is None:
-                missing.append(Missing(table, None, _nearest_table(table.lower(), tables)))
-                continue
-            for column in dict.fromkeys(columns):
-                if column.lower() not in there:
-                    missing.append(Missing(table, column, near(column.lower(), there, 0.4)))
-        return missing
 
-    def check_names(self, needed: dict[str, list[str]], schema_query: str, place: str = "releases") -> None:
-        """Raise ArchiveError, in one line, for all tables and columns that the archive does not have.
-
-        `place` is where in the config the names stand.
-        """
-        missing = self.missing_names(needed, schema_query)
-        if missing:
-            raise ArchiveError(
-                f"{self.url}: the archive does not have {'; '.join(map(str, missing))}; "
-                f"correct the names in the config's `{place}`"
-            )
+def _refused(response: requests.Response) -> Passing:
+    return Passing(f"HTTP {response.status_code}: {_said(response)}")
 
 
-def _nearest_table(table: str, tables: list[str]) -> str | None:
-    """The most like it of its own schema, or else of all."""
-    schema, _, name = table.rpartition(".")
-    siblings = [other.rpartition(".")[2] for other in tables if other.rpartition(".")[0] == schema]
-    sibling = near(name, siblings)
-    return f"{schema}.{sibling}" if sibling else near(table, tables)
-
-
-def _phase(job: Any) -> str:
-    from pyvo.dal.exceptions import DALAccessError
-
-    try:
-        return job.phase  # asks the archive
-    except GaveUp:
-        raise
-    except Exception as error:  # whatever the XML parser makes of half a document
-        if isinstance(error, DALAccessError) and getattr(error, "code", None) == 404:
-            raise
-        raise _Failed(f"the job's state cannot be read ({one_line(error)})") from error
-
-
-def _refused(response: requests.Response) -> _Failed:
+def _said(response: requests.Response) -> str:
     """What the archive says in the place of a job or a result."""
     try:
         read_result(response.content)
-    except _Failed as error:
-        return _Failed(f"HTTP {response.status_code}: {error}")
-    return _Failed(f"HTTP {response.status_code} with a table")
-
-
-def _plain(name: str) -> str:
-    return str(name).replace('"', "").strip().lower()
+    except (Passing, Overflow) as error:
+        return str(error)
+    return "a table"
 
 
 class Overflow(Exception):
@@ -332,7 +254,7 @@ def upload_document(columns: dict[str, np.ndarray]) -> bytes:
 def read_result(content: bytes) -> pd.DataFrame:
     """Table of a TAP result document; names in lower case, integers as Int64, nulls where the archive has nulls.
 
-    Raises Overflow for a result that the archive cut, _Failed for an error document, one that ends early and anything
+    Raises Overflow for a result that the archive cut, Passing for an error document, one that ends early and anything
     else that is not a result.
     """
     from astropy.io.votable import parse
@@ -343,13 +265,13 @@ def read_result(content: bytes) -> pd.DataFrame:
             content = gzip.decompress(content)
         if not _END.search(content[-200:]):
             start = one_line(content[:60].decode("utf-8", "replace"))
-            raise _Failed(f"the result is no complete VOTable ({len(content)} bytes, begins {start!r})")
+            raise Passing(f"the result is no complete VOTable ({len(content)} bytes, begins {start!r})")
         result = TAPResults(parse(io.BytesIO(content), verify="ignore"))
         table = result.to_table()
-    except _Failed:
+    except Passing:
         raise
     except Exception as error:  # the parsers raise dozens of types; pyvo raises what an error document says
-        raise _Failed(f"no result: {one_line(error)}") from error
+        raise Passing(f"no result: {one_line(error)}") from error
     if str(result.query_status).upper() == "OVERFLOW":
         raise Overflow(f"the archive cut the result at {len(table)} rows")
     frame = {}
@@ -366,14 +288,14 @@ def read_result(content: bytes) -> pd.DataFrame:
 
 
 def check_accounted(frame: pd.DataFrame, target_ids: np.ndarray) -> pd.DataFrame:
-    """The rows as they are; raises _Failed unless every target, and no other, has one.
+    """The rows as they are; raises Passing unless every target, and no other, has one.
 
     The outer joins give a target without counterpart a row of nulls: one that has no row was lost.
     """
     back = frame["target_id"].to_numpy(dtype=np.int64)
     lost, strange = np.setdiff1d(target_ids, back), np.setdiff1d(back, target_ids)
     if len(lost):
-        raise _Failed(f"{len(lost)} of {len(target_ids)} targets did not come back, the first target_id {lost[0]}")
+        raise Passing(f"{len(lost)} of {len(target_ids)} targets did not come back, the first target_id {lost[0]}")
     if len(strange):
-        raise _Failed(f"{len(strange)} target_ids came back that were not sent, the first {strange[0]}")
+        raise Passing(f"{len(strange)} target_ids came back that were not sent, the first {strange[0]}")
     return frame

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 WORKFLOW = Path(__file__).parents[3]  # the folder of this package's workflow, where it is one of a workflow
-LITERATURE, CITATIONS = (WORKFLOW / f"resources/{name}.yaml" for name in ("literature", "citations"))
+LITERATURE, CITATIONS, REFERENCES = (
+    WORKFLOW / "resources" / name for name in ("literature.yaml", "citations.yaml", "references.bib")
+)
 # By the key of the config that names a file of the workflow itself: the folder where it lies.
 OWN = {"claims": "workflow/resources", "shipped": "config/data", "file": "workflow/scripts/gaia_offsets/data"}
 

@@ -10,8 +10,8 @@ import pandas as pd
 
 from gaia_offsets.archive import adql
 from gaia_offsets.archive.adql import G
-from gaia_offsets.archive.candidates import service
-from gaia_offsets.archive.tap import Archive, Missing
+from gaia_offsets.archive.names import Missing, missing_names
+from gaia_offsets.archive.tap import Archive
 from gaia_offsets.core.files import WORKFLOW
 from gaia_offsets.core.log import say
 from gaia_offsets.core.releases import MAY_LACK, SOLVED, TABLES, asked_names, coding, column_of, table_of
@@ -41,7 +41,7 @@ def check_release(name: str, files: Sequence[str] = (), url: str | None = None) 
     if name not in config["releases"]:
         raise ConfigError([f"{name!r} is not one of releases: {', '.join(config['releases'])}"])
     release, settings = config["releases"][name], config["archive"]
-    tap = service(url or settings["url"], settings)
+    tap = Archive.of(url or settings["url"], settings)
     learned, missing = first_contact(tap, name, release, official_column(release, config["corrections"]))
     return {"releases": {name: learned}}, missing
 
@@ -60,7 +60,7 @@ def first_contact(
     """`check_release` of a block of the complete config; `official` is a correction of kind column."""
     names = asked_names(release)
     needed = adql.needed_columns(names)
-    missing = service.missing_names(needed, adql.schema_query(list(needed)))
+    missing = missing_names(service, needed)
     asked = sum(1 + len(set(columns)) for columns in needed.values())
     say(f"releases.{name} at {service.url}: {asked} names asked for, {len(missing)} missing")
     say(*(f"  {item}" for item in missing))
@@ -123,9 +123,9 @@ def sampled_columns(names: dict[str, Any], missing: Sequence[Missing], official:
 def sample(service: Archive, names: dict[str, Any], columns: list[str]) -> tuple[pd.DataFrame, int]:
     """These columns of the sources in FIELDS fields, and the fields' HEALPix level: the first with ENOUGH bright."""
     for level in LEVELS:
-        query, count = adql.sample_query(names, columns, level)
+        query = adql.sample_query(names, columns, level)
         how = {"what": f"a sample of the sky, level {level}", "narrower": "raise archive.maxrec"}
-        rows = service.select(query, count=count, **how)
+        rows = service.select(query, **how)
         if bright(rows).sum() >= ENOUGH:
             break
     return rows, level

@@ -10,8 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from gaia_offsets.archive.adql import table_query
-from gaia_offsets.archive.secret import split_login
+from gaia_offsets.archive.table_query import rows_query
 from gaia_offsets.core import releases
 from gaia_offsets.core.columns import DISTANCES, FRAMES, GAIA, STANDARD, TMASS
 from gaia_offsets.core.files import content, own_file
@@ -267,8 +266,8 @@ def dataset_facts(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def raw_facts(entry: Mapping[str, Any]) -> dict[str, Any]:
     """What the config says of a raw file, as rawfile.is_due takes it."""
-    urls = [split_login(url)[0] for url in (entry.get("url"), *(entry.get("mirrors") or ())) if url]
-    query = table_query(entry["query"]) if entry.get("query") else None
+    urls = [url for url in (entry.get("url"), *(entry.get("mirrors") or ())) if url]
+    query = rows_query(entry["query"]) if entry.get("query") else None
     return {**entry, "urls": urls, "query": query}
 
 

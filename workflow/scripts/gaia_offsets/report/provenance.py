@@ -3,7 +3,6 @@
 import hashlib
 import platform
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -17,8 +16,6 @@ PACKAGES = (  # of the environment of all rules but those that fetch or learn
     *("pandas", "pyarrow", "pygaia", "pyyaml", "scipy"),
 )
 KEPT = ("dataset", "file", "bytes", "sha256", "rows", "url", "query", "shipped", "licence", "doi", "citation")
-# Authors, year, journal, volume, page: "Lindegren et al. 2021b, A&A 649, A4".
-CITATION = re.compile(r"(?P<authors>\D+) (?P<year>\d{4}[a-z]?), (?P<journal>[^,]+) (?P<volume>\d+), (?P<page>\w+)")
 
 
 def software(engine: str) -> dict[str, Any]:
@@ -34,12 +31,12 @@ def software(engine: str) -> dict[str, Any]:
 
 def digests(files: Iterable[str | Path]) -> dict[str, str]:
     """SHA-256 by path; a path that is not below the folder of the run is told by its name."""
-    found = {}
+    sums = {}
     for file in map(Path, files):
         with open(file, "rb") as stream:
             name = file.name if file.is_absolute() else file.as_posix()
-            found[name] = hashlib.file_digest(stream, "sha256").hexdigest()
-    return found
+            sums[name] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return sums
 
 
 def manifest(path: str | Path) -> dict[str, Any]:
@@ -52,23 +49,23 @@ def manifest(path: str | Path) -> dict[str, Any]:
 
 
 def cited(settings: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[tuple[str, str, str | None]]:
-    """(citation, what for, DOI) of everything that the samples of a run rest on; an empty citation where none is named.
+    """(citation, what for, DOI if the config names one) of everything that the samples of a run rest on.
 
-    `settings` are those of about.run_settings, `known` is workflow/resources/citations.yaml.
+    The citation is empty where none is named. `settings` are those of about.run_settings, `known` is
+    workflow/resources/citations.yaml.
     """
-    dois = known["doi"]
     for citation in known["method"]:
-        yield citation, "the method", dois.get(citation)
+        yield citation, "the method", None
     for what, entry in _used(settings, known):
         for citation in entry.get("cite", ()):
-            yield citation, what, dois.get(citation)
+            yield citation, what, None
     for section, noun in (("datasets", "dataset"), ("corrections", "correction")):
         for name, entry in settings[section].items():
             citation = " ".join((entry.get("citation") or "").split())
             if not entry.get("simulated") and (citation or entry.get("kind") != "none"):
-                yield citation, f"{noun} {name}", entry.get("doi") or dois.get(citation)
+                yield citation, f"{noun} {name}", entry.get("doi")
     for citation in known["software"]:
-        yield citation, "software", dois.get(citation)
+        yield citation, "software", None
 
 
 def acknowledged(settings: Mapping[str, Any], known: Mapping[str, Any]) -> list[str]:
@@ -99,60 +96,40 @@ def _used(settings: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[tup
                 yield f"dataset {name}", entry
 
 
-def references(entries: Iterable[tuple[str, str, str | None]]) -> list[dict[str, Any]]:
-    """One reference a citation: citation, why (a list), doi, key of BibTeX and its fields."""
-    found: dict[str, dict[str, Any]] = {}
+def read_bibliography(path: str | Path) -> dict[str, str]:
+    """The entries of workflow/resources/references.bib by citation, which stands as a comment above each."""
+    blocks = Path(path).read_text(encoding="utf-8").strip().split("\n\n")[1:]
+    entries = (block.split("\n", 1) for block in blocks)
+    return {comment.removeprefix("% "): entry for comment, entry in entries}
+
+
+def references(entries: Iterable[tuple[str, str, str | None]], bibliography: Mapping[str, str]) -> list[dict[str, Any]]:
+    """One reference a citation: citation, why (a list), doi, its entry of BibTeX and the key of that."""
+    cites: dict[str, dict[str, Any]] = {}
     for citation, what, doi in entries:
         if citation:
-            entry = found.setdefault(citation, {"citation": citation, "why": [], "doi": None, "key": ""})
-            entry["why"] += [what] if what not in entry["why"] else []
-            entry["doi"] = entry["doi"] or doi
-    keys: set[str] = set()
-    for citation, entry in found.items():
-        entry["fields"] = fields(citation, entry["doi"])
-        entry["key"] = _key(citation, keys)
-        keys.add(entry["key"])
-    return list(found.values())
+            reference = cites.setdefault(citation, {"citation": citation, "why": [], "doi": None})
+            reference["why"] += [what] if what not in reference["why"] else []
+            reference["doi"] = reference["doi"] or doi
+    for citation, reference in cites.items():
+        entry = bibliography.get(citation) or _note(reference)
+        doi = re.search(r"^  doi = {(.+)},$", entry, re.MULTILINE)
+        reference["doi"] = reference["doi"] or (doi and doi[1])
+        reference |= {"bibtex": entry, "key": re.match(r"@\w+{(\w+),", entry)[1]}
+    return list(cites.values())
 
 
-def fields(citation: str, doi: str | None) -> dict[str, str]:
-    """Fields of BibTeX; a citation of another form than CITATION is a note."""
-    match = CITATION.fullmatch(citation)
-    if match is None:
-        found = {"note": citation}
-    else:
-        names = re.split(r", | & ", match["authors"].removesuffix(" et al."))
-        others = ["others"] if match["authors"].endswith(" et al.") else []
-        found = {
-            "author": " and ".join([*(f"{{{name}}}" for name in names), *others]),
-            "year": match["year"][:4],
-            "journal": match["journal"],
-            "volume": match["volume"],
-            "pages": match["page"],
-        }
-    return {name: re.sub(r"([&%#_$])", r"\\\1", value) for name, value in found.items()} | ({"doi": doi} if doi else {})
+def _note(reference: Mapping[str, Any]) -> str:
+    """An entry for a citation that is not in the bibliography, under the name of what it is for."""
+    text = re.sub(r"([&%#_$])", r"\\\1", reference["citation"])
+    doi = f"  doi = {{{reference['doi']}}},\n" if reference["doi"] else ""
+    return f"@misc{{{reference['why'][0].replace(' ', '_')},\n  note = {{{text}}},\n{doi}}}"
 
 
-def _key(citation: str, taken: set[str]) -> str:
-    """First author and year in plain letters, and the page where that is taken."""
-    plain = (
-        unicodedata.normalize("NFKD", citation.removeprefix("Gaia Collaboration, ")).encode("ascii", "ignore").decode()
-    )
-    author, year = re.match(r"[^,&]*?(?= et al|,| &| \d{4}|$)", plain)[0], re.search(r"\d{4}[a-z]?\b", plain)
-    key = re.sub(r"\W", "", author).lower() + (year[0] if year else "")
-    page = re.sub(r"\W", "", plain.split()[-1])
-    return key if key not in taken else f"{key}_{page}"
-
-
-def bibtex(entries: Sequence[Mapping[str, Any]]) -> str:
+def bibtex(cites: Sequence[Mapping[str, Any]]) -> str:
     """The references as BibTeX, and this workflow."""
-    found = [
-        ("article" if "journal" in entry["fields"] else "misc", entry["key"], entry["fields"]) for entry in entries
-    ]
-    ours = {"author": "{The maintainers of this workflow}", "title": "Gaia parallax offsets, a reproducible workflow"}
-    found.append(("misc", "gaia_offsets", {**ours, "note": f"Version {VERSION}"}))
-    blocks = []
-    for kind, key, values in found:
-        lines = "".join(f"  {name} = {{{value}}},\n" for name, value in values.items())
-        blocks.append(f"@{kind}{{{key},\n{lines}}}\n")
-    return "\n".join(blocks)
+    ours = (
+        "@misc{gaia_offsets,\n  author = {{The maintainers of this workflow}},\n"
+        f"  title = {{Gaia parallax offsets, a reproducible workflow}},\n  note = {{Version {VERSION}}},\n}}"
+    )
+    return "\n\n".join([*(reference["bibtex"] for reference in cites), ours]) + "\n"
