@@ -14,7 +14,6 @@ def draw_magnitudes(histogram: pd.DataFrame, fits: pd.DataFrame, *, title: str) 
     `histogram` has kind, bin_low, bin_high [mag], count; `fits` the statistics [mag] by kind.
     """
     figure = style.canvas(3.0, title)
-    blue = style.COLOURS["raw"]
     for ax, kind in zip(figure.subplots(1, 2), ("dwarf", "giant"), strict=True):
         ax.set_title(f"{kind}s")
         ax.set_xlabel(r"$M_{K_s}$ from Gaia distance minus catalogue [mag]")
@@ -24,8 +23,7 @@ def draw_magnitudes(histogram: pd.DataFrame, fits: pd.DataFrame, *, title: str) 
             continue
         row = fit.iloc[0]
         width = float((counts["bin_high"] - counts["bin_low"]).median())
-        style.steps(ax, counts, "count", color=blue, fill=True, alpha=0.3, linewidth=0)
-        style.steps(ax, counts, "count", color=blue, linewidth=0.9)
+        style.steps(ax, counts, "count", color=style.COLOURS["raw"], fill=0.3, linewidth=0.9)
         peak = style.gaussian(ax, row, width, np.linspace(-1.0, 1.0, 801), color="black")
         lines = [f"{int(row['n']):,} stars"]
         if peak:
