@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from gaia_offsets.core.words import number
 from gaia_offsets.report import style
 
 
@@ -27,7 +28,7 @@ def draw_magnitudes(histogram: pd.DataFrame, fits: pd.DataFrame, *, title: str) 
         peak = style.gaussian(ax, row, width, np.linspace(-1.0, 1.0, 801), color="black")
         lines = [f"{int(row['n']):,} stars"]
         if peak:
-            mean, error = style.number(row["gaussian_mean"], "+.4f"), row["gaussian_mean_error"]
+            mean, error = number(row["gaussian_mean"], "+.4f"), row["gaussian_mean_error"]
             lines = [f"mean {mean} \N{PLUS-MINUS SIGN} {error:.4f}", f"sd {row['gaussian_sd']:.3f}", *lines]
         style.corner(ax, lines)
         ax.axvline(0.0, color="0.3", linewidth=0.6, linestyle=":", zorder=0)

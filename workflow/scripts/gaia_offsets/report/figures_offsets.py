@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 
 from gaia_offsets.core.columns import PARALLAXES
 from gaia_offsets.core.releases import long_name
+from gaia_offsets.core.words import number
 from gaia_offsets.report import style
 
 
@@ -55,7 +56,7 @@ def label(fit: pd.Series, parallax: str) -> list[str]:
 
     def with_error(name: str) -> str:
         value, error = float(fit[name]), float(fit[f"{name}_error"])
-        text = style.number(value, "+.1f") if np.isfinite(value) else "unknown"
+        text = number(value, "+.1f") if np.isfinite(value) else "unknown"
         return f"{text} \N{PLUS-MINUS SIGN} {error:.1f}" if np.isfinite(error) else text
 
     sd = float(fit["gaussian_sd"])

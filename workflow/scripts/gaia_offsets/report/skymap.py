@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 from matplotlib.patheffects import withStroke
 
+from gaia_offsets.core.words import number
 from gaia_offsets.report import style
 from gaia_offsets.sky.healpix import hp
 from gaia_offsets.sky.match import unit_vectors
@@ -238,7 +239,7 @@ class Sky:
         self._graticule(ax, meridians, parallels)
         for latitude in parallels:
             x, y = self.projection.forward(centre + 179.999, latitude)
-            label = f"{style.number(latitude, '+.0f') if latitude else '0'}\N{DEGREE SIGN}"
+            label = f"{number(latitude, '+.0f') if latitude else '0'}\N{DEGREE SIGN}"
             side = "center" if latitude == 0 else "bottom" if latitude > 0 else "top"
             ax.annotate(label, (x, y), (-2, 0), textcoords="offset points", size=7, ha="right", va=side)
         # Longitudes stand on the parallel where they hide the fewest pixels.
@@ -260,7 +261,7 @@ class Sky:
         y, parallels, step_y = _edge_ticks(along, latitude)
         self._graticule(ax, np.arange(0.0, 360.0, step_x), np.arange(-90.0 + step_y, 90.0, step_y))
         ax.set_xticks(x, [f"{value % 360:g}\N{DEGREE SIGN}" for value in meridians])
-        ax.set_yticks(y, [f"{style.number(value, '+g') if value else '0'}\N{DEGREE SIGN}" for value in parallels])
+        ax.set_yticks(y, [f"{number(value, '+g') if value else '0'}\N{DEGREE SIGN}" for value in parallels])
         ax.tick_params(length=0)
         ax.set(xlabel=self._axes[0], ylabel=self._axes[1])
 

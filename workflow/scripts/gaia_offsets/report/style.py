@@ -88,11 +88,6 @@ def axis_label(variable: str, colour: str) -> str:
     return _AXES[colour if variable == "colour" else variable]
 
 
-def number(value: float, spec: str) -> str:
-    """A number with a true minus sign."""
-    return f"{value:{spec}}".replace("-", "\N{MINUS SIGN}")
-
-
 def rows(table: pd.DataFrame, **where: str) -> pd.DataFrame:
     """Rows where each named column equals its value."""
     keep = np.ones(len(table), dtype=bool)
