@@ -140,7 +140,8 @@ def plan(folder: Path, stars: str) -> None:
 def ours(folder: Path) -> None:
     """The cross-match of the rule crossmatch_tables."""
     from gaia_offsets.sky.match import Frame, attach, find_counterparts
-    from gaia_offsets.tables.read import TableFile, read_table, write_pieces
+    from gaia_offsets.tables.parquet import write_pieces
+    from gaia_offsets.tables.read import TableFile, read_table
 
     names = {"target_ra": "ra", "target_dec": "dec", "obsid": "source_id"}
     gaia = read_table(folder / "b.parquet").assign(pmra=0.0, pmdec=0.0)

@@ -240,11 +240,11 @@ def test_rounded_numbers_may_be_what_stands_for_none_elsewhere() -> None:
     random = np.random.default_rng(3)
     values = np.rint(random.uniform(-1200, 1500, 100_000))
     origin = Origin("t.csv", "plx", "uas")
-    assert standardise(values, "parallax", origin)[0] == pytest.approx(1e-3 * values[0])
-    assert standardise(np.round(values[:3000] / 7, 2), "parallax", origin).notna().all()
+    assert standardise(pd.Series(values), "parallax", origin)[0] == pytest.approx(1e-3 * values[0])
+    assert standardise(pd.Series(np.round(values[:3000] / 7, 2)), "parallax", origin).notna().all()
     values[:9000] = 999
     with pytest.raises(TableError, match="values are 999 uas"):
-        standardise(values, "parallax", origin)
+        standardise(pd.Series(values), "parallax", origin)
 
 
 @pytest.mark.parametrize("door", ["sample", "map", "mean"])

@@ -15,9 +15,9 @@ from unit.shared import refused
 
 from gaia_offsets.correct.streams import _read_fits
 from gaia_offsets.tables import fits as fitscolumns
-from gaia_offsets.tables import read as tables
+from gaia_offsets.tables import parquet
 from gaia_offsets.tables.fits import read_columns
-from gaia_offsets.tables.read import column_names, read_table
+from gaia_offsets.tables.read import TableFile, column_names, read_table
 
 ROWS = 1001
 
@@ -72,12 +72,12 @@ def test_they_are_what_astropy_reads(file: Path, wanted: set[str] | None) -> Non
 
 
 def test_piece_by_piece_they_are_those_of_the_whole(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "ROW_GROUP", 100)
+    monkeypatch.setattr(parquet, "ROW_GROUP", 100)
     spec = {"label": "text", "gaia_dr2_source_id": "id", "snr": {"column": "snrg", "unit": ""}, "ra": "ra"}
-    pieces = list(tables.TableFile(file, spec).pieces())
+    pieces = list(TableFile(file, spec).pieces())
     assert [len(piece) for piece in pieces] == [100] * 10 + [1] and pieces[3].index[0] == 300
     pd.testing.assert_frame_equal(pd.concat(pieces), read_table(file, spec), check_dtype=False)
-    assert list(next(tables.TableFile(file, spec).pieces({"ra", "label"}))) == ["label", "ra"]
+    assert list(next(TableFile(file, spec).pieces({"ra", "label"}))) == ["label", "ra"]
 
 
 def test_a_file_that_ends_early(file: Path) -> None:

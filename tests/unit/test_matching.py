@@ -12,7 +12,8 @@ from unit.shared import refused
 
 from gaia_offsets.sky import match as matching
 from gaia_offsets.sky.match import attach, find_counterparts, match_catalogues, match_nearest, propagate, unit_vectors
-from gaia_offsets.tables import read as tables
+from gaia_offsets.tables import parquet
+from gaia_offsets.tables.read import TableFile, write_table
 
 
 def test_propagation_agrees_with_astropy():
@@ -161,14 +162,14 @@ def sky(n):
 
 @pytest.mark.parametrize("kind", ["parquet", "fits", "csv"])
 def test_tables_in_pieces_give_what_frames_do(kind, tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "ROW_GROUP", 100)
+    monkeypatch.setattr(parquet, "ROW_GROUP", 100)
     frames, files = sky(600), {}
     for role, frame in frames.items():
         path = tmp_path / f"{role}.{kind if role == 'targets' else 'parquet'}"
         files[role] = write(frame, path)
     whole = find_counterparts(**files, **SETTINGS)
-    tables.write_pieces(attach(files["targets"], whole), tmp_path / "whole.parquet", fast=True)
-    matched = pd.concat(tables.read_pieces(tmp_path / "whole.parquet"))
+    parquet.write_pieces(attach(files["targets"], whole), tmp_path / "whole.parquet", fast=True)
+    matched = pd.concat(parquet.read_pieces(tmp_path / "whole.parquet"))
     assert 0.9 < matched["source_id"].notna().mean() < 1 and (matched["match_neighbours"] > 1).any()
     assert matched["ks_m"].notna().any() and matched["r_med_geo"].notna().any()
     expected = match_catalogues(**frames, **SETTINGS)
@@ -177,12 +178,12 @@ def test_tables_in_pieces_give_what_frames_do(kind, tmp_path, monkeypatch):
 
 def write(frame, path):
     if path.suffix == ".parquet":
-        tables.write_table(frame, path)
+        write_table(frame, path)
     elif path.suffix == ".fits":
         Table.from_pandas(frame).write(path)
     else:
         frame.to_csv(path, index=False)
-    return tables.TableFile(path)
+    return TableFile(path)
 
 
 @pytest.mark.parametrize("where", ["gaia", "distances"])

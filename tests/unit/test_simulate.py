@@ -21,8 +21,8 @@ from gaia_offsets.simulate.survey import (
 )
 from gaia_offsets.sky.match import match_nearest, propagate
 from gaia_offsets.sky.positions import ecliptic_latitude, pixel_index, to_galactic
-from gaia_offsets.tables.contracts import rounded_source_ids
 from gaia_offsets.tables.read import read_table
+from gaia_offsets.tables.values import rounded_source_ids
 
 OFFSET = {"global_uas": 2.6, "large_scale_uas2": 142.0, "large_scale_deg": 16.0, "small_scale_uas2": 50.0}
 OFFSET |= {"small_scale_deg": 1.0, "colour_slope_uas": 4.0, "plane_uas": -5.0}

@@ -17,7 +17,7 @@ from gaia_offsets.offsets.segments import Segments
 from gaia_offsets.offsets.tracers import Tracers, drawn_stars, read_scatter
 from gaia_offsets.offsets.weighted import Scatter, star_table, weighted_means
 from gaia_offsets.sky.positions import FRAMES, complete_angles
-from gaia_offsets.tables import read as tables
+from gaia_offsets.tables import parquet
 from gaia_offsets.tables.read import write_table
 
 GAUSSIAN = {"method": "density_power", "beta": 0.3}
@@ -49,7 +49,7 @@ def stars() -> pd.DataFrame:
 @pytest.fixture
 def path(stars, tmp_path, monkeypatch) -> str:
     """The table as a file of 20 row groups."""
-    monkeypatch.setattr(tables, "ROW_GROUP", 1000)
+    monkeypatch.setattr(parquet, "ROW_GROUP", 1000)
     path = tmp_path / "tracers.parquet"
     write_table(stars, path)
     return str(path)

@@ -10,7 +10,8 @@ from gaia_offsets.core.columns import GAIA
 from gaia_offsets.core.faults import open_log
 from gaia_offsets.sample.star_table import check_stars
 from gaia_offsets.sky.match import Counterparts, attach, find_counterparts
-from gaia_offsets.tables.read import TableFile, write_pieces
+from gaia_offsets.tables.parquet import write_pieces
+from gaia_offsets.tables.read import TableFile
 
 # By role: the columns that a table must have.
 ROLES = {

@@ -19,7 +19,7 @@ from gaia_offsets.sample.official import check_edr3
 from gaia_offsets.sample.selection import SUSPECT_MAS
 from gaia_offsets.sample.star_table import StarTable, read_stars, refuse_other_order, say, star_arrays
 from gaia_offsets.sky.covariance import angular_covariance, gathered_covariance
-from gaia_offsets.tables.contracts import as_column, as_names
+from gaia_offsets.tables.values import as_column, as_names
 
 NEEDED = ("parallax", "parallax_error", "ra", "dec")
 

@@ -32,18 +32,10 @@ from gaia_offsets.tables.fits import (
     table_hdu,
     with_nulls,
 )
-from gaia_offsets.tables.formats import (
-    open_bytes,
-    plain_table,
-    read_ecsv,
-    read_votable,
-    reason,
-    refuse_folder,
-    table_format,
-    without_vectors,
-)
-from gaia_offsets.tables.read import VO_PARQUET, arrow_column, astropy_column, parquet_units
-from gaia_offsets.tables.text import csv_batches, csv_header, csv_table, refuse_twice
+from gaia_offsets.tables.formats import open_bytes, reason, refuse_folder, refuse_twice, table_format
+from gaia_offsets.tables.parquet import VO_PARQUET, arrow_column, parquet_units
+from gaia_offsets.tables.text import csv_batches, csv_header, csv_table
+from gaia_offsets.tables.votable import astropy_column, plain_table, read_ecsv, read_votable, without_vectors
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -11,7 +11,7 @@ import pandas as pd
 
 from gaia_offsets.offsets.weighted import LEARNED, Scatter, error_by_magnitude
 from gaia_offsets.sky.positions import FRAMES, finest_counts, finest_nside
-from gaia_offsets.tables.read import read_pieces
+from gaia_offsets.tables.parquet import read_pieces
 
 DRAWN = 1_000_000  # stars, evenly drawn, that stand for a larger sample where a fit goes through it many times
 ERRORS = ("solution", "phot_g_mean_mag", "parallax_error")

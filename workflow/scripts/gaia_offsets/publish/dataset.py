@@ -29,10 +29,11 @@ from gaia_offsets.publish.fields import (
     zero_point_words,
 )
 from gaia_offsets.sky.positions import COORDSYS, pixel_centre, to_equatorial, to_galactic
-from gaia_offsets.tables.contracts import unit_factor
 from gaia_offsets.tables.fits import table_hdu
-from gaia_offsets.tables.formats import plain_table, read_ecsv, read_votable, readable, refuse_folder, table_format
+from gaia_offsets.tables.formats import readable, refuse_folder, table_format
 from gaia_offsets.tables.text import csv_table
+from gaia_offsets.tables.values import unit_factor
+from gaia_offsets.tables.votable import plain_table, read_ecsv, read_votable
 
 if TYPE_CHECKING:
     from astropy.io.fits import Column, HDUList, Header

@@ -21,8 +21,8 @@ from gaia_offsets.sample.reference import check_units
 from gaia_offsets.sample.selection import solution
 from gaia_offsets.sample.star_table import CORRECTION, ENOUGH_STARS, TINY_MAS
 from gaia_offsets.sky.positions import FRAMES
-from gaia_offsets.tables.contracts import as_numbers
 from gaia_offsets.tables.read import TableError, column_names, read_table
+from gaia_offsets.tables.values import as_numbers
 
 MODEL = ("phot_g_mean_mag", "nu_eff_used_in_astrometry", "pseudocolour", "ecl_lat", "astrometric_params_solved")
 NULL = -9999.0  # in some tables of the archive

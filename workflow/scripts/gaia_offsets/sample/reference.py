@@ -9,7 +9,7 @@ import pandas as pd
 
 from gaia_offsets.core.columns import LEARNED, magnitude_column
 from gaia_offsets.core.faults import TableError
-from gaia_offsets.tables.contracts import as_names, as_numbers
+from gaia_offsets.tables.values import as_names, as_numbers
 
 ENOUGH_STARS = 20
 TINY_MAS = 0.005  # half of the parallaxes of no table in mas are smaller: their errors alone are larger

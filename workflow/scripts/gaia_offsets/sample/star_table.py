@@ -17,18 +17,11 @@ from gaia_offsets.core.columns import STANDARD, VIZIER
 from gaia_offsets.core.faults import TableError
 from gaia_offsets.core.releases import EPOCHS, named_epoch
 from gaia_offsets.sky.positions import ADVICE, FRAMES, Positions, complete_angles
-from gaia_offsets.tables.contracts import (
-    ENOUGH_STARS,
-    Origin,
-    Tally,
-    as_column,
-    as_names,
-    refuse_value_as_error,
-    standardise,
-    unit_factor,
-)
+from gaia_offsets.tables.contracts import ENOUGH_STARS, Origin, Tally, refuse_value_as_error, standardise
 from gaia_offsets.tables.formats import readable
-from gaia_offsets.tables.read import column_for, column_names, whole_columns
+from gaia_offsets.tables.native import NativeTable
+from gaia_offsets.tables.read import column_for, column_names, nearest
+from gaia_offsets.tables.values import as_column, as_names, unit_factor
 
 CORRECTION = "correction"  # our name of the column that column:NAME names
 # Half of the values of no table in mas are smaller: errors of Gaia are 0.007 mas and more, zero points some 0.03.
@@ -125,10 +118,8 @@ class StarTable:
         refuse_value_as_error(stated, where)
         for name, source in stated.items():
             if source not in names:
-                near = difflib.get_close_matches(source, names, n=3, cutoff=0.5)
-                nearest = f"; nearest: {', '.join(near)}" if near else ""
-                present = ", ".join(names[:40])
-                raise TableError(f"{where}: no column {source!r} (wanted as {name!r}){nearest}; it has: {present}")
+                near, present = nearest(source, names), ", ".join(names[:40])
+                raise TableError(f"{where}: no column {source!r} (wanted as {name!r}){near}; it has: {present}")
         self._stated, self._free = stated, set(names) - set(stated.values())
         advice = "Name the right columns and units (--ra, --dec, --unit ra=hourangle)"
         self._checks = Checks(where, epoch=self.epoch, advice=advice)
@@ -283,27 +274,26 @@ def read_stars(
     path = Path(path)
     names = column_names(path)
     if group is not None and group not in names:
-        near = difflib.get_close_matches(group, names, n=3, cutoff=0.5)
-        nearest = f"; nearest: {', '.join(near)}" if near else ""
-        raise TableError(f"{path}: no column {group!r} (--group){nearest}; it has: {', '.join(names[:40])}")
+        near = nearest(group, names)
+        raise TableError(f"{path}: no column {group!r} (--group){near}; it has: {', '.join(names[:40])}")
     doors = [door for door in (table, also) if door is not None]
     table.open(names, {}, path)
     table.take(needed)
     if also:
         also.start(names, {}, path)
     wanted = {source for door in doors for source in door.sources.values()} | ({group} if group else set())
-    native, units = whole_columns(path, wanted, [group] if group else [])
-    missing = wanted - set(native)
+    native = NativeTable(path, wanted, [group] if group else [])
+    missing = wanted - set(native.names)
     if missing:
         raise TableError(f"{path}: column {missing.pop()!r} holds vectors, not one value a row")
-    table.open(names, units, path)
+    table.open(names, native.units, path)
     table.take(needed)
     with readable(path):
-        stars = table.values({name: native[source]() for name, source in table.sources.items()})
-        groups = as_names(native[group]()) if group else None
+        stars = table.values({name: native.column(source) for name, source in table.sources.items()})
+        groups = as_names(native.column(group)) if group else None
     if also:
-        also.start(names, units, path)
-        added = also.apply({name: native[source]() for name, source in also.sources.items()})
+        also.start(names, native.units, path)
+        added = also.apply({name: native.column(source) for name, source in also.sources.items()})
         stars["parallax"] = added["parallax_corrected"]
         also.finish()
     return stars, groups

@@ -20,7 +20,7 @@ from gaia_offsets.simulate.labels import CLUMP_MKS, SNR_GOOD, label_errors, true
 from gaia_offsets.sky.covariance import angular_covariance
 from gaia_offsets.sky.match import propagate
 from gaia_offsets.sky.positions import ecliptic_latitude, pixel_index, to_equatorial, to_galactic
-from gaia_offsets.tables.read import parquet_options
+from gaia_offsets.tables.parquet import parquet_options
 
 Survey = Mapping[str, Any]
 Columns = dict[str, np.ndarray]

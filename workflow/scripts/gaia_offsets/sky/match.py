@@ -13,7 +13,8 @@ import pandas as pd
 from gaia_offsets.core.columns import DISTANCES, GAIA, MATCH, RELEASE, STANDARD, TMASS
 from gaia_offsets.core.progress import progress
 from gaia_offsets.sky.healpix import hp
-from gaia_offsets.tables.read import ROW_GROUP, TableError, join_pieces, pieces
+from gaia_offsets.tables.parquet import ROW_GROUP, join_pieces, pieces
+from gaia_offsets.tables.read import TableError
 
 MAS_PER_DEG = 3.6e6
 PIECE = 1 << 16  # points that a thread takes at a time: their temporary arrays stay in its cache

@@ -1,0 +1,137 @@
+"""The columns of a table file of any known format as they stand in it: names, units and values, whole or in pieces."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from gaia_offsets.core.faults import TableError
+from gaia_offsets.tables import parquet
+from gaia_offsets.tables.fits import fits_names, read_columns, table_hdu
+from gaia_offsets.tables.formats import is_packed, open_bytes, readable, refuse_folder, refuse_twice, table_format
+from gaia_offsets.tables.text import csv_batches, csv_frame, csv_header
+from gaia_offsets.tables.votable import astropy_column, flat_columns, read_whole
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+
+def memory() -> int:
+    """Memory of this machine, bytes."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _refuse_beyond_memory(path: Path, fmt: str) -> None:
+    """Raise TableError for a packed text file, read as a whole, that unpacks to more than the machine's memory."""
+    most = memory()
+    # Deflate packs 1,032 to 1 at best: most files need no look. A FITS file is unpacked block by block.
+    if fmt in ("fits", "parquet") or not is_packed(path) or path.stat().st_size * 1032 <= most:
+        return
+    unpacked = 0
+    with open_bytes(path) as stream:
+        while block := stream.read(1 << 24):
+            unpacked += len(block)
+            if unpacked > most:
+                raise TableError(
+                    f"{path}: unpacks to more than {most / 1e9:.3g} GB, the memory of this machine; write it as "
+                    "Parquet or FITS, of which only the columns in use are read"
+                )
+
+
+class NativeTable:
+    """The columns of a table file in its own types: all, or those among `wanted` that it has.
+
+    `names` are those, `units` what the file states of them. Of Parquet a column is read when it is asked for, of FITS
+    all are read with the first, another file is read as a whole at once. Of a text file the columns `texts` stay text.
+    Raises TableError, one line, for what cannot be read.
+    """
+
+    def __init__(self, path: Path, wanted: Collection[str] | None = None, texts: Collection[str] = ()) -> None:
+        self.path, self._format = path, table_format(path)
+        self._whole: pd.DataFrame | None = None
+        with readable(path):
+            refuse_folder(path)
+            _refuse_beyond_memory(path, self._format)
+            if self._format == "parquet":
+                import pyarrow.parquet as pq
+
+                schema = pq.read_schema(path)
+                names, self.units = schema.names, parquet.parquet_units(schema)
+            elif self._format == "csv":
+                header = csv_header(path)
+                # pandas would fill a row that is too short, and take the first values of longer ones for names.
+                for _ in csv_batches(path, columns=[next(filter(None, header.names))]):
+                    pass
+                names, self.units = [name for name in header.names if name], header.units
+            else:
+                if self._format == "fits":
+                    refuse_twice(column_names(path), path)
+                    table = next(read_columns(path, wanted, 0))
+                else:
+                    table = read_whole(path, self._format)
+                names = flat_columns(table)
+                self.units = {name: str(table[name].unit) for name in names if table[name].unit is not None}
+            self.names = [name for name in names if wanted is None or name in wanted]
+            if self._format == "csv":
+                self._whole = csv_frame(path, self.names, texts)
+            elif self._format in ("votable", "ecsv"):
+                self._whole = _as_frame(table, self.names)
+
+    def column(self, name: str) -> pd.Series:
+        """A column of all rows."""
+        with readable(self.path):
+            if self._format == "parquet":
+                return parquet.parquet_column(self.path, name)
+            if self._whole is None:
+                self._whole = _as_frame(next(read_columns(self.path, self.names)), self.names)
+            return self._whole[name]
+
+    def pieces(self, names: Collection[str], rows: np.ndarray | None = None) -> Iterator[tuple[int, pd.DataFrame]]:
+        """Number of the first row, and these columns, of ROW_GROUP rows or fewer; `rows` as in TableFile.pieces."""
+        names = list(dict.fromkeys(names))
+        with readable(self.path):
+            if self._format == "parquet":
+                yield from parquet.parquet_pieces(self.path, names, rows)
+            elif self._format == "fits":
+                start = 0
+                for table in read_columns(self.path, names, parquet.ROW_GROUP):
+                    frame = _as_frame(table, names)
+                    # The type is not that of the values in this piece: one without any text looks like one of none.
+                    yield start, frame.astype({name: "str" for name in names if frame[name].dtype == object})
+                    start += len(frame)
+            else:
+                for piece in parquet.pieces(len(self._whole)):
+                    yield piece.start, self._whole[names].iloc[piece]
+
+
+def _as_frame(table: Table, names: Iterable[str]) -> pd.DataFrame:
+    return pd.DataFrame({name: astropy_column(table, name) for name in names}, copy=False)
+
+
+def column_names(path: str | Path) -> list[str]:
+    """Names of the columns of a table file, without reading its rows where the format allows it.
+
+    Raises TableError, one line, for a file that cannot be read.
+    """
+    path = Path(path)
+    with readable(path):
+        fmt = table_format(path)
+        refuse_folder(path)
+        if fmt == "parquet":
+            import pyarrow.parquet as pq
+
+            return list(pq.read_schema(path).names)
+        if fmt == "csv":
+            return csv_header(path).names
+        if fmt == "fits":
+            from astropy.io import fits
+
+            with fits.open(path, memmap=True) as hdus:
+                return fits_names(table_hdu(hdus, path)[1].header)
+        _refuse_beyond_memory(path, fmt)
+        return flat_columns(read_whole(path, fmt))
