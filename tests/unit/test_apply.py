@@ -26,7 +26,7 @@ from gaia_offsets.correct import apply
 from gaia_offsets.offsets.estimators import pixel_offsets
 from gaia_offsets.publish import dataset
 from gaia_offsets.publish import fields as published
-from gaia_offsets.sample.official import zero_point
+from gaia_offsets.sample.zero_points import zero_point
 from gaia_offsets.sky.positions import ecliptic_latitude, pixel_centre, pixel_index, to_galactic
 from gaia_offsets.tables.read import read_table
 
@@ -174,7 +174,7 @@ def test_official_zero_point_computed_on_the_way(map_file):
     columns |= {"phot_g_mean_mag": [15.0, 25.0, 15.0], "nu_eff_used_in_astrometry": 1.5}
     table = pd.DataFrame(columns).assign(astrometric_params_solved=31)
     result = apply.correct_table(table, corrected, correction="lindegren2021")
-    official = zero_point([15.0], [1.5], [np.nan], [0.0], [31])[0]
+    official = zero_point("lindegren2021", [15.0], [1.5], [np.nan], [0.0], [31])[0]
     offset = result["map_offset"][0]
     assert official < -0.01 and result["subtracted_zero_point"][0] == official
     assert result["map_flag"].tolist() == [0, 4, 1]

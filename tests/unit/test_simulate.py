@@ -9,7 +9,7 @@ import pytest
 from astropy.table import Table
 
 from gaia_offsets.core.columns import DISTANCES, GAIA, TMASS
-from gaia_offsets.sample.official import zero_point
+from gaia_offsets.sample.zero_points import zero_point
 from gaia_offsets.simulate import survey as simulate
 from gaia_offsets.simulate.survey import (
     MAP_NSIDE,
@@ -67,7 +67,7 @@ def stars(tables, gaia):
     """Gaia rows of the targets with their truth, the official zero point and what is left of the parallax."""
     stars = tables["truth"].merge(gaia, on="source_id", how="left", validate="1:1")
     names = ("phot_g_mean_mag", "nu_eff_used_in_astrometry", "pseudocolour", "ecl_lat", "astrometric_params_solved")
-    official = zero_point(*(stars[name] for name in names))
+    official = zero_point("lindegren2021", *(stars[name] for name in names))
     left = stars["parallax"] - official - stars["residual_offset"] / 1000 - stars["parallax_true"]
     return stars.assign(zero_point=official, left=left)
 

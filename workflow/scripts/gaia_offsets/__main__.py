@@ -11,11 +11,12 @@ from typing import Any
 import gaia_offsets
 from gaia_offsets.core.columns import STANDARD, VIZIER
 from gaia_offsets.core.faults import told
-from gaia_offsets.correct.apply import COLUMNS, Correction, correct_file, read_map_for
+from gaia_offsets.correct.apply import correct_file, read_map_for
+from gaia_offsets.correct.correction import COLUMNS, Correction
 from gaia_offsets.correct.means import file_means
 from gaia_offsets.publish.fields import BASES, COLUMN_PREFIX, ENDINGS, INFLATIONS, MODELS, NONE, OFFICIAL, TRUE_ERROR
 from gaia_offsets.publish.offset_map import ApplyError
-from gaia_offsets.sample.coefficients import MAIZ_APELLANIZ
+from gaia_offsets.sample.errors import MAIZ_APELLANIZ
 from gaia_offsets.sample.star_table import CORRECTION
 from gaia_offsets.sky.positions import FRAMES
 

@@ -87,14 +87,19 @@ class OffsetMap:
                 f"root of n are not {SMALLEST_SCATTER_UAS:g} to {limit}; is the map in uas? Take it as it was published"
             )
 
-    def find(self, longitude: np.ndarray, latitude: np.ndarray) -> np.ndarray:
-        """Place (N,) among the pixels of the one around each position (degrees in the map's frame); -1 where none."""
+    def look_up(self, longitude: np.ndarray, latitude: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Offset, its error [uas] and number of stars of the pixel around each position, (N,); null and 0 where none.
+
+        Positions are degrees in the map's frame.
+        """
         place = np.full(len(longitude), -1, dtype=np.int64)
         known = on_sky(longitude, latitude)
         pixel = pixel_index(longitude[known], latitude[known], nside=self.nside, ordering=self.ordering)
         nearest = np.minimum(np.searchsorted(self.pixels, pixel), len(self.pixels) - 1)
         place[known] = np.where(self.pixels[nearest] == pixel, nearest, -1)
-        return place
+        inside = place >= 0
+        value, error = (np.where(inside, values[place], np.nan) for values in (self.offset, self.error))
+        return value, error, np.where(inside, self.n[place], 0)
 
     @property
     def warning(self) -> list[str]:

@@ -16,18 +16,17 @@ import pandas as pd
 from gaia_offsets.core.columns import STANDARD, VIZIER
 from gaia_offsets.core.faults import TableError
 from gaia_offsets.core.releases import EPOCHS, named_epoch
-from gaia_offsets.sky.positions import ADVICE, FRAMES, Positions, complete_angles
+from gaia_offsets.sky.positions import ADVICE, ANGLES, FRAMES, Positions, complete_angles
 from gaia_offsets.tables.contracts import ENOUGH_STARS, Origin, Tally, refuse_value_as_error, standardise
 from gaia_offsets.tables.formats import readable
 from gaia_offsets.tables.native import NativeTable
 from gaia_offsets.tables.read import column_for, column_names, nearest
-from gaia_offsets.tables.values import as_column, as_names, unit_factor
+from gaia_offsets.tables.values import as_column, as_names, floats, unit_factor
 
 CORRECTION = "correction"  # our name of the column that column:NAME names
 # Half of the values of no table in mas are smaller: errors of Gaia are 0.007 mas and more, zero points some 0.03.
 TINY_MAS = {"parallax": 0.005, "parallax_error": 0.003, CORRECTION: 1e-4}
 _WORDS = {"parallax": "parallaxes", "parallax_error": "errors", CORRECTION: "zero points"}
-POSITIONS = ("ra", "dec", "l", "b", "ecl_lat")
 _RELEASE = r"(?:E?DR|(?:Early )?Data Release )"
 IDENTITY = ("source_id", "designation", "ref_epoch")  # looked at where they are there, whatever they hold
 
@@ -135,7 +134,7 @@ class StarTable:
         """
         needed = list(dict.fromkeys(needed))
         told = any(all(map(self.find, pair)) for pair in FRAMES.values())  # the one pair of angles tells the others
-        missing = [name for name in needed if not self.find(name) and not (told and name in POSITIONS)]
+        missing = [name for name in needed if not self.find(name) and not (told and name in ANGLES)]
         if missing:
             called = (f"{name!r}" + (f" (VizieR: {VIZIER[name]})" if name in VIZIER else "") for name in missing)
             near = {name: difflib.get_close_matches(name, self._free, n=1, cutoff=0.5) for name in missing}
@@ -143,10 +142,10 @@ class StarTable:
             raise TableError(
                 f"{self.where}: no column {', '.join(called)}: name the column that stands for it, {' '.join(options)}"
             )
-        every = dict.fromkeys([*needed, *wanted, *POSITIONS, *IDENTITY])
+        every = dict.fromkeys([*needed, *wanted, *ANGLES, *IDENTITY])
         self.sources = {name: source for name in every if (source := self.find(name))}
         self._optional = set(IDENTITY) - set(needed)
-        self._angles = [name for name in needed if name in POSITIONS]
+        self._angles = [name for name in needed if name in ANGLES]
         for name in set(self.sources) - self._optional:  # a unit that is none is refused before a row is read
             contract = self.contracts[name]
             if contract.kind == "float":
@@ -189,8 +188,8 @@ class StarTable:
         lacking = [name for name in self._angles if name not in stars or stars[name].isna().any()]
         if not (lacking and any(set(pair) <= set(stars) for pair in FRAMES.values())):
             return stars
-        full = complete_angles(stars)
-        return stars.assign(**{name: full[name] for name in lacking})
+        full = complete_angles(stars, lacking)
+        return stars.assign(**{name: full[name] for name in self._angles})
 
     def _tell(self, line: str) -> None:
         self._lines.setdefault(re.sub(r"\d[\d.]*", "", line), line)  # once, not for each piece
@@ -251,17 +250,12 @@ def star_arrays(where: str, **arrays: Any) -> list[np.ndarray]:
     table.take(columns)
     stars = table.values(columns)
     say(table.finish())
-    return [as_floats(stars[name]) for name in arrays]
+    return [floats(stars, name) for name in arrays]
 
 
 def say(lines: Iterable[str]) -> None:
     """Lines for the user, on standard error."""
     print("".join(f"{line}\n" for line in lines), end="", file=sys.stderr)
-
-
-def as_floats(column: pd.Series) -> np.ndarray:
-    """A standard column as float64 (N,), NaN where it is null."""
-    return column.to_numpy(dtype=float, na_value=np.nan)
 
 
 def read_stars(

@@ -15,7 +15,8 @@ import numpy as np
 
 from gaia_offsets.core.columns import GAIA
 from gaia_offsets.core.progress import progress
-from gaia_offsets.sample.official import G_RANGE, NU_EFF_RANGE, PSEUDOCOLOUR_RANGE, zero_point
+from gaia_offsets.publish.fields import OFFICIAL
+from gaia_offsets.sample.zero_points import G_RANGE, NU_EFF_RANGE, PSEUDOCOLOUR_RANGE, zero_point
 from gaia_offsets.simulate.labels import CLUMP_MKS, SNR_GOOD, label_errors, true_labels
 from gaia_offsets.sky.covariance import angular_covariance
 from gaia_offsets.sky.match import propagate
@@ -334,7 +335,7 @@ def _sources(
     model = {"phot_g_mean_mag": G_RANGE, "nu_eff_used_in_astrometry": NU_EFF_RANGE, "pseudocolour": PSEUDOCOLOUR_RANGE}
     # Held at the edge of its model beyond it, so that every source with a parallax has an official offset.
     inside = [np.clip(seen[name].astype(float), *limits) for name, limits in model.items()]
-    official = zero_point(*inside, beta, solved)
+    official = zero_point(OFFICIAL, *inside, beta, solved)
     pixel = pixel_index(ra, dec, nside=MAP_NSIDE, ordering="nested")
     residual = offset_map[pixel] + survey["offset"]["colour_slope_uas"] * (true["bp_rp"] - COLOUR_PIVOT)
     # A poor fit is worse than it says.

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.core.faults import TableError
 from gaia_offsets.sky.healpix import hp
-from gaia_offsets.tables.read import TableError
+from gaia_offsets.tables.values import floats
 
 # Columns of the angles of each frame; the maps of the two are separate binnings, not rotations of one another.
 FRAMES = {"equatorial": ("ra", "dec"), "galactic": ("l", "b")}
+ANGLES = (*FRAMES["equatorial"], *FRAMES["galactic"], "ecl_lat")
 COORDSYS = {"equatorial": "C", "galactic": "G"}
 FINEST_NSIDE = 256  # of those chosen by finest_nside; pixels of 0.05 deg2
 BLOCK_NSIDES = (4, 8, 16, 32)  # of blocks for errors, 15 to 1.8 deg wide: the coarsest with ENOUGH_BLOCKS
@@ -130,7 +132,7 @@ class Positions:
 
         def columns(*names: str) -> np.ndarray | None:
             there = set(names) <= set(rows.columns)
-            return np.stack([rows[name].to_numpy(dtype=float, na_value=np.nan) for name in names]) if there else None
+            return np.stack([floats(rows, name) for name in names]) if there else None
 
         def turned(turn: Callable[..., Any], position: np.ndarray) -> np.ndarray:
             known, result = np.abs(position[1]) <= 90, np.full_like(position, np.nan)
@@ -182,37 +184,28 @@ class Positions:
         return lines
 
 
-def complete_angles(frame: pd.DataFrame) -> pd.DataFrame:
-    """The table with ra, dec, l, b and ecl_lat: absent columns and nulls are derived from the others.
+def complete_angles(frame: pd.DataFrame, wanted: Collection[str] = ANGLES) -> pd.DataFrame:
+    """The table with the angles `wanted` (and ra, dec for ecl_lat): absent columns and nulls are derived from others.
 
     Raises TableError where neither ra, dec nor l, b stand for a position.
     """
-    frame = frame.copy(deep=False)  # columns are replaced below, and none is written into
+    equatorial, galactic = FRAMES.values()
+    if not any(set(pair) <= set(frame.columns) for pair in (equatorial, galactic)):
+        raise TableError("positions: the table has neither ra, dec nor l, b; name them in `columns:` of the sample")
+    wanted = {*wanted, *(equatorial if "ecl_lat" in wanted else ())}
+    for names, others, turn in ((equatorial, galactic, to_equatorial), (galactic, equatorial, to_galactic)):
+        if wanted & set(names) and set(others) <= set(frame.columns):
+            frame = _filled(frame, names, others, turn)
+    return _filled(frame, ("ecl_lat",), equatorial, ecliptic_latitude) if "ecl_lat" in wanted else frame
 
-    def fill(name: str, missing: Any, values: np.ndarray) -> None:
-        column = frame[name].copy()
-        column.loc[missing] = values
-        frame[name] = column
 
-    for names, others, convert in (
-        (("ra", "dec"), ("l", "b"), to_equatorial),
-        (("l", "b"), ("ra", "dec"), to_galactic),
-    ):
-        if not set(names) <= set(frame.columns) and not set(others) <= set(frame.columns):
-            raise TableError("positions: the table has neither ra, dec nor l, b; name them in `columns:` of the sample")
-        for name in names:
-            if name not in frame.columns:
-                frame[name] = np.nan
-        if set(others) <= set(frame.columns):
-            missing = frame[list(names)].isna().any(axis=1) & frame[list(others)].notna().all(axis=1)
-            if missing.any():
-                values = frame.loc[missing, list(others)].to_numpy(dtype=float)
-                for name, found in zip(names, convert(values[:, 0], values[:, 1]), strict=True):
-                    fill(name, missing, found)
-    if "ecl_lat" not in frame.columns:
-        frame["ecl_lat"] = np.nan
-    missing = frame["ecl_lat"].isna().to_numpy()
+def _filled(frame: pd.DataFrame, names: Sequence[str], others: Sequence[str], turn: Callable[..., Any]) -> pd.DataFrame:
+    """The table with the columns `names`, where one of them is null by `turn` of the `others`."""
+    columns = {name: frame[name].copy() if name in frame else pd.Series(np.nan, frame.index) for name in names}
+    null = np.any([column.isna() for column in columns.values()], axis=0)
+    missing = null & frame[list(others)].notna().all(axis=1).to_numpy()
     if missing.any():
-        where = frame.loc[missing]
-        fill("ecl_lat", missing, ecliptic_latitude(where["ra"].to_numpy(), where["dec"].to_numpy()))
-    return frame
+        derived = np.atleast_2d(turn(*(floats(frame, name)[missing] for name in others)))
+        for column, values in zip(columns.values(), derived, strict=True):
+            column[missing] = values
+    return frame.assign(**columns)
