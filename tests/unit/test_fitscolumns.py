@@ -13,7 +13,7 @@ from astropy.io import fits
 from astropy.table import Table
 from unit.shared import refused
 
-from gaia_offsets.correct.streams import _read_fits
+from gaia_offsets.correct.stream_fits import read_fits
 from gaia_offsets.tables import fits as fitscolumns
 from gaia_offsets.tables import parquet
 from gaia_offsets.tables.fits import read_columns
@@ -127,6 +127,6 @@ def test_a_null_is_that_of_the_integers_before_they_are_scaled(form: str, tmp_pa
     hdu = fits.BinTableHDU.from_columns(columns)
     hdu.header.update({"TSCAL1": 1e-3, "TZERO1": 0.1, "TZERO2": 2**63})
     hdu.writeto(tmp_path / "a.fits")
-    for table in (next(read_columns(tmp_path / "a.fits", None)), _read_fits(tmp_path / "a.fits")):
+    for table in (next(read_columns(tmp_path / "a.fits", None)), read_fits(tmp_path / "a.fits")):
         assert table["parallax"].tolist()[::2] == pytest.approx([0.6, 0.103]) and table["parallax"].mask[1]
         assert table["source_id"].tolist() == [5, 2**63 + 2, None]

@@ -12,13 +12,13 @@ import pandas as pd
 from gaia_offsets.core.faults import TableError
 from gaia_offsets.core.releases import EPOCHS, SOLVED
 from gaia_offsets.correct.correction import Correction
-from gaia_offsets.correct.streams import native_column, native_names, native_units
 from gaia_offsets.publish.fields import CORRECTED, NONE, OUTPUT, TRUE_ERROR, named_like
 from gaia_offsets.sample.errors import INFLATING, error_factor, inflation
 from gaia_offsets.sample.selection import SUSPECT_MAS
 from gaia_offsets.sample.star_table import StarTable, read_stars, refuse_other_order, say, star_arrays
 from gaia_offsets.sample.zero_points import check_edr3
 from gaia_offsets.sky.covariance import angular_covariance, gathered_covariance
+from gaia_offsets.tables.native import native_column, native_names, native_units
 from gaia_offsets.tables.values import as_column, as_names
 
 NEEDED = ("parallax", "parallax_error", "ra", "dec")

@@ -18,6 +18,8 @@ ENDINGS = {
     "ecsv": (".ecsv",),
     "parquet": (".parquet",),
 }
+# What astropy calls them.
+ASTROPY = {"csv": "ascii.csv", "fits": "fits", "votable": "votable", "ecsv": "ascii.ecsv", "parquet": "parquet"}
 
 
 def table_format(path: str | Path) -> str:
@@ -43,6 +45,11 @@ def is_packed(path: Path) -> bool:
 def open_bytes(path: Path) -> IO[bytes]:
     """The unpacked bytes of a file."""
     return gzip.open(path) if is_packed(path) else open(path, "rb")
+
+
+def new_file(path: Path, *, packed: bool) -> IO[bytes]:
+    """A new file to write, through gzip where it is to be packed; no date in it."""
+    return gzip.GzipFile(filename="", fileobj=open(path, "wb"), mode="wb", mtime=0) if packed else open(path, "wb")
 
 
 @contextmanager

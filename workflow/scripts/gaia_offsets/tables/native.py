@@ -135,3 +135,30 @@ def column_names(path: str | Path) -> list[str]:
                 return fits_names(table_hdu(hdus, path)[1].header)
         _refuse_beyond_memory(path, fmt)
         return flat_columns(read_whole(path, fmt))
+
+
+def native_names(table: pd.DataFrame | Table, where: str | Path) -> list[str]:
+    """Columns of a table in memory; TableError where it is none, or one stands twice or has no text for a name."""
+    if not isinstance(table, pd.DataFrame) and not hasattr(table, "colnames"):
+        raise TableError(f"{where}: should be a DataFrame or an astropy Table, not {type(table).__name__}")
+    names = list(table.colnames if hasattr(table, "colnames") else table.columns)
+    if other := [name for name in names if not isinstance(name, str)]:
+        raise TableError(f"{where}: names of columns should be text, unlike {other[0]!r}; rename it")
+    refuse_twice(names, where)
+    return names
+
+
+def native_units(table: pd.DataFrame | Table) -> dict[str, str]:
+    """Units that a table in memory states, by column."""
+    units = {name: getattr(table[name], "unit", None) for name in getattr(table, "colnames", ())}  # a SkyCoord has none
+    return {name: str(unit) for name, unit in units.items() if unit is not None}
+
+
+def native_column(table: pd.DataFrame | Table, name: str, where: str | Path) -> pd.Series:
+    """A column of a table in memory, in its own unit; TableError where it has several values a row."""
+    column = table[name]
+    if not hasattr(table, "colnames"):
+        return column.reset_index(drop=True)
+    if column.ndim > 1:
+        raise TableError(f"{where}: column {name!r} holds vectors, not numbers")
+    return astropy_column(table, name) if hasattr(column, "dtype") else pd.Series(column.value, name=name)
