@@ -16,7 +16,8 @@ from gaia_offsets.archive.tap import Archive
 from gaia_offsets.core.columns import DISTANCES, GAIA, MATCH, STANDARD, TMASS
 from gaia_offsets.core.releases import TABLES
 from gaia_offsets.sky.healpix import hp
-from gaia_offsets.sky.match import match_nearest, propagate, separation_arcsec, unit_vectors
+from gaia_offsets.sky.match import match_nearest, propagate
+from gaia_offsets.sky.positions import separation, unit_vectors
 from gaia_offsets.tables.cuts import cut_mask
 from gaia_offsets.tables.read import TableError, check_table, column_names, read_table, write_table
 
@@ -153,7 +154,7 @@ def choose_counterparts(
             targets.set_index("target_id").loc[found["target_id"], ["target_ra", "target_dec"]].to_numpy(dtype=float)
         )
         then = unit_vectors(*propagate(*motions, years))
-        found["match_separation"] = separation_arcsec(unit_vectors(place[:, 0], place[:, 1]), then)
+        found["match_separation"] = 3600.0 * separation(unit_vectors(place[:, 0], place[:, 1]), then)
         found = found[found["match_separation"] <= radius_arcsec]
     # A source with two 2MASS entries comes twice; the one with the smaller error stays.
     ties = ["target_id", *hop, "match_separation", "source_id", *bridge, "ks_msigcom", "ks_m"]

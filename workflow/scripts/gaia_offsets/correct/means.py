@@ -18,6 +18,7 @@ from gaia_offsets.sample.selection import SUSPECT_MAS
 from gaia_offsets.sample.star_table import StarTable, read_stars, refuse_other_order, say, star_arrays
 from gaia_offsets.sample.zero_points import check_edr3
 from gaia_offsets.sky.covariance import angular_covariance, gathered_covariance
+from gaia_offsets.sky.positions import unit_vectors
 from gaia_offsets.tables.native import native_column, native_names, native_units
 from gaia_offsets.tables.values import as_column, as_names
 
@@ -69,9 +70,7 @@ def _mean(
     """mean_parallax of what is checked already."""
     weights = errors**-2.0
     total = weights.sum()
-    ra, dec = np.radians(ra), np.radians(dec)
-    vectors = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
-    correlated = 1e-6 * gathered_covariance(vectors, weights, covariance)
+    correlated = 1e-6 * gathered_covariance(unit_vectors(ra, dec), weights, covariance)
     mean = float(parallax @ weights / total)
     return mean, float(total**-0.5), float(np.sqrt(1.0 / total + correlated))
 

@@ -21,6 +21,7 @@ from matplotlib.patheffects import withStroke
 
 from gaia_offsets.report import style
 from gaia_offsets.sky.healpix import hp
+from gaia_offsets.sky.positions import all_separations, unit_vectors
 
 FRAMES = {  # name, longitude in the middle of a whole sky, names of the axes
     "equatorial": ("equatorial (ICRS)", 180.0, ("right ascension", "declination")),
@@ -94,13 +95,12 @@ def choose_projection(longitude: np.ndarray, latitude: np.ndarray, *, preferred:
     """
     if len(longitude) == 0:
         return Mollweide(preferred)
-    lon, lat = np.radians(longitude), np.radians(latitude)
-    vectors = np.column_stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
+    vectors = unit_vectors(longitude, latitude)
     low, high = vectors.min(axis=0), vectors.max(axis=0)
     mean = (low + high) / 2  # middle of the extent: a crowded end must not push the other end out of the frame
     if np.linalg.norm(mean) > 0:
         mean = mean / np.linalg.norm(mean)
-        radius = float(np.degrees(np.arccos(np.clip(vectors @ mean, -1, 1))).max())
+        radius = float(all_separations(vectors, mean[None]).max())
         if radius < PATCH_RADIUS_DEG:
             centre = np.degrees(np.arctan2(mean[1], mean[0])) % 360.0, np.degrees(np.arcsin(mean[2]))
             return Zenithal(*centre, max(1.1 * radius + 2.0, 5.0))

@@ -44,7 +44,28 @@ def pixel_centre(index: np.ndarray, *, nside: int, ordering: str) -> tuple[np.nd
 
 def pixel_vectors(index: np.ndarray, *, nside: int, ordering: str) -> np.ndarray:
     """Unit vectors (N, 3) of pixel centres."""
-    return hp.ang2vec(*pixel_centre(index, nside=nside, ordering=ordering), lonlat=True)
+    return unit_vectors(*pixel_centre(index, nside=nside, ordering=ordering))
+
+
+def unit_vectors(longitude: np.ndarray, latitude: np.ndarray) -> np.ndarray:
+    """Unit vectors (N, 3) of positions in degrees."""
+    lon, lat = (np.radians(np.asarray(angle, dtype=float)) for angle in (longitude, latitude))
+    return np.column_stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
+
+
+def separation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Angle [deg] between unit vectors (..., 3), each with its partner; exact for small angles."""
+    return chord_angle(np.linalg.norm(first - second, axis=-1))
+
+
+def chord_angle(chord: np.ndarray) -> np.ndarray:
+    """Angle [deg] that a chord of the unit sphere spans."""
+    return np.degrees(2.0 * np.arcsin(np.clip(chord / 2.0, 0.0, 1.0)))
+
+
+def all_separations(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Angles (N, M) in degrees between each of the unit vectors (N, 3) and each of (M, 3); to 1e-6 deg."""
+    return np.degrees(np.arccos(np.clip(first @ second.T, -1.0, 1.0)))
 
 
 def finest_counts(longitude: np.ndarray, latitude: np.ndarray) -> np.ndarray:
@@ -97,13 +118,6 @@ def ecliptic_latitude(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
     return np.degrees(np.arcsin(np.clip(sine, -1.0, 1.0)))
 
 
-def separation(first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """Angle (N,) between positions in degrees, each longitude and latitude; null where one is."""
-    (a, b), (c, d) = (np.radians(np.asarray(position, dtype=float)) for position in (first, second))
-    haversine = np.sin((d - b) / 2) ** 2 + np.cos(b) * np.cos(d) * np.sin((c - a) / 2) ** 2
-    return np.degrees(2 * np.arcsin(np.sqrt(np.clip(haversine, 0, 1))))
-
-
 ADVICE = "Correct `columns:` of the table in the config"
 
 
@@ -139,10 +153,13 @@ class Positions:
             result[:, known] = turn(*position[:, known])
             return result
 
+        def apart_deg(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+            return separation(unit_vectors(*one), unit_vectors(*other))
+
         position, galactic, latitude = columns("ra", "dec"), columns("l", "b"), columns("ecl_lat")
         name, apart = "ra, dec", {}
         if position is not None and galactic is not None:
-            apart["l, b"] = separation(turned(to_galactic, position), galactic)
+            apart["l, b"] = apart_deg(turned(to_galactic, position), galactic)
         elif galactic is not None:
             name, position = "l, b", turned(to_equatorial, galactic)
         if position is None:
@@ -153,7 +170,7 @@ class Positions:
             number = rows["source_id"].to_numpy(dtype=np.int64, na_value=0)
             gaia = number >= FIRST_SOURCE_ID
             centre = pixel_centre(np.where(gaia, number >> 35, 0), nside=4096, ordering="nested")
-            apart["the pixels in source_id"] = np.where(gaia, separation(position, centre), np.nan)
+            apart["the pixels in source_id"] = np.where(gaia, apart_deg(position, centre), np.nan)
             self._foreign += int((~gaia & (number > 0)).sum())
         self._rows += len(rows)
         for other, angle in apart.items():
