@@ -71,8 +71,9 @@ def catalogue(folder: Path, rows: str) -> None:
     import pyarrow.parquet as pq
     from astropy.table import Table
 
-    from gaia_offsets.publish.dataset import at_centres, write_dataset
+    from gaia_offsets.publish.dataset import at_centres
     from gaia_offsets.publish.fields import TABLE1
+    from gaia_offsets.publish.write import write_dataset
 
     n, rng = int(rows), np.random.default_rng(3)
     six = rng.uniform(size=n) < 0.1

@@ -24,7 +24,7 @@ from unit.shared import ASTROPY, GAUSSIAN, SOLUTIONS, command_refuses, refused
 from gaia_offsets import __main__ as command
 from gaia_offsets.correct import apply
 from gaia_offsets.offsets.estimators import pixel_offsets
-from gaia_offsets.publish import dataset
+from gaia_offsets.publish import dataset, write
 from gaia_offsets.publish import fields as published
 from gaia_offsets.sample.zero_points import zero_point
 from gaia_offsets.sky.positions import ecliptic_latitude, pixel_centre, pixel_index, to_galactic
@@ -52,7 +52,7 @@ def write_map(folder, *, form="ecsv", corrected=True, south=False, **meta):
     facts = {key: f"some {key}" for key, *_ in published.META} | grid
     facts |= {"simulated": False, "more_than": 50, "systematic_uas": 10.3, "official": "lindegren2021"} | meta
     path = folder / f"map.{form}"
-    dataset.write_dataset(dataset.table1(rows, solution="5p", more_than=50, **grid), path, published.TABLE1, facts)
+    write.write_dataset(dataset.table1(rows, solution="5p", more_than=50, **grid), path, published.TABLE1, facts)
     return path
 
 

@@ -9,8 +9,9 @@ import yaml
 from unit.shared import MAIZ, ROOT, refused
 
 from gaia_offsets.core.columns import TRACERS
-from gaia_offsets.publish.dataset import at_centres, write_dataset
+from gaia_offsets.publish.dataset import at_centres
 from gaia_offsets.publish.fields import TABLE1
+from gaia_offsets.publish.write import write_dataset
 from gaia_offsets.sample.corrections import with_offsets, zero_point_of
 from gaia_offsets.sky.positions import pixel_index
 

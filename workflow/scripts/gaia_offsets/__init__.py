@@ -18,8 +18,8 @@ _WHERE = {  # asked for when it is used: the engine imports this package without
     "correct_file": "correct.apply",
     "mean_parallax": "correct.means",
     "group_means": "correct.means",
-    "zero_point": "sample.official",
-    "true_error": "sample.coefficients",
+    "zero_point": "sample.zero_points",
+    "true_error": "sample.errors",
     "angular_covariance": "sky.covariance",
     "group_statistics": "offsets.estimators",
 }

@@ -20,7 +20,7 @@ from gaia_offsets.sample.zero_points import check_edr3
 from gaia_offsets.sky.covariance import angular_covariance, gathered_covariance
 from gaia_offsets.sky.positions import unit_vectors
 from gaia_offsets.tables.native import native_column, native_names, native_units
-from gaia_offsets.tables.values import as_column, as_names
+from gaia_offsets.tables.values import as_column, as_names, floats
 
 NEEDED = ("parallax", "parallax_error", "ra", "dec")
 
@@ -109,7 +109,7 @@ def _choices(table: StarTable) -> list[str]:
 def _means(stars: pd.DataFrame, groups: pd.Series | None, inflate: str | None, where: str | Path) -> pd.DataFrame:
     table = stars[list(NEEDED)].astype(float)
     if inflate:
-        given = (stars[name].to_numpy(dtype=float, na_value=np.nan) for name in INFLATING[inflate])
+        given = (floats(stars, name) for name in INFLATING[inflate])
         table["parallax_error"] *= error_factor(*given, inflate=inflate)
     table["group"] = "all" if groups is None else groups.to_numpy()
     without = int(table["group"].isna().sum())
@@ -178,7 +178,7 @@ def file_means(
         )
     stars, names = read_stars(path, table, [*NEEDED, *INFLATING.get(inflate, ())], group=group, also=work)
     if inflate:
-        check_edr3(stars[SOLVED].to_numpy(dtype=float, na_value=np.nan), table.sources[SOLVED], str(path))
+        check_edr3(floats(stars, SOLVED), table.sources[SOLVED], str(path))
     source, unit = table.sources["parallax"], table.unit("parallax") or "mas, for no unit is stated"
     after = f"after {correction}" if work else "as it stands"
     say([f"{path}: mean of the column {source!r} [{unit}] {after}", *_choices(table), *table.finish()])

@@ -18,6 +18,7 @@ ENDINGS = {
     "ecsv": (".ecsv",),
     "parquet": (".parquet",),
 }
+NAMED = ".csv[.gz], .fits[.gz], .vot, .ecsv or .parquet"  # in messages
 # What astropy calls them.
 ASTROPY = {"csv": "ascii.csv", "fits": "fits", "votable": "votable", "ecsv": "ascii.ecsv", "parquet": "parquet"}
 
@@ -31,9 +32,7 @@ def table_format(path: str | Path) -> str:
     for fmt, ends in ENDINGS.items():
         if name.endswith(ends):
             return fmt
-    raise TableError(
-        f"{path}: unknown kind of table; its name should end in .csv[.gz], .fits[.gz], .vot, .ecsv or .parquet"
-    )
+    raise TableError(f"{path}: unknown kind of table; its name should end in {NAMED}")
 
 
 def is_packed(path: Path) -> bool:
