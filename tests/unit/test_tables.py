@@ -224,7 +224,7 @@ def test_a_name_that_has_changed_is_answered_with_the_nearest(tmp_path, name, mo
     path = write(Table({"obsid": [1], "snr_g": [2.0], "snr_r": [3.0], "GAIA_SOURCE_ID": [4]}), tmp_path / name)
     columns = {"snr": "snrg", "gaia_dr2_source_id": "gaia_source_id", "teff": "zzz"}
     if not name.endswith(".vot"):  # whose header is not read alone
-        monkeypatch.setattr("gaia_offsets.tables.read.NativeTable", None)  # the rows are not looked at
+        monkeypatch.setattr(native.NativeTable, "column", None)  # the rows are not looked at
     with refused(
         "no column 'snrg' .wanted as 'snr'; nearest: snr_g, snr_r., "
         "no column 'gaia_source_id' .wanted as 'gaia_dr2_source_id'; nearest: GAIA_SOURCE_ID., "

@@ -265,28 +265,23 @@ def read_stars(
 
     `also` is a Correction, whose corrected parallax takes the place of the file's.
     """
-    path = Path(path)
-    names = column_names(path)
+    path, names = Path(path), column_names(path)
     if group is not None and group not in names:
         near = nearest(group, names)
         raise TableError(f"{path}: no column {group!r} (--group){near}; it has: {', '.join(names[:40])}")
-    doors = [door for door in (table, also) if door is not None]
-    table.open(names, {}, path)
-    table.take(needed)
-    if also:
-        also.start(names, {}, path)
-    wanted = {source for door in doors for source in door.sources.values()} | ({group} if group else set())
-    native = NativeTable(path, wanted, [group] if group else [])
-    missing = wanted - set(native.names)
-    if missing:
-        raise TableError(f"{path}: column {missing.pop()!r} holds vectors, not one value a row")
+    native = NativeTable(path)
     table.open(names, native.units, path)
     table.take(needed)
+    if also:
+        also.start(names, native.units, path)
+    sources = [*table.sources.values(), *(also.sources.values() if also else ()), *([group] if group else [])]
+    if missing := set(sources) - set(native.names):
+        raise TableError(f"{path}: column {missing.pop()!r} holds vectors, not one value a row")
+    native.choose(sources, [group] if group else [])
     with readable(path):
         stars = table.values({name: native.column(source) for name, source in table.sources.items()})
         groups = as_names(native.column(group)) if group else None
     if also:
-        also.start(names, native.units, path)
         added = also.apply({name: native.column(source) for name, source in also.sources.items()})
         stars["parallax"] = added["parallax_corrected"]
         also.finish()

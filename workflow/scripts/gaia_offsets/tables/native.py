@@ -44,15 +44,16 @@ def _refuse_beyond_memory(path: Path, fmt: str) -> None:
 
 
 class NativeTable:
-    """The columns of a table file in its own types: all, or those among `wanted` that it has.
+    """The columns of one value a row of a table file: their names, units and values as they stand in it.
 
-    `names` are those, `units` what the file states of them. Of Parquet a column is read when it is asked for, of FITS
-    all are read with the first, another file is read as a whole at once. Of a text file the columns `texts` stay text.
-    Raises TableError, one line, for what cannot be read.
+    Names and units come from the header where the format allows it. Raises TableError, one line, for what cannot be
+    read.
     """
 
-    def __init__(self, path: Path, wanted: Collection[str] | None = None, texts: Collection[str] = ()) -> None:
+    def __init__(self, path: Path) -> None:
         self.path, self._format = path, table_format(path)
+        self._wanted: Collection[str] = ()
+        self._texts: Collection[str] = ()
         self._whole: pd.DataFrame | None = None
         with readable(path):
             refuse_folder(path)
@@ -61,35 +62,40 @@ class NativeTable:
                 import pyarrow.parquet as pq
 
                 schema = pq.read_schema(path)
-                names, self.units = schema.names, parquet.parquet_units(schema)
+                self.names, self.units = list(schema.names), parquet.parquet_units(schema)
             elif self._format == "csv":
                 header = csv_header(path)
-                # pandas would fill a row that is too short, and take the first values of longer ones for names.
-                for _ in csv_batches(path, columns=[next(filter(None, header.names))]):
-                    pass
-                names, self.units = [name for name in header.names if name], header.units
+                self.names, self.units = [name for name in header.names if name], header.units
             else:
                 if self._format == "fits":
                     refuse_twice(column_names(path), path)
-                    table = next(read_columns(path, wanted, 0))
+                    table = next(read_columns(path, None, 0))
                 else:
                     table = read_whole(path, self._format)
-                names = flat_columns(table)
-                self.units = {name: str(table[name].unit) for name in names if table[name].unit is not None}
-            self.names = [name for name in names if wanted is None or name in wanted]
-            if self._format == "csv":
-                self._whole = csv_frame(path, self.names, texts)
-            elif self._format in ("votable", "ecsv"):
-                self._whole = _as_frame(table, self.names)
+                self.names = flat_columns(table)
+                self.units = {name: str(table[name].unit) for name in self.names if table[name].unit is not None}
+                self._table = None if self._format == "fits" else table
+
+    def choose(self, names: Collection[str], texts: Collection[str] = ()) -> None:
+        """Say which columns will be asked for: they are read together; of a text file, `texts` stay text."""
+        self._wanted, self._texts = list(dict.fromkeys(names)), texts
+
+    def _frame(self) -> pd.DataFrame:
+        """The chosen columns of all rows, of a file that is not read column by column."""
+        if self._whole is None and self._format == "csv":
+            # pandas would fill a row that is too short, and take the first values of longer ones for names.
+            for _ in csv_batches(self.path, columns=self.names[:1]):
+                pass
+            self._whole = csv_frame(self.path, self._wanted, self._texts)
+        elif self._whole is None:
+            table = next(read_columns(self.path, self._wanted)) if self._table is None else self._table
+            self._whole, self._table = _as_frame(table, self._wanted), None
+        return self._whole
 
     def column(self, name: str) -> pd.Series:
         """A column of all rows."""
         with readable(self.path):
-            if self._format == "parquet":
-                return parquet.parquet_column(self.path, name)
-            if self._whole is None:
-                self._whole = _as_frame(next(read_columns(self.path, self.names)), self.names)
-            return self._whole[name]
+            return parquet.parquet_column(self.path, name) if self._format == "parquet" else self._frame()[name]
 
     def pieces(self, names: Collection[str], rows: np.ndarray | None = None) -> Iterator[tuple[int, pd.DataFrame]]:
         """Number of the first row, and these columns, of ROW_GROUP rows or fewer; `rows` as in TableFile.pieces."""
@@ -105,8 +111,8 @@ class NativeTable:
                     yield start, frame.astype({name: "str" for name in names if frame[name].dtype == object})
                     start += len(frame)
             else:
-                for piece in parquet.pieces(len(self._whole)):
-                    yield piece.start, self._whole[names].iloc[piece]
+                for piece in parquet.pieces(len(self._frame())):
+                    yield piece.start, self._frame()[names].iloc[piece]
 
 
 def _as_frame(table: Table, names: Iterable[str]) -> pd.DataFrame:

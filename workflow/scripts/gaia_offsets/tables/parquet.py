@@ -86,7 +86,7 @@ def _with_masks(names: Iterable[str], schema: pa.Schema) -> list[str]:
 def _with_nulls(table: pa.Table, names: Iterable[str]) -> pd.DataFrame:
     """These columns as pandas has them; their nulls are those of Arrow and of astropy's masks, bytes become text."""
     binary = {field.name for field in table.schema if str(field.type) in ("binary", "large_binary")}
-    frame, columns = to_pandas(table), {}
+    frame, columns = _to_pandas(table), {}
     for name in names:
         mask = f"{name}.mask"
         values = frame[name].mask(frame[mask].astype("bool")) if mask in frame else frame[name]
@@ -94,7 +94,7 @@ def _with_nulls(table: pa.Table, names: Iterable[str]) -> pd.DataFrame:
     return pd.DataFrame(columns, copy=False)
 
 
-def to_pandas(table: pa.Table) -> pd.DataFrame:
+def _to_pandas(table: pa.Table) -> pd.DataFrame:
     """The Arrow table as a DataFrame; its memory goes over column by column.
 
     Nullable integers: a missing identifier must not turn the others into float64. Without pandas' own metadata, which
@@ -111,20 +111,16 @@ def to_pandas(table: pa.Table) -> pd.DataFrame:
 
 
 def read_pieces(path: str | Path, columns: Collection[str] | None = None) -> Iterator[pd.DataFrame]:
-    """A Parquet table of this workflow, row group by row group; the index is the number of the row.
+    """A Parquet table of this workflow in pieces, whose index is the number of the row.
 
     Of `columns` (all where not given) those that the table has.
     """
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as file:
-        names = [name for name in file.schema_arrow.names if columns is None or name in columns]
-        start = 0
-        for group in range(file.num_row_groups):
-            piece = to_pandas(file.read_row_group(group, columns=names))
-            piece.index += start
-            start += len(piece)
-            yield piece
+    names = [name for name in pq.read_schema(path).names if columns is None or name in columns]
+    for start, piece in parquet_pieces(Path(path), names):
+        piece.index += start
+        yield piece
 
 
 def join_pieces(columns: dict[str, list[pd.Series]]) -> pd.DataFrame:

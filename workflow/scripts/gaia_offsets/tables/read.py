@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +87,9 @@ class TableFile:
         self._kinds = {name: entry["kind"] for name, entry in entries.items() if entry.get("kind")}
         sources = {name: entry["column"] for name, entry in entries.items()}
         refuse_value_as_error(sources, path)
-        self._native = self._open(sources, vizier)
-        free = set(self._native.names) - set(sources.values())
+        self._native = NativeTable(self.path)
+        _check_names(self.path, sources, self._native.names)
+        free, named = set(self._native.names) - set(sources.values()), set(sources.values())
         for name in (*vizier, *RELEASE) if vizier else ():
             if name not in sources:
                 source = column_for(name, free, path, "`{name}: {column}` in `columns:`")
@@ -101,26 +101,15 @@ class TableFile:
             unit = entries.get(name, {}).get("unit")
             self._columns[name] = source, self._native.units.get(source, "") if unit is None else unit
         if others:
-            self._take_others({entry["column"] for entry in entries.values()})
+            self._take_others(named)
         lacking = [name for name in required if name not in self._columns]
         if lacking:
             raise TableError(
                 f"{path}: nothing stands for {', '.join(lacking)}; name the file's column in `columns:` of the config"
             )
         self.names = list(self._columns)
-
-    def _open(self, sources: Mapping[str, str], vizier: Collection[str]) -> NativeTable:
-        """The file's own columns that may be needed; TableError where one of the `sources` (by our name) is missing."""
-        wanted = None
-        if table_format(self.path) in ("parquet", "csv", "fits"):  # a header that can be read alone
-            names = column_names(self.path)
-            _check_names(self.path, sources, names)
-            alike = {name for name in names if vizier and name.casefold() in chain(*ALIKE.values())}
-            wanted = {*sources.values(), *STANDARD, *(VIZIER.get(name) for name in vizier), *alike}
         texts = [sources[name] for name, kind in self._kinds.items() if kind == "name"]
-        native = NativeTable(self.path, wanted, texts)
-        _check_names(self.path, sources, native.names)
-        return native
+        self._native.choose([source for source, _ in self._columns.values()], texts)
 
     def _take_others(self, renamed: Collection[str]) -> None:
         """Take the file's columns that bear a standard name; one that has another name of ours is not taken again."""
