@@ -44,7 +44,7 @@ def pixel_centre(index: np.ndarray, *, nside: int, ordering: str) -> tuple[np.nd
 
 def pixel_vectors(index: np.ndarray, *, nside: int, ordering: str) -> np.ndarray:
     """Unit vectors (N, 3) of pixel centres."""
-    return unit_vectors(*pixel_centre(index, nside=nside, ordering=ordering))
+    return hp.ang2vec(*pixel_centre(index, nside=nside, ordering=ordering), lonlat=True)
 
 
 def unit_vectors(longitude: np.ndarray, latitude: np.ndarray) -> np.ndarray:
