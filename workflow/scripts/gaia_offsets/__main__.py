@@ -23,7 +23,7 @@ from gaia_offsets.tables.formats import NAMED
 
 
 def _parser() -> argparse.ArgumentParser:
-    whole = argparse.ArgumentParser(prog="gaia-offsets", description=gaia_offsets.__doc__)
+    whole = argparse.ArgumentParser(prog="gaia-offsets", description=gaia_offsets.__doc__.partition("\n")[0])
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
     _add_apply(commands)
     _add_mean(commands)

@@ -34,19 +34,26 @@ def correct_parallax(
     solved: Any = None,
     zero_point: Any = None,
 ) -> dict[str, np.ndarray]:
-    """Parallaxes corrected with a map: the columns OUTPUT, each (N,).
+    """Parallaxes corrected with a map, by column, each (N,).
 
     `parallax` (N,) in mas; `longitude`, `latitude` (N,) in degrees in the map's frame (ra, dec or l, b). `base` says
     what the parallax is: `raw` (published) or `official` (a zero point subtracted already); a raw parallax
     goes with the raw map, an official one with the corrected map. With `zero_point` (N,) in mas the base is raw, the
     zero point is subtracted first, and the map must be the corrected one. `solved` (N,) is
-    astrometric_params_solved, for the flag of 2p sources. Arrays are taken as star_table.star_arrays says.
+    astrometric_params_solved, for the flag of 2p sources. One value stands for all stars.
 
-    map_flag: see FLAGS. A parallax outside the footprint is never extrapolated: corrected parallax, offset and errors
-    are null where map_flag is not 0. Errors are those of the offset; add them in quadrature to the parallax's own, but
-    the errors of two stars of a pixel are the same, so they do not average out.
+    The result has parallax_map_corrected [mas], map_offset, map_error_statistical, map_error_systematic [uas], map_n
+    (stars in the pixel) and map_flag: 0 corrected, 1 outside the map, 2 no parallax, 3 no position, 4 no zero point.
+    A parallax outside the footprint is never extrapolated: corrected parallax, offset and errors are null where
+    map_flag is not 0. Errors are those of the offset; add them in quadrature to the parallax's own, but the errors of
+    two stars of a pixel are the same, so they do not average out.
 
     Raises ApplyError where map and base do not go together, TableError for values that cannot be what they are for.
+
+    >>> offsets = read_map("equatorial.ecsv", parallax="raw")
+    >>> corrected = correct_parallax([0.5, 0.5], [45.0, 45.0], [60.0, -60.0], offsets, base="raw")
+    >>> corrected["parallax_map_corrected"].round(4), corrected["map_flag"]
+    (array([0.533,   nan]), array([0, 1], dtype=uint8))
     """
     check_base(base, offsets.parallax, NONE if zero_point is None else OFFICIAL)
     given = {"parallax": parallax, **dict(zip(FRAMES[offsets.frame], (longitude, latitude), strict=True))}
@@ -71,11 +78,20 @@ def read_map_for(
 
 
 def correct_table(table: pd.DataFrame | Table, offsets: OffsetMap | None, **settings: Any) -> pd.DataFrame | Table:
-    """A copy of a DataFrame or astropy Table with columns added: OUTPUT (see correct_parallax) or CORRECTED.
+    """A copy of a DataFrame or astropy Table with columns added: those of correct_parallax, or parallax_corrected.
 
-    `settings` are those of Correction: base, columns, correction, inflate. Columns that bear the standard names, or
-    VizieR's, need no entry in `columns`; units of an astropy Table are honoured. What is taken as unknown, or
-    contradicts something in a few rows, is said on standard error. Raises ApplyError or TableError, one line each.
+    `offsets` is the map, None for a zero point alone. `settings` are those of Correction: base, columns, correction,
+    inflate. Columns that bear the archive's names, or VizieR's, need no entry in `columns`; units of an astropy Table
+    are honoured. What is taken as unknown, or contradicts something in a few rows, is said on standard error. Raises
+    ApplyError or TableError, one line each.
+
+    >>> stars = pd.DataFrame({"RA_ICRS": [45.0, 45.0], "DE_ICRS": [60.0, -60.0], "plx_mas": [0.5, 0.7]})
+    >>> offsets = read_map("equatorial.ecsv", parallax="raw")
+    >>> corrected = correct_table(stars, offsets, columns={"parallax": "plx_mas"})
+    >>> corrected[["plx_mas", "parallax_map_corrected", "map_flag"]].round(3)
+       plx_mas  parallax_map_corrected  map_flag
+    0      0.5                   0.533         0
+    1      0.7                     NaN         1
     """
     correction = Correction(offsets, **settings)
     corrected = with_columns(table, correction, "the table")
@@ -93,6 +109,12 @@ def correct_file(
     file is corrected; other HDUs are copied. The output appears under its name when it is complete.
 
     Raises ApplyError or TableError, one line each.
+
+    >>> stars = {"ra": [45.0, 45.0], "dec": [60.0, -60.0], "parallax": [0.5, 0.7]}
+    >>> pd.DataFrame(stars).to_csv("stars.csv", index=False)
+    >>> offsets = read_map("equatorial.ecsv", parallax="raw")
+    >>> correct_file("stars.csv", "corrected.csv", Correction(offsets))
+    array([1, 1, 0, 0, 0])
     """
     catalogue, output = Path(catalogue), Path(output)
     table_format(catalogue), table_format(output)  # refuse other endings before anything is made

@@ -83,7 +83,15 @@ def check_base(base: str, parallax: str | None, correction: str) -> None:
 
 
 class Correction:
-    """What is done to each chunk of a catalogue: `start` finds columns, `apply` computes, `counts` counts flags."""
+    """What is done to a catalogue: a zero point, a map or both are subtracted, true errors added.
+
+    It is given to correct_file, which has each chunk of rows go through it: `start` finds columns, `apply` computes,
+    `counts` counts rows by flag, `report` says so in lines.
+
+    >>> correction = Correction(None, correction="lindegren2021", inflate="el_badry2021")
+    >>> [field.name for field in correction.fields]
+    ['parallax_corrected', 'subtracted_zero_point', 'parallax_error_true']
+    """
 
     def __init__(
         self,

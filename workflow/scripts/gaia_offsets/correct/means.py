@@ -39,7 +39,11 @@ def mean_parallax(
     The weights are 1 / error^2: the best ones where the stars lie so close together that their correlated errors are
     the same. The whole error adds the mean of `covariance` [uas2 at angles in degrees] over all pairs of stars, each
     with itself included: for many stars in one place it falls to the root of the covariance at 0, 10.3 uas, and not
-    further. Arrays are taken as star_table.star_arrays says. Raises TableError for a null, and an error of 0 is one.
+    further. Raises TableError for a null, and an error of 0 is one.
+
+    >>> mean, statistical, whole = mean_parallax([0.50, 0.54], [0.03, 0.03], ra=[10.0, 10.0], dec=[20.0, 20.1])
+    >>> f"{mean:.3f} +- {statistical:.3f} (stat) +- {whole:.3f} (whole)"
+    '0.520 +- 0.021 (stat) +- 0.024 (whole)'
     """
     where = "mean_parallax"
     stars = star_arrays(where, parallax=parallax, parallax_error=parallax_error, ra=ra, dec=dec)
@@ -78,11 +82,18 @@ def _mean(
 def group_means(stars: Any, groups: Sequence[Any] | None = None, *, inflate: str | bool | None = None) -> pd.DataFrame:
     """One row a group, by its name: group, n, left_out, mean_parallax, error_statistical, error [mas].
 
-    `stars`, a DataFrame or an astropy Table of N rows, has NEEDED in standard units or its own. With `inflate`, one of
-    INFLATIONS (True: the first), it has what that takes (INFLATING), too, and errors are first multiplied by
-    error_factor. `groups` (N,) are names, one group where None; stars without a name belong to none. Left out of a
-    group and counted are stars with a null, or an error of 0. What else is left out is said on standard error: stars
-    without a group, further rows of a source_id in a group. Raises TableError for a column that is missing or wrong.
+    `stars`, a DataFrame or an astropy Table of N rows, has parallax, parallax_error, ra and dec in standard units or
+    its own. With `inflate`, maiz_apellaniz2022 (True) or el_badry2021, it has what error_factor takes, too, and errors
+    are first multiplied by that. `groups` (N,) are names, one group where None; stars without a name belong to none.
+    Left out of a group and counted are stars with a null, or an error of 0. What else is left out is said on standard
+    error: stars without a group, further rows of a source_id in a group. Raises TableError for a column that is missing
+    or wrong.
+
+    >>> stars = pd.DataFrame({"parallax": [0.5, 0.54, 0.2], "parallax_error": 0.03, "ra": 10.0, "dec": [20, 20.1, 5]})
+    >>> group_means(stars, ["M 1", "M 1", "field"]).round(3)
+       group  n  left_out  mean_parallax  error_statistical  error
+    0    M 1  2         0           0.52              0.021  0.024
+    1  field  1         0           0.20              0.030  0.032
     """
     inflate, where = inflation(inflate), "mean parallax"
     table = StarTable(epoch=EPOCHS["EDR3"] if inflate else None)  # whose parallaxes the factors are for

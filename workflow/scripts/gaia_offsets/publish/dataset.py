@@ -74,6 +74,14 @@ def read_dataset(path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     """A dataset in any of its formats: the table in its units, and the metadata (empty for CSV).
 
     Raises TableError (one line) for a file that is not such a dataset.
+
+    >>> table, meta = read_dataset("equatorial.ecsv")
+    >>> meta["nside"], meta["ordering"], len(table)
+    (4, 'nested', 88)
+    >>> table[["hindex", "domega_noncorr", "e_domega_noncorr", "n"]].head(2)
+       hindex  domega_noncorr  e_domega_noncorr   n
+    0       0          -30.00              5.00  60
+    1       1          -30.25              5.01  61
     """
     path = Path(path)
     form = "mrt" if path.suffix == ".mrt" else table_format(path)

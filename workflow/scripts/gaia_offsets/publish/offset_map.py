@@ -30,7 +30,13 @@ class ApplyError(TableError):
 
 @dataclass(frozen=True)
 class OffsetMap:
-    """One of the two maps of a dataset: pixels ascending, offsets and errors in uas, numbers of stars, metadata."""
+    """One of the two maps of a dataset: pixels ascending, offsets and errors in uas, numbers of stars, metadata.
+
+    >>> pixels, errors, stars = np.arange(12), np.full(12, 5.0), np.full(12, 60)
+    >>> offsets = OffsetMap("raw", "equatorial", 1, "nested", 10.3, pixels, pixels - 40.0, errors, stars, meta={})
+    >>> offsets.look_up(np.array([45.0]), np.array([60.0]))
+    (array([-40.]), array([5.]), array([60]))
+    """
 
     parallax: str
     frame: str
@@ -132,6 +138,10 @@ def read_map(
 
     Frame, nside and ordering come from the file's metadata; a CSV file has none, and they must be given. Raises
     ApplyError or TableError, one line each, for what is missing, unknown or contradicts the file.
+
+    >>> offsets = read_map("equatorial.ecsv", parallax="raw")
+    >>> offsets.frame, offsets.nside, offsets.ordering, len(offsets.pixels)
+    ('equatorial', 4, 'nested', 88)
     """
     if parallax not in COLUMNS_OF:
         raise ApplyError(f"map {parallax!r} is neither raw nor corrected")

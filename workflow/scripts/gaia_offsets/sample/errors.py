@@ -38,12 +38,14 @@ def error_factor(
     *,
     inflate: str = MAIZ_APELLANIZ,
 ) -> np.ndarray:
-    """How many times larger than published a parallax error is, (N,), by one of INFLATIONS.
+    """How many times larger than published a parallax error is, (N,), by Maiz Apellaniz 2022 or El-Badry et al. 2021.
 
     maiz_apellaniz2022: k(G) of 5p sources, more for 6p or a high RUWE. el_badry2021: f(G) of their eq. 16, at least 1;
-    takes no RUWE. Null for other solutions than 31 and 95 and for null inputs, of which G or RUWE of 0 is one. Arrays
-    are taken as star_table.star_arrays says. Raises TableError for codes of another release and values that cannot be
-    what they are.
+    takes no RUWE. Null for other solutions than 31 and 95 and for null inputs, of which G or RUWE of 0 is one. Raises
+    TableError for codes of another release and values that cannot be what they are.
+
+    >>> error_factor([15.0, 15.0, 15.0], astrometric_params_solved=[31, 95, 3], ruwe=[1.0, 1.0, 1.0]).round(3)
+    array([1.295, 1.619,   nan])
     """
     inflate = inflation(inflate or NONE)
     given = {"phot_g_mean_mag": phot_g_mean_mag, SOLVED: astrometric_params_solved, "ruwe": ruwe}
@@ -64,6 +66,9 @@ def true_error(parallax_error: np.ndarray, factor: np.ndarray, *, inflate: str =
     """True error [mas] of single parallaxes, (N,), from published ones [mas], of which 0 is none, and error_factor.
 
     Raises TableError for what cannot be an error or its factor.
+
+    >>> true_error([0.02, 0.02], error_factor([15.0, 18.0], [31, 31], ruwe=[1.0, 1.0])).round(4)
+    array([0.0279, 0.025 ])
     """
     (errors,) = star_arrays("true_error", parallax_error=parallax_error)
     factors = np.asarray(factor, dtype=float)

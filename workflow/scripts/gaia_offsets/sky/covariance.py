@@ -23,6 +23,9 @@ def angular_covariance(angle_deg: np.ndarray) -> np.ndarray:
 
     After Maiz Apellaniz et al. 2021, A&A 649, A13: a damped oscillation from the Magellanic Clouds below 3 deg, on
     top of straight lines from quasars. Its numbers reached us at second hand.
+
+    >>> angular_covariance([0.0, 1.0, 30.0, 90.0]).round(1)
+    array([106.2,  75.3,  14.6,  -1.5])
     """
     angle = np.asarray(angle_deg, dtype=float)
     phase = np.radians(-50.0)
