@@ -147,7 +147,7 @@ def ours(folder: Path) -> None:
     from gaia_offsets.tables.read import TableFile
 
     names = {"target_ra": "ra", "target_dec": "dec", "obsid": "source_id"}
-    targets, cores = TableFile(folder / "a.parquet", names, others=False), os.cpu_count() or 1
+    targets, cores = TableFile(folder / "a.parquet", names), os.cpu_count() or 1
     how = Match(2016.0, 2016.0, RADIUS, RADIUS, workers=cores)
     found = find_counterparts(targets, TableFile(folder / "moving.parquet"), how=how)
     write_pieces(attach(targets, found), folder / "ours.parquet", fast=True, threads=cores)

@@ -22,7 +22,7 @@ from astropy.table import MaskedColumn, Table
 from unit.shared import ASTROPY, GAUSSIAN, SOLUTIONS, command_refuses, refused
 
 from gaia_offsets import __main__ as command
-from gaia_offsets.correct import apply
+from gaia_offsets.correct import apply, streams
 from gaia_offsets.offsets.estimators import pixel_offsets
 from gaia_offsets.publish import dataset, write
 from gaia_offsets.publish import fields as published
@@ -239,11 +239,12 @@ FORMS = [(a, b) for a in ASTROPY for b in ASTROPY if a == b or "csv" not in (a, 
 
 
 @pytest.mark.parametrize(("before", "after"), [*FORMS, ("csv", "parquet"), ("parquet", "csv")])
-def test_files_in_and_out(before, after, stars, raw, tmp_path):
+def test_files_in_and_out(before, after, stars, raw, tmp_path, monkeypatch):
     catalogue, output = tmp_path / f"cat.{before}", tmp_path / f"out.{after}"
     stars.write(catalogue, format=ASTROPY[before])
     content = catalogue.read_bytes()
-    counts = correct(catalogue, output, raw, chunk=64)
+    monkeypatch.setattr(streams, "CHUNK", 64)
+    counts = correct(catalogue, output, raw)
     flags, values = expected(stars)
     assert counts.tolist() == np.bincount(flags, minlength=5).tolist()
     result = Table.read(output, format=ASTROPY[after])
@@ -259,7 +260,7 @@ def test_files_in_and_out(before, after, stars, raw, tmp_path):
     assert catalogue.read_bytes() == content and not list(tmp_path.glob("*.part"))
 
 
-def test_fits_keeps_every_byte_of_odd_columns(stars, tmp_path):
+def test_fits_keeps_every_byte_of_odd_columns(stars, tmp_path, monkeypatch):
     """Vectors, scaled and unsigned integers, null integers, columns of variable length, an extension in front."""
     n = len(stars)
     ragged = np.empty(n, dtype=object)
@@ -278,7 +279,8 @@ def test_fits_keeps_every_byte_of_odd_columns(stars, tmp_path):
     fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(np.zeros((7, 7))), hdu]).writeto(path, checksum=True)
     fits.setval(path, "TSCAL2", value=1e-6, ext=2)
     offsets = apply.read_map(write_map(tmp_path, simulated=True), parallax="raw")
-    correct(path, output, offsets, chunk=37)
+    monkeypatch.setattr(streams, "CHUNK", 37)
+    correct(path, output, offsets)
     with fits.open(output) as hdus, fits.open(path) as originals:
         hdus.verify("exception")
         assert "simulated: True" in str(hdus[2].header["HISTORY"]) and hdus[2].name == "STARS"

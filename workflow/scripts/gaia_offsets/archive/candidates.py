@@ -19,7 +19,8 @@ from gaia_offsets.sky.healpix import hp
 from gaia_offsets.sky.match import match_nearest, propagate
 from gaia_offsets.sky.positions import separation, unit_vectors
 from gaia_offsets.tables.cuts import cut_mask
-from gaia_offsets.tables.read import TableError, check_table, column_names, read_table, write_table
+from gaia_offsets.tables.native import column_names
+from gaia_offsets.tables.read import TableError, check_table, read_table, write_table
 
 # Columns that a cross-match adds to the targets.
 PROVIDED = {**GAIA, **TMASS, **DISTANCES}

@@ -11,7 +11,7 @@ import numpy as np
 from gaia_offsets.core.faults import TableError
 from gaia_offsets.core.releases import EPOCHS, SOLVED
 from gaia_offsets.correct.correction import Correction, check_base, corrected_by_map
-from gaia_offsets.correct.streams import CHUNK, add_columns, with_columns
+from gaia_offsets.correct.streams import add_columns, with_columns
 from gaia_offsets.publish.fields import NONE, OFFICIAL, map_for
 from gaia_offsets.publish.offset_map import ApplyError, OffsetMap, read_map
 from gaia_offsets.sample.star_table import CORRECTION, say, star_arrays
@@ -100,7 +100,7 @@ def correct_table(table: pd.DataFrame | Table, offsets: OffsetMap | None, **sett
 
 
 def correct_file(
-    catalogue: str | Path, output: str | Path, correction: Correction, *, overwrite: bool = False, chunk: int = CHUNK
+    catalogue: str | Path, output: str | Path, correction: Correction, *, overwrite: bool = False
 ) -> np.ndarray:
     """Write a catalogue with the columns of a Correction added; the numbers of rows by flag (FLAGS).
 
@@ -130,7 +130,7 @@ def correct_file(
     if output.is_dir() or not output.parent.is_dir():
         what = "is a folder" if output.is_dir() else "its folder is not there; make it first"
         raise TableError(f"{output}: cannot be written, {what}")
-    add_columns(catalogue, output, correction, chunk=chunk)
+    add_columns(catalogue, output, correction)
     return correction.counts
 
 

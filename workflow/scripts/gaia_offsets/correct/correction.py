@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gaia_offsets.core.columns import VIZIER
+from gaia_offsets.core.columns import CATALOGUE, VIZIER
 from gaia_offsets.core.faults import TableError
 from gaia_offsets.core.releases import EPOCHS, SOLVED, is_edr3
 from gaia_offsets.publish.fields import (
@@ -36,11 +36,7 @@ from gaia_offsets.sample.zero_points import MODEL, check_edr3, model_zero_point
 from gaia_offsets.sky.positions import FRAMES
 from gaia_offsets.tables.values import floats
 
-# What a catalogue may bring.
-COLUMNS = (
-    *("parallax", "ra", "dec", "l", "b", "astrometric_params_solved", "phot_g_mean_mag", "nu_eff_used_in_astrometry"),
-    *("pseudocolour", "ecl_lat", "parallax_error", "ruwe"),
-)
+COLUMNS = CATALOGUE[:-1]  # the correction is no option: column:NAME names it
 
 
 def corrected_by_map(

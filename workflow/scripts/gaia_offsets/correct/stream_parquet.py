@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,15 +41,10 @@ def stream_parquet(catalogue: Path, part: Path, work: Correction, chunk: int, *,
             rows = file.metadata.num_rows
             for batch in progress(file.iter_batches(batch_size=chunk), rows, "rows", each=chunk):
                 values = {name: arrow_column(batch, source) for name, source in work.sources.items()}
-                writer.write_batch(_with_added(batch, work.apply(values), schema))
-
-
-def _with_added(batch: pa.RecordBatch, added: Mapping[str, np.ndarray], schema: pa.Schema) -> pa.RecordBatch:
-    import pyarrow as pa
-
-    new = [pa.array(added[name], type=schema.field(name).type, from_pandas=True) for name in added]
-    names = schema.names[: batch.num_columns] + list(added)
-    return pa.RecordBatch.from_arrays([*batch.columns, *new], names=names).cast(schema)
+                added = work.apply(values)
+                new = [pa.array(added[name], schema.field(name).type, from_pandas=True) for name in added]
+                columns = [*batch.columns, *new]
+                writer.write_batch(pa.RecordBatch.from_arrays(columns, names=schema.names).cast(schema))
 
 
 def _parquet_metadata(schema: pa.Schema, work: Correction) -> dict[bytes, bytes]:

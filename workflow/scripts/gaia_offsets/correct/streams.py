@@ -15,7 +15,7 @@ from gaia_offsets.core.faults import TableError
 from gaia_offsets.correct.stream_fits import read_fits, read_whole_only, refuse_alike, stream_fits
 from gaia_offsets.correct.stream_parquet import read_parquet, stream_parquet, write_parquet
 from gaia_offsets.publish.fields import VO_UNITS
-from gaia_offsets.tables.formats import ASTROPY, new_file, reason, refuse_folder, table_format
+from gaia_offsets.tables.formats import ASTROPY, new_file, reason, table_format
 from gaia_offsets.tables.native import native_column, native_names, native_units
 from gaia_offsets.tables.text import csv_batches, csv_header, csv_table
 from gaia_offsets.tables.votable import plain_table, read_ecsv, read_votable, without_vectors
@@ -45,7 +45,7 @@ def with_columns(table: pd.DataFrame | Table, work: Correction, where: str | Pat
     return result
 
 
-def add_columns(catalogue: Path, output: Path, work: Correction, *, chunk: int = CHUNK) -> None:
+def add_columns(catalogue: Path, output: Path, work: Correction) -> None:
     """Write a table file again with the columns of `work` added; `output` appears when it is complete.
 
     FITS, Parquet and CSV, written in the format they were read in, go through in chunks of rows; VOTable, ECSV and a
@@ -55,9 +55,8 @@ def add_columns(catalogue: Path, output: Path, work: Correction, *, chunk: int =
     part = output.with_name(f".{uuid.uuid4().hex}.part")  # a name that no file of the user has
     streams = {"parquet": stream_parquet, "csv": _stream_csv, "fits": stream_fits}
     try:
-        refuse_folder(catalogue)
         if before == after and before in streams and not (before == "fits" and read_whole_only(catalogue)):
-            streams[before](catalogue, part, work, chunk, packed=output.name.lower().endswith(".gz"))
+            streams[before](catalogue, part, work, CHUNK, packed=output.name.lower().endswith(".gz"))
             work.finish()
         else:
             _write_whole(with_columns(_read_whole(catalogue, before), work, catalogue), part, after, work)

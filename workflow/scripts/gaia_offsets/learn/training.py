@@ -15,7 +15,8 @@ from gaia_offsets.sample.corrections import zero_point_of
 from gaia_offsets.sample.reference import extinction_ks, parallax_from_modulus
 from gaia_offsets.sample.selection import best_rows, solution
 from gaia_offsets.tables.cuts import cut_mask, describe_cut
-from gaia_offsets.tables.read import TableError, column_names
+from gaia_offsets.tables.native import column_names
+from gaia_offsets.tables.read import TableError
 
 CHUNK = 200_000  # rows that are predicted at once
 EXTINCTIONS = ("ebv", "av")  # columns of the residuals, where the table has them

@@ -22,7 +22,8 @@ from gaia_offsets.sample.selection import solution
 from gaia_offsets.sample.star_table import CORRECTION, ENOUGH_STARS, TINY_MAS
 from gaia_offsets.sample.zero_points import MODEL, zero_point, zero_point_5p
 from gaia_offsets.sky.positions import FRAMES
-from gaia_offsets.tables.read import TableError, column_names, read_table
+from gaia_offsets.tables.native import column_names
+from gaia_offsets.tables.read import TableError, read_table
 from gaia_offsets.tables.values import as_numbers
 
 NULL = -9999.0  # in some tables of the archive
@@ -83,7 +84,7 @@ def read_coefficients(path: str) -> pd.DataFrame:
     present = column_names(path)
     if "g_mag" not in present or len(present) < 2 or not names.issuperset(present):
         raise TableError(f"{path}: columns should be g_mag and q00_uas to q42_uas; it has {', '.join(present)}")
-    table = read_table(path, {name: name for name in present}, others=False)
+    table = read_table(path, {name: name for name in present})
     if text := [name for name in present if not pd.api.types.is_numeric_dtype(table[name])]:
         raise TableError(f"{path}: column {text[0]} should hold numbers")
     table = table.astype(float)

@@ -20,7 +20,7 @@ from gaia_offsets.sky.positions import ADVICE, ANGLES, FRAMES, Positions, comple
 from gaia_offsets.tables.contracts import ENOUGH_STARS, Origin, Tally, refuse_value_as_error, standardise
 from gaia_offsets.tables.formats import readable
 from gaia_offsets.tables.native import NativeTable
-from gaia_offsets.tables.read import column_for, column_names, nearest
+from gaia_offsets.tables.read import column_for, nearest
 from gaia_offsets.tables.values import as_column, as_names, floats, unit_factor
 
 CORRECTION = "correction"  # our name of the column that column:NAME names
@@ -265,11 +265,11 @@ def read_stars(
 
     `also` is a Correction, whose corrected parallax takes the place of the file's.
     """
-    path, names = Path(path), column_names(path)
+    native = NativeTable(Path(path))
+    names = native.every
     if group is not None and group not in names:
         near = nearest(group, names)
         raise TableError(f"{path}: no column {group!r} (--group){near}; it has: {', '.join(names[:40])}")
-    native = NativeTable(path)
     table.open(names, native.units, path)
     table.take(needed)
     if also:
@@ -278,7 +278,7 @@ def read_stars(
     if missing := set(sources) - set(native.names):
         raise TableError(f"{path}: column {missing.pop()!r} holds vectors, not one value a row")
     native.choose(sources, [group] if group else [])
-    with readable(path):
+    with readable(native.path):
         stars = table.values({name: native.column(source) for name, source in table.sources.items()})
         groups = as_names(native.column(group)) if group else None
     if also:

@@ -291,13 +291,9 @@ def _refuse_twice(name: str, numbers: list[np.ndarray]) -> None:
 
 
 def _take(table: pd.DataFrame, index: np.ndarray) -> pd.DataFrame:
-    """Rows of `table` by place, null where the index is -1; identifiers stay whole numbers."""
-    taken = {}
-    for name in table.columns:
-        whole = pd.api.types.is_integer_dtype(table[name].dtype)
-        values = (table[name].astype("Int64") if whole else table[name]).values
-        taken[name] = pd.api.extensions.take(values, index, allow_fill=True)
-    return pd.DataFrame(taken, copy=False)
+    """Rows of `table` by their number, null where the index is -1; identifiers stay whole numbers."""
+    whole = {name: "Int64" for name in table.columns if pd.api.types.is_integer_dtype(table[name].dtype)}
+    return table.astype(whole).reindex(index).reset_index(drop=True)
 
 
 def attach(targets: TableFile, found: Counterparts) -> Iterator[pd.DataFrame]:

@@ -144,33 +144,22 @@ class Positions:
         """Count in a table, or the next piece of one; of a long one every n-th row is looked at."""
         rows = frame.iloc[:: max(1, len(frame) // ENOUGH_POSITIONS)]
 
-        def columns(*names: str) -> np.ndarray | None:
-            there = set(names) <= set(rows.columns)
-            return np.stack([floats(rows, name) for name in names]) if there else None
-
-        def turned(turn: Callable[..., Any], position: np.ndarray) -> np.ndarray:
-            known, result = np.abs(position[1]) <= 90, np.full_like(position, np.nan)
-            result[:, known] = turn(*position[:, known])
-            return result
-
-        def apart_deg(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-            return separation(unit_vectors(*one), unit_vectors(*other))
-
-        position, galactic, latitude = columns("ra", "dec"), columns("l", "b"), columns("ecl_lat")
-        name, apart = "ra, dec", {}
-        if position is not None and galactic is not None:
-            apart["l, b"] = apart_deg(turned(to_galactic, position), galactic)
-        elif galactic is not None:
-            name, position = "l, b", turned(to_equatorial, galactic)
-        if position is None:
+        pair = next((pair for pair in FRAMES.values() if set(pair) <= set(rows.columns)), None)
+        if pair is None:
             return
-        if latitude is not None:
-            apart["ecl_lat"] = np.abs(ecliptic_latitude(*position) - latitude[0])
+        wanted = set(ANGLES) & {"ra", "dec", *rows.columns}
+        derived, name, apart = complete_angles(rows[list(pair)], wanted), ", ".join(pair), {}
+        position = unit_vectors(floats(derived, "ra"), floats(derived, "dec"))
+        if name == "ra, dec" and {"l", "b"} <= wanted:
+            one, other = (unit_vectors(floats(table, "l"), floats(table, "b")) for table in (derived, rows))
+            apart["l, b"] = separation(one, other)
+        if "ecl_lat" in wanted:
+            apart["ecl_lat"] = np.abs(floats(derived, "ecl_lat") - floats(rows, "ecl_lat"))
         if "source_id" in rows.columns:
             number = rows["source_id"].to_numpy(dtype=np.int64, na_value=0)
             gaia = number >= FIRST_SOURCE_ID
             centre = pixel_centre(np.where(gaia, number >> 35, 0), nside=4096, ordering="nested")
-            apart["the pixels in source_id"] = np.where(gaia, apart_deg(position, centre), np.nan)
+            apart["the pixels in source_id"] = np.where(gaia, separation(position, unit_vectors(*centre)), np.nan)
             self._foreign += int((~gaia & (number > 0)).sum())
         self._rows += len(rows)
         for other, angle in apart.items():

@@ -46,8 +46,8 @@ def _refuse_beyond_memory(path: Path, fmt: str) -> None:
 class NativeTable:
     """The columns of one value a row of a table file: their names, units and values as they stand in it.
 
-    Names and units come from the header where the format allows it. Raises TableError, one line, for what cannot be
-    read.
+    `every` has the names of those with several values, too. Names come from the header where the format allows it.
+    Raises TableError, one line, for what cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -62,16 +62,19 @@ class NativeTable:
                 import pyarrow.parquet as pq
 
                 schema = pq.read_schema(path)
-                self.names, self.units = list(schema.names), parquet.parquet_units(schema)
+                self.every = self.names = list(schema.names)
+                self.units = parquet.parquet_units(schema)
             elif self._format == "csv":
                 header = csv_header(path)
-                self.names, self.units = [name for name in header.names if name], header.units
+                self.every, self.units = header.names, header.units
+                self.names = [name for name in header.names if name]
             else:
                 if self._format == "fits":
-                    refuse_twice(column_names(path), path)
+                    self.every = _fits_names(path)
                     table = next(read_columns(path, None, 0))
                 else:
                     table = read_whole(path, self._format)
+                    self.every = table.colnames
                 self.names = flat_columns(table)
                 self.units = {name: str(table[name].unit) for name in self.names if table[name].unit is not None}
                 self._table = None if self._format == "fits" else table
@@ -119,28 +122,19 @@ def _as_frame(table: Table, names: Iterable[str]) -> pd.DataFrame:
     return pd.DataFrame({name: astropy_column(table, name) for name in names}, copy=False)
 
 
+def _fits_names(path: Path) -> list[str]:
+    """Names of the columns of a FITS table; TableError where one stands twice."""
+    from astropy.io import fits
+
+    with fits.open(path, memmap=True) as hdus:
+        names = fits_names(table_hdu(hdus, path)[1].header)
+    refuse_twice(names, path)
+    return names
+
+
 def column_names(path: str | Path) -> list[str]:
-    """Names of the columns of a table file, without reading its rows where the format allows it.
-
-    Raises TableError, one line, for a file that cannot be read.
-    """
-    path = Path(path)
-    with readable(path):
-        fmt = table_format(path)
-        refuse_folder(path)
-        if fmt == "parquet":
-            import pyarrow.parquet as pq
-
-            return list(pq.read_schema(path).names)
-        if fmt == "csv":
-            return csv_header(path).names
-        if fmt == "fits":
-            from astropy.io import fits
-
-            with fits.open(path, memmap=True) as hdus:
-                return fits_names(table_hdu(hdus, path)[1].header)
-        _refuse_beyond_memory(path, fmt)
-        return flat_columns(read_whole(path, fmt))
+    """Names of the columns of a table file; TableError, one line, for a file that cannot be read."""
+    return NativeTable(Path(path)).every
 
 
 def native_names(table: pd.DataFrame | Table, where: str | Path) -> list[str]:

@@ -15,7 +15,7 @@ from gaia_offsets.core.columns import ALIKE, RELEASE, STANDARD, VIZIER, Column
 from gaia_offsets.core.faults import TableError
 from gaia_offsets.tables.contracts import Origin, Tally, refuse_value_as_error, standardise, zero_point_in
 from gaia_offsets.tables.formats import table_format
-from gaia_offsets.tables.native import NativeTable, column_names
+from gaia_offsets.tables.native import NativeTable
 from gaia_offsets.tables.parquet import write_pieces
 from gaia_offsets.tables.values import as_names, unit_factor
 
@@ -42,34 +42,24 @@ def column_for(name: str, present: Collection[str], where: str | Path, say: str)
     return found[0] if found else None
 
 
-def read_table(
-    path: str | Path,
-    columns: dict[str, Any] | None = None,
-    *,
-    required: tuple[str, ...] | list[str] = (),
-    vizier: Iterable[str] = (),
-    others: bool = True,
-) -> pd.DataFrame:
-    """Read a table of any known format into standard names, types and units.
-
-    `columns` maps a standard (or the user's own) name to a column of the file: a name, or
-    `{column, unit}` where the unit is the file's and is converted to the standard one. A `kind` says what a column of
-    the user's own is: `name` a text, digit by digit as in the file, or the unit (mas, uas) of a zero point, to which
-    it is converted from the one that the file states. Columns of the file that already
-    bear a standard name need no entry, nor do VizieR's columns that stand for the standard names in `vizier`. Columns
-    not mentioned either way are left out; without `others` so are those that no entry of `columns` names. A unit stated
-    in the file itself is used where the map gives none; where neither does, the standard unit is assumed.
-
-    Raises TableError (one line: file, column, number of rows, what to do) for a file that cannot be read, a missing
-    column, two columns for one name, an identifier stored as a fraction or a value outside the column's range.
-    """
-    return TableFile(path, columns, required=required, vizier=vizier, others=others).read()
+def read_table(path: str | Path, columns: dict[str, Any] | None = None, **how: Any) -> pd.DataFrame:
+    """A table of any known format in standard names, types and units: see TableFile, whose arguments are taken."""
+    return TableFile(path, columns, **how).read()
 
 
 class TableFile:
     """A table file of any known format; its columns have their standard names, its rows are still to be read.
 
-    The arguments and what is refused are those of `read_table`. `names` are the columns that it has.
+    `columns` maps a standard (or the user's own) name to a column of the file: a name, or `{column, unit}` where the
+    unit is the file's and is converted to the standard one. A `kind` says what a column of the user's own is: `name` a
+    text, digit by digit as in the file, or the unit (mas, uas) of a zero point, to which it is converted from the one
+    that the file states. Columns of the file that already bear a standard name need no entry, nor do VizieR's columns
+    that stand for the standard names in `vizier`. Columns not mentioned either way are left out. A unit stated in the
+    file itself is used where the map gives none; where neither does, the standard unit is assumed.
+
+    Raises TableError (one line: file, column, number of rows, what to do) for a file that cannot be read, a missing
+    column, one of the `required` for which nothing stands, two columns for one name, an identifier stored as a fraction
+    or a value outside the column's range. `names` are the columns that it has.
     """
 
     def __init__(
@@ -79,7 +69,6 @@ class TableFile:
         *,
         required: tuple[str, ...] | list[str] = (),
         vizier: Iterable[str] = (),
-        others: bool = True,
     ) -> None:
         self.path, self._tally = Path(path), Tally()
         vizier, columns = tuple(vizier), columns or {}
@@ -88,7 +77,7 @@ class TableFile:
         sources = {name: entry["column"] for name, entry in entries.items()}
         refuse_value_as_error(sources, path)
         self._native = NativeTable(self.path)
-        _check_names(self.path, sources, self._native.names)
+        _check_names(self._native, sources)
         free, named = set(self._native.names) - set(sources.values()), set(sources.values())
         for name in (*vizier, *RELEASE) if vizier else ():
             if name not in sources:
@@ -100,8 +89,7 @@ class TableFile:
         for name, source in sources.items():
             unit = entries.get(name, {}).get("unit")
             self._columns[name] = source, self._native.units.get(source, "") if unit is None else unit
-        if others:
-            self._take_others(named)
+        self._take_others(named)
         lacking = [name for name in required if name not in self._columns]
         if lacking:
             raise TableError(
@@ -164,25 +152,23 @@ class TableFile:
         return pd.DataFrame(frame, copy=False)
 
 
-def _check_names(path: Path, sources: Mapping[str, str], present: Collection[str]) -> None:
-    """Raise TableError where a source (by our name) is not among the columns present; with the file's nearest."""
-    missing = {source: name for name, source in sources.items() if source not in present}
+def _check_names(native: NativeTable, sources: Mapping[str, str]) -> None:
+    """Raise TableError where a source (by our name) is not among the file's columns; with the nearest that are."""
+    missing = {source: name for name, source in sources.items() if source not in native.names}
     if not missing:
         return
-    names, lacking, near = column_names(path), [], False
+    names, lacking, near = native.every, [], False
     for source, name in missing.items():
         if source in names:
-            lacking.append(
-                f"no column {source!r} (wanted as {name!r}) (columns of vectors or comment lines at the top cannot be "
-                "read)"
-            )
+            vector = "columns of vectors or comment lines at the top cannot be read"
+            lacking.append(f"no column {source!r} (wanted as {name!r}) ({vector})")
             continue
         told = nearest(source, names)
         near = near or bool(told)
         lacking.append(f"no column {source!r} (wanted as {name!r}{told})")
     advice = "; put the right name into `columns:` of the config" if near else ""
     more = f" and {len(names) - 60} more" if len(names) > 60 else ""
-    raise TableError(f"{path}: {', '.join(lacking)}{advice}; the file has: {', '.join(names[:60])}{more}")
+    raise TableError(f"{native.path}: {', '.join(lacking)}{advice}; the file has: {', '.join(names[:60])}{more}")
 
 
 def check_table(
