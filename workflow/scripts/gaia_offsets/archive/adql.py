@@ -103,9 +103,9 @@ def hops(release: Mapping[str, Any], by: str) -> list[str]:
 
     A release with a table dr3_neighbourhood is reached from DR2 in two hops.
     """
-    through_dr3 = ["dr3_neighbourhood"] if release.get("dr3_neighbourhood") else []
-    ways = {"dr3_source_id": ["dr3_neighbourhood"], "dr2_source_id": ["dr2_neighbourhood", *through_dr3]}
-    return {"position": [], "source_id": [], **ways}[by]
+    if by == "dr2_source_id":
+        return ["dr2_neighbourhood", *(["dr3_neighbourhood"] if release.get("dr3_neighbourhood") else [])]
+    return {"position": [], "source_id": [], "dr3_source_id": ["dr3_neighbourhood"]}[by]
 
 
 def used_tables(release: Mapping[str, Any], by: str) -> dict[str, str]:
@@ -152,8 +152,7 @@ def needed_columns(release: Mapping[str, Any], by: str | None = None) -> dict[st
     needed: dict[str, list[str]] = {}
     for role, table in tables.items():
         if table is not None:
-            columns = [bare(column_of(release, role, name)) for name in _columns(release, role)]
-            needed.setdefault(bare(table), []).extend(columns)
+            needed.setdefault(bare(table), []).extend(map(bare, _columns(release, role).values()))
     return needed
 
 
@@ -172,18 +171,18 @@ def _of(column: str, release: Mapping[str, Any]) -> str:
     return _measured(release) if column in ASTROMETRY else "gaia_source"
 
 
-def _columns(release: Mapping[str, Any], role: str) -> list[str]:
-    """The columns, by our names, that the queries take from the table of a role."""
+def _columns(release: Mapping[str, Any], role: str) -> dict[str, str]:
+    """The columns that the queries take from the table of a role: our names, and the archive's."""
     names = [column for column in TABLES[role] if role != "gaia_source" or _of(column, release) == role]
     if role == _measured(release):
         names += [*(release.get("more_columns") or ()), *(cut["column"] for cut in _measured_cuts(release))]
-    return [name for name in names if column_of(release, role, name)]
+    theirs = {name: column_of(release, role, name) for name in names}
+    return {name: column for name, column in theirs.items() if column}
 
 
 def _names(release: Mapping[str, Any], role: str) -> dict[str, Adql]:
     """Those columns as they stand in the query."""
-    theirs = {name: quoted(column_of(release, role, name)) for name in _columns(release, role)}
-    return {name: Adql(f"{_ALIAS[role]}.{column}") for name, column in theirs.items()}
+    return {name: Adql(f"{_ALIAS[role]}.{quoted(column)}") for name, column in _columns(release, role).items()}
 
 
 def _cuts(release: Mapping[str, Any]) -> Adql:
