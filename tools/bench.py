@@ -172,10 +172,10 @@ def toy(scale: float) -> Iterator[Row]:
 
 
 def tracers(scale: float) -> Iterator[Row]:
-    """Global offsets, trends, maps and smooth map of simulated tracers, two scripts at a time: cost against size."""
+    """Every rule that reads the tracers table, on simulated ones, two scripts at a time: cost against size."""
     from bench_tracers import measure
 
-    for n in (int(size * scale) for size in (2_000_000, 20_000_000, 200_000_000)):
+    for n in (int(size * scale) for size in (3_000_000, 30_000_000)):
         for name, (wall, cpu, gib) in measure(n).items():
             yield told(Row(name, n, wall, 1, gib, cpu=cpu))
 

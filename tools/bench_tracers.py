@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from subprocess import run
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -29,7 +30,9 @@ EDGES = {
     "colour": {"start": 1.2, "stop": 1.7, "step": 0.02},
     "sin_ecl_lat": {"start": -1.0, "stop": 1.0, "step": 0.05},
 }
-MEASURE = {"trends": {"edges": EDGES, "min_stars": 100, "join": 1}, "map": MAP}
+MEASURE = {"trends": {"edges": EDGES, "min_stars": 100, "join": 1}, "map": MAP, "solution": "5p"}
+MEASURE |= {"solutions": {"5p": "nu_eff_used_in_astrometry", "6p": "pseudocolour"}}
+MEASURE |= {"colour": "nu_eff_used_in_astrometry"}
 
 
 class Named(dict):
@@ -42,7 +45,7 @@ def simulated_stars(stars: int, seed: int = 1) -> Iterator[pd.DataFrame]:
     """Pieces of a tracers table of simulated stars, evenly spread over the sky; one in fifty is 6p."""
     from astropy.coordinates import SkyCoord
 
-    from gaia_offsets.tables.read import pieces
+    from gaia_offsets.tables.parquet import pieces
 
     axes = SkyCoord(x=[1, 0, 0], y=[0, 1, 0], z=[0, 0, 1], representation_type="cartesian", frame="icrs")
     turn = {name: getattr(axes, name).cartesian.xyz.value for name in ("galactic", "barycentrictrueecliptic")}
@@ -65,6 +68,8 @@ def simulated_stars(stars: int, seed: int = 1) -> Iterator[pd.DataFrame]:
         reference = true * np.exp(0.08 * rng.standard_normal(n))
         table = pd.DataFrame(
             {
+                "source_id": np.arange(rows.start, rows.stop) * 100 + 2**36,
+                "bp_rp": rng.uniform(0.5, 2.0, n),
                 "solution": np.where(rng.random(n) < 0.02, "6p", "5p"),
                 "ra": ra,
                 "dec": dec,
@@ -92,14 +97,19 @@ def jobs(folder: Path, tracers: Path) -> dict[str, dict[str, Named]]:
     given = Named(
         tracers=str(tracers), scatter=str(folder / "scatter.csv"), settings=str(folder / "map_equatorial.json")
     )
+    given["offsets"], given["trends"] = str(folder / "global_offsets.csv"), str(folder / "trends.csv")
     params = Named(reference="distance", gaussian=GAUSSIAN, width=10.0, reach_deg=3.0, splines=4, **MEASURE)
-    params["corrections"] = []  # beyond raw and corrected
+    params["corrections"] = {"raw": "none", "corrected": "official"}
+    params |= {"bootstrap": {"replicates": 200, "seed": 1}, "validation": {"folds": 5, "seed": 1}}
     outputs = {
         "measure_global": {"offsets": "global_offsets.csv", "histograms": "histograms.csv"}
         | {"scatter": "scatter.csv", "scale": "scale.csv"},
         "measure_trends": {"trends": "trends.csv", "settings": "trends.json"},
         "smooth_map": {frame: f"smooth_{frame}.csv" for frame in frames}
         | {"dependence": "smooth_dependence.csv", "settings": "smooth.json"},
+        "measure_errors": {"errors": "errors.csv"},
+        "compare_corrections": {"corrections": "corrections.csv"},
+        "cross_validate": {"validation": "cross_validation.csv"},
     }
     output = {name: Named({key: str(folder / file) for key, file in files.items()}) for name, files in outputs.items()}
     output["measure_map"] = Named(
@@ -118,9 +128,28 @@ def jobs(folder: Path, tracers: Path) -> dict[str, dict[str, Named]]:
     }
 
 
+def describe(folder: Path, tracers: Path) -> None:
+    """The long version of Table 1 of one frame."""
+    from gaia_offsets.checks.extended_table import describe_pixels
+    from gaia_offsets.publish.dataset import table1
+    from gaia_offsets.sky.positions import pixel_index
+
+    columns = ["solution", "phot_g_mean_mag", "bp_rp", "offset_raw", "offset_corrected", "ra", "dec"]
+    stars, offsets = pd.read_parquet(tracers, columns=columns), pd.read_csv(folder / "map_equatorial.csv")
+    grid = {key: MAP[key] for key in ("nside", "ordering")}
+    pixel = pixel_index(stars["ra"].to_numpy(), stars["dec"].to_numpy(), **grid)
+    settings = {**grid, "gaussian": GAUSSIAN, "systematic_uas": 10.0, "bootstrap": {"replicates": 200, "seed": 1}}
+    table = table1(offsets, solution="5p", frame="equatorial", **MAP)
+    describe_pixels(table, stars, pixel, offsets, list(MEASURE["solutions"]), settings)
+
+
 def run_script(folder: Path, tracers: Path, name: str) -> None:
-    """Run a rule's script in this process."""
-    runpy.run_path(str(SCRIPTS / f"{name}.py"), {"snakemake": Named(jobs(folder, tracers)[name])}, "__main__")
+    """Run a rule's script in this process; of `publish_dataset` the part whose cost grows with the stars."""
+    if name == "describe_pixels":
+        return describe(folder, tracers)
+    runpy.run_path(
+        str(SCRIPTS / f"{name}.py"), {"snakemake": SimpleNamespace(**jobs(folder, tracers)[name])}, "__main__"
+    )
 
 
 def measured(folder: Path, tracers: Path, name: str) -> tuple[float, float, float]:
@@ -146,7 +175,7 @@ out.write(json.dumps([time.perf_counter() - start, used.ru_utime + used.ru_stime
 
 def measure(stars: int) -> dict[str, tuple[float, float, float]]:
     """Wall time [s], processor time [s] and peak memory [GiB] of each script, and of `all` on two cores."""
-    from gaia_offsets.tables.read import write_pieces
+    from gaia_offsets.tables.parquet import write_pieces
 
     with tempfile.TemporaryDirectory(prefix="bench_tracers_") as name:
         folder = Path(name)
@@ -157,16 +186,17 @@ def measure(stars: int) -> dict[str, tuple[float, float, float]]:
         # The maps come next: the smooth map takes its grid from them.
         with ThreadPoolExecutor(2) as pool:
             first = {name: pool.submit(measured, folder, tracers, name) for name in ("measure_map", "measure_trends")}
-            first["measure_map"].result()
-            first["smooth_map"] = pool.submit(measured, folder, tracers, "smooth_map")
             found |= {name: future.result() for name, future in first.items()}
+            rest = ("smooth_map", "measure_errors", "compare_corrections", "cross_validate", "describe_pixels")
+            later = {name: pool.submit(measured, folder, tracers, name) for name in rest}
+            found |= {name: future.result() for name, future in later.items()}
         used = [found[name][1] for name in found], [found[name][2] for name in found]
         found["all"] = (time.perf_counter() - start, sum(used[0]), max(used[1]))
         return found
 
 
 if __name__ == "__main__":
-    for stars in [int(float(text)) for text in sys.argv[1:]] or [2_000_000, 20_000_000]:
+    for stars in [int(float(text)) for text in sys.argv[1:]] or [3_000_000, 30_000_000]:
         for name, (wall, cpu, peak) in measure(stars).items():
             per = 1e9 * cpu / stars
             print(

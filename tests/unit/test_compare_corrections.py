@@ -9,7 +9,8 @@ from unit.shared import GAUSSIAN, SOLUTIONS
 
 from gaia_offsets.checks.corrections import COLUMNS, correction_table, left_over, shared_stars
 from gaia_offsets.core.columns import TRACERS
-from gaia_offsets.offsets.weighted import SCATTER_NSIDE, Scatter, both_scatters, star_table
+from gaia_offsets.offsets.scatter import SCATTER_NSIDE, Scatter, both_scatters
+from gaia_offsets.offsets.stars import star_table
 from gaia_offsets.report.figures_corrections import coverage
 from gaia_offsets.report.page_corrections import page_table, verdict
 from gaia_offsets.sky.positions import pixel_index

@@ -1,17 +1,26 @@
 """Cross-validation on simulated stars whose pattern is known; no star here is real."""
 
+from dataclasses import replace
+
 import healpy as hp
 import numpy as np
 import pandas as pd
 import pytest
 
-from gaia_offsets.checks.cross_validation import CORRECTIONS, assign_folds, at_pixels, cross_validation, held_out
+from gaia_offsets.checks.cross_validation import (
+    CORRECTIONS,
+    Learning,
+    assign_folds,
+    at_pixels,
+    cross_validation,
+    held_out,
+)
 from gaia_offsets.report.page_results import validated
 from gaia_offsets.sky.positions import pixel_index
 
 NSIDE = 4
-LEARNING = {"reference_kind": "parallax", "more_than": 10, "gaussian": {"method": "density_power", "beta": 0.3}}
-LEARNING |= {"settings": {"reach_deg": 20.0, "splines": 0}}
+GAUSSIAN = {"method": "density_power", "beta": 0.3}
+LEARNING = Learning("parallax", nside=NSIDE, more_than=10, gaussian=GAUSSIAN, reach_deg=20.0, splines=0)
 STARS = 5000
 
 
@@ -33,7 +42,7 @@ def simulated(pattern: float, constant: float = 0.0, *, seed: int = 1, stars: in
 
 
 def validation(stars: pd.DataFrame, **changes) -> pd.DataFrame:
-    return cross_validation(stars[stars["solution"] == "5p"], nside=NSIDE, **(LEARNING | changes), folds=5, seed=1)
+    return cross_validation(stars[stars["solution"] == "5p"], replace(LEARNING, **changes), folds=5, seed=1)
 
 
 def by(table: pd.DataFrame, split: str) -> pd.DataFrame:
@@ -107,8 +116,7 @@ def test_stars_held_out_do_not_leak(labels):
         changed.loc[held, name] += np.random.default_rng(3).normal(0.1, 0.1, held.sum())
     for name, column in (("offset_raw", "parallax"), ("offset_corrected", "parallax_corrected")):
         changed[name] = 1000 * (changed[column] - changed["reference_parallax"])
-    learning = {"nside": NSIDE, **LEARNING}
-    before, after = held_out(stars, fold, **learning), held_out(changed, fold, **learning)
+    before, after = held_out(stars, fold, LEARNING), held_out(changed, fold, LEARNING)
     for name in CORRECTIONS:
         column = "parallax" if name == "none" else "parallax_corrected"
         said = [
@@ -169,7 +177,6 @@ def test_samples_that_cannot_be_validated(change):
 
 def test_it_is_deterministic_and_knows_splines():
     stars = simulated(20.0, stars=800)
-    settings = {"reach_deg": 20.0, "splines": 3}
-    first, second = (validation(stars, settings=settings) for _ in range(2))
+    first, second = (validation(stars, splines=3) for _ in range(2))
     assert first.equals(second)
     assert by(first, "star").loc["official_smooth", "gain"] > 0

@@ -26,11 +26,13 @@ from gaia_offsets.checks.extended_table import describe_pixels, neighbour_consis
 from gaia_offsets.core.columns import FRAMES
 from gaia_offsets.core.version import VERSION, code_version
 from gaia_offsets.engine import about
-from gaia_offsets.offsets.estimators import group_statistics, pixel_offsets
+from gaia_offsets.offsets.binned import pixel_offsets
+from gaia_offsets.offsets.statistics import group_statistics
 from gaia_offsets.publish import dataset as d
-from gaia_offsets.publish.dataset import write_map
-from gaia_offsets.publish.fields import CORRECTED, ENDINGS, OUTPUT, SMOOTH, TABLE1, TRUE_ERROR, ZERO_POINT, extended
+from gaia_offsets.publish import write
+from gaia_offsets.publish.fields import COLUMNS_OF, CORRECTED, OUTPUT, SMOOTH, TABLE1, TRUE_ERROR, ZERO_POINT, extended
 from gaia_offsets.publish.footprint import map_meta, write_footprint
+from gaia_offsets.publish.write import write_map
 from gaia_offsets.sky.positions import pixel_index, to_galactic
 
 MAP = {"solution": "5p", "nside": 32, "ordering": "nested", "more_than": 50}
@@ -70,7 +72,7 @@ def tracers() -> pd.DataFrame:
 def measured(tracers: pd.DataFrame, frame: str, ordering: str = "nested") -> pd.DataFrame:
     angles = (tracers[name].to_numpy() for name in FRAMES[frame])
     pixel = pixel_index(*angles, nside=32, ordering=ordering)
-    return pixel_offsets([(tracers, pixel)], SOLUTIONS, pixels=12 * 32**2, gaussian=GAUSSIAN)
+    return pixel_offsets(tracers, pixel, SOLUTIONS, gaussian=GAUSSIAN)
 
 
 @pytest.fixture(scope="module", params=["equatorial", "galactic", "empty"])
@@ -124,7 +126,7 @@ def test_pixel_centres_of_the_poles():
 
 def written(table, form, folder, fields=TABLE1, meta=None):
     """Path of the table in a format."""
-    d.write_dataset(table, folder / f"map.{form}", fields, meta or describe())
+    write.write_dataset(table, folder / f"map.{form}", fields, meta or describe())
     return folder / f"map.{form}"
 
 
@@ -360,7 +362,7 @@ def test_stilts_draws_the_votable_as_it_draws_the_fits_table(published, tmp_path
 
 def test_machine_readable_bytes_are_where_the_header_says(published):
     _, table, meta = published
-    text = d.machine_readable(table, TABLE1, meta)
+    text = write.machine_readable(table, TABLE1, meta)
     header, _, rows = text.rpartition("-" * 80 + "\n")
     assert text.startswith("Title: ") and max(map(len, header.splitlines())) <= 80
     assert len(rows.splitlines()) == len(table)
@@ -378,7 +380,7 @@ def test_maps_read_by_healpy(published, tracers, ordering, tmp_path):
         grid = MAP | {"ordering": ordering}
         table = d.table1(measured(tracers, frame, ordering=ordering), frame=frame, **grid)
     meta = describe(frame, ordering=ordering)
-    for parallax, kind in ENDINGS.items():
+    for parallax, names in COLUMNS_OF.items():
         path = tmp_path / f"{parallax}.fits"
         written = []
         for _ in range(2):
@@ -386,11 +388,11 @@ def test_maps_read_by_healpy(published, tracers, ordering, tmp_path):
             written.append(path.read_bytes())
         assert written[0] == written[1]
         offset, error, n = hp.read_map(path, field=(0, 1, 2), nest=ordering == "nested")
-        known = table[table[f"domega_{kind}"].notna()]
+        known = table[table[names.value].notna()]
         assert (offset != hp.UNSEEN).sum() == len(known)
         pixels = known["hindex"].to_numpy()
-        assert (offset[pixels] == known[f"domega_{kind}"]).all() and (n[pixels] == known["n"]).all()
-        assert (error[pixels] == known[f"e_domega_{kind}"]).all()
+        assert (offset[pixels] == known[names.value]).all() and (n[pixels] == known["n"]).all()
+        assert (error[pixels] == known[names.error]).all()
         header = fits.getheader(path, 1)
         assert header["ORDERING"] == ordering.upper() and header["PARALLAX"] == parallax
         assert u.Unit(header["TUNIT2"], format="fits") == u.uas
@@ -479,13 +481,18 @@ def test_neighbour_consistency_scatters_by_one_on_a_flat_sky():
     assert np.isfinite(z).all() and np.std(z) == pytest.approx(1.0, abs=0.06)
 
 
-LONG = {"solutions": list(SOLUTIONS), **{key: MAP[key] for key in ("nside", "ordering", "more_than")}}
-LONG |= {"gaussian": GAUSSIAN, "systematic_uas": 10.3, "replicates": 10, "seed": 1}
+LONG = {"gaussian": GAUSSIAN, "systematic_uas": 10.3, "bootstrap": {"replicates": 10, "seed": 1}}
+LONG |= {key: MAP[key] for key in ("nside", "ordering")}
+
+
+def long_version(tracers, offsets, frame):
+    pixel = pixel_index(*(tracers[name].to_numpy() for name in FRAMES[frame]), nside=32, ordering="nested")
+    return describe_pixels(d.table1(offsets, frame=frame, **MAP), tracers, pixel, offsets, list(SOLUTIONS), LONG)
 
 
 def test_long_version(tracers, tmp_path):
     offsets = measured(tracers, "equatorial")
-    table = describe_pixels(tracers, offsets, frame="equatorial", **LONG)
+    table = long_version(tracers, offsets, "equatorial")
     short = d.table1(offsets, frame="equatorial", **MAP)
     pd.testing.assert_frame_equal(table[short.columns], short)
     pixel = pixel_index(tracers["ra"].to_numpy(), tracers["dec"].to_numpy(), nside=32, ordering="nested")
@@ -504,7 +511,7 @@ def test_long_version(tracers, tmp_path):
 
 def test_nothing_measured_gives_empty_tables(tracers, tmp_path):
     measured(tracers[:0], "galactic").to_csv(tmp_path / "map.csv", index=False)
-    table = describe_pixels(tracers[:0], pd.read_csv(tmp_path / "map.csv"), frame="galactic", **LONG)
+    table = long_version(tracers[:0], pd.read_csv(tmp_path / "map.csv"), "galactic")
     assert len(table) == 0
     for form in FORMATS:
         back, _ = d.read_dataset(written(table, form, tmp_path, extended(["6p"]), describe("galactic")))

@@ -9,16 +9,17 @@ from hypothesis.extra import numpy as hnp
 from scipy.optimize import curve_fit
 from unit.shared import GAUSSIAN, SOLUTIONS
 
-from gaia_offsets.offsets import estimators
-from gaia_offsets.offsets.estimators import fit_density_power, global_offsets, group_statistics, pixel_offsets, trends
-from gaia_offsets.offsets.segments import Segments
-from gaia_offsets.offsets.weighted import Scatter
+from gaia_offsets.offsets.binned import global_offsets, histograms, pixel_offsets, trends
+from gaia_offsets.offsets.gaussian import fit_density_power, fit_histogram
+from gaia_offsets.offsets.groups import group_stars
+from gaia_offsets.offsets.scatter import Scatter
+from gaia_offsets.offsets.statistics import STATISTICS, group_statistics
 
 
 def test_known_statistics():
     values = np.array([1.0, 2.0, 3.0, 4.0, np.nan, 7.0, 7.0, 7.0, 5.0])
     table = group_statistics(values, np.array([0, 0, 0, 0, 0, 1, 1, 1, 2]), GAUSSIAN)
-    assert list(table.columns) == list(estimators.STATISTICS) and table.index.tolist() == [0, 1, 2]
+    assert list(table.columns) == list(STATISTICS) and table.index.tolist() == [0, 1, 2]
     assert table["n"].tolist() == [4, 3, 1]
     assert table["median"].tolist() == [2.5, 7.0, 5.0] and table["mean"].tolist() == [2.5, 7.0, 5.0]
     assert table["sd"][0] == pytest.approx((5 / 3) ** 0.5)
@@ -29,7 +30,7 @@ def test_known_statistics():
     assert table.loc[2, ["sd", "mean_error", "gaussian_mean", "gaussian_sd", "median_error"]].isna().all()
     for nothing in ([], [np.nan, np.nan]):
         table = group_statistics(np.array(nothing), np.zeros(len(nothing), dtype=int), GAUSSIAN)
-        assert len(table) == 0 and list(table.columns) == list(estimators.STATISTICS)
+        assert len(table) == 0 and list(table.columns) == list(STATISTICS)
 
 
 @given(
@@ -51,8 +52,8 @@ def test_groups_equal_pandas_and_ignore_the_order(values, groups, seed):
 @given(st.floats(-100, 100), st.floats(0.1, 50))
 def test_the_fit_moves_and_stretches_with_the_data(shift, scale):
     x = np.random.default_rng(4).standard_t(3, 200)
-    mean, sd = fit_density_power(Segments(x, np.zeros(200)), beta=0.3)
-    moved, stretched = fit_density_power(Segments(shift + scale * x, np.zeros(200)), beta=0.3)
+    mean, sd = fit_density_power(group_stars(x, np.zeros(200)), beta=0.3)
+    moved, stretched = fit_density_power(group_stars(shift + scale * x, np.zeros(200)), beta=0.3)
     assert moved == pytest.approx(shift + scale * mean, rel=1e-5, abs=1e-5 * scale)
     assert stretched == pytest.approx(scale * sd, rel=1e-5)
 
@@ -60,9 +61,9 @@ def test_the_fit_moves_and_stretches_with_the_data(shift, scale):
 def test_groups_do_not_touch_each_other():
     rng = np.random.default_rng(5)
     a, b = rng.normal(0, 1, 100), rng.normal(1000, 7, 300)
-    together = fit_density_power(Segments(np.concatenate([b, a]), np.repeat([9, 2], [300, 100])), beta=0.3)
+    together = fit_density_power(group_stars(np.concatenate([b, a]), np.repeat([9, 2], [300, 100])), beta=0.3)
     for i, part in enumerate((a, b)):
-        alone = fit_density_power(Segments(part, np.zeros(len(part))), beta=0.3)
+        alone = fit_density_power(group_stars(part, np.zeros(len(part))), beta=0.3)
         assert (together[0][i], together[1][i]) == pytest.approx((alone[0][0], alone[1][0]), rel=1e-9)
 
 
@@ -77,7 +78,7 @@ def test_bias_and_scatter_of_the_fit(n, groups, contaminated):
     rng = np.random.default_rng(6)
     z = rng.standard_normal((groups, n))
     x = np.where(rng.random(z.shape) < 0.05, 5 * z, z) if contaminated else z
-    fit, sd = fit_density_power(Segments(x.ravel(), np.repeat(np.arange(groups), n)), beta=0.3)
+    fit, sd = fit_density_power(group_stars(x.ravel(), np.repeat(np.arange(groups), n)), beta=0.3)
     fit, mean = np.sqrt(n) * fit, np.sqrt(n) * z.mean(axis=1)
     scatter = np.sqrt(1 + 2 * np.cov(mean, fit - mean)[0, 1] + (fit - mean).var())
     assert (fit - mean).std() / np.sqrt(groups) < (0.05 if contaminated else 0.025)
@@ -88,33 +89,33 @@ def test_bias_and_scatter_of_the_fit(n, groups, contaminated):
 
 def test_histogram_fit_equals_curve_fit():
     rng = np.random.default_rng(7)
-    groups = [rng.normal(m, s, 500) for m, s in ((0, 1), (-30, 45), (5, 0.01))]
-    segments = Segments(np.concatenate(groups), np.repeat([0, 1, 2], 500))
-    mean, sd = estimators.fit_histogram(segments, bins=40)
-    centre = segments.medians()
-    scale = segments.robust_sigmas(centre)
-    for i, values in enumerate(groups):
+    samples = [rng.normal(m, s, 500) for m, s in ((0, 1), (-30, 45), (5, 0.01))]
+    groups = group_stars(np.concatenate(samples), np.repeat([0, 1, 2], 500))
+    mean, sd = fit_histogram(groups, bins=40)
+    centre = groups.medians()
+    scale = groups.robust_sigmas(centre)
+    for i, values in enumerate(samples):
         count, edges = np.histogram((values - centre[i]) / scale[i], bins=40, range=(-4, 4))
         x = (edges[1:] + edges[:-1]) / 2
         best, _ = curve_fit(lambda x, a, m, s: a * np.exp(-0.5 * ((x - m) / s) ** 2), x, count, p0=[count.max(), 0, 1])
         assert mean[i] == pytest.approx(centre[i] + scale[i] * best[1], abs=1e-4 * scale[i])
         assert sd[i] == pytest.approx(scale[i] * abs(best[2]), rel=1e-4)
-    few_or_equal = Segments(np.array([1.0, 2.0] + [5.0] * 6), np.repeat([0, 1], [2, 6]))
-    assert np.isnan(estimators.fit_histogram(few_or_equal, bins=40)).all()
+    few_or_equal = group_stars(np.array([1.0, 2.0] + [5.0] * 6), np.repeat([0, 1], [2, 6]))
+    assert np.isnan(fit_histogram(few_or_equal, bins=40)).all()
 
 
 def test_histogram_fit_scatters_more_than_the_default():
     # docs/method.md: about 25 % above sigma / sqrt(N), as theory says for least squares on densities
     rng = np.random.default_rng(8)
-    segments = Segments(rng.standard_normal(400 * 400), np.repeat(np.arange(400), 400))
-    literal, default = estimators.fit_histogram(segments, bins=40)[0], fit_density_power(segments, beta=0.3)[0]
+    groups = group_stars(rng.standard_normal(400 * 400), np.repeat(np.arange(400), 400))
+    literal, default = fit_histogram(groups, bins=40)[0], fit_density_power(groups, beta=0.3)[0]
     assert 1.1 < literal.std() / default.std() < 1.35
 
 
 def test_robust_sigma_by_hand():
     # Deviations from 2: 2, 1, 1, 5, their median 1.5; over the 0.674490 that hold half of a Gaussian.
-    segments = Segments(np.array([0.0, 1.0, 3.0, 7.0]), np.zeros(4))
-    assert segments.robust_sigmas(segments.medians()) == pytest.approx(1.5 / 0.67448975)
+    groups = group_stars(np.array([0.0, 1.0, 3.0, 7.0]), np.zeros(4))
+    assert groups.robust_sigmas(groups.medians()) == pytest.approx(1.5 / 0.67448975)
 
 
 def tracers(n=3000):
@@ -133,14 +134,14 @@ EDGES = {"phot_g_mean_mag": [9, 11, 12, 14], "colour": [1.4, 1.5, 1.6], "sin_ecl
 
 def trend(stars, edges, min_stars, join, variable="phot_g_mean_mag"):
     """Raw 5p bins of one variable, and the number joined."""
-    table, joined = trends([stars], SOLUTIONS, edges, min_stars=min_stars, join=join, gaussian=GAUSSIAN)
+    table, joined = trends(stars, SOLUTIONS, edges, min_stars=min_stars, join=join, gaussian=GAUSSIAN)
     part = table[(table["variable"] == variable) & (table["parallax"] == "raw") & (table["solution"] == "5p")]
     return part, joined["5p"][variable]
 
 
 def test_global_offsets_have_a_row_each_solution_and_parallax():
     stars = tracers()
-    table = global_offsets([stars], SOLUTIONS, GAUSSIAN)
+    table = global_offsets(stars, SOLUTIONS, GAUSSIAN)
     expected = [(s, p) for s in ("5p", "6p") for p in ("raw", "corrected")]
     assert list(zip(table["solution"], table["parallax"], strict=True)) == expected
     assert table["n"][0] == (stars["solution"] == "5p").sum() and table["n"][1] < table["n"][0]
@@ -149,7 +150,7 @@ def test_global_offsets_have_a_row_each_solution_and_parallax():
 
 def test_trends_leave_out_thin_bins_and_keep_within_their_edges():
     stars = tracers()
-    table, _ = trends([stars], SOLUTIONS, EDGES, min_stars=100, join=1, gaussian=GAUSSIAN)
+    table, _ = trends(stars, SOLUTIONS, EDGES, min_stars=100, join=1, gaussian=GAUSSIAN)
     assert (table["n"] >= 100).all()
     assert ((table["x_mean"] >= table["bin_low"]) & (table["x_mean"] < table["bin_high"])).all()
     assert set(table[table["variable"] == "colour"]["solution"]) == {"5p", "6p"}
@@ -164,10 +165,10 @@ def test_pixels_need_two_stars_and_need_no_6p():
     stars = tracers().assign(solution="5p")
     pixel = np.arange(len(stars)) // 2
     pixel[-1] = 10**6
-    table = pixel_offsets([(stars, pixel)], SOLUTIONS, pixels=1_000_001, gaussian=GAUSSIAN)
+    table = pixel_offsets(stars, pixel, SOLUTIONS, gaussian=GAUSSIAN)
     assert (table["n"] >= 2).all() and 10**6 not in set(table["hindex"]) and set(table["solution"]) == {"5p"}
     shuffled = stars.sample(frac=1, random_state=1)
-    again = pixel_offsets([(shuffled, pixel[shuffled.index])], SOLUTIONS, pixels=1_000_001, gaussian=GAUSSIAN)
+    again = pixel_offsets(shuffled, pixel[shuffled.index], SOLUTIONS, gaussian=GAUSSIAN)
     pd.testing.assert_frame_equal(table, again)
 
 
@@ -183,19 +184,19 @@ def test_weighted_means_stand_beside_the_others():
     weights = 1 / np.array([1300.0, 1700.0])
     mean, error = (weights @ [-20.0, 80.0]) / weights.sum(), weights.sum() ** -0.5
     for table in (
-        global_offsets([stars], SOLUTIONS, GAUSSIAN, scatter),
-        pixel_offsets([(stars, np.zeros(3, int))], SOLUTIONS, pixels=12 * 32**2, gaussian=GAUSSIAN, scatter=scatter),
-        trends([stars], SOLUTIONS, EDGES, min_stars=2, join=1, gaussian=GAUSSIAN, scatter=scatter)[0],
+        global_offsets(stars, SOLUTIONS, GAUSSIAN, scatter),
+        pixel_offsets(stars, np.zeros(3, int), SOLUTIONS, gaussian=GAUSSIAN, scatter=scatter),
+        trends(stars, SOLUTIONS, EDGES, min_stars=2, join=1, gaussian=GAUSSIAN, scatter=scatter)[0],
     ):
         first = table.iloc[0]
         assert [first["weighted_mean"], first["weighted_mean_error"]] == pytest.approx([mean, error])
     # The 6p star has no fitted scatter, and none of them has one without the table.
-    assert global_offsets([stars], SOLUTIONS, GAUSSIAN, scatter).iloc[1:]["weighted_mean"].isna().all()
-    assert global_offsets([stars], SOLUTIONS, GAUSSIAN)["weighted_mean"].isna().all()
+    assert global_offsets(stars, SOLUTIONS, GAUSSIAN, scatter).iloc[1:]["weighted_mean"].isna().all()
+    assert global_offsets(stars, SOLUTIONS, GAUSSIAN)["weighted_mean"].isna().all()
 
 
 def test_histogram_table_counts_every_star_near_zero():
-    table = estimators.histograms([tracers()], SOLUTIONS, width=10)
+    table = histograms(tracers(), SOLUTIONS, width=10)
     raw = table[(table["solution"] == "5p") & (table["parallax"] == "raw")]
     assert raw["count"].sum() == (tracers()["solution"] == "5p").sum()
     assert ((raw["bin_high"] - raw["bin_low"]) == 10).all()
@@ -204,9 +205,9 @@ def test_histogram_table_counts_every_star_near_zero():
 
 def test_no_tracers_at_all():
     empty = tracers().iloc[:0]
-    assert len(global_offsets([empty], SOLUTIONS, GAUSSIAN)) == 0
-    assert len(trends([empty], SOLUTIONS, EDGES, min_stars=2, join="auto", gaussian=GAUSSIAN)[0]) == 0
-    assert len(pixel_offsets([(empty, np.zeros(0, dtype=int))], SOLUTIONS, pixels=12 * 32**2, gaussian=GAUSSIAN)) == 0
+    assert len(global_offsets(empty, SOLUTIONS, GAUSSIAN)) == 0
+    assert len(trends(empty, SOLUTIONS, EDGES, min_stars=2, join="auto", gaussian=GAUSSIAN)[0]) == 0
+    assert len(pixel_offsets(empty, np.zeros(0, dtype=int), SOLUTIONS, gaussian=GAUSSIAN)) == 0
 
 
 def test_bins_are_joined_until_half_of_the_stars_are_in_full_ones():

@@ -15,7 +15,7 @@ from snakemake_run import ROOT
 from unit.shared import GAUSSIAN, SOLUTIONS
 
 from gaia_offsets.core.columns import FRAMES
-from gaia_offsets.offsets.estimators import pixel_offsets
+from gaia_offsets.offsets.binned import pixel_offsets
 from gaia_offsets.report.explorer_sky import corners, packed, sky_layers
 from gaia_offsets.report.headline import headline
 from gaia_offsets.report.skymap import Mollweide, Zenithal
@@ -44,7 +44,7 @@ def tracers() -> pd.DataFrame:
 def test_the_map_has_every_other_correction_and_mean_g(tracers):
     five = tracers[tracers["solution"] == "5p"].reset_index(drop=True)
     pixel = pixel_index(*(tracers[name].to_numpy() for name in FRAMES["equatorial"]), nside=8, ordering="nested")
-    measured = pixel_offsets([(tracers, pixel)], SOLUTIONS, pixels=12 * 32**2, gaussian=GAUSSIAN)
+    measured = pixel_offsets(tracers, pixel, SOLUTIONS, gaussian=GAUSSIAN)
     inside = pixel[(tracers["solution"] == "5p").to_numpy()]
     table = with_corrections(measured, five, inside, GAUSSIAN, ["other"])
     pd.testing.assert_frame_equal(table.iloc[: len(measured)][list(measured)], measured)

@@ -9,7 +9,8 @@ import pytest
 from gaia_offsets.core.releases import coding
 from gaia_offsets.learn import learned
 from gaia_offsets.learn.training import against_known, fold_of, learn_magnitudes, residual_table, training_cuts
-from gaia_offsets.offsets.weighted import error_by_magnitude, star_table, typical_error, variances, weighted_means
+from gaia_offsets.offsets.stars import error_by_magnitude, star_table, typical_error, variances
+from gaia_offsets.offsets.weighted import weighted_means
 from gaia_offsets.sample.reference import reference_parallax
 from gaia_offsets.tables.read import TableError
 

@@ -1,6 +1,6 @@
 """Bootstrap and jackknife against closed forms and full refits; the correlated floor; errors.csv."""
 
-from copy import copy
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,9 +9,11 @@ from unit.shared import GAUSSIAN, SOLUTIONS
 
 from gaia_offsets.checks.errors import error_table
 from gaia_offsets.offsets import resample
-from gaia_offsets.offsets.estimators import fit_density_power, global_offsets
-from gaia_offsets.offsets.segments import Segments
-from gaia_offsets.offsets.weighted import HAMPEL, Scatter, hampel_slopes, hampel_weights, weighted_means
+from gaia_offsets.offsets.binned import global_offsets
+from gaia_offsets.offsets.gaussian import fit_density_power
+from gaia_offsets.offsets.groups import Groups, group_stars
+from gaia_offsets.offsets.scatter import Scatter
+from gaia_offsets.offsets.weighted import HAMPEL, hampel_slopes, hampel_weights, weighted_means
 from gaia_offsets.sky import covariance
 from gaia_offsets.sky.covariance import angular_covariance
 from gaia_offsets.sky.positions import pixel_centre, pixel_index, pixel_vectors, sky_blocks
@@ -28,13 +30,12 @@ def sky(seed: int, groups: int, size: int) -> tuple[np.ndarray, np.ndarray]:
 
 def refitted(values: np.ndarray, groups: np.ndarray, fit, replicates: int = 400) -> np.ndarray:
     """Errors (groups,) over resamplings that are all fitted anew."""
-    segments, random, estimates = Segments(values, groups), np.random.default_rng(7), []
-    first, size = segments.spread(segments.starts), segments.spread(segments.counts)
-    draw = copy(segments)
+    stars, random, estimates = group_stars(values, groups), np.random.default_rng(7), []
+    first, size = stars.spread(stars.starts), stars.spread(stars.counts)
     for _ in range(replicates):
         # The values ascend within each group, and so must those drawn.
-        draw.values = segments.values[np.sort(first + (random.random(len(first)) * size).astype(np.int64))]
-        estimates.append(fit(draw))
+        drawn = np.sort(first + (random.random(len(first)) * size).astype(np.int64))
+        estimates.append(fit(replace(stars, values=stars.values[drawn])))
     return np.nanstd(estimates, axis=0, ddof=1)
 
 
@@ -92,9 +93,8 @@ def test_one_step_against_full_refits_of_the_weighted_mean():
 @pytest.mark.parametrize("size", [2, 7, 40, 41])
 def test_medians_without_draws(size):
     values, groups = sky(6, 6000 // size, size)
-    segments = Segments(values, groups)
-    fast = resample.bootstrap_medians(segments, **BOOTSTRAP)
-    slow = refitted(values, groups, Segments.medians)
+    fast = resample.bootstrap_medians(group_stars(values, groups), **BOOTSTRAP)
+    slow = refitted(values, groups, Groups.medians)
     close_to(fast, slow, 0.01)
     if size == 2:  # the mean of two draws from two values
         distance = np.abs(np.diff(values.reshape(-1, 2), axis=1))[:, 0]
@@ -110,7 +110,7 @@ def test_groups_of_one_and_of_equal_stars():
     ):
         errors = resample.bootstrap_errors([fit], replicates=9, seed=1)[0]
         assert np.isnan(errors[0]) and errors[1] == 0
-    assert np.isnan(resample.bootstrap_medians(Segments(values, groups), replicates=9, seed=1)[0])
+    assert np.isnan(resample.bootstrap_medians(group_stars(values, groups), replicates=9, seed=1)[0])
     nothing = resample.linear_gaussian(np.zeros(0), np.zeros(0, dtype=int), beta=0.3)
     assert len(resample.bootstrap_errors([nothing], replicates=2, seed=1)[0]) == 0
 
@@ -132,8 +132,8 @@ def test_fits_drawn_together_have_the_errors_of_each_alone():
     random, mean = np.random.default_rng(1), []
     fit = fits[0]
     for _ in range(50):
-        place = np.repeat(fit.segments.starts, 40) + (random.random(len(values)) * 40).astype(int)
-        mean.append(fit.segments.values[place].reshape(30, 40).mean(axis=1))
+        place = np.repeat(fit.groups.starts, 40) + (random.random(len(values)) * 40).astype(int)
+        mean.append(fit.groups.values[place].reshape(30, 40).mean(axis=1))
     assert together[0] == pytest.approx(np.std(mean, axis=0, ddof=1), rel=1e-9)
 
 
@@ -195,7 +195,9 @@ def test_one_step_without_a_block_is_the_refit(name):
     blocks, one = np.repeat(np.arange(10), 400), np.zeros(4000, dtype=int)
     if name == "gaussian":
         fit = resample.linear_gaussian(values, one, beta=0.3)
-        again = [fit_density_power(Segments(values[blocks != b], one[blocks != b]), beta=0.3)[0][0] for b in range(10)]
+        again = [
+            fit_density_power(group_stars(values[blocks != b], one[blocks != b]), beta=0.3)[0][0] for b in range(10)
+        ]
     else:
         variance = np.full(4000, 2500.0)
         fit = resample.linear_weighted(values, variance, one)
@@ -235,7 +237,7 @@ def tracers(ra: np.ndarray, dec: np.ndarray, *, error: float = 0.02, seed: int =
 def errors(stars: pd.DataFrame, gaussian: dict = GAUSSIAN, replicates: int = 300) -> pd.DataFrame:
     known = {"solution": "5p", "parallax": ["raw", "corrected"], "factor": 1.0, "extra": 0.0, "centre": 0.0}
     scatter = Scatter("parallax", pd.DataFrame({**known, "sky_factor": 1.0, "sky_extra": 0.0}))
-    offsets = global_offsets([stars], SOLUTIONS, gaussian, scatter)
+    offsets = global_offsets(stars, SOLUTIONS, gaussian, scatter)
     table = error_table(stars, scatter, offsets, gaussian, {"replicates": replicates, "seed": 1})
     return table.set_index(["solution", "parallax", "estimator"]).sort_index()
 

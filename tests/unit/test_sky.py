@@ -11,7 +11,6 @@ from gaia_offsets.sky.positions import (
     FINEST_NSIDE,
     complete_angles,
     ecliptic_latitude,
-    finest_counts,
     finest_nside,
     pixel_index,
 )
@@ -31,7 +30,7 @@ def test_the_finest_nside_is_the_one_whose_pixels_are_full(nside):
     centre = sky.pixel_centre(np.arange(min(12 * nside**2, 3000)), nside=nside, ordering="nested")
     apart = centre[0][:, None] + np.linspace(-0.3, 0.3, 11) * 58.6 / nside, np.repeat(centre[1][:, None], 11, axis=1)
     ra, dec = (angle.ravel() for angle in apart)
-    expected = finest_nside(finest_counts(ra % 360, dec), more_than=10)
+    expected = finest_nside(ra % 360, dec, more_than=10)
     counts = {n: np.bincount(pixel_index(ra % 360, dec, nside=n, ordering="nested")) for n in (expected, 2 * expected)}
     full = {n: c[c > 10].sum() / len(ra) for n, c in counts.items()}
     assert full[expected] >= 0.5 and (expected == FINEST_NSIDE or full[2 * expected] < 0.5)
@@ -40,9 +39,9 @@ def test_the_finest_nside_is_the_one_whose_pixels_are_full(nside):
 def test_the_finest_nside_at_its_limits():
     same = np.full(100, 10.0)
     half = np.concatenate([np.full(50, 10.0), np.linspace(0, 359, 50)])
-    one, two, none = (finest_counts(ra, same[: len(ra)]) for ra in (same, half, np.zeros(0)))
-    assert finest_nside(one, more_than=99) == finest_nside(two, more_than=49) == FINEST_NSIDE
-    assert finest_nside(one, more_than=100) == finest_nside(none, more_than=1) == 1  # no pixel is full
+    none = np.zeros(0)
+    assert finest_nside(same, same, more_than=99) == finest_nside(half, same, more_than=49) == FINEST_NSIDE
+    assert finest_nside(same, same, more_than=100) == finest_nside(none, none, more_than=1) == 1  # no pixel is full
 
 
 def test_source_id_holds_the_nested_pixel():

@@ -14,7 +14,7 @@ from gaia_offsets.maps import kernel as smooth_kernel
 from gaia_offsets.maps import nodes as smooth_nodes
 from gaia_offsets.maps import windows as smooth_windows
 from gaia_offsets.maps.kernel import Kernel, centres
-from gaia_offsets.offsets import weighted
+from gaia_offsets.offsets.scatter import SCATTER, Scatter
 from gaia_offsets.sky.healpix import hp
 
 LEVEL = 4
@@ -316,23 +316,23 @@ def test_few_stars_get_no_curves() -> None:
     assert list(smooth_nodes.curves_of(stars, 7, pixel)) == ["phot_g_mean_mag", "colour"]
 
 
-def tracers(offset: np.ndarray, pixel: np.ndarray, error: float) -> tuple[pd.DataFrame, weighted.Scatter]:
+def tracers(offset: np.ndarray, pixel: np.ndarray, error: float) -> tuple[pd.DataFrame, Scatter]:
     """Tracers in the centres of pixels, with these offsets in both parallaxes, and their scatter."""
     ra, dec = hp.pix2ang(GRID["nside"], pixel, nest=True, lonlat=True)
     stars = pd.DataFrame({"solution": "5p", "ra": ra, "dec": dec, "l": ra, "b": dec, "phot_g_mean_mag": 12.0})
     stars = stars.assign(colour=1.5, reference_parallax=1.0, reference_parallax_error=1e-9)
     parallax = 1.0 + offset / 1000.0
     stars = stars.assign(parallax=parallax, parallax_corrected=parallax, parallax_error=error / 1000.0)
-    row = dict.fromkeys(weighted.SCATTER, 0.0) | {"sky_factor": 1.0, "sky_extra": 0.0, "solution": "5p", "factor": 1.0}
-    scatter = weighted.Scatter("parallax", pd.DataFrame([row | {"parallax": name} for name in ("raw", "corrected")]))
+    row = dict.fromkeys(SCATTER, 0.0) | {"sky_factor": 1.0, "sky_extra": 0.0, "solution": "5p", "factor": 1.0}
+    scatter = Scatter("parallax", pd.DataFrame([row | {"parallax": name} for name in ("raw", "corrected")]))
     return stars.assign(offset_raw=offset, offset_corrected=offset), scatter
 
 
 def test_ring_ordering_gives_the_same_map() -> None:
     offset, _, pixel, _ = sky(PATTERN, 6, stars=4000)
     stars, scatter = tracers(offset, pixel, 60.0)
-    nested, _, made = smooth_maps([stars], "5p", scatter, **GRID, reach_deg=5.0, splines=0)
-    ring, _, same = smooth_maps([stars], "5p", scatter, nside=16, ordering="ring", reach_deg=5.0, splines=0)
+    nested, _, made = smooth_maps(stars, "5p", scatter, **GRID, reach_deg=5.0, splines=0)
+    ring, _, same = smooth_maps(stars, "5p", scatter, nside=16, ordering="ring", reach_deg=5.0, splines=0)
     assert same == made | {"ordering": "ring"} and made["warning"] is None
     for frame, table in ring.items():
         assert (table.groupby("parallax")["hindex"].diff().dropna() > 0).all()
@@ -344,7 +344,7 @@ def test_ring_ordering_gives_the_same_map() -> None:
 def test_smooth_json_says_what_would_go_unnoticed() -> None:
     offset, _, pixel, _ = sky(KERNELS["none"], 12, stars=4000)
     stars, scatter = tracers(offset, pixel, 60.0)
-    _, _, made = smooth_maps([stars], "5p", scatter, **GRID, reach_deg=5.0, splines=0)
+    _, _, made = smooth_maps(stars, "5p", scatter, **GRID, reach_deg=5.0, splines=0)
     facts = made["kernels"]["corrected"]
     assert facts["pixels"] == len(np.unique(pixel)) and facts["mixture"][0]["amplitude"] == 0.0
     assert 0.5 < facts["unnoticed_uas"] < 60.0
@@ -353,7 +353,7 @@ def test_smooth_json_says_what_would_go_unnoticed() -> None:
 def test_few_stars_a_pixel_are_warned_of() -> None:
     offset, _, pixel, _ = sky(PATTERN, 12, stars=300)
     stars, scatter = tracers(offset, pixel, 60.0)
-    _, _, made = smooth_maps([stars], "5p", scatter, **GRID, reach_deg=0.0, splines=0)
+    _, _, made = smooth_maps(stars, "5p", scatter, **GRID, reach_deg=0.0, splines=0)
     assert "stars a pixel with any: the errors of raw are too small" in made["warning"]
 
 
@@ -364,9 +364,9 @@ def test_without_errors_there_is_no_map_and_the_reason_is_told() -> None:
     )
     stars = stars.assign(parallax=1.0, parallax_corrected=np.nan, reference_parallax=1.1, parallax_error=np.nan)
     stars = stars.assign(reference_parallax_error=0.1, offset_raw=-100.0, offset_corrected=np.nan)
-    row = dict.fromkeys(weighted.SCATTER, np.nan) | {"sky_factor": np.nan, "sky_extra": np.nan, "solution": "5p"}
-    scatter = weighted.Scatter("parallax", pd.DataFrame([row | {"parallax": name} for name in ("raw", "corrected")]))
-    maps, curves, made = smooth_maps([stars], "5p", scatter, **GRID, reach_deg=3.0, splines=0)
+    row = dict.fromkeys(SCATTER, np.nan) | {"sky_factor": np.nan, "sky_extra": np.nan, "solution": "5p"}
+    scatter = Scatter("parallax", pd.DataFrame([row | {"parallax": name} for name in ("raw", "corrected")]))
+    maps, curves, made = smooth_maps(stars, "5p", scatter, **GRID, reach_deg=3.0, splines=0)
     assert [len(table) for table in (*maps.values(), curves)] == [0, 0, 0]
     assert made["warning"] == "no smooth map of raw parallaxes: no 5p star has errors of both parallaxes"
 
@@ -375,6 +375,6 @@ def test_too_few_pixels_are_told() -> None:
     offset, _, pixel, _ = sky(KERNELS["none"], 9, stars=200)
     few = pixel < np.unique(pixel)[9]
     stars, scatter = tracers(offset[few], pixel[few], 60.0)
-    maps, _, made = smooth_maps([stars], "5p", scatter, **GRID, reach_deg=3.0, splines=0)
+    maps, _, made = smooth_maps(stars, "5p", scatter, **GRID, reach_deg=3.0, splines=0)
     assert not len(maps["equatorial"])
     assert "no smooth map of raw parallaxes: 9 pixels hold stars with errors, it takes 10" in made["warning"]

@@ -10,8 +10,11 @@ from unit.test_config import BASE, resolved
 from gaia_offsets.checks.truth import add_area, nearest_means, pull_of_a_star, true_line
 from gaia_offsets.checks.validation import by_pixel_set, coverage_table, maps_table
 from gaia_offsets.engine.config.shorthand import validation_runs
-from gaia_offsets.offsets.estimators import group_statistics
-from gaia_offsets.offsets.weighted import Stars, fit_scatter, variances, weighted_means, zero_point_and_scale
+from gaia_offsets.offsets.line import zero_point_and_scale
+from gaia_offsets.offsets.scatter import fit_scatter
+from gaia_offsets.offsets.stars import Stars, variances
+from gaia_offsets.offsets.statistics import group_statistics
+from gaia_offsets.offsets.weighted import weighted_means
 from gaia_offsets.simulate.field import TRUTH_NSIDE, angular_power, covariance, residual_field
 from gaia_offsets.sky.covariance import angular_covariance
 from gaia_offsets.sky.positions import pixel_index

@@ -7,14 +7,10 @@ import pandas as pd
 import pytest
 
 from gaia_offsets.offsets import weighted
-from gaia_offsets.offsets.weighted import (
-    Stars,
-    fit_scatter,
-    star_table,
-    variances,
-    weighted_means,
-    zero_point_and_scale,
-)
+from gaia_offsets.offsets.line import zero_point_and_scale
+from gaia_offsets.offsets.scatter import Scatter, fit_scatter
+from gaia_offsets.offsets.stars import Stars, combined_parallax, star_table, variances
+from gaia_offsets.offsets.weighted import weighted_means
 
 STATED = {"factor": 1.0, "extra": 0.0, "centre": -30.0}
 
@@ -89,7 +85,7 @@ def test_the_lognormal_loses_its_mean() -> None:
 def test_combined_parallax_by_hand() -> None:
     stars = Stars(*(np.array([value]) for value in (480.0, 500.0, 30.0, 0.0, 40.0)))
     # Gaia without its offset is 510; its share is 40^2 / (30^2 + 40^2).
-    assert weighted.combined_parallax(stars, stars.gaia_error, -30.0)[0] == pytest.approx(0.64 * 510.0 + 0.36 * 500.0)
+    assert combined_parallax(stars, stars.gaia_error, -30.0)[0] == pytest.approx(0.64 * 510.0 + 0.36 * 500.0)
 
 
 def test_weights_do_not_bias_the_mean() -> None:
@@ -135,7 +131,7 @@ def test_without_reference_errors_nothing_is_weighted() -> None:
     assert found["n"] == 0 and np.isnan(found["factor"])
     labels, *_ = weighted_means(unknown.difference, variances(unknown, STATED), np.zeros(50))
     assert len(labels) == 0
-    nothing = weighted.Scatter("distance", pd.DataFrame(columns=["solution", "parallax"]))
+    nothing = Scatter("distance", pd.DataFrame(columns=["solution", "parallax"]))
     assert np.isnan(nothing.of("5p", "raw")["factor"])
 
 

@@ -3,24 +3,27 @@
 import pandas as pd
 
 from gaia_offsets.checks.corrections import correction_table
+from gaia_offsets.core.columns import PARALLAXES
 from gaia_offsets.core.faults import open_log
 from gaia_offsets.core.files import read_json
 from gaia_offsets.core.log import say
-from gaia_offsets.offsets.weighted import (
-    Scatter,
-)
+from gaia_offsets.offsets.scatter import Scatter
+from gaia_offsets.offsets.stars import MEASURED
 from gaia_offsets.tables.read import write_table
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
+    solutions, corrections = snakemake.params.solutions, snakemake.params.corrections
+    further = [f"zero_point_{name}" for name in corrections if name not in PARALLAXES]
+    columns = dict.fromkeys([*MEASURED, "ra", "dec", "ecl_lat", *solutions.values(), *further])
     table = correction_table(
-        pd.read_parquet(snakemake.input.tracers),
-        snakemake.params.solutions,
+        pd.read_parquet(snakemake.input.tracers, columns=list(columns)),
+        solutions,
         Scatter(snakemake.params.reference, pd.read_csv(snakemake.input.scatter)),
         pd.read_csv(snakemake.input.trends),
         read_json(snakemake.input.settings),
         snakemake.params.gaussian,
-        snakemake.params.corrections,
+        corrections,
     )
     say(table.to_string(index=False))
     write_table(table, snakemake.output.corrections)

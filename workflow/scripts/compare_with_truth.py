@@ -9,7 +9,7 @@ from gaia_offsets.core.faults import open_log
 from gaia_offsets.core.files import read_json
 from gaia_offsets.core.log import say
 from gaia_offsets.core.releases import standard
-from gaia_offsets.offsets.weighted import Scatter
+from gaia_offsets.offsets.scatter import Scatter
 from gaia_offsets.tables.read import write_table
 
 if __name__ == "__main__":

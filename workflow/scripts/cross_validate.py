@@ -2,25 +2,25 @@
 
 import pandas as pd
 
-from gaia_offsets.checks.cross_validation import cross_validation
+from gaia_offsets.checks.cross_validation import Learning, cross_validation
 from gaia_offsets.core.faults import open_log
 from gaia_offsets.core.files import read_json
 from gaia_offsets.core.log import say
+from gaia_offsets.offsets.stars import MEASURED
 from gaia_offsets.tables.read import write_table
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
     measured = read_json(snakemake.input.settings)
-    tracers, solution = pd.read_parquet(snakemake.input.tracers), snakemake.params.solution
-    stars = tracers[tracers["solution"] == solution]
-    table = cross_validation(
-        stars.assign(colour=stars[snakemake.params.colour]),
-        reference_kind=snakemake.params.reference,
+    solution, colour = snakemake.params.solution, snakemake.params.colour
+    columns = list(dict.fromkeys([*MEASURED, "source_id", "ra", "dec", colour]))
+    stars = pd.read_parquet(snakemake.input.tracers, columns=columns, filters=[("solution", "==", solution)])
+    learning = Learning(
+        snakemake.params.reference,
         **{name: measured[name] for name in ("nside", "more_than")},
-        gaussian=snakemake.params.gaussian,
-        settings={name: snakemake.params[name] for name in ("reach_deg", "splines")},
-        **snakemake.params.validation,
+        **{name: snakemake.params[name] for name in ("gaussian", "reach_deg", "splines")},
     )
+    table = cross_validation(stars.assign(colour=stars[colour]), learning, **snakemake.params.validation)
     say(table.to_string(index=False))
     if not table["n"].any():
         lacking = f"no {solution} star has both errors and a corrected parallax"

@@ -1,6 +1,7 @@
 """Offsets in the HEALPix pixels of both frames (Fig. 6, Table 1)."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -10,37 +11,30 @@ from gaia_offsets.core.columns import FRAMES, PARALLAXES
 from gaia_offsets.core.faults import open_log
 from gaia_offsets.core.files import write_json
 from gaia_offsets.core.log import say
-from gaia_offsets.offsets.estimators import group_statistics, pixel_offsets
-from gaia_offsets.offsets.tracers import MEASURED, Tracers, choose_nside, read_scatter
-from gaia_offsets.offsets.weighted import Scatter, chosen_parallax
+from gaia_offsets.offsets.binned import choose_nside, pixel_offsets
+from gaia_offsets.offsets.scatter import Scatter
+from gaia_offsets.offsets.stars import MEASURED, chosen_parallax
+from gaia_offsets.offsets.statistics import group_statistics
 from gaia_offsets.sky.positions import pixel_index
 from gaia_offsets.tables.read import write_table
 
-# What the further corrections and mean G need of a star.
-COLUMNS = ["solution", "ra", "dec", "l", "b", "phot_g_mean_mag", "parallax", "reference_parallax", "offset_raw"]
-
 
 def measure_map(
-    tracers: Iterable[pd.DataFrame],
+    tracers: pd.DataFrame,
+    pixel: np.ndarray,
     solutions: Sequence[str],
     scatter: Scatter,
-    frame: str,
     nside: int,
     settings: dict[str, Any],
     gaussian: dict[str, Any],
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """map_{frame}.csv and map_{frame}.json: what it was made with, who chose nside, how many pixels are published.
 
-    `solutions` are the measured classes; pixels of the first, the standard class, are published.
+    `pixel` (N,) is that of each tracer. `solutions` are the measured classes; pixels of the first, the standard class,
+    are published.
     """
-
-    def pieces() -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
-        for piece in tracers:
-            angles = (piece[name].to_numpy() for name in FRAMES[frame])
-            yield piece, pixel_index(*angles, nside=nside, ordering=settings["ordering"])
-
     standard = solutions[0]
-    table = pixel_offsets(pieces(), solutions, pixels=12 * nside**2, gaussian=gaussian, scatter=scatter)
+    table = pixel_offsets(tracers, pixel, solutions, gaussian=gaussian, scatter=scatter)
     chosen_by = "sample" if settings["nside"] == "auto" else "config"
     shown = (table["solution"] == standard) & (table["parallax"] == "raw") & (table["n"] > settings["more_than"])
     made = {**settings, "nside": nside, "chosen_by": chosen_by, "published": int(shown.sum()), "warning": None}
@@ -76,19 +70,21 @@ def with_corrections(
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
-    path, settings, solutions = snakemake.input.tracers, snakemake.params.map, list(snakemake.params.solutions)
-    nside = choose_nside(Tracers(path, ("solution", "offset_raw", *FRAMES["equatorial"])), solutions[0], settings)
-    scatter = read_scatter(snakemake.input.scatter, snakemake.params.reference, path)
+    settings, solutions = snakemake.params.map, list(snakemake.params.solutions)
     further = [name for name in snakemake.params.corrections if name not in PARALLAXES]
-    stars = pd.read_parquet(path, columns=[*COLUMNS, *(f"zero_point_{name}" for name in further)])
-    stars = stars[stars["solution"] == solutions[0]].reset_index(drop=True)
+    columns = [*MEASURED, *chain(*FRAMES.values()), *(f"zero_point_{name}" for name in further)]
+    tracers = pd.read_parquet(snakemake.input.tracers, columns=columns)
+    nside = choose_nside(tracers, solutions[0], settings)
+    scatter = Scatter(snakemake.params.reference, pd.read_csv(snakemake.input.scatter))
+    standard = (tracers["solution"] == solutions[0]).to_numpy()
     for frame, offsets, made_with in zip(FRAMES, snakemake.output.offsets, snakemake.output.settings, strict=True):
-        tracers = Tracers(path, (*MEASURED, *PARALLAXES.values(), *FRAMES[frame]))
-        table, made = measure_map(tracers, solutions, scatter, frame, nside, settings, snakemake.params.gaussian)
-        pixel = pixel_index(*(stars[name].to_numpy() for name in FRAMES[frame]), nside=nside, ordering=made["ordering"])
-        table = with_corrections(table, stars, pixel, snakemake.params.gaussian, further)
+        position = (tracers[name].to_numpy() for name in FRAMES[frame])
+        pixel = pixel_index(*position, nside=nside, ordering=settings["ordering"])
+        table, made = measure_map(tracers, pixel, solutions, scatter, nside, settings, snakemake.params.gaussian)
+        table = with_corrections(table, tracers[standard], pixel[standard], snakemake.params.gaussian, further)
         say(f"{frame}: {len(table)} rows, {table['hindex'].nunique()} pixels with two stars or more")
-        say("nside {nside}, chosen by the {chosen_by}: {published} pixels above {more_than} stars".format(**made))
+        chosen = "nside {nside}, chosen by the {chosen_by}: {published} pixels above {more_than} stars".format(**made)
+        say(chosen)
         if made["warning"]:
             say(f"WARNING: {made['warning']}")
         write_table(table, offsets)

@@ -2,13 +2,15 @@
 
 from typing import Any
 
-from gaia_offsets.core.columns import PARALLAXES
+import pandas as pd
+
 from gaia_offsets.core.faults import open_log
 from gaia_offsets.core.files import write_json
 from gaia_offsets.core.log import say
 from gaia_offsets.core.releases import standard
-from gaia_offsets.offsets.estimators import trends
-from gaia_offsets.offsets.tracers import MEASURED, Tracers, read_scatter
+from gaia_offsets.offsets.binned import trends
+from gaia_offsets.offsets.scatter import Scatter
+from gaia_offsets.offsets.stars import MEASURED
 from gaia_offsets.tables.read import write_table
 
 
@@ -25,15 +27,15 @@ if __name__ == "__main__":
     open_log(snakemake.log[0])
     bins = snakemake.params.trends
     solutions = snakemake.params.solutions
-    columns = (*PARALLAXES.values(), *solutions.values(), "ecl_lat")
+    columns = list(dict.fromkeys([*MEASURED, *solutions.values(), "ecl_lat"]))
     table, joined = trends(
-        Tracers(snakemake.input.tracers, (*MEASURED, *columns)),
+        pd.read_parquet(snakemake.input.tracers, columns=columns),
         solutions,
         {variable: expand_edges(edges) for variable, edges in bins["edges"].items()},
         min_stars=bins["min_stars"],
         join=bins["join"],
         gaussian=snakemake.params.gaussian,
-        scatter=read_scatter(snakemake.input.scatter, snakemake.params.reference, snakemake.input.tracers),
+        scatter=Scatter(snakemake.params.reference, pd.read_csv(snakemake.input.scatter)),
     )
     say(f"{len(table)} bins with at least {bins['min_stars']} stars; bins joined: {joined}")
     made = {"min_stars": bins["min_stars"], "joined": joined, "warning": None}

@@ -1,7 +1,6 @@
 """The smooth map of both frames: kriging of the pixels with stars, each star with its own error."""
 
 import json
-from collections.abc import Iterable
 from dataclasses import asdict
 from itertools import chain
 from typing import Any
@@ -15,8 +14,8 @@ from gaia_offsets.core.log import say
 from gaia_offsets.maps import kernel as smooth_kernel
 from gaia_offsets.maps import nodes as smooth_nodes
 from gaia_offsets.maps import windows as smooth_windows
-from gaia_offsets.offsets.tracers import MEASURED, Tracers, drawn_stars, read_scatter
-from gaia_offsets.offsets.weighted import Scatter
+from gaia_offsets.offsets.scatter import Scatter
+from gaia_offsets.offsets.stars import MEASURED, drawn_stars
 from gaia_offsets.sky.healpix import hp
 from gaia_offsets.tables.read import write_table
 
@@ -26,7 +25,7 @@ FEW_STARS = 3.0  # a pixel: with fewer the errors are too small (docs/method.md)
 
 
 def smooth_maps(
-    tracers: Iterable[pd.DataFrame],
+    stars: pd.DataFrame,
     solution: str,
     scatter: Scatter,
     *,
@@ -35,17 +34,17 @@ def smooth_maps(
     reach_deg: float,
     splines: int,
 ) -> tuple[dict[str, pd.DataFrame], pd.DataFrame, dict[str, Any]]:
-    """smooth_{frame}.csv by frame, smooth_dependence.csv and smooth.json, from a solution's stars [uas], in pieces.
+    """smooth_{frame}.csv by frame, smooth_dependence.csv and smooth.json, from a solution's stars [uas].
 
     The kernels of a parallax are learned in equatorial pixels and serve both frames: they belong to the sky. `splines`
     is the number of intervals of the curves in G and colour; 0 leaves them out. Where too few pixels hold stars the
     maps are empty and smooth.json has a warning.
     """
-    drawn = drawn_stars(tracers, [solution])[solution]
+    drawn = drawn_stars(stars)
     curves = smooth_nodes.curves_of(drawn, splines, smooth_nodes.nested_pixels(drawn, nside)["equatorial"])
     warnings = ["too few stars for curves in G and colour"] if splines and not curves else []
     maps, dependences, kernels = {frame: [] for frame in FRAMES}, [], {}
-    for parallax, sums in smooth_nodes.sums_of_stars(tracers, solution, drawn, scatter, curves, nside).items():
+    for parallax, sums in smooth_nodes.sums_of_stars(stars, solution, scatter, curves, nside).items():
         nodes = {frame: some.nodes() for frame, some in sums.items()}
         some, count = nodes["equatorial"], len(nodes["equatorial"].pixels)
         try:
@@ -81,12 +80,13 @@ def _stack(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
 if __name__ == "__main__":
     open_log(snakemake.log[0])
     measured = read_json(snakemake.input.settings)
-    grid, path = snakemake.wildcards.grid, snakemake.input.tracers
-    columns = {*MEASURED, *PARALLAXES.values(), *chain(*FRAMES.values())}
+    grid, solution, colour = snakemake.wildcards.grid, snakemake.params.solution, snakemake.params.colour
+    columns = list(dict.fromkeys([*MEASURED, *chain(*FRAMES.values()), colour]))
+    stars = pd.read_parquet(snakemake.input.tracers, columns=columns, filters=[("solution", "==", solution)])
     maps, curves, made = smooth_maps(
-        Tracers(path, columns, colour=snakemake.params.colour),
-        snakemake.params.solution,
-        read_scatter(snakemake.input.scatter, snakemake.params.reference, path),
+        stars.assign(colour=stars[colour]),
+        solution,
+        Scatter(snakemake.params.reference, pd.read_csv(snakemake.input.scatter)),
         nside=int(grid.removeprefix("_nside")) if grid else measured["nside"],
         ordering=measured["ordering"],
         reach_deg=snakemake.params.reach_deg,

@@ -8,25 +8,11 @@ import pandas as pd
 
 from gaia_offsets.core.columns import PARALLAXES
 from gaia_offsets.offsets import resample
-from gaia_offsets.offsets.estimators import (
-    PARALLAX_OF_BINS,
-    WEIGHTED,
-    group_statistics,
-    trend_variables,
-    weighted_statistics,
-)
-from gaia_offsets.offsets.weighted import (
-    SCATTER_NSIDE,
-    Scatter,
-    Stars,
-    both_scatters,
-    chosen_parallax,
-    hampel_weights,
-    star_table,
-    variances,
-    weighted_means,
-    zero_point_and_scale,
-)
+from gaia_offsets.offsets.binned import PARALLAX_OF_BINS, WEIGHTED, Part, trend_variables
+from gaia_offsets.offsets.line import zero_point_and_scale
+from gaia_offsets.offsets.scatter import SCATTER_NSIDE, Scatter, both_scatters
+from gaia_offsets.offsets.stars import Stars, chosen_parallax, drawn_stars, star_table, variances
+from gaia_offsets.offsets.weighted import hampel_weights, weighted_means
 from gaia_offsets.sky.positions import pixel_index, sky_blocks
 
 LEFT = ("phot_g_mean_mag", "colour", "sin_ecl_lat", "sky")
@@ -55,9 +41,9 @@ def correction_table(
 
     `scale_low` and `scale_high` are the offset at parallax 0, where a wrong distance scale has no effect, minus and
     plus its error; `scale` is Gaia's over the reference parallax; `reference_parallax` a median. `{x}_left` is what
-    `left_over` says of the bins of x.
+    `left_over` says of the bins of x. Of a solution with more stars than `drawn_stars` takes the rows are of the drawn.
     """
-    rows, columns = [], COLUMNS
+    rows, columns, tracers = [], COLUMNS, drawn_stars(tracers)
     for solution, colour in solutions.items():
         stars = tracers[tracers["solution"] == solution]
         if stars.empty:
@@ -76,8 +62,11 @@ def correction_table(
                 row = {"solution": solution, "parallax": parallax, **both_scatters(errors, pixel)}
                 # The first row of a parallax counts.
                 scatter = Scatter(scatter.reference_kind, pd.concat([pd.DataFrame([row]), scatter.table]))
-            rows.append({"correction": name, "solution": solution, "n_own": int(own[parallax].sum())})
-            rows[-1] |= _measured(stars, errors, scatter, (solution, parallax), gaussian, blocks, groups, made)
+            offset = 1000.0 * (chosen_parallax(stars, parallax) - stars["reference_parallax"].to_numpy(dtype=float))
+            variance = variances(errors, scatter.of(solution, parallax, sky=True))
+            part = Part(solution, parallax, stars, offset, errors.difference, variance)
+            row = {"correction": name, "solution": solution, "n_own": int(own[parallax].sum())}
+            rows.append(row | _measured(part, errors, scatter, gaussian, blocks, groups, made["more_than"]))
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -111,29 +100,24 @@ def _bins(variables: Mapping[str, np.ndarray], solution: str, trends: pd.DataFra
 
 
 def _measured(
-    stars: pd.DataFrame,
+    part: Part,
     errors: Stars,
     scatter: Scatter,
-    which: tuple[str, str],
     gaussian: dict[str, Any],
     blocks: np.ndarray,
     groups: Mapping[str, np.ndarray],
-    made: Mapping[str, Any],
+    more_than: int,
 ) -> dict[str, Any]:
     """All of a row but its names."""
-    solution, parallax = which
-    one = np.zeros(len(stars), dtype=np.int64)
-    reference = stars["reference_parallax"].to_numpy(dtype=float)
-    offset = 1000.0 * (chosen_parallax(stars, parallax) - reference)
-    whole = scatter.of(solution, parallax, sky=True)
-    variance = variances(errors, whole)
-    table = group_statistics(offset, one, gaussian).join(weighted_statistics(errors.difference, variance, one))
+    offset, one = part.offset, np.zeros(len(part.offset), dtype=np.int64)
+    table = part.statistics(np.ones(len(one), dtype=bool), one, gaussian)
     if table.empty:
         return {"n": 0, "blocks": 0}
     median = resample.linear_median(offset, one)
     jackknife = resample.jackknife_error(float(median.estimate[0]), *resample.without_blocks(median, blocks))
-    line = zero_point_and_scale(errors, whole)
+    line = zero_point_and_scale(errors, scatter.of(part.solution, part.parallax, sky=True))
     known = np.isfinite(offset)
+    reference = part.stars["reference_parallax"].to_numpy(dtype=float)
     row = {
         **table[["n", "median", "median_error", *WEIGHTED]].to_dict("records")[0],
         "median_jackknife_error": jackknife,
@@ -144,13 +128,11 @@ def _measured(
         "scale_error": line["scale_error"],
         "reference_parallax": 1000.0 * float(np.median(reference[known])),
     }
-    within = variances(errors, scatter.of(solution, parallax))
-    for name, place in groups.items():
+    within = variances(errors, scatter.of(part.solution, part.parallax))
+    for name, labels in groups.items():
         # In a pixel the pattern on the sky is what is looked for; in a bin it is scatter.
-        sky = name == "sky"
-        left = left_over(
-            errors.difference, within if sky else variance, place, blocks, more_than=made["more_than"] if sky else 1
-        )
+        variance, least = (within, more_than) if name == "sky" else (part.variance, 1)
+        left = left_over(part.difference, variance, labels, blocks, more_than=least)
         row |= dict(zip((f"{name}_left", f"{name}_left_error"), left, strict=True))
     return row
 

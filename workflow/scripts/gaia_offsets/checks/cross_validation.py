@@ -1,6 +1,7 @@
 """What corrections learned from some of the stars say of the others: by star and by blocks of the sky."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,12 @@ from gaia_offsets.core.columns import PARALLAXES
 from gaia_offsets.maps import kernel as smooth_kernel
 from gaia_offsets.maps import nodes as smooth_nodes
 from gaia_offsets.maps import windows as smooth_windows
-from gaia_offsets.offsets.estimators import group_statistics
+from gaia_offsets.offsets.groups import MAD_TO_SIGMA
 from gaia_offsets.offsets.resample import jackknife_error, linear_mean, without_blocks
-from gaia_offsets.offsets.segments import MAD_TO_SIGMA
-from gaia_offsets.offsets.weighted import SCATTER_NSIDE, fit_scatter, star_table, variances, weighted_means
+from gaia_offsets.offsets.scatter import SCATTER_NSIDE, fit_scatter
+from gaia_offsets.offsets.stars import drawn_stars, star_table, variances
+from gaia_offsets.offsets.statistics import group_statistics
+from gaia_offsets.offsets.weighted import weighted_means
 from gaia_offsets.sky.positions import pixel_index, sky_blocks
 
 SPLITS = ("star", "block")
@@ -24,38 +27,35 @@ COLUMNS = ["split", "correction", "n", "left_out", "covered", "log_predictive_de
 COLUMNS += ["gain_over_constant", "gain_over_constant_error", "residual_scatter"]
 
 
-def cross_validation(
-    stars: pd.DataFrame,
-    *,
-    reference_kind: str,
-    nside: int,
-    more_than: int,
-    gaussian: Mapping[str, Any],
-    settings: Mapping[str, Any],
-    folds: int,
-    seed: int,
-) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Learning:
+    """How the corrections are learned: `nside`, `more_than` stars a pixel and the fit of the map, reach and splines of
+    the smooth map.
+    """
+
+    reference_kind: str
+    nside: int
+    more_than: int
+    gaussian: Mapping[str, Any]
+    reach_deg: float
+    splines: int
+
+
+def cross_validation(stars: pd.DataFrame, learning: Learning, *, folds: int, seed: int) -> pd.DataFrame:
     """cross_validation.csv: how well each correction predicts the `stars` of a fold, learned from the other folds.
 
     The stars have their colour [1/um] as `colour`. `log_predictive_density` is the mean logarithm of a Gaussian's
     density at the stars' differences [1 / uas], `gain` its excess over the official zero point's, `gain_over_constant`
     that over official_global's, with errors by the jackknife over blocks of the sky. `covered` is the share of the
     stars for which the correction has a value of its own: elsewhere the maps have the constant. `residual_scatter`
-    [uas] is robust. `settings` are reach_deg and splines of the smooth map. All is null where no star has both errors,
-    and by block where all stars lie in one.
+    [uas] is robust. All is null where no star has both errors, and by block where all stars lie in one. Of more stars
+    than `drawn_stars` takes the drawn ones are those that are there.
     """
+    stars = drawn_stars(stars)
     ra, dec = stars["ra"].to_numpy(), stars["dec"].to_numpy()
     blocks, tables = sky_blocks(ra, dec), []
     for split, labels in (("star", stars["source_id"].to_numpy()), ("block", blocks)):
-        predicted = held_out(
-            stars,
-            assign_folds(labels, folds=folds, seed=seed),
-            reference_kind=reference_kind,
-            nside=nside,
-            more_than=more_than,
-            gaussian=gaussian,
-            settings=settings,
-        )
+        predicted = held_out(stars, assign_folds(labels, folds=folds, seed=seed), learning)
         tables.append(scores(predicted, blocks).assign(split=split))
     return pd.concat(tables, ignore_index=True)[COLUMNS]
 
@@ -66,24 +66,15 @@ def assign_folds(labels: np.ndarray, *, folds: int, seed: int) -> np.ndarray:
     return (np.random.default_rng(seed).permutation(len(names)) % folds)[place]
 
 
-def held_out(
-    stars: pd.DataFrame,
-    fold: np.ndarray,
-    *,
-    reference_kind: str,
-    nside: int,
-    more_than: int,
-    gaussian: Mapping[str, Any],
-    settings: Mapping[str, Any],
-) -> dict[str, pd.DataFrame]:
+def held_out(stars: pd.DataFrame, fold: np.ndarray, learning: Learning) -> dict[str, pd.DataFrame]:
     """For each correction and star what the other folds say: `residual` and `variance` [uas], and `covered`.
 
     Everything is learned in the other folds: the stars' scatter, the constant, the maps and the kernel.
     """
     ra, dec = stars["ra"].to_numpy(), stars["dec"].to_numpy()
-    pixel = pixel_index(ra, dec, nside=nside, ordering="nested")
+    pixel = pixel_index(ra, dec, nside=learning.nside, ordering="nested")
     patch = pixel_index(ra, dec, nside=SCATTER_NSIDE, ordering="nested")
-    by_parallax = {parallax: star_table(stars, parallax, reference_kind) for parallax in PARALLAXES}
+    by_parallax = {parallax: star_table(stars, parallax, learning.reference_kind) for parallax in PARALLAXES}
     results = {name: np.full((3, len(stars)), np.nan) for name in CORRECTIONS}
     for held in (fold == k for k in np.unique(fold)):
         training = ~held
@@ -99,11 +90,8 @@ def held_out(
             difference[training],
             variance["corrected"][training],
             pixel[training],
-            wanted=np.unique(pixel[held]),
-            nside=nside,
-            more_than=more_than,
-            gaussian=gaussian,
-            settings=settings,
+            np.unique(pixel[held]),
+            learning,
         )
         for name in CORRECTIONS:
             parallax = "raw" if name == "none" else "corrected"
@@ -132,12 +120,8 @@ def corrections(
     difference: np.ndarray,
     variance: np.ndarray,
     pixel: np.ndarray,
-    *,
     wanted: np.ndarray,
-    nside: int,
-    more_than: int,
-    gaussian: Mapping[str, Any],
-    settings: Mapping[str, Any],
+    learning: Learning,
 ) -> dict[str, Learned]:
     """Constant, its error and a table hindex, offset, error [uas] of each correction that is learned from the stars.
 
@@ -145,17 +129,17 @@ def corrections(
     """
     _, mean, mean_error, _ = weighted_means(difference, variance, np.zeros(len(stars), dtype=np.int64))
     constant = (mean[0], mean_error[0]) if len(mean) else (np.nan, np.nan)
-    found = group_statistics(stars["offset_corrected"].to_numpy(), pixel, gaussian)
-    found = found[found["n"] > more_than].rename_axis("hindex").reset_index()
+    found = group_statistics(stars["offset_corrected"].to_numpy(), pixel, learning.gaussian)
+    found = found[found["n"] > learning.more_than].rename_axis("hindex").reset_index()
     names = {"gaussian_mean": "offset", "gaussian_mean_error": "error"}
-    terms = smooth_nodes.design(smooth_nodes.curves_of(stars, settings["splines"], pixel), stars)
-    sums = smooth_nodes.PixelSums(nside.bit_length() - 1, terms.shape[1])
+    terms = smooth_nodes.design(smooth_nodes.curves_of(stars, learning.splines, pixel), stars)
+    sums = smooth_nodes.PixelSums(learning.nside.bit_length() - 1, terms.shape[1])
     scale = smooth_nodes.outlier_scale(difference, variance)
     sums.add(difference, smooth_nodes.robust_weights(difference, variance, scale), pixel, terms)
     nodes = sums.nodes()
     try:
         kernels = smooth_kernel.learn_kernels(nodes)
-        field = smooth_windows.smooth_map(nodes, kernels, reach_deg=settings["reach_deg"], wanted=wanted)
+        field = smooth_windows.smooth_map(nodes, kernels, reach_deg=learning.reach_deg, wanted=wanted)
     except smooth_kernel.NoMap:
         field = pd.DataFrame(columns=["hindex", "offset", "error"], dtype=float)
     return {

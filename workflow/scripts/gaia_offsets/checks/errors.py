@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.offsets import resample
-from gaia_offsets.offsets.estimators import Part, by_solution
-from gaia_offsets.offsets.weighted import Scatter
+from gaia_offsets.offsets.binned import Part, by_solution
+from gaia_offsets.offsets.scatter import Scatter
+from gaia_offsets.offsets.stars import drawn_stars
 from gaia_offsets.sky.covariance import mean_covariance
 from gaia_offsets.sky.positions import pixel_index, pixel_vectors, sky_blocks
 
@@ -23,12 +24,15 @@ def error_table(
     """errors.csv [uas]: one row each solution, parallax and estimator of global_offsets.csv.
 
     `n` and `blocks` are the stars and the blocks of the sky that count in the estimate. An estimate that is null has
-    null errors; the jackknife needs resample.MIN_BLOCKS blocks.
+    null errors; the jackknife needs resample.MIN_BLOCKS blocks. Of a solution with more stars than `drawn_stars` takes
+    the errors are those of the drawn ones, the bootstrap's made smaller by the root of their share.
     """
+    drawn = drawn_stars(tracers)
+    share = drawn["solution"].value_counts() / tracers["solution"].value_counts()
     given = offsets.set_index(["solution", "parallax"])
     parts = [
         one
-        for one in by_solution(tracers, given.index.unique("solution"), scatter, sky=True)
+        for one in by_solution(drawn, given.index.unique("solution"), scatter, sky=True)
         if (one.solution, one.parallax) in given.index
     ]
     fits = [linearised(part, gaussian) for part in parts]
@@ -38,14 +42,14 @@ def error_table(
         row = given.loc[(part.solution, part.parallax)]
         blocks = sky_blocks(part.stars["ra"].to_numpy(), part.stars["dec"].to_numpy())
         for name, analytic in ANALYTIC.items():
-            fit = some.get(name, some["mean"])  # the fit of a histogram is of the same stars
-            found = {"value": row[name], "analytic_error": row[analytic], "n": len(fit.rows)}
-            found["blocks"] = len(np.unique(blocks[fit.rows]))
+            stars = some.get(name, some["mean"]).groups.rows  # the fit of a histogram is of the same stars
+            found = {"value": row[name], "analytic_error": row[analytic], "n": len(stars)}
+            found["blocks"] = len(np.unique(blocks[stars]))
             found["correlated_floor"] = floor[int(name == "weighted_mean")]
-            if name in some and len(fit.rows) and np.isfinite(row[name]):  # the fit of a histogram has no slopes
-                without = resample.without_blocks(fit, blocks)
-                found["bootstrap_error"] = float(error[name][0])
-                found["jackknife_error"] = resample.jackknife_error(float(row[name]), *without)
+            if name in some and len(stars) and np.isfinite(row[name]):  # the fit of a histogram has no slopes
+                without = resample.without_blocks(some[name], blocks)
+                found["bootstrap_error"] = float(error[name][0] * np.sqrt(share[part.solution]))
+                found["jackknife_error"] = resample.jackknife_error(float(some[name].estimate[0]), *without)
             rows.append({"solution": part.solution, "parallax": part.parallax, "estimator": name, **found})
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -72,7 +76,7 @@ def correlated_floors(parts: list[Part], fits: list[dict[str, resample.Linearise
     for k, (part, some) in enumerate(zip(parts, fits, strict=True)):
         pixel = pixel_index(part.stars["ra"].to_numpy(), part.stars["dec"].to_numpy(), **FLOOR)
         for kind, name in enumerate(("mean", "weighted_mean")):
-            shares[:, k, kind] = np.bincount(pixel[some[name].rows], some[name].size, minlength=len(shares))
+            shares[:, k, kind] = np.bincount(pixel[some[name].groups.rows], some[name].size, minlength=len(shares))
     pixels = np.flatnonzero(shares.any(axis=(1, 2)))
     weights = shares[pixels].reshape(len(pixels), -1)
     known = weights.any(axis=0)
@@ -87,7 +91,7 @@ def bootstrap_errors(
     """Errors of the estimators that have slopes, by name, of each part; stars of one number are drawn once for all."""
     names = [(k, name) for k, some in enumerate(fits) for name in some if name != "median"]
     drawn = resample.bootstrap_errors([fits[k][name] for k, name in names], **bootstrap)
-    errors = [{"median": resample.bootstrap_medians(some["median"].segments, **bootstrap)} for some in fits]
+    errors = [{"median": resample.bootstrap_medians(some["median"].groups, **bootstrap)} for some in fits]
     for (k, name), error in zip(names, drawn, strict=True):
         errors[k][name] = error
     return errors

@@ -1,71 +1,55 @@
 """The long version of Table 1: more statistics, errors of other kinds and the stars of each pixel."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.core.columns import FRAMES
 from gaia_offsets.offsets import resample
-from gaia_offsets.publish.dataset import by_parallax, rounded, table1
-from gaia_offsets.publish.fields import ENDINGS, extended
+from gaia_offsets.publish.dataset import by_parallax, rounded
+from gaia_offsets.publish.fields import COLUMNS_OF, extended
 from gaia_offsets.sky.healpix import hp
-from gaia_offsets.sky.positions import pixel_index
+from gaia_offsets.tables.values import floats
 
 
 def describe_pixels(
+    table: pd.DataFrame,
     tracers: pd.DataFrame,
+    pixel: np.ndarray,
     offsets: pd.DataFrame,
     solutions: Sequence[str],
-    *,
-    frame: str,
-    nside: int,
-    ordering: str,
-    more_than: int,
-    gaussian: dict[str, Any],
-    systematic_uas: float,
-    replicates: int,
-    seed: int,
+    settings: Mapping[str, Any],
 ) -> pd.DataFrame:
-    """The long version of Table 1: the columns `extended` of the same pixels, from the tracers and map_{frame}.csv.
+    """The long version of Table 1: the columns `extended` of the same pixels.
 
-    `solutions` are the measured classes, the standard one first.
+    `table` is Table 1, `pixel` (N,) that of each tracer, `offsets` map_{frame}.csv. `solutions` are the measured
+    classes, the standard one first. `settings` are nside and ordering, gaussian, bootstrap and systematic_uas.
     """
     standard, *others = solutions
-    table = table1(offsets, solution=standard, frame=frame, nside=nside, ordering=ordering, more_than=more_than)
-    pixels = pd.Index(table["hindex"])
-    longitude, latitude = (tracers[name].to_numpy(dtype=float) for name in FRAMES[frame])
-    place = pd.Series(pixel_index(longitude, latitude, nside=nside, ordering=ordering), index=tracers.index)
-    inside = place.isin(pixels)
-    stars = tracers[inside & (tracers["solution"] == standard)]
-    means = stars[["phot_g_mean_mag", "bp_rp"]].groupby(place[stars.index]).mean().reindex(pixels)
+    pixels, inside = pd.Index(table["hindex"]), np.isin(pixel, table["hindex"])
+    use = inside & (tracers["solution"] == standard).to_numpy()
+    stars, table = tracers[use], table.copy()
+    means = stars[["phot_g_mean_mag", "bp_rp"]].groupby(pixel[use]).mean().reindex(pixels)
     for other in others:
-        counts = place[inside & (tracers["solution"] == other)].value_counts()
+        counts = pd.Series(pixel[inside & (tracers["solution"] == other).to_numpy()]).value_counts()
         table[f"n_{other}"] = counts.reindex(pixels, fill_value=0).to_numpy(dtype=np.int64)
     table["g_mean"], table["bp_rp_mean"] = means["phot_g_mean_mag"].to_numpy(), means["bp_rp"].to_numpy()
     parts = by_parallax(offsets[offsets["solution"] == standard], pixels)
     errors = pixel_errors(
         [stars[f"offset_{parallax}"].to_numpy() for parallax in parts],
-        place[stars.index].to_numpy(),
-        gaussian,
-        replicates=replicates,
-        seed=seed,
+        pixel[use],
+        settings["gaussian"],
+        **settings["bootstrap"],
     )
     for (parallax, rows), error in zip(parts.items(), errors, strict=True):
-        kind = ENDINGS[parallax]
-        table[f"median_{kind}"] = rows["median"].to_numpy(dtype=float)
-        table[f"e_median_{kind}"] = rows["median_error"].to_numpy(dtype=float)
-        table[f"sd_{kind}"] = rows["sd"].to_numpy(dtype=float)
-        table[f"e_boot_{kind}"] = error.reindex(pixels).to_numpy()
-        table[f"z_{kind}"] = neighbour_consistency(
-            pixels.to_numpy(),
-            table[f"domega_{kind}"].to_numpy(),
-            table[f"e_domega_{kind}"].to_numpy(),
-            nside=nside,
-            ordering=ordering,
-        )
-    table["e_syst"] = systematic_uas
+        names, grid = COLUMNS_OF[parallax], {key: settings[key] for key in ("nside", "ordering")}
+        table[names.median], table[names.median_error] = floats(rows, "median"), floats(rows, "median_error")
+        table[names.sd] = floats(rows, "sd")
+        table[names.bootstrap_error] = error.reindex(pixels).to_numpy()
+        measured = table[names.value].to_numpy(), table[names.error].to_numpy()
+        table[names.z] = neighbour_consistency(pixels.to_numpy(), *measured, **grid)
+    table["e_syst"] = settings["systematic_uas"]
     return rounded(table, extended(others))
 
 
@@ -78,9 +62,9 @@ def pixel_errors(
     """
     fits = [resample.linear_gaussian(values, groups, beta=gaussian["beta"]) for values in offsets]
     if gaussian["method"] == "histogram":
-        return [pd.Series(np.nan, index=fit.segments.labels) for fit in fits]
+        return [pd.Series(np.nan, index=fit.groups.labels) for fit in fits]
     errors = resample.bootstrap_errors(fits, replicates=replicates, seed=seed)
-    return [pd.Series(error, index=fit.segments.labels) for error, fit in zip(errors, fits, strict=True)]
+    return [pd.Series(error, index=fit.groups.labels) for error, fit in zip(errors, fits, strict=True)]
 
 
 def neighbour_consistency(

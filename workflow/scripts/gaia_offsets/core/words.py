@@ -1,4 +1,4 @@
-"""Words that a user may have meant."""
+"""Words of messages and pages: what a user may have meant, and numbers in print."""
 
 from __future__ import annotations
 
@@ -22,3 +22,8 @@ def nearest(word: str, words: Iterable[str]) -> str:
     """The end of a message about a column that is not there: up to three names alike."""
     close = difflib.get_close_matches(word, list(words), n=3, cutoff=0.5)
     return f"; nearest: {', '.join(close)}" if close else ""
+
+
+def number(value: float, spec: str) -> str:
+    """A number with a true minus sign."""
+    return f"{value:{spec}}".replace("-", "\N{MINUS SIGN}")

@@ -24,7 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from gaia_offsets.offsets.weighted import HAMPEL, error_by_magnitude, hampel_weights, typical_error
+from gaia_offsets.offsets.stars import error_by_magnitude, typical_error
+from gaia_offsets.offsets.weighted import HAMPEL, hampel_weights
 from gaia_offsets.tables.read import TableError
 
 MAG = 5.0 / np.log(10.0)  # magnitudes in a unit of F

@@ -5,15 +5,17 @@ Offsets are in uas, pixels nested; a level is log2 of nside.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from gaia_offsets.core.columns import FRAMES, PARALLAXES
-from gaia_offsets.offsets.segments import MAD_TO_SIGMA
-from gaia_offsets.offsets.weighted import Scatter, hampel_weights, star_table, variances, weighted_means
+from gaia_offsets.offsets.groups import MAD_TO_SIGMA
+from gaia_offsets.offsets.scatter import Scatter
+from gaia_offsets.offsets.stars import star_table, variances
+from gaia_offsets.offsets.weighted import hampel_weights, weighted_means
 from gaia_offsets.sky.positions import pixel_index
 
 VARIABLES = ("phot_g_mean_mag", "colour")  # of the curves, columns of the stars: G [mag] and colour [1/um]
@@ -21,6 +23,7 @@ CURVE_LEVEL = 5  # of the pixels inside which stars are compared for the curves;
 STARS_PER_TERM = 10
 ROUNDING = 1e-11  # relative size of what rounding leaves of a difference of sums over the sky
 CURVE_POINTS = 41
+AT_ONCE = 1 << 20  # stars whose terms of the curves are held together
 
 Terms = Callable[[np.ndarray], np.ndarray]
 Curves = Mapping[str, Terms]
@@ -130,25 +133,20 @@ def nested_pixels(stars: pd.DataFrame, nside: int) -> dict[str, np.ndarray]:
 
 
 def sums_of_stars(
-    tracers: Iterable[pd.DataFrame], solution: str, drawn: pd.DataFrame, scatter: Scatter, curves: Curves, nside: int
+    stars: pd.DataFrame, solution: str, scatter: Scatter, curves: Curves, nside: int
 ) -> dict[str, dict[str, PixelSums]]:
-    """The sums of all stars of the solution by parallax and frame; outliers are judged by the stars drawn from them."""
-
-    def errors(stars: pd.DataFrame, parallax: str) -> tuple[np.ndarray, np.ndarray]:
-        table = star_table(stars, parallax, scatter.reference_kind, scatter.typical.get(solution))
-        return table.difference, variances(table, scatter.of(solution, parallax))
-
-    terms, level = design(curves, drawn[:0]).shape[1], nside.bit_length() - 1
+    """The sums of all stars, which are those of the solution, by parallax and frame."""
+    terms, level, pixels = design(curves, stars[:0]).shape[1], nside.bit_length() - 1, nested_pixels(stars, nside)
     sums = {parallax: {frame: PixelSums(level, terms) for frame in FRAMES} for parallax in PARALLAXES}
-    scales = {parallax: outlier_scale(*errors(drawn, parallax)) for parallax in PARALLAXES}
-    for piece in tracers:
-        stars = piece[(piece["solution"] == solution).to_numpy()]
-        columns, pixels = design(curves, stars), nested_pixels(stars, nside)
-        for parallax in PARALLAXES:
-            difference, variance = errors(stars, parallax)
-            weights = robust_weights(difference, variance, scales[parallax])
+    for parallax in PARALLAXES:
+        errors = star_table(stars, parallax, scatter.reference_kind)
+        difference, variance = errors.difference, variances(errors, scatter.of(solution, parallax))
+        weights = robust_weights(difference, variance, outlier_scale(difference, variance))
+        for start in range(0, len(stars), AT_ONCE):
+            rows = slice(start, start + AT_ONCE)
+            columns = design(curves, stars[rows])
             for frame in FRAMES:
-                sums[parallax][frame].add(difference, weights, pixels[frame], columns)
+                sums[parallax][frame].add(difference[rows], weights[rows], pixels[frame][rows], columns)
     return sums
 
 

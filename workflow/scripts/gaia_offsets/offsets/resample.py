@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gaia_offsets.core.log import progress
-from gaia_offsets.offsets.estimators import fit_density_power
-from gaia_offsets.offsets.segments import Segments
+from gaia_offsets.offsets.gaussian import fit_density_power
+from gaia_offsets.offsets.groups import Groups, group_stars
 from gaia_offsets.offsets.weighted import hampel_slopes, hampel_weights, weighted_means
 
 MIN_BLOCKS = 5  # fewer give no error
@@ -23,12 +23,11 @@ MIN_BLOCKS = 5  # fewer give no error
 class Linearised:
     """An estimator near its solution: the estimate of a resample is `estimate` + sum of `top` / sum of `bottom`.
 
-    `rows` (N,) are the places of the stars in the input, sorted by group and value; `top`, `bottom` and `size` (N,),
-    what a star counts for in a block, follow that order; `estimate` is that of the groups of `segments`.
+    `estimate` is that of the `groups`; `top`, `bottom` and `size` (N,), what a star counts for in a block, follow the
+    order of their stars.
     """
 
-    segments: Segments
-    rows: np.ndarray
+    groups: Groups
     estimate: np.ndarray
     top: np.ndarray
     bottom: np.ndarray
@@ -36,49 +35,43 @@ class Linearised:
 
     def estimates(self, top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
         """Estimates of resamples from their sums; within the group's range, and unmoved where no weight is left."""
-        first, last = self.segments.starts, self.segments.starts + self.segments.counts - 1
+        first, last = self.groups.starts, self.groups.starts + self.groups.counts - 1
         with np.errstate(over="ignore"):
             moved = self.estimate + np.where(bottom > 0, top / np.where(bottom > 0, bottom, 1.0), 0.0)
-        return np.clip(moved, self.segments.values[first], self.segments.values[last])
+        return np.clip(moved, self.groups.values[first], self.groups.values[last])
 
 
-def _sort(values: np.ndarray, groups: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, Segments]:
-    rows = np.flatnonzero(known)
-    rows = rows[np.lexsort((values[rows], groups[rows]))]
-    return rows, Segments(values[rows], groups[rows])
-
-
-def linear_mean(values: np.ndarray, groups: np.ndarray) -> Linearised:
+def linear_mean(values: np.ndarray, labels: np.ndarray) -> Linearised:
     """Plain mean of the values (N,) of each group; nulls are left out."""
-    rows, segments = _sort(values, groups, np.isfinite(values))
-    mean = segments.sums(segments.values) / segments.counts
-    ones = np.ones(len(rows))
-    return Linearised(segments, rows, mean, segments.values - segments.spread(mean), ones, ones)
+    groups = group_stars(values, labels)
+    mean = groups.sums(groups.values) / groups.counts
+    ones = np.ones(len(groups.rows))
+    return Linearised(groups, mean, groups.values - groups.spread(mean), ones, ones)
 
 
-def linear_median(values: np.ndarray, groups: np.ndarray) -> Linearised:
+def linear_median(values: np.ndarray, labels: np.ndarray) -> Linearised:
     """Median of each group, by the density of its stars between ranks n/2 +- sqrt(n)/2, as in `median_error`.
 
     Leaving out a few stars moves a median from one star to the next, by chance; this step has no such grain.
     """
-    rows, segments = _sort(values, groups, np.isfinite(values))
-    median, reach = segments.medians(), np.sqrt(segments.counts) / 2
-    low, high = (segments.quantile_at((segments.counts - 1) / 2 + side * reach) for side in (-1, 1))
+    groups = group_stars(values, labels)
+    median, reach = groups.medians(), np.sqrt(groups.counts) / 2
+    low, high = (groups.quantile_at((groups.counts - 1) / 2 + side * reach) for side in (-1, 1))
     with np.errstate(divide="ignore"):
-        density = 1.0 / ((high - low) * np.sqrt(segments.counts))  # share of the stars in a unit
-    ones = np.ones(len(rows))
-    sides = np.sign(segments.values - segments.spread(median)) / 2
-    return Linearised(segments, rows, median, sides, segments.spread(density), ones)
+        density = 1.0 / ((high - low) * np.sqrt(groups.counts))  # share of the stars in a unit
+    ones = np.ones(len(groups.rows))
+    sides = np.sign(groups.values - groups.spread(median)) / 2
+    return Linearised(groups, median, sides, groups.spread(density), ones)
 
 
-def linear_gaussian(values: np.ndarray, groups: np.ndarray, *, beta: float) -> Linearised:
+def linear_gaussian(values: np.ndarray, labels: np.ndarray, *, beta: float) -> Linearised:
     """Mean of the Gaussian core of each group, as `fit_density_power` finds it, together with the sd."""
-    rows, segments = _sort(values, groups, np.isfinite(values))
-    mean, sd = fit_density_power(segments, beta=beta)
-    n = segments.counts
+    groups = group_stars(values, labels)
+    mean, sd = fit_density_power(groups, beta=beta)
+    n = groups.counts
     fitted = np.isfinite(mean) & (sd > 0)
-    s, share = segments.spread(np.where(fitted, sd, 1.0)), segments.spread((n - 1.0) / n)
-    z = np.where(segments.spread(fitted), segments.values - segments.spread(np.where(fitted, mean, 0.0)), 0.0) / s
+    s, share = groups.spread(np.where(fitted, sd, 1.0)), groups.spread((n - 1.0) / n)
+    z = np.where(groups.spread(fitted), groups.values - groups.spread(np.where(fitted, mean, 0.0)), 0.0) / s
     weight = np.exp(-0.5 * beta * z**2)
     # The two equations of the fit, and minus their slopes by mean and sd, in units of sd.
     for_mean, for_sd = weight * z, weight * (z**2 - share) + share * beta * (1.0 + beta) ** -1.5
@@ -87,23 +80,21 @@ def linear_gaussian(values: np.ndarray, groups: np.ndarray, *, beta: float) -> L
     sd_by_mean = weight * z * (2.0 - beta * (z**2 - share))
     sd_by_sd = sd_by_mean * z
     # The sd moves with the resample, too, and the mean with it where the stars lie unevenly.
-    sums = [segments.sums(part) for part in (mean_by_sd, sd_by_sd, sd_by_mean)]
+    sums = [groups.sums(part) for part in (mean_by_sd, sd_by_sd, sd_by_mean)]
     pull = np.where(sums[1] > 0, sums[0] / np.where(sums[1] > 0, sums[1], 1.0), 0.0)
-    pull = segments.spread(pull)
+    pull = groups.spread(pull)
     top, bottom = s * (for_mean - pull * for_sd), mean_by_mean - pull * sd_by_mean
-    return Linearised(segments, rows, mean, top, bottom, np.ones(len(rows)))
+    return Linearised(groups, mean, top, bottom, np.ones(len(groups.rows)))
 
 
-def linear_weighted(values: np.ndarray, variance: np.ndarray, groups: np.ndarray) -> Linearised:
+def linear_weighted(values: np.ndarray, variance: np.ndarray, labels: np.ndarray) -> Linearised:
     """Robust weighted mean of each group, as `weighted_means`; stars without a value or a variance are left out."""
-    rows, segments = _sort(values, groups, np.isfinite(values) & np.isfinite(variance) & (variance > 0))
-    variance = variance[rows]
-    _, mean, _, _ = weighted_means(segments.values, variance, groups[rows])
-    z = (segments.values - segments.spread(mean)) / np.sqrt(variance)
+    groups = group_stars(values, labels, np.isfinite(variance) & (variance > 0))
+    variance = variance[groups.rows]
+    _, mean, _, _ = weighted_means(groups.values, variance, groups.spread(groups.labels))
+    z = (groups.values - groups.spread(mean)) / np.sqrt(variance)
     weight = hampel_weights(z) / variance
-    return Linearised(
-        segments, rows, mean, weight * (segments.values - segments.spread(mean)), hampel_slopes(z) / variance, weight
-    )
+    return Linearised(groups, mean, weight * (groups.values - groups.spread(mean)), hampel_slopes(z) / variance, weight)
 
 
 def bootstrap_errors(fits: Sequence[Linearised], *, replicates: int, seed: int) -> list[np.ndarray]:
@@ -113,7 +104,7 @@ def bootstrap_errors(fits: Sequence[Linearised], *, replicates: int, seed: int) 
     """
     alike: dict[bytes, list[int]] = {}
     for place, fit in enumerate(fits):
-        alike.setdefault(fit.segments.counts.tobytes(), []).append(place)
+        alike.setdefault(fit.groups.counts.tobytes(), []).append(place)
     errors = {}
     for places in alike.values():
         errors |= zip(places, _drawn_together([fits[place] for place in places], replicates, seed), strict=True)
@@ -123,22 +114,22 @@ def bootstrap_errors(fits: Sequence[Linearised], *, replicates: int, seed: int) 
 def _drawn_together(fits: Sequence[Linearised], replicates: int, seed: int) -> list[np.ndarray]:
     from scipy import sparse
 
-    segments, n = fits[0].segments, len(fits[0].rows)
-    columns, ends = np.arange(n, dtype=np.int32), np.append(segments.starts, n).astype(np.int32)
+    groups, n = fits[0].groups, len(fits[0].groups.rows)
+    columns, ends = np.arange(n, dtype=np.int32), np.append(groups.starts, n).astype(np.int32)
     parts = np.stack([part for fit in fits for part in (fit.top, fit.bottom)], axis=1)
-    first, size = segments.spread(segments.starts), segments.spread(segments.counts).astype(float)
+    first, size = groups.spread(groups.starts), groups.spread(groups.counts).astype(float)
     random, place, drawn = np.random.default_rng(seed), np.empty(n), np.empty(n, dtype=np.int64)
-    total, squares = np.zeros((2, len(fits), len(segments.starts)))
+    total, squares = np.zeros((2, len(fits), len(groups.starts)))
     for _ in progress(range(replicates), replicates, "draws"):
         # Into the same arrays again: new ones of this size cost more than the sums.
         np.multiply(random.random(out=place), size, out=place)
         np.copyto(drawn, place, casting="unsafe")
         drawn += first
         times = np.bincount(drawn, minlength=n).astype(float)
-        sums = sparse.csr_array((times, columns, ends), shape=(len(segments.starts), n)) @ parts
+        sums = sparse.csr_array((times, columns, ends), shape=(len(groups.starts), n)) @ parts
         step = np.stack([fit.estimates(*sums[:, 2 * k : 2 * k + 2].T) - fit.estimate for k, fit in enumerate(fits)])
         total, squares = total + step, squares + step**2
-    return list(_spread(total, squares, np.full(total.shape, replicates), segments.counts))
+    return list(_spread(total, squares, np.full(total.shape, replicates), groups.counts))
 
 
 def _spread(total: np.ndarray, squares: np.ndarray, known: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -148,21 +139,21 @@ def _spread(total: np.ndarray, squares: np.ndarray, known: np.ndarray, counts: n
     return np.sqrt(np.where((known > 1) & (counts > 1), np.maximum(variance, 0.0), np.nan))
 
 
-def bootstrap_medians(segments: Segments, *, replicates: int, seed: int) -> np.ndarray:
+def bootstrap_medians(groups: Groups, *, replicates: int, seed: int) -> np.ndarray:
     """Standard deviation (groups,) of the medians over resamplings of each group; null for a group of one.
 
     No star is drawn. Resampling takes places floor(n u) with uniform u; the k-th lowest of n such u has a beta
     distribution, so the middle places can be drawn at once.
     """
-    n = segments.counts
+    n = groups.counts
     low, even = (n + 1) // 2, n % 2 == 0  # rank of the middle one, or the lower of two
     random = np.random.default_rng(seed)
-    total, squares, middle = np.zeros(len(n)), np.zeros(len(n)), segments.medians()
+    total, squares, middle = np.zeros(len(n)), np.zeros(len(n)), groups.medians()
     for _ in progress(range(replicates), replicates, "draws"):
         lower = random.beta(low, n - low + 1)
         upper = np.where(even, lower + (1.0 - lower) * random.beta(1, np.maximum(n - low, 1)), lower)
-        place = [segments.starts + np.minimum(np.floor(n * u), n - 1).astype(np.int64) for u in (lower, upper)]
-        step = (segments.values[place[0]] + segments.values[place[1]]) / 2 - middle
+        place = [groups.starts + np.minimum(np.floor(n * u), n - 1).astype(np.int64) for u in (lower, upper)]
+        step = (groups.values[place[0]] + groups.values[place[1]]) / 2 - middle
         total, squares = total + step, squares + step**2
     return _spread(total, squares, np.full(len(n), replicates), n)
 
@@ -172,7 +163,7 @@ def without_blocks(fit: Linearised, blocks: np.ndarray) -> tuple[np.ndarray, np.
 
     Blocks in which no star counts are left out.
     """
-    place = np.unique(blocks[fit.rows], return_inverse=True)[1]
+    place = np.unique(blocks[fit.groups.rows], return_inverse=True)[1]
     top, bottom, size = (np.bincount(place, part) for part in (fit.top, fit.bottom, fit.size))
     estimates = fit.estimates(fit.top.sum() - top, fit.bottom.sum() - bottom)
     return estimates[size > 0], size[size > 0]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.core.columns import magnitude_column
-from gaia_offsets.offsets.estimators import group_statistics
+from gaia_offsets.offsets.statistics import group_statistics
 from gaia_offsets.paper.comparison import column
 from gaia_offsets.sample.reference import extinction_ks
 

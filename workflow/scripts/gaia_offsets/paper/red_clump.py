@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.offsets.estimators import group_statistics
+from gaia_offsets.offsets.statistics import group_statistics
 from gaia_offsets.paper.comparison import column
 from gaia_offsets.sky.match import match_nearest, propagate
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.report import style
+from gaia_offsets.core.words import number
 from gaia_offsets.report.skymap import FRAME_AXES, POLES, Mollweide, choose_projection, great_circle
 from gaia_offsets.sky.healpix import boundaries, hp
 
@@ -107,7 +107,7 @@ def graticule(projection: Any, frame: str) -> dict[str, Any]:
     column = projection.longitude + 179.999 if whole else step * np.round(projection.longitude / step)
     inner = meridians[np.abs((meridians - projection.longitude + 180.0) % 360.0 - 180.0) < 175.0]  # not on the edge
     points = [(value, row, f"{value:.0f}\N{DEGREE SIGN}") for value in inner]
-    points += [(column, value, f"{style.number(value, '+.0f')}\N{DEGREE SIGN}") for value in parallels if value != row]
+    points += [(column, value, f"{number(value, '+.0f')}\N{DEGREE SIGN}") for value in parallels if value != row]
     for lon, lat, text in points:
         x, y = (float(v) for v in projection.forward(np.array(lon), np.array(lat)))
         if x0 <= x <= x1 and y0 <= y <= y1:
@@ -139,8 +139,8 @@ def _lines(projection: Any, paths: list[tuple[np.ndarray, np.ndarray]]) -> dict[
         inside = (x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)
         jump = np.hypot(np.diff(x, prepend=x[0]), np.diff(y, prepend=y[0])) > 0.5
         part = np.cumsum(jump | (inside != np.roll(inside, 1)))
-        for number in np.unique(part[inside]):
-            use = inside & (part == number)
+        for one in np.unique(part[inside]):
+            use = inside & (part == one)
             if use.sum() > 1:
                 lines["xs"].append(x[use].round(4).tolist())
                 lines["ys"].append(y[use].round(4).tolist())

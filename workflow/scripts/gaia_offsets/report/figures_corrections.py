@@ -29,14 +29,8 @@ def draw_corrections(corrections: pd.DataFrame, solution: str, *, title: str) ->
     looks = zip(OFFSETS, (-0.15, 0.15), "os", style.SAMPLE_COLOURS, strict=False)
     for name, shift, marker, colour in looks:
         error = np.nan_to_num(table[f"{name}_error"].to_numpy(float))
-        look = {
-            "marker": marker,
-            "color": colour,
-            "markersize": 4,
-            "linestyle": "none",
-            "label": name.replace("_", " "),
-        }
-        offsets.errorbar(table[name], place + shift, xerr=error, elinewidth=0.9, **look)
+        look = {"marker": marker, "color": colour, "markersize": 4, "linestyle": "none", "elinewidth": 0.9}
+        offsets.errorbar(table[name], place + shift, xerr=error, label=name.replace("_", " "), **look)
     offsets.set_xlabel(f"Gaia minus reference parallax [{style.UAS}]")
     for number, (name, words) in enumerate(LEFT.items()):
         error = np.nan_to_num(table[f"{name}_left_error"].to_numpy(float))

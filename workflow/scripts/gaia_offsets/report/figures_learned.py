@@ -34,17 +34,9 @@ def draw_learned(residuals: pd.DataFrame, *, title: str) -> Figure:
         for ax in (mean, scatter):
             ax.set_visible(True)
         mean.axhline(0.0, **style.DASHED)
-        mean.errorbar(
-            part["x_mean"],
-            part["mean"],
-            yerr=part["mean_error"],
-            marker="o",
-            markersize=3,
-            linestyle="none",
-            color="#0072B2",
-            elinewidth=0.8,
-        )
-        scatter.plot(part["x_mean"], part["scatter"], "o", markersize=3, color="#0072B2", label="found")
+        look = {"marker": "o", "markersize": 3, "linestyle": "none", "color": "#0072B2"}
+        mean.errorbar(part["x_mean"], part["mean"], yerr=part["mean_error"], elinewidth=0.8, **look)
+        scatter.plot(part["x_mean"], part["scatter"], label="found", **look)
         scatter.plot(part["x_mean"], part["predicted_scatter"], color="#D55E00", label="stated by the model")
         top = 1.25 * float(np.nanmax(part[["scatter", "predicted_scatter"]].to_numpy()))
         scatter.set(xlabel=NAMES.get(name, name), ylim=(0.0, top))

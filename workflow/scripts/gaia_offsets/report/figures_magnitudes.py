@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from gaia_offsets.core.words import number
 from gaia_offsets.report import style
 
 
@@ -14,7 +15,6 @@ def draw_magnitudes(histogram: pd.DataFrame, fits: pd.DataFrame, *, title: str) 
     `histogram` has kind, bin_low, bin_high [mag], count; `fits` the statistics [mag] by kind.
     """
     figure = style.canvas(3.0, title)
-    blue = style.COLOURS["raw"]
     for ax, kind in zip(figure.subplots(1, 2), ("dwarf", "giant"), strict=True):
         ax.set_title(f"{kind}s")
         ax.set_xlabel(r"$M_{K_s}$ from Gaia distance minus catalogue [mag]")
@@ -24,12 +24,11 @@ def draw_magnitudes(histogram: pd.DataFrame, fits: pd.DataFrame, *, title: str) 
             continue
         row = fit.iloc[0]
         width = float((counts["bin_high"] - counts["bin_low"]).median())
-        style.steps(ax, counts, "count", color=blue, fill=True, alpha=0.3, linewidth=0)
-        style.steps(ax, counts, "count", color=blue, linewidth=0.9)
+        style.steps(ax, counts, "count", color=style.COLOURS["raw"], fill=0.3, linewidth=0.9)
         peak = style.gaussian(ax, row, width, np.linspace(-1.0, 1.0, 801), color="black")
         lines = [f"{int(row['n']):,} stars"]
         if peak:
-            mean, error = style.number(row["gaussian_mean"], "+.4f"), row["gaussian_mean_error"]
+            mean, error = number(row["gaussian_mean"], "+.4f"), row["gaussian_mean_error"]
             lines = [f"mean {mean} \N{PLUS-MINUS SIGN} {error:.4f}", f"sd {row['gaussian_sd']:.3f}", *lines]
         style.corner(ax, lines)
         ax.axvline(0.0, color="0.3", linewidth=0.6, linestyle=":", zorder=0)

@@ -3,14 +3,13 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
 from gaia_offsets.core.columns import PARALLAXES
 from gaia_offsets.report import style
-from gaia_offsets.report.skymap import colour_bar, resolution, sky_note, sky_panels
+from gaia_offsets.report.skymap import Sky, colour_bar, resolution, sky_panels, sky_row
 
 
 @style.styled
@@ -32,13 +31,11 @@ def draw_maps(
     figure, axes, skies = sky_panels(maps, made, title=title, rows=len(parallaxes))
     scale = {"norm": Normalize(*colour_range), "cmap": "RdBu_r"}
     for row, parallax in zip(axes, parallaxes, strict=True):
-        for ax, sky, table in zip(row, skies, maps.values(), strict=True):
-            pixels = style.rows(table, parallax=parallax)
-            pixels = pixels[pixels["n"] > made["more_than"]]
-            sky.draw(ax, pixels["hindex"], pixels["gaussian_mean"], scale)
-            ax.set_title(f"{parallax}, {sky.name}")
-            if not np.isfinite(pixels["gaussian_mean"].to_numpy(float)).any():
-                sky_note(ax, f"no pixel with more than {made['more_than']} {solution} stars")
+        tables = (style.rows(table, parallax=parallax) for table in maps.values())
+        tables = (table[table["n"] > made["more_than"]] for table in tables)
+        words = {"title": lambda sky, _, name=parallax: f"{name}, {sky.name}"}
+        words["none"] = f"no pixel with more than {made['more_than']} {solution} stars"
+        sky_row(row, skies, tables, "gaussian_mean", scale, **words)
     text = f"mean offset, Gaia minus reference parallax, {solution} [{style.UAS}]; {resolution(made)}"
     colour_bar(figure, axes, scale, extend="both", label=text)
     return figure
@@ -56,11 +53,11 @@ def draw_counts(maps: Mapping[str, pd.DataFrame], made: Mapping[str, Any], solut
     limit = made["more_than"]
     most = max(table["n"].to_numpy(dtype=float).max(initial=10.0) for table in counts)
     scale = {"norm": LogNorm(1, max(most, 1.5 * limit)), "cmap": "viridis"}
-    for ax, sky, table in zip(axes[0], skies, counts, strict=True):
-        sky.draw(ax, table["hindex"], table["n"], scale)
-        ax.set_title(f"{sky.name}: {(table['n'] > limit).sum():,} of {len(table):,} pixels above {limit}")
-        if len(table) == 0:
-            sky_note(ax, f"no {solution} stars")
+
+    def above(sky: Sky, table: pd.DataFrame) -> str:
+        return f"{sky.name}: {(table['n'] > limit).sum():,} of {len(table):,} pixels above {limit}"
+
+    sky_row(axes[0], skies, counts, "n", scale, title=above, none=f"no {solution} stars")
     text = f"{solution} stars in a pixel, {resolution(made)}; published above the mark at {limit}"
     bar = colour_bar(figure, axes, scale, format=style.THOUSANDS, label=text)
     bar.ax.axvline(limit, color="white", linewidth=2.4)

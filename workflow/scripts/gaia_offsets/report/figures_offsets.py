@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 
 from gaia_offsets.core.columns import PARALLAXES
 from gaia_offsets.core.releases import long_name
+from gaia_offsets.core.words import number
 from gaia_offsets.report import style
 
 
@@ -36,9 +37,7 @@ def draw_offsets(histograms: pd.DataFrame, offsets: pd.DataFrame, solutions: Col
             counts = style.rows(bins, parallax=parallax).sort_values("bin_low")
             fits = style.rows(offsets, solution=solution, parallax=parallax)
             if len(counts):
-                if parallax == "raw":
-                    style.steps(ax, counts, "count", fill=True, color=colour, alpha=0.25, linewidth=0)
-                style.steps(ax, counts, "count", color=colour, linewidth=0.9)
+                style.steps(ax, counts, "count", color=colour, fill=0.25 * (parallax == "raw"), linewidth=0.9)
             if len(fits):
                 peak = max(peak, style.gaussian(ax, fits.iloc[0], width, color=colour, linewidth=1.1))
                 style.corner(ax, label(fits.iloc[0], parallax), color=colour, **place)
@@ -57,7 +56,7 @@ def label(fit: pd.Series, parallax: str) -> list[str]:
 
     def with_error(name: str) -> str:
         value, error = float(fit[name]), float(fit[f"{name}_error"])
-        text = style.number(value, "+.1f") if np.isfinite(value) else "unknown"
+        text = number(value, "+.1f") if np.isfinite(value) else "unknown"
         return f"{text} \N{PLUS-MINUS SIGN} {error:.1f}" if np.isfinite(error) else text
 
     sd = float(fit["gaussian_sd"])
@@ -95,8 +94,7 @@ def draw_trends(
         for ax, (solution, colour) in zip(row, solutions.items(), strict=True):
             part = style.rows(points, solution=solution)
             ax.set(xlabel=style.axis_label(variable, colour), ylim=limits)
-            for level in style.LEVELS:
-                ax.axhline(level, **style.DASHED)
+            style.levels(ax)
             for parallax in PARALLAXES:
                 panel_points(ax, style.rows(part, parallax=parallax), parallax)
             if joined[solution][variable] > 1:
@@ -110,17 +108,14 @@ def draw_trends(
         row[0].set_ylabel(f"offset [{style.UAS}]")
     for ax, solution in zip(axes[0], solutions, strict=True):
         ax.set_title(long_name(solution))
-    handles = [
-        Line2D([], [], color=style.COLOURS[p], marker=style.MARKERS[p], markersize=3, linestyle="none", label=p)
-        for p in PARALLAXES
-    ]
+    handles = [Line2D([], [], linestyle="none", label=name, **style.look(name, 3)) for name in PARALLAXES]
     axes[0, 0].legend(handles=handles, loc="upper right", ncols=2, handletextpad=0.1, columnspacing=1.0)
     return figure
 
 
 def panel_points(ax: Axes, points: pd.DataFrame, parallax: str) -> None:
     """The points of one parallax; those beyond the panel as triangles at its edge."""
-    style.trend_points(ax, points, color=style.COLOURS[parallax], marker=style.MARKERS[parallax], markersize=2.6)
+    style.trend_points(ax, points, **style.look(parallax, 2.6))
     low, high = ax.get_ylim()
     edge = 0.02 * (high - low)
     mean = points["gaussian_mean"]
@@ -136,20 +131,11 @@ def draw_scale(lines: pd.DataFrame, solution: str, *, title: str) -> Figure:
     """Zero point [uas] against scale of a solution for both parallaxes; `lines` is zero_point_scale.csv."""
     figure = style.canvas(3.6, title)
     ax = figure.subplots()
-    shown = [
-        style.scale_ellipses(
-            ax,
-            row,
-            color=style.COLOURS[parallax],
-            marker=style.MARKERS[parallax],
-            label=f"{parallax}, {row['n']:,} {solution} stars",
-        )
-        for parallax in PARALLAXES
-        for _, row in style.rows(lines, solution=solution, parallax=parallax).iterrows()
-    ]
-    if not any(shown):
-        style.blank(ax, f"no line: too few {solution} stars with reference errors")
-        return figure
-    style.scale_axes(ax)
-    ax.legend(title="ellipses: 68 % (line), 95 % (dots)", loc="best")
+    shown = 0
+    for parallax in PARALLAXES:
+        look = {"color": style.COLOURS[parallax], "marker": style.MARKERS[parallax]}
+        for _, row in style.rows(lines, solution=solution, parallax=parallax).iterrows():
+            shown += style.scale_ellipses(ax, row, label=f"{parallax}, {row['n']:,} {solution} stars", **look)
+    if style.scale_axes(ax, shown, solution):
+        ax.legend(title=style.ELLIPSES_TITLE, loc="best")
     return figure

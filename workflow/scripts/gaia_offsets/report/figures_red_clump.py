@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
+from gaia_offsets.core.words import number
 from gaia_offsets.report import style
 
 ABSCISSAE = {"red_clump": "red clump parallax", "mean": "error-weighted mean of both parallaxes"}
@@ -34,7 +35,7 @@ def draw_red_clump(
     row = summary.iloc[0]
     text = [
         f"{int(row['n']):,} stars in common",
-        f"mean difference {style.number(row['mean'], '+.1f')} {style.UAS}",
+        f"mean difference {number(row['mean'], '+.1f')} {style.UAS}",
         f"sd {row['sd']:.0f} {style.UAS}",
     ]
     style.corner(top, text, y=0.95)

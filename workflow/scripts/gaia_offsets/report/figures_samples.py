@@ -31,10 +31,8 @@ def draw_samples(samples: pd.DataFrame, *, title: str) -> Figure:
 
     def look(parallax: str, origin: str) -> dict[str, object]:
         """Filled markers for the run, open ones for the literature."""
-        colour = style.COLOURS[parallax]
-        fill = colour if origin == "run" else "white"
-        marker = style.MARKERS[parallax]
-        return {"color": colour, "marker": marker, "markersize": 4, "markerfacecolor": fill, "linestyle": "none"}
+        fill = style.COLOURS[parallax] if origin == "run" else "white"
+        return {**style.look(parallax, 4), "markerfacecolor": fill, "linestyle": "none"}
 
     for parallax, shift in (("raw", -0.14), ("corrected", 0.14)):
         part = lines.merge(style.rows(samples, parallax=parallax), how="left", on=LINE)
@@ -86,8 +84,7 @@ def draw_sample_trends(trends: Sequence[tuple[str, pd.DataFrame]], solution: str
                 xlabel=colour if variable == "colour" else style.axis_label(variable, ""),
                 ylim=style.robust_range(every),
             )
-            for level in style.LEVELS:
-                ax.axhline(level, **style.DASHED)
+            style.levels(ax)
             for part, look in zip(parts, looks, strict=True):
                 style.trend_points(ax, style.rows(part, parallax=parallax), **look)
             if len(style.rows(every, parallax=parallax)) == 0:
@@ -118,9 +115,6 @@ def draw_sample_scales(lines: Sequence[tuple[str, pd.DataFrame]], solution: str,
     for (name, table), colour, marker in looks:
         for _, row in style.rows(table, parallax="corrected").iterrows():
             shown += style.scale_ellipses(ax, row, color=colour, marker=marker, label=name)
-    if not shown:
-        style.blank(ax, f"no line: too few {solution} stars with reference errors")
-        return figure
-    style.scale_axes(ax)
-    style.sample_legend(figure, shown, title="ellipses: 68 % (line), 95 % (dots)")
+    if style.scale_axes(ax, shown, solution):
+        style.sample_legend(figure, shown, title=style.ELLIPSES_TITLE)
     return figure

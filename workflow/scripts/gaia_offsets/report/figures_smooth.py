@@ -9,7 +9,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from gaia_offsets.report import style
-from gaia_offsets.report.skymap import colour_bar, sky_note, sky_panels
+from gaia_offsets.report.skymap import colour_bar, sky_panels, sky_row
 
 
 @style.styled
@@ -31,18 +31,11 @@ def draw_smooth(
     scales = [{"norm": Normalize(*colour_range), "cmap": "RdBu_r"}, {"norm": Normalize(0.0, top), "cmap": "viridis"}]
     panels = [("raw", "offset", 0), ("corrected", "offset", 0), ("corrected", "error", 1)]
     for row, (parallax, column, scale) in zip(axes, panels, strict=True):
-        for ax, sky, table in zip(row, skies, maps.values(), strict=True):
-            pixels = style.rows(table, parallax=parallax)
-            sky.draw(ax, pixels["hindex"], pixels[column], scales[scale])
-            ax.set_title(f"{parallax}, {sky.name}" if column == "offset" else f"error of {parallax}, {sky.name}")
-            if len(pixels) == 0:
-                sky_note(ax, "too few pixels with stars")
-    colour_bar(
-        figure,
-        axes[:2],
-        scales[0],
-        extend="both",
-        label=f"smooth map, offset, {solution} [{style.UAS}]; nside {made['nside']}",
-    )
+        tables = (style.rows(table, parallax=parallax) for table in maps.values())
+        what = parallax if column == "offset" else f"error of {parallax}"
+        words = {"title": lambda sky, _, what=what: f"{what}, {sky.name}", "none": "too few pixels with stars"}
+        sky_row(row, skies, tables, column, scales[scale], **words)
+    label = f"smooth map, offset, {solution} [{style.UAS}]; nside {made['nside']}"
+    colour_bar(figure, axes[:2], scales[0], extend="both", label=label)
     colour_bar(figure, axes[2:], scales[1], extend="max", label=f"standard error [{style.UAS}]")
     return figure

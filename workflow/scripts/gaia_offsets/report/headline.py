@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.core.columns import PARALLAXES
-from gaia_offsets.report import pages
+from gaia_offsets.core.words import number
 
 
 def headline(samples: Sequence[Mapping[str, Any]], tables: Sequence[pd.DataFrame]) -> list[dict[str, Any]]:
@@ -40,7 +40,7 @@ def _median(row: pd.Series) -> str:
     if not np.isfinite(row["median"]):
         return ""
     error = f" \N{PLUS-MINUS SIGN} {row['median_error']:.1f}" if np.isfinite(row["median_error"]) else ""
-    return f"{pages.number(row['median'], '+.1f')}{error}"
+    return f"{number(row['median'], '+.1f')}{error}"
 
 
 def picture(path: str | Path) -> str:

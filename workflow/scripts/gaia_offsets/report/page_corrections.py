@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.core.words import number
 from gaia_offsets.report import pages
 from gaia_offsets.report.figures_corrections import LEFT, coverage, with_warnings
 
@@ -35,7 +36,7 @@ def page_table(corrections: pd.DataFrame) -> pd.DataFrame:
 
     def both(value: str, error: str, form: str = ".1f") -> list[str | None]:
         pairs = zip(corrections[value], corrections[error], strict=True)
-        return [f"{pages.number(x, form)} \N{PLUS-MINUS SIGN} {e:{form}}" if np.isfinite(x) else None for x, e in pairs]
+        return [f"{number(x, form)} \N{PLUS-MINUS SIGN} {e:{form}}" if np.isfinite(x) else None for x, e in pairs]
 
     bounds = zip(corrections["scale_low"], corrections["scale_high"], strict=True)
     return pd.DataFrame(
@@ -45,8 +46,7 @@ def page_table(corrections: pd.DataFrame) -> pd.DataFrame:
             "its error over blocks": corrections["median_jackknife_error"],
             "weighted mean": both("weighted_mean", "weighted_mean_error"),
             "at parallax 0": [
-                f"{pages.number(low, '.1f')} to {pages.number(high, '.1f')}" if np.isfinite(low) else None
-                for low, high in bounds
+                f"{number(low, '.1f')} to {number(high, '.1f')}" if np.isfinite(low) else None for low, high in bounds
             ],
             "scale": both("scale", "scale_error", ".4f"),
             **{head: both(f"{name}_left", f"{name}_left_error") for name, head in HEADS.items()},

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.core.words import number
 from gaia_offsets.report import pages
 
 FORMATS = {"zero_point": ".2f", "zero_point_error": ".2f", "magnitude_shift": ".4f", "offset_shift": ".1f"}
@@ -37,7 +38,7 @@ def zero_point_sentence(facts: dict[str, Any]) -> str:
     """What is known of the zero point of the training's parallaxes."""
     if not facts["zero_point"]:
         return "Their parallaxes, less the sample's own zero point, were taken as they are: none more was solved for."
-    zero, error = pages.number(facts["zero_point_uas"], ".2f"), facts["zero_point_error_uas"]
+    zero, error = number(facts["zero_point_uas"], ".2f"), facts["zero_point_error_uas"]
     return (
         f"The zero point left in their parallaxes after the sample's correction came out with the magnitudes: {zero} "
         f"\u00b1 {error:.2f} uas. The error is common to all offsets of the sample and stands in none of their errors."
@@ -47,7 +48,7 @@ def zero_point_sentence(facts: dict[str, Any]) -> str:
 def _checked(check: dict[str, Any]) -> str:
     if "mean" not in check:
         return f"No star has a known magnitude ({check['column']}) beside the learned one."
-    mean, median = (pages.number(check[name], "+.4f") for name in ("mean", "median"))
+    mean, median = (number(check[name], "+.4f") for name in ("mean", "median"))
     return (
         f"Against {check['column']}, which the training has not seen, {check['n']:,} stars: learned minus known "
         f"{mean} \u00b1 {check['mean_error']:.4f} mag in the mean, {median} in the median, sd {check['sd']:.3f}, "

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.core.releases import adjective
+from gaia_offsets.core.words import number
 from gaia_offsets.maps.kernel import LONGEST_DEG
 from gaia_offsets.report import pages
 
@@ -92,9 +93,9 @@ def scatter_finding(row: pd.Series, known: Collection[str]) -> str:
 
 def scale_finding(row: pd.Series) -> str:
     """One sentence on zero point and distance scale; a row of zero_point_scale.csv."""
-    zero_point = f"({pages.number(row['zero_point'], '.1f')} \u00b1 {row['zero_point_error']:.1f}) uas"
+    zero_point = f"({number(row['zero_point'], '.1f')} \u00b1 {row['zero_point_error']:.1f}) uas"
     scale = f"({row['scale']:.4f} \u00b1 {row['scale_error']:.4f}) times the reference parallax"
-    correlation = f"correlation {pages.number(row['correlation'], '.2f')}"
+    correlation = f"correlation {number(row['correlation'], '.2f')}"
     return f"{row['solution']}, {row['parallax']}: Gaia parallax = {zero_point} + {scale}, {correlation}."
 
 

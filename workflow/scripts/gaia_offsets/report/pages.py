@@ -11,6 +11,8 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from gaia_offsets.core.words import number
+
 TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).resolve().parents[3] / "templates"),
     autoescape=lambda template: ".html" in template,
@@ -59,11 +61,6 @@ def _cell(name: str, value: Any, form: str) -> tuple[str, str]:
         return kinds.get(name, ""), value
     whole = isinstance(value, int | np.integer) or abs(value) >= 1000
     return "number", number(value, ",.0f" if whole else form)
-
-
-def number(value: float, form: str) -> str:
-    """A number with a true minus sign."""
-    return f"{value:{form}}".replace("-", "\N{MINUS SIGN}")
 
 
 def tone(verdict: str) -> str:

@@ -7,7 +7,7 @@ It would bring three more packages, and the choice of the map, the ecliptic and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 from matplotlib.patheffects import withStroke
 
+from gaia_offsets.core.words import number
 from gaia_offsets.report import style
 from gaia_offsets.sky.healpix import hp
+from gaia_offsets.sky.positions import all_separations, unit_vectors
 
 FRAME_AXES = {  # name, longitude in the middle of a whole sky, names of the axes
     "equatorial": ("equatorial (ICRS)", 180.0, ("right ascension", "declination")),
@@ -94,13 +96,12 @@ def choose_projection(longitude: np.ndarray, latitude: np.ndarray, *, preferred:
     """
     if len(longitude) == 0:
         return Mollweide(preferred)
-    lon, lat = np.radians(longitude), np.radians(latitude)
-    vectors = np.column_stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
+    vectors = unit_vectors(longitude, latitude)
     low, high = vectors.min(axis=0), vectors.max(axis=0)
     mean = (low + high) / 2  # middle of the extent: a crowded end must not push the other end out of the frame
     if np.linalg.norm(mean) > 0:
         mean = mean / np.linalg.norm(mean)
-        radius = float(np.degrees(np.arccos(np.clip(vectors @ mean, -1, 1))).max())
+        radius = float(all_separations(vectors, mean[None]).max())
         if radius < PATCH_RADIUS_DEG:
             centre = np.degrees(np.arctan2(mean[1], mean[0])) % 360.0, np.degrees(np.arcsin(mean[2]))
             return Zenithal(*centre, max(1.1 * radius + 2.0, 5.0))
@@ -150,6 +151,24 @@ def sky_note(ax: Axes, text: str) -> None:
     """Words on a map, on white paper."""
     paper = {"facecolor": "white", "edgecolor": "none", "pad": 2.0}
     ax.text(0.5, 0.75, text, transform=ax.transAxes, ha="center", va="center", zorder=4, bbox=paper)
+
+
+def sky_row(
+    axes: np.ndarray,
+    skies: list[Sky],
+    tables: Iterable[pd.DataFrame],
+    column: str,
+    scale: Mapping[str, Any],
+    *,
+    title: Callable[[Sky, pd.DataFrame], str],
+    none: str,
+) -> None:
+    """A row of maps of a column of tables (hindex), a frame each; words where no pixel has a value."""
+    for ax, sky, table in zip(axes, skies, tables, strict=True):
+        sky.draw(ax, table["hindex"], table[column], scale)
+        ax.set_title(title(sky, table))
+        if not np.isfinite(table[column].to_numpy(float)).any():
+            sky_note(ax, none)
 
 
 class Sky:
@@ -220,7 +239,7 @@ class Sky:
         self._graticule(ax, meridians, parallels)
         for latitude in parallels:
             x, y = self.projection.forward(centre + 179.999, latitude)
-            label = f"{style.number(latitude, '+.0f') if latitude else '0'}\N{DEGREE SIGN}"
+            label = f"{number(latitude, '+.0f') if latitude else '0'}\N{DEGREE SIGN}"
             side = "center" if latitude == 0 else "bottom" if latitude > 0 else "top"
             ax.annotate(label, (x, y), (-2, 0), textcoords="offset points", size=7, ha="right", va=side)
         # Longitudes stand on the parallel where they hide the fewest pixels.
@@ -242,7 +261,7 @@ class Sky:
         y, parallels, step_y = _edge_ticks(along, latitude)
         self._graticule(ax, np.arange(0.0, 360.0, step_x), np.arange(-90.0 + step_y, 90.0, step_y))
         ax.set_xticks(x, [f"{value % 360:g}\N{DEGREE SIGN}" for value in meridians])
-        ax.set_yticks(y, [f"{style.number(value, '+g') if value else '0'}\N{DEGREE SIGN}" for value in parallels])
+        ax.set_yticks(y, [f"{number(value, '+g') if value else '0'}\N{DEGREE SIGN}" for value in parallels])
         ax.tick_params(length=0)
         ax.set(xlabel=self._axes[0], ylabel=self._axes[1])
 

@@ -16,15 +16,8 @@ from matplotlib.figure import Figure
 UAS = r"$\mu$as"
 COLOURS = {"raw": "#0072B2", "corrected": "#C1272D"}  # the paper's code; marker and fill differ as well
 MARKERS = {"raw": "o", "corrected": "s"}
-SAMPLE_COLOURS = (
-    "#0072B2",
-    "#E69F00",
-    "#009E73",
-    "#CC79A7",
-    "#56B4E9",
-    "#D55E00",
-    "#000000",
-)  # of samples side by side
+# Of samples side by side.
+SAMPLE_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
 SAMPLE_MARKERS = "osD^vP*"
 TWO_COLUMNS = 7.1  # inches, the journal's full width
 LEVELS = (-30.0, 0.0)  # uas, drawn in each figure of offsets
@@ -64,6 +57,11 @@ _OURS = {
 styled = matplotlib.style.context(["default", _OURS])
 
 
+def look(parallax: str, size: float) -> dict[str, object]:
+    """Colour and marker of the points of a parallax."""
+    return {"color": COLOURS[parallax], "marker": MARKERS[parallax], "markersize": size}
+
+
 def canvas(height: float, title: str) -> Figure:
     """An empty figure of the journal's full width and a `height` [inches]; its title is taken literally."""
     figure = Figure(figsize=(TWO_COLUMNS, height), layout="constrained")
@@ -88,11 +86,6 @@ def save_figure(figure: Figure, *paths: str | Path, dpi: int) -> None:
 def axis_label(variable: str, colour: str) -> str:
     """What stands below the axis of a variable of the trends, where the colour is that column."""
     return _AXES[colour if variable == "colour" else variable]
-
-
-def number(value: float, spec: str) -> str:
-    """A number with a true minus sign."""
-    return f"{value:{spec}}".replace("-", "\N{MINUS SIGN}")
 
 
 def rows(table: pd.DataFrame, **where: str) -> pd.DataFrame:
@@ -142,9 +135,12 @@ def corner(ax: Axes, lines: list[str], *, x: float = 0.03, y: float = 0.965, **s
 # ---------------------------------------------------------------- histograms
 
 
-def steps(ax: Axes, bins: pd.DataFrame, values: str, **style: object) -> None:
-    """Draw a column of bins (bin_low, bin_high) as steps."""
-    ax.stairs(bins[values], np.append(bins["bin_low"].to_numpy(), bins["bin_high"].iloc[-1]), **style)
+def steps(ax: Axes, bins: pd.DataFrame, values: str, *, color: str, fill: float = 0.0, **style: object) -> None:
+    """Draw a column of bins (bin_low, bin_high) as steps; `fill` is how opaque the area below them is."""
+    edges = np.append(bins["bin_low"].to_numpy(), bins["bin_high"].iloc[-1])
+    if fill:
+        ax.stairs(bins[values], edges, fill=True, color=color, alpha=fill, linewidth=0)
+    ax.stairs(bins[values], edges, color=color, **style)
 
 
 def gaussian(ax: Axes, fit: pd.Series, width: float, x: np.ndarray | None = None, **style: object) -> float:
@@ -186,6 +182,12 @@ def robust_range(points: pd.DataFrame) -> tuple[float, float]:
     return low - 0.06 * (high - low), high + 0.16 * (high - low)  # the legend stands above the points
 
 
+def levels(ax: Axes) -> None:
+    """Lines at the levels that each figure of offsets has."""
+    for level in LEVELS:
+        ax.axhline(level, **DASHED)
+
+
 def trend_points(ax: Axes, points: pd.DataFrame, **style: object) -> None:
     """Draw means with their errors, those that have one."""
     error = np.nan_to_num(points["gaussian_mean_error"].to_numpy(float))
@@ -195,6 +197,7 @@ def trend_points(ax: Axes, points: pd.DataFrame, **style: object) -> None:
 # ---------------------------------------------------------------- zero point and scale: rows of zero_point_scale.csv
 
 ELLIPSES = {0.68: "-", 0.95: (0, (2, 2))}  # share of the probability inside, and the line
+ELLIPSES_TITLE = "ellipses: 68 % (line), 95 % (dots)"
 
 
 def scale_ellipses(ax: Axes, row: pd.Series, *, color: str, marker: str, label: str) -> bool:
@@ -212,10 +215,14 @@ def scale_ellipses(ax: Axes, row: pd.Series, *, color: str, marker: str, label: 
     return True
 
 
-def scale_axes(ax: Axes) -> None:
-    """Axes of zero point and scale, with the lines of no offset."""
+def scale_axes(ax: Axes, shown: int, solution: str) -> bool:
+    """Axes of zero point and scale with the lines of no offset, and whether there are some: not where none is shown."""
+    if not shown:
+        blank(ax, f"no line: too few {solution} stars with reference errors")
+        return False
     ax.axvline(0.0, **DASHED)
     ax.axhline(1.0, **DASHED)
     ax.set(xlabel=f"zero point, offset at parallax 0 [{UAS}]", ylabel="Gaia parallax over reference parallax")
     ax.margins(0.1)
     ax.ticklabel_format(axis="y", useOffset=False)
+    return True
