@@ -180,15 +180,19 @@ def _columns(release: Mapping[str, Any], role: str) -> dict[str, str]:
     return {name: column for name, column in theirs.items() if column}
 
 
+def _name(release: Mapping[str, Any], role: str, column: str) -> Adql:
+    """A column of ours as it stands in the query."""
+    return Adql(f"{_ALIAS[role]}.{quoted(column_of(release, role, column))}")
+
+
 def _names(release: Mapping[str, Any], role: str) -> dict[str, Adql]:
-    """Those columns as they stand in the query."""
-    return {name: Adql(f"{_ALIAS[role]}.{quoted(column)}") for name, column in _columns(release, role).items()}
+    return {column: _name(release, role, column) for column in _columns(release, role)}
 
 
 def _cuts(release: Mapping[str, Any]) -> Adql:
     """The cuts of the join with the table of single-star solutions."""
-    names = _names(release, _measured(release))
-    return Adql("".join(f" AND {condition(names[cut['column']], cut)}" for cut in _measured_cuts(release)))
+    named = [(_name(release, _measured(release), cut["column"]), cut) for cut in _measured_cuts(release)]
+    return Adql("".join(f" AND {condition(name, cut)}" for name, cut in named))
 
 
 # ---------------------------------------------------------------- the cross-match
@@ -279,14 +283,13 @@ def sample_query(release: Mapping[str, Any], columns: list[str], level: int) -> 
     Sources of neighbouring random_index lie all over the disk, and a GROUP BY without ranges reads two billion rows.
     """
     measured = _measured(release)
-    sources, solutions = _names(release, "gaia_source"), _names(release, measured)
     cell, whole = 2 ** (59 - 2 * level), 12 * 4**level
     first = [(2 * field + 1) * whole // (2 * FIELDS) * cell for field in range(FIELDS)]
-    source_id = sources["source_id"]
-    selected = [f"{(sources if name == G else solutions)[name]} AS {name}" for name in columns]
+    source_id = _name(release, "gaia_source", "source_id")
+    selected = [f"{_name(release, 'gaia_source' if c == G else measured, c)} AS {quoted(c)}" for c in columns]
     lines = [f"SELECT {', '.join(selected)}", f"FROM {quoted_table(release['gaia_source'])} AS g"]
     if measured != "gaia_source":
-        on = f"{solutions['source_id']} = {source_id}{_cuts(release)}"
+        on = f"{_name(release, measured, 'source_id')} = {source_id}{_cuts(release)}"
         lines.append(f"JOIN {quoted_table(release[measured])} AS {_ALIAS[measured]} ON {on}")
     ranges = "\n OR ".join(f"{source_id} BETWEEN {low} AND {low + cell - 1}" for low in first)
     return "\n".join([*lines, f"WHERE {ranges}"])
