@@ -73,8 +73,8 @@ def summary(results: str, samples: Sequence[Mapping[str, Any]], run: str, second
 def _warnings(folder: Path) -> list[str]:
     """What the rules that measured a sample warned of."""
     made = [folder / "tables" / name for name in TOLD]
-    found = [read_json(path).get("warning") for path in made if path.is_file()]
-    return [text for text in dict.fromkeys(found) if text]
+    warnings = [read_json(path).get("warning") for path in made if path.is_file()]
+    return [text for text in dict.fromkeys(warnings) if text]
 
 
 def _without_zero_point(

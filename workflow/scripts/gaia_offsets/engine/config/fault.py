@@ -26,13 +26,13 @@ class Fault(NamedTuple):
 class ConfigError(faults.Fault, ValueError):
     """A config that cannot be run; one line for each fault."""
 
-    def __init__(self, found: Iterable[Fault | str]) -> None:
-        super().__init__(hide_logins("\n".join(map(str, found))))
+    def __init__(self, faults: Iterable[Fault | str]) -> None:
+        super().__init__(hide_logins("\n".join(map(str, faults))))
 
 
-def below(path: str, found: Iterable[Fault]) -> Iterator[Fault]:
+def below(path: str, faults: Iterable[Fault]) -> Iterator[Fault]:
     """Faults of a block, as those of the config that has the block at a path."""
-    return (Fault(f"{path}.{key}" if key else path, text) for key, text in found)
+    return (Fault(f"{path}.{key}" if key else path, text) for key, text in faults)
 
 
 def unknown(path: str, name: Any, known: Iterable[Any], section: str) -> Iterator[Fault]:
@@ -41,9 +41,9 @@ def unknown(path: str, name: Any, known: Iterable[Any], section: str) -> Iterato
         yield Fault(path, f"{name!r} is not one of {section}{did_you_mean(name, known)}")
 
 
-def as_far_as_possible(found: Iterable[Fault]) -> Iterator[Fault]:
+def as_far_as_possible(faults: Iterable[Fault]) -> Iterator[Fault]:
     """Faults up to the first value of a wrong type or a missing key: those the schema tells of."""
     try:
-        yield from found
+        yield from faults
     except REFUSED:
         return
