@@ -59,6 +59,8 @@ def positions(folder: Path, n: str) -> None:
         table = Table({"source_id": np.arange(1, int(n) + 1), "ra": a, "dec": d})
         for kind in ("parquet", "fits"):
             table.write(folder / f"{name}.{kind}", overwrite=True)
+    table["pmra"] = table["pmdec"] = 0.0
+    table.write(folder / "moving.parquet", overwrite=True)
 
 
 def catalogue(folder: Path, rows: str) -> None:
@@ -69,8 +71,9 @@ def catalogue(folder: Path, rows: str) -> None:
     import pyarrow.parquet as pq
     from astropy.table import Table
 
-    from gaia_offsets.publish.dataset import at_centres, write_dataset
+    from gaia_offsets.publish.dataset import at_centres
     from gaia_offsets.publish.fields import TABLE1
+    from gaia_offsets.publish.write import write_dataset
 
     n, rng = int(rows), np.random.default_rng(3)
     six = rng.uniform(size=n) < 0.1
@@ -139,15 +142,14 @@ def plan(folder: Path, stars: str) -> None:
 
 def ours(folder: Path) -> None:
     """The cross-match of the rule crossmatch_tables."""
-    from gaia_offsets.sky.match import Frame, attach, find_counterparts
-    from gaia_offsets.tables.read import TableFile, read_table, write_pieces
+    from gaia_offsets.sky.match import Match, attach, find_counterparts
+    from gaia_offsets.tables.parquet import write_pieces
+    from gaia_offsets.tables.read import TableFile
 
     names = {"target_ra": "ra", "target_dec": "dec", "obsid": "source_id"}
-    gaia = read_table(folder / "b.parquet").assign(pmra=0.0, pmdec=0.0)
-    targets = TableFile(folder / "a.parquet", names, others=False)
-    how = {"target_epoch": 2016.0, "gaia_epoch": 2016.0, "radius_arcsec": RADIUS, "tmass_radius_arcsec": RADIUS}
-    cores = os.cpu_count() or 1
-    found = find_counterparts(targets, Frame(gaia), **how, workers=cores)
+    targets, cores = TableFile(folder / "a.parquet", names), os.cpu_count() or 1
+    how = Match(2016.0, 2016.0, RADIUS, RADIUS, workers=cores)
+    found = find_counterparts(targets, TableFile(folder / "moving.parquet"), how=how)
     write_pieces(attach(targets, found), folder / "ours.parquet", fast=True, threads=cores)
 
 

@@ -45,7 +45,7 @@ def simulated_stars(stars: int, seed: int = 1) -> Iterator[pd.DataFrame]:
     """Pieces of a tracers table of simulated stars, evenly spread over the sky; one in fifty is 6p."""
     from astropy.coordinates import SkyCoord
 
-    from gaia_offsets.tables.read import pieces
+    from gaia_offsets.tables.parquet import pieces
 
     axes = SkyCoord(x=[1, 0, 0], y=[0, 1, 0], z=[0, 0, 1], representation_type="cartesian", frame="icrs")
     turn = {name: getattr(axes, name).cartesian.xyz.value for name in ("galactic", "barycentrictrueecliptic")}
@@ -175,7 +175,7 @@ out.write(json.dumps([time.perf_counter() - start, used.ru_utime + used.ru_stime
 
 def measure(stars: int) -> dict[str, tuple[float, float, float]]:
     """Wall time [s], processor time [s] and peak memory [GiB] of each script, and of `all` on two cores."""
-    from gaia_offsets.tables.read import write_pieces
+    from gaia_offsets.tables.parquet import write_pieces
 
     with tempfile.TemporaryDirectory(prefix="bench_tracers_") as name:
         folder = Path(name)

@@ -11,10 +11,11 @@ import pandas as pd
 import publish_hats
 import pytest
 import search_hats
+from frames import match_catalogues
 from parsed_workflow import plan
 from snakemake_run import SMALL, TOY, differences, run_snakemake
 
-from gaia_offsets.sky.match import match_catalogues, propagate
+from gaia_offsets.sky.match import propagate
 from gaia_offsets.tables.read import TableError
 
 TRACERS = "results/simulated_giants/tracers.parquet"

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 from tap.survey import archive_tables
 
-from gaia_offsets.sample.corrections import MODEL
-from gaia_offsets.sample.official import zero_point
+from gaia_offsets.sample.zero_points import MODEL, zero_point
 from gaia_offsets.sky.match import propagate
 from gaia_offsets.sky.positions import ecliptic_latitude, pixel_index, to_galactic
 
@@ -32,7 +31,7 @@ def as_dr4(sky: dict[str, pd.DataFrame], common: int = 95) -> dict[str, pd.DataF
     has one.
     """
     gaia = sky["gaia_source"].copy()
-    gaia[BIAS] = zero_point(*(gaia[name].to_numpy(float) for name in MODEL))
+    gaia[BIAS] = zero_point("lindegren2021", *(gaia[name].to_numpy(float) for name in MODEL))
     motion = [gaia[name].to_numpy(float) for name in ("ra", "dec", "pmra", "pmdec")]
     gaia["ra"], gaia["dec"] = propagate(*motion, YEARS)
     solved = gaia["astrometric_params_solved"].to_numpy(np.int64)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from frames import match_catalogues
 from prepare_targets import prepare_targets
 from query_archive import query_archive
 from snakemake_run import snakemake_command
@@ -23,7 +24,6 @@ from gaia_offsets.archive.adql import Crossmatch
 from gaia_offsets.archive.candidates import merge_chunks, read_whole, targets_to_ask, write_whole
 from gaia_offsets.archive.tap import Archive
 from gaia_offsets.core.columns import DISTANCES, GAIA, TMASS
-from gaia_offsets.sky.match import match_catalogues
 
 Sky = dict[str, pd.DataFrame]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from frames import match_catalogues
 from prepare_targets import prepare_targets
 from probe_identifiers import probe_identifiers
 from query_archive import query_archive
@@ -16,7 +17,6 @@ from unit.shared import refused
 from gaia_offsets.archive.adql import Crossmatch
 from gaia_offsets.archive.candidates import merge_chunks, targets_to_ask
 from gaia_offsets.archive.tap import Archive
-from gaia_offsets.sky.match import match_catalogues
 
 PLACE = {"epoch": NEAR["epoch"], "radius_arcsec": NEAR["radius_arcsec"]}
 

@@ -22,11 +22,11 @@ from astropy.table import MaskedColumn, Table
 from unit.shared import ASTROPY, GAUSSIAN, SOLUTIONS, command_refuses, refused
 
 from gaia_offsets import __main__ as command
-from gaia_offsets.correct import apply
+from gaia_offsets.correct import apply, streams
 from gaia_offsets.offsets.binned import pixel_offsets
-from gaia_offsets.publish import dataset
+from gaia_offsets.publish import dataset, write
 from gaia_offsets.publish import fields as published
-from gaia_offsets.sample.official import zero_point
+from gaia_offsets.sample.zero_points import zero_point
 from gaia_offsets.sky.positions import ecliptic_latitude, pixel_centre, pixel_index, to_galactic
 from gaia_offsets.tables.read import read_table
 
@@ -52,7 +52,7 @@ def write_map(folder, *, form="ecsv", corrected=True, south=False, **meta):
     facts = {key: f"some {key}" for key, *_ in published.META} | grid
     facts |= {"simulated": False, "more_than": 50, "systematic_uas": 10.3, "official": "lindegren2021"} | meta
     path = folder / f"map.{form}"
-    dataset.write_dataset(dataset.table1(rows, solution="5p", more_than=50, **grid), path, published.TABLE1, facts)
+    write.write_dataset(dataset.table1(rows, solution="5p", more_than=50, **grid), path, published.TABLE1, facts)
     return path
 
 
@@ -174,7 +174,7 @@ def test_official_zero_point_computed_on_the_way(map_file):
     columns |= {"phot_g_mean_mag": [15.0, 25.0, 15.0], "nu_eff_used_in_astrometry": 1.5}
     table = pd.DataFrame(columns).assign(astrometric_params_solved=31)
     result = apply.correct_table(table, corrected, correction="lindegren2021")
-    official = zero_point([15.0], [1.5], [np.nan], [0.0], [31])[0]
+    official = zero_point("lindegren2021", [15.0], [1.5], [np.nan], [0.0], [31])[0]
     offset = result["map_offset"][0]
     assert official < -0.01 and result["subtracted_zero_point"][0] == official
     assert result["map_flag"].tolist() == [0, 4, 1]
@@ -239,11 +239,12 @@ FORMS = [(a, b) for a in ASTROPY for b in ASTROPY if a == b or "csv" not in (a, 
 
 
 @pytest.mark.parametrize(("before", "after"), [*FORMS, ("csv", "parquet"), ("parquet", "csv")])
-def test_files_in_and_out(before, after, stars, raw, tmp_path):
+def test_files_in_and_out(before, after, stars, raw, tmp_path, monkeypatch):
     catalogue, output = tmp_path / f"cat.{before}", tmp_path / f"out.{after}"
     stars.write(catalogue, format=ASTROPY[before])
     content = catalogue.read_bytes()
-    counts = correct(catalogue, output, raw, chunk=64)
+    monkeypatch.setattr(streams, "CHUNK", 64)
+    counts = correct(catalogue, output, raw)
     flags, values = expected(stars)
     assert counts.tolist() == np.bincount(flags, minlength=5).tolist()
     result = Table.read(output, format=ASTROPY[after])
@@ -259,7 +260,7 @@ def test_files_in_and_out(before, after, stars, raw, tmp_path):
     assert catalogue.read_bytes() == content and not list(tmp_path.glob("*.part"))
 
 
-def test_fits_keeps_every_byte_of_odd_columns(stars, tmp_path):
+def test_fits_keeps_every_byte_of_odd_columns(stars, tmp_path, monkeypatch):
     """Vectors, scaled and unsigned integers, null integers, columns of variable length, an extension in front."""
     n = len(stars)
     ragged = np.empty(n, dtype=object)
@@ -278,7 +279,8 @@ def test_fits_keeps_every_byte_of_odd_columns(stars, tmp_path):
     fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(np.zeros((7, 7))), hdu]).writeto(path, checksum=True)
     fits.setval(path, "TSCAL2", value=1e-6, ext=2)
     offsets = apply.read_map(write_map(tmp_path, simulated=True), parallax="raw")
-    correct(path, output, offsets, chunk=37)
+    monkeypatch.setattr(streams, "CHUNK", 37)
+    correct(path, output, offsets)
     with fits.open(output) as hdus, fits.open(path) as originals:
         hdus.verify("exception")
         assert "simulated: True" in str(hdus[2].header["HISTORY"]) and hdus[2].name == "STARS"

@@ -13,9 +13,9 @@ from unit.test_apply import offsets_of, plain, run, write_map
 
 from gaia_offsets.core.columns import VIZIER
 from gaia_offsets.correct import apply
-from gaia_offsets.sample.coefficients import error_factor
-from gaia_offsets.sample.official import zero_point
-from gaia_offsets.sky.positions import ecliptic_latitude, pixel_index
+from gaia_offsets.sample.errors import error_factor
+from gaia_offsets.sample.zero_points import zero_point
+from gaia_offsets.sky.positions import ecliptic_latitude, pixel_index, to_galactic
 
 MAIZ = "maiz_apellaniz2022"
 
@@ -89,7 +89,7 @@ def test_every_correction_on_a_file_with_names_of_vizier(form, correction, mappe
 @pytest.mark.parametrize("frame", ["equatorial", "galactic"])
 def test_a_map_alone_and_galactic_names(base, frame, tmp_path, capsys):
     table = vizier()
-    table["GLON"], table["GLAT"] = apply.to_galactic(np.asarray(table["RA_ICRS"]), np.asarray(table["DE_ICRS"]))
+    table["GLON"], table["GLAT"] = to_galactic(np.asarray(table["RA_ICRS"]), np.asarray(table["DE_ICRS"]))
     table.remove_columns(["RA_ICRS", "DE_ICRS"])
     path, output = written("fits", tmp_path, table)
     given = write_map(tmp_path, frame=frame, south=frame == "equatorial")
@@ -143,8 +143,10 @@ def test_ecliptic_latitude_is_computed_where_there_is_none():
     table = vizier()
     table.remove_column("ELAT")
     result = apply.correct_table(table, None, correction=MAIZ)
-    latitude = apply.ecliptic_latitude(np.array([270.1]), np.array([-68.43928]))
-    assert result["subtracted_zero_point"][1] == zero_point([15.0], [np.nan], [1.35], latitude, [95])[0]
+    latitude = ecliptic_latitude(np.array([270.1]), np.array([-68.43928]))
+    assert (
+        result["subtracted_zero_point"][1] == zero_point("lindegren2021", [15.0], [np.nan], [1.35], latitude, [95])[0]
+    )
 
 
 def test_a_map_and_a_correction_that_do_not_go_together(tmp_path, capsys):
@@ -188,7 +190,7 @@ def test_recipes_of_edr3_are_refused_for_another_release(tmp_path, capsys):
         command_refuses(capsys, words, "apply", given, catalogue, output, *options)
         assert not output.exists()
     with refused("1 of 2 stars are coded 63"):
-        zero_point([15.0] * 2, [1.5] * 2, [1.5] * 2, [0.0] * 2, [31, 63])
+        zero_point("lindegren2021", [15.0] * 2, [1.5] * 2, [1.5] * 2, [0.0] * 2, [31, 63])
     with refused("1 of 2 stars are coded 63"):
         error_factor([15.0] * 2, [31, 63], [1.0] * 2)
 

@@ -26,8 +26,8 @@ from gaia_offsets import __main__ as command
 from gaia_offsets.archive.rawfile import check_file, is_due, write_manifest
 from gaia_offsets.core.columns import GAIA
 from gaia_offsets.correct import apply
-from gaia_offsets.publish import dataset
 from gaia_offsets.publish import fields as published
+from gaia_offsets.publish import write
 from gaia_offsets.sample.reference import check_units, reference_parallax
 from gaia_offsets.sample.selection import select_stars
 from gaia_offsets.sky.positions import check_positions, ecliptic_latitude, pixel_centre, to_galactic
@@ -333,7 +333,7 @@ def write_map(folder: Path, form: str = "ecsv", wrong: Callable[[pd.DataFrame], 
     meta = {key: f"some {key}" for key, *_ in published.META if key != "rows"} | {"frame": "equatorial", "nside": 4}
     meta |= {"ordering": "nested", "simulated": False, "more_than": 50, "systematic_uas": 10.3, **more}
     path = folder / f"map.{form}"
-    dataset.write_dataset(table, path, published.TABLE1, meta)
+    write.write_dataset(table, path, published.TABLE1, meta)
     return path
 
 

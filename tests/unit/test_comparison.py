@@ -19,7 +19,8 @@ from gaia_offsets.paper.red_clump import (
     symmetric_parallax,
 )
 from gaia_offsets.paper.training_set import training_groups, training_histograms, training_summary
-from gaia_offsets.tables import read as tables
+from gaia_offsets.tables import parquet
+from gaia_offsets.tables.read import write_table
 
 REFERENCE = {"kind": "absolute_magnitude", "absolute_magnitude": "mks", "apparent_magnitude": "ks_m"}
 REFERENCE["extinction"] = {"column": "ebv", "coefficient": 0.3}
@@ -54,8 +55,8 @@ def test_what_is_read_early_changes_no_star(tmp_path, monkeypatch, one_row_per):
     columns |= {"mks": rng.normal(size=1000), "unused": "text"}
     matched = pd.DataFrame(columns)
     matched.loc[::7, "source_id"] = pd.NA
-    monkeypatch.setattr(tables, "ROW_GROUP", 128)
-    tables.write_table(matched, tmp_path / "matched.parquet")
+    monkeypatch.setattr(parquet, "ROW_GROUP", 128)
+    write_table(matched, tmp_path / "matched.parquet")
     read = comparison.read_observed(str(tmp_path / "matched.parquet"), [], ["mks"], one_row_per, min_snr=50)
     expected = comparison.observed_stars(matched, one_row_per, min_snr=50)
     assert "unused" not in read and 50 < len(read) < 500

@@ -9,9 +9,10 @@ import yaml
 from unit.shared import MAIZ, ROOT, refused
 
 from gaia_offsets.core.columns import TRACERS
-from gaia_offsets.publish.dataset import at_centres, write_dataset
+from gaia_offsets.publish.dataset import at_centres
 from gaia_offsets.publish.fields import TABLE1
-from gaia_offsets.sample.corrections import with_offsets, zero_point
+from gaia_offsets.publish.write import write_dataset
+from gaia_offsets.sample.corrections import with_offsets, zero_point_of
 from gaia_offsets.sky.positions import pixel_index
 
 FOLDER = ROOT / "workflow/scripts/gaia_offsets/data"
@@ -41,17 +42,17 @@ DING = [
 
 def test_ding_has_its_values_and_ends_at_20_deg_from_the_plane():
     g, nu_eff, latitude, expected = np.array(DING).T
-    found = zero_point(table(g, nu_eff, latitude, b=-20.0), "ding2024", CORRECTIONS)
+    found = zero_point_of(table(g, nu_eff, latitude, b=-20.0), "ding2024", CORRECTIONS)
     assert found == pytest.approx(expected, abs=1e-6)
     edge = table([15.0] * 5, 1.35, -45.0, [31, 31, 31, 31, 95], b=[20.0, 20.001, -20.001, np.nan, 0.0])
-    found = zero_point(edge, "ding2024", CORRECTIONS)
+    found = zero_point_of(edge, "ding2024", CORRECTIONS)
     assert np.isfinite(found).tolist() == [True, False, False, False, False]
 
 
 @pytest.mark.parametrize("star", MAIZ)
 def test_values_of_maiz_apellaniz(star: tuple[float, ...]):
     g, nu_eff, latitude, expected = star
-    found = zero_point(table([float(g)], nu_eff, latitude), "maiz_apellaniz2022", CORRECTIONS)
+    found = zero_point_of(table([float(g)], nu_eff, latitude), "maiz_apellaniz2022", CORRECTIONS)
     assert found == pytest.approx([expected], abs=1e-6)
 
 
@@ -64,29 +65,29 @@ def test_coefficients_by_hand(tmp_path):
     stars = table(g, nu_eff, 30.0, [31, 31, 31, 31, 31, 95])
     by_hand = [20 + 4 / 2 + 9 * (1 / 4 - 1 / 3) - 2 * 0.1, 10 + 1 - 0.75, 30 + 3 - 0.75, 22 - 0.75 + 0.1]
     by_hand += [np.nan, np.nan]
-    assert 1000 * zero_point(stars, "mine", corrections) == pytest.approx(by_hand, nan_ok=True)
+    assert 1000 * zero_point_of(stars, "mine", corrections) == pytest.approx(by_hand, nan_ok=True)
     # q10 and q20 act between 1.24 and 1.72, and stay what they are at these ends.
     path.write_text("g_mag,q10_uas,q20_uas\n10,100,1000\n12,100,1000\n")
     stars = table(11.0, [1.38, 1.58, 1.24, 1.14, 1.8], 30.0)
     by_hand = [-10 + 1.0, 10.0, -24 + 13.824, -24 + 13.824, 24.0]
-    assert 1000 * zero_point(stars, "mine", corrections) == pytest.approx(by_hand)
+    assert 1000 * zero_point_of(stars, "mine", corrections) == pytest.approx(by_hand)
 
 
 def test_six_parameter_stars_take_the_correction_that_is_named_for_them():
     stars = table([12.0, 12.0, 12.0], 1.45, 20.0, [31, 95, 3])
-    found = zero_point(stars, "maiz_apellaniz2022", CORRECTIONS)
+    found = zero_point_of(stars, "maiz_apellaniz2022", CORRECTIONS)
     assert found[1] == pytest.approx(-0.023354, abs=1e-6)  # of Lindegren et al. 2021b
     assert np.isnan(found[2]) and abs(found[0] - found[1]) > 1e-3
     block = {name: value for name, value in CORRECTIONS["maiz_apellaniz2022"].items() if name != "six_parameter"}
-    assert np.isnan(zero_point(stars, "five", {"five": block})[1])
+    assert np.isnan(zero_point_of(stars, "five", {"five": block})[1])
 
 
 def test_a_column_has_its_unit_and_none_is_zero():
     stars = table(12.0, [1.4, 1.4], 0.0, tentative_parallax_bias=pd.array([-25.0, None], dtype="Float64"))
     for unit, expected in (("uas", -0.025), ("mas", -25.0)):
         block = {"kind": "column", "column": "tentative_parallax_bias", "unit": unit}
-        assert zero_point(stars, "dr4", {"dr4": block}) == pytest.approx([expected, np.nan], nan_ok=True)
-    assert zero_point(stars, "none", CORRECTIONS).tolist() == [0.0, 0.0]
+        assert zero_point_of(stars, "dr4", {"dr4": block}) == pytest.approx([expected, np.nan], nan_ok=True)
+    assert zero_point_of(stars, "none", CORRECTIONS).tolist() == [0.0, 0.0]
 
 
 # ---------------------------------------------------------------- maps
@@ -109,7 +110,7 @@ def map_path(tmp_path):
 def on_the_map(on: str, path: str, release: str = "dr3") -> np.ndarray:
     stars = table([12.0, 12.0, 12.0], 1.45, 20.0, ra=[30.0, 200.0, np.nan], dec=[20.0, 20.0, 20.0])
     block = {"kind": "map", "dataset": path, "path": path, "on_top_of": on, "release": release}
-    return zero_point(stars, "map", CORRECTIONS | {"map": block})
+    return zero_point_of(stars, "map", CORRECTIONS | {"map": block})
 
 
 def test_a_map_goes_on_top_of_what_it_stands_on_and_no_farther_than_its_pixels(map_path):
@@ -136,12 +137,12 @@ def test_a_map_on_another_correction_and_one_that_does_not_say_are_refused(map_p
 def test_unknown_names_missing_columns_and_bad_coefficients_are_refused(tmp_path):
     stars = table([12.0], 1.4, 0.0)
     with refused("'mine' is not one of none, lindegren2021"):
-        zero_point(stars, "mine", CORRECTIONS)
+        zero_point_of(stars, "mine", CORRECTIONS)
     with refused("correction dr4: .* no column 'bias'"):
-        zero_point(stars, "dr4", {"dr4": {"kind": "column", "column": "bias"}})
+        zero_point_of(stars, "dr4", {"dr4": {"kind": "column", "column": "bias"}})
     for name in ("lindegren2021", "maiz_apellaniz2022"):
         with refused(f"correction {name}: .* no column 'ecl_lat'"):
-            zero_point(stars.drop(columns="ecl_lat"), name, CORRECTIONS)
+            zero_point_of(stars.drop(columns="ecl_lat"), name, CORRECTIONS)
     path = tmp_path / "q.csv"
     corrections = {"mine": {"kind": "coefficients", "path": str(path)}}
     for text, words in (
@@ -156,7 +157,7 @@ def test_unknown_names_missing_columns_and_bad_coefficients_are_refused(tmp_path
     ):
         path.write_text(text)
         with refused(words):
-            zero_point(stars, "mine", corrections)
+            zero_point_of(stars, "mine", corrections)
 
 
 # ---------------------------------------------------------------- tracers

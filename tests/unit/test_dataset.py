@@ -29,9 +29,10 @@ from gaia_offsets.engine import about
 from gaia_offsets.offsets.binned import pixel_offsets
 from gaia_offsets.offsets.statistics import group_statistics
 from gaia_offsets.publish import dataset as d
-from gaia_offsets.publish.dataset import write_map
-from gaia_offsets.publish.fields import CORRECTED, ENDINGS, OUTPUT, SMOOTH, TABLE1, TRUE_ERROR, ZERO_POINT, extended
+from gaia_offsets.publish import write
+from gaia_offsets.publish.fields import COLUMNS_OF, CORRECTED, OUTPUT, SMOOTH, TABLE1, TRUE_ERROR, ZERO_POINT, extended
 from gaia_offsets.publish.footprint import map_meta, write_footprint
+from gaia_offsets.publish.write import write_map
 from gaia_offsets.sky.positions import pixel_index, to_galactic
 
 MAP = {"solution": "5p", "nside": 32, "ordering": "nested", "more_than": 50}
@@ -125,7 +126,7 @@ def test_pixel_centres_of_the_poles():
 
 def written(table, form, folder, fields=TABLE1, meta=None):
     """Path of the table in a format."""
-    d.write_dataset(table, folder / f"map.{form}", fields, meta or describe())
+    write.write_dataset(table, folder / f"map.{form}", fields, meta or describe())
     return folder / f"map.{form}"
 
 
@@ -361,7 +362,7 @@ def test_stilts_draws_the_votable_as_it_draws_the_fits_table(published, tmp_path
 
 def test_machine_readable_bytes_are_where_the_header_says(published):
     _, table, meta = published
-    text = d.machine_readable(table, TABLE1, meta)
+    text = write.machine_readable(table, TABLE1, meta)
     header, _, rows = text.rpartition("-" * 80 + "\n")
     assert text.startswith("Title: ") and max(map(len, header.splitlines())) <= 80
     assert len(rows.splitlines()) == len(table)
@@ -379,7 +380,7 @@ def test_maps_read_by_healpy(published, tracers, ordering, tmp_path):
         grid = MAP | {"ordering": ordering}
         table = d.table1(measured(tracers, frame, ordering=ordering), frame=frame, **grid)
     meta = describe(frame, ordering=ordering)
-    for parallax, kind in ENDINGS.items():
+    for parallax, names in COLUMNS_OF.items():
         path = tmp_path / f"{parallax}.fits"
         written = []
         for _ in range(2):
@@ -387,11 +388,11 @@ def test_maps_read_by_healpy(published, tracers, ordering, tmp_path):
             written.append(path.read_bytes())
         assert written[0] == written[1]
         offset, error, n = hp.read_map(path, field=(0, 1, 2), nest=ordering == "nested")
-        known = table[table[f"domega_{kind}"].notna()]
+        known = table[table[names.value].notna()]
         assert (offset != hp.UNSEEN).sum() == len(known)
         pixels = known["hindex"].to_numpy()
-        assert (offset[pixels] == known[f"domega_{kind}"]).all() and (n[pixels] == known["n"]).all()
-        assert (error[pixels] == known[f"e_domega_{kind}"]).all()
+        assert (offset[pixels] == known[names.value]).all() and (n[pixels] == known["n"]).all()
+        assert (error[pixels] == known[names.error]).all()
         header = fits.getheader(path, 1)
         assert header["ORDERING"] == ordering.upper() and header["PARALLAX"] == parallax
         assert u.Unit(header["TUNIT2"], format="fits") == u.uas

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,11 @@ from gaia_offsets.core.faults import TableError
 from gaia_offsets.correct.apply import correct_parallax, correct_table, read_map
 from gaia_offsets.correct.means import file_means, group_means, mean_parallax
 from gaia_offsets.engine.config.sample import _corrected_faults
-from gaia_offsets.sample.coefficients import error_factor, true_error
-from gaia_offsets.sample.corrections import _plausible, zero_point
-from gaia_offsets.sample.official import zero_point as official
+from gaia_offsets.sample.corrections import _plausible, zero_point_of
+from gaia_offsets.sample.errors import error_factor, true_error
 from gaia_offsets.sample.reference import join_group
 from gaia_offsets.sample.star_table import StarTable, check_stars
+from gaia_offsets.sample.zero_points import MODEL, zero_point
 from gaia_offsets.sky.positions import complete_angles, ecliptic_latitude, pixel_index, to_galactic
 from gaia_offsets.tables.contracts import Origin, standardise
 from gaia_offsets.tables.read import read_table
@@ -240,11 +241,11 @@ def test_rounded_numbers_may_be_what_stands_for_none_elsewhere() -> None:
     random = np.random.default_rng(3)
     values = np.rint(random.uniform(-1200, 1500, 100_000))
     origin = Origin("t.csv", "plx", "uas")
-    assert standardise(values, "parallax", origin)[0] == pytest.approx(1e-3 * values[0])
-    assert standardise(np.round(values[:3000] / 7, 2), "parallax", origin).notna().all()
+    assert standardise(pd.Series(values), "parallax", origin)[0] == pytest.approx(1e-3 * values[0])
+    assert standardise(pd.Series(np.round(values[:3000] / 7, 2)), "parallax", origin).notna().all()
     values[:9000] = 999
     with pytest.raises(TableError, match="values are 999 uas"):
-        standardise(values, "parallax", origin)
+        standardise(pd.Series(values), "parallax", origin)
 
 
 @pytest.mark.parametrize("door", ["sample", "map", "mean"])
@@ -351,7 +352,7 @@ def test_a_zero_point_by_column_of_apply(value: float, tmp_path: Path, capsys: A
 def test_zero_points_of_a_sample_a_thousand_times_too_small() -> None:
     table = pd.DataFrame({"bias": np.full(25, -3e-5)})
     with pytest.raises(TableError, match=r"half of the zero points are below 0\.0001 mas"):
-        _plausible(zero_point(table, "mine", {"mine": {"kind": "column", "column": "bias"}}), "mine")
+        _plausible(zero_point_of(table, "mine", {"mine": {"kind": "column", "column": "bias"}}), "mine")
 
 
 def test_one_column_is_not_a_distance_and_its_error(tmp_path: Path) -> None:
@@ -411,9 +412,9 @@ def test_a_map_of_simulated_stars_is_no_correction_of_real_ones(tmp_path: Path) 
     block = {"kind": "map", "path": path, "on_top_of": "none", "simulated": False, "release": "dr3"}
     corrections = {"map": block, "none": {"kind": "none"}}
     with pytest.raises(TableError, match="is made of SIMULATED stars, and the sample's are real"):
-        zero_point(stars(), "map", corrections)
+        zero_point_of(stars(), "map", corrections)
     block["simulated"] = True
-    assert np.isfinite(zero_point(stars(), "map", corrections)).all()
+    assert np.isfinite(zero_point_of(stars(), "map", corrections)).all()
 
 
 def test_quantities_are_what_their_units_say(tmp_path: Path) -> None:
@@ -429,11 +430,10 @@ def test_quantities_are_what_their_units_say(tmp_path: Path) -> None:
     np.testing.assert_allclose(np.asarray(back["parallax_map_corrected"]), plain["parallax_map_corrected"])
 
 
-MODEL = ("phot_g_mean_mag", "nu_eff_used_in_astrometry", "pseudocolour", "ecl_lat", "astrometric_params_solved")
 FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
     "correct_parallax": (correct_parallax, ("parallax", "ra", "dec")),
     "mean_parallax": (mean_parallax, ("parallax", "parallax_error", "ra", "dec")),
-    "zero_point": (official, MODEL),
+    "zero_point": (partial(zero_point, "lindegren2021"), MODEL),
     "error_factor": (error_factor, ("phot_g_mean_mag", "astrometric_params_solved", "ruwe")),
     "true_error": (lambda errors: true_error(errors, np.ones(N)), ("parallax_error",)),
 }

@@ -13,11 +13,12 @@ from astropy.io import fits
 from astropy.table import Table
 from unit.shared import refused
 
-from gaia_offsets.correct.streams import _read_fits
+from gaia_offsets.correct.stream_fits import read_fits
 from gaia_offsets.tables import fits as fitscolumns
-from gaia_offsets.tables import read as tables
+from gaia_offsets.tables import parquet
 from gaia_offsets.tables.fits import read_columns
-from gaia_offsets.tables.read import column_names, read_table
+from gaia_offsets.tables.native import column_names
+from gaia_offsets.tables.read import TableFile, read_table
 
 ROWS = 1001
 
@@ -66,18 +67,18 @@ def test_they_are_what_astropy_reads(file: Path, wanted: set[str] | None) -> Non
         assert ours.unit == theirs.unit and ours.dtype == theirs.dtype, name
         assert np.array_equal(np.ma.getmaskarray(ours), np.ma.getmaskarray(theirs)), name
         np.testing.assert_array_equal(np.ma.filled(ours), np.ma.filled(theirs), err_msg=name)
-    frame = read_table(file, {"gaia_dr2_source_id": "id"}, others=False)
+    frame = read_table(file, {"gaia_dr2_source_id": "id"})
     assert frame["gaia_dr2_source_id"].isna().sum() == 21 and int(frame["gaia_dr2_source_id"].max()) > 2**60
     assert column_names(file)[:2] == ["text", "id"]
 
 
 def test_piece_by_piece_they_are_those_of_the_whole(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "ROW_GROUP", 100)
+    monkeypatch.setattr(parquet, "ROW_GROUP", 100)
     spec = {"label": "text", "gaia_dr2_source_id": "id", "snr": {"column": "snrg", "unit": ""}, "ra": "ra"}
-    pieces = list(tables.TableFile(file, spec).pieces())
+    pieces = list(TableFile(file, spec).pieces())
     assert [len(piece) for piece in pieces] == [100] * 10 + [1] and pieces[3].index[0] == 300
     pd.testing.assert_frame_equal(pd.concat(pieces), read_table(file, spec), check_dtype=False)
-    assert list(next(tables.TableFile(file, spec).pieces({"ra", "label"}))) == ["label", "ra"]
+    assert list(next(TableFile(file, spec).pieces({"ra", "label"}))) == ["label", "ra"]
 
 
 def test_a_file_that_ends_early(file: Path) -> None:
@@ -127,6 +128,6 @@ def test_a_null_is_that_of_the_integers_before_they_are_scaled(form: str, tmp_pa
     hdu = fits.BinTableHDU.from_columns(columns)
     hdu.header.update({"TSCAL1": 1e-3, "TZERO1": 0.1, "TZERO2": 2**63})
     hdu.writeto(tmp_path / "a.fits")
-    for table in (next(read_columns(tmp_path / "a.fits", None)), _read_fits(tmp_path / "a.fits")):
+    for table in (next(read_columns(tmp_path / "a.fits", None)), read_fits(tmp_path / "a.fits")):
         assert table["parallax"].tolist()[::2] == pytest.approx([0.6, 0.103]) and table["parallax"].mask[1]
         assert table["source_id"].tolist() == [5, 2**63 + 2, None]

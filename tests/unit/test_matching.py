@@ -6,13 +6,16 @@ import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
+from frames import Frame, match_catalogues
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit.shared import refused
 
 from gaia_offsets.sky import match as matching
-from gaia_offsets.sky.match import attach, find_counterparts, match_catalogues, match_nearest, propagate, unit_vectors
-from gaia_offsets.tables import read as tables
+from gaia_offsets.sky.match import Match, attach, find_counterparts, match_nearest, propagate
+from gaia_offsets.sky.positions import separation, unit_vectors
+from gaia_offsets.tables import parquet
+from gaia_offsets.tables.read import TableFile, write_table
 
 
 def test_propagation_agrees_with_astropy():
@@ -22,7 +25,7 @@ def test_propagation_agrees_with_astropy():
     start = SkyCoord(ra, dec, unit="deg", pm_ra_cosdec=pmra * u.mas / u.yr, pm_dec=pmdec * u.mas / u.yr)
     expected = start.spherical_offsets_by(pmra * -16 * u.mas, pmdec * -16 * u.mas)
     moved = propagate(ra, dec, pmra, pmdec, -16.0)
-    apart = matching.separation_arcsec(unit_vectors(*moved), unit_vectors(expected.ra.deg, expected.dec.deg))
+    apart = 3600.0 * separation(unit_vectors(*moved), unit_vectors(expected.ra.deg, expected.dec.deg))
     assert apart.max() < 1e-4
 
 
@@ -47,11 +50,11 @@ def test_nearest_equals_brute_force(centre):
         return position.ra.deg, position.dec.deg
 
     a, b = field(300), field(400)
-    index, separation, neighbours = match_nearest(*a, *b, 3.0)
-    apart = matching.separation_arcsec(unit_vectors(*a)[:, None], unit_vectors(*b)[None])
+    index, apart_arcsec, neighbours = match_nearest(*a, *b, 3.0)
+    apart = 3600.0 * separation(unit_vectors(*a)[:, None], unit_vectors(*b)[None])
     best = apart.min(axis=1)
     assert (index == np.where(best <= 3.0, apart.argmin(axis=1), -1)).all()
-    assert separation[index >= 0] == pytest.approx(best[best <= 3.0], abs=1e-6)
+    assert apart_arcsec[index >= 0] == pytest.approx(best[best <= 3.0], abs=1e-6)
     assert (neighbours == (apart <= 3.0).sum(axis=1)).all()
     assert 0 < (index >= 0).sum() < 300
 
@@ -161,14 +164,14 @@ def sky(n):
 
 @pytest.mark.parametrize("kind", ["parquet", "fits", "csv"])
 def test_tables_in_pieces_give_what_frames_do(kind, tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "ROW_GROUP", 100)
+    monkeypatch.setattr(parquet, "ROW_GROUP", 100)
     frames, files = sky(600), {}
     for role, frame in frames.items():
         path = tmp_path / f"{role}.{kind if role == 'targets' else 'parquet'}"
         files[role] = write(frame, path)
-    whole = find_counterparts(**files, **SETTINGS)
-    tables.write_pieces(attach(files["targets"], whole), tmp_path / "whole.parquet", fast=True)
-    matched = pd.concat(tables.read_pieces(tmp_path / "whole.parquet"))
+    whole = find_counterparts(**files, how=Match(**SETTINGS))
+    parquet.write_pieces(attach(files["targets"], whole), tmp_path / "whole.parquet", fast=True)
+    matched = pd.concat(parquet.read_pieces(tmp_path / "whole.parquet"))
     assert 0.9 < matched["source_id"].notna().mean() < 1 and (matched["match_neighbours"] > 1).any()
     assert matched["ks_m"].notna().any() and matched["r_med_geo"].notna().any()
     expected = match_catalogues(**frames, **SETTINGS)
@@ -177,12 +180,12 @@ def test_tables_in_pieces_give_what_frames_do(kind, tmp_path, monkeypatch):
 
 def write(frame, path):
     if path.suffix == ".parquet":
-        tables.write_table(frame, path)
+        write_table(frame, path)
     elif path.suffix == ".fits":
         Table.from_pandas(frame).write(path)
     else:
         frame.to_csv(path, index=False)
-    return tables.TableFile(path)
+    return TableFile(path)
 
 
 @pytest.mark.parametrize("where", ["gaia", "distances"])
@@ -190,4 +193,4 @@ def test_a_source_that_stands_twice_is_refused(where):
     frames = {role: frame.reset_index(drop=True) for role, frame in sky(100).items()}
     frames[where].loc[7, "source_id"] = frames[where].loc[8, "source_id"]  # at another place of the sky
     with refused("table: 1 source_ids stand more than once"):
-        find_counterparts(**{role: matching.Frame(f) for role, f in frames.items()}, **SETTINGS)
+        find_counterparts(**{role: Frame(f) for role, f in frames.items()}, how=Match(**SETTINGS))

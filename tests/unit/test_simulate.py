@@ -9,15 +9,15 @@ import pytest
 from astropy.table import Table
 
 from gaia_offsets.core.columns import DISTANCES, GAIA, TMASS
-from gaia_offsets.sample.official import zero_point
+from gaia_offsets.sample.zero_points import zero_point
 from gaia_offsets.simulate import survey as simulate
 from gaia_offsets.simulate.field import MAP_NSIDE, angular_power, covariance, position_offsets, residual_field
 from gaia_offsets.simulate.gaia import geometric_distance
 from gaia_offsets.simulate.stars import moved, plates
 from gaia_offsets.sky.match import match_nearest, propagate
 from gaia_offsets.sky.positions import ecliptic_latitude, pixel_index, to_galactic
-from gaia_offsets.tables.contracts import rounded_source_ids
 from gaia_offsets.tables.read import read_table
+from gaia_offsets.tables.values import rounded_source_ids
 
 OFFSET = {"global_uas": 2.6, "large_scale_uas2": 142.0, "large_scale_deg": 16.0, "small_scale_uas2": 50.0}
 OFFSET |= {"small_scale_deg": 1.0, "colour_slope_uas": 4.0, "plane_uas": -5.0}
@@ -62,7 +62,7 @@ def stars(tables, gaia):
     """Gaia rows of the targets with their truth, the official zero point and what is left of the parallax."""
     stars = tables["truth"].merge(gaia, on="source_id", how="left", validate="1:1")
     names = ("phot_g_mean_mag", "nu_eff_used_in_astrometry", "pseudocolour", "ecl_lat", "astrometric_params_solved")
-    official = zero_point(*(stars[name] for name in names))
+    official = zero_point("lindegren2021", *(stars[name] for name in names))
     left = stars["parallax"] - official - stars["residual_offset"] / 1000 - stars["parallax_true"]
     return stars.assign(zero_point=official, left=left)
 

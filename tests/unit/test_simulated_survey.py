@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from crossmatch_tables import open_tables
+from frames import match_catalogues
 from select_stars import add_reference
 from snakemake_run import ROOT
 from unit.test_config import resolved
@@ -18,7 +19,7 @@ from gaia_offsets.sample.selection import select_stars
 from gaia_offsets.simulate.field import MAP_NSIDE
 from gaia_offsets.simulate.labels import bolometric_magnitude, label_errors, surface_gravity, true_labels
 from gaia_offsets.simulate.survey import survey_chunks, write_survey
-from gaia_offsets.sky.match import match_catalogues, match_nearest
+from gaia_offsets.sky.match import match_nearest
 from gaia_offsets.tables.read import read_table
 
 CONFIG = resolved((ROOT / "config/simulated_paper.yaml").read_text())  # of the run at the paper's scale

@@ -15,13 +15,14 @@ from astropy.table import MaskedColumn, Table
 from unit.shared import ASTROPY, refused
 
 from gaia_offsets.core.columns import GAIA, VIZIER
+from gaia_offsets.core.faults import TableError
 from gaia_offsets.correct.apply import Correction, correct_file
 from gaia_offsets.publish.fields import ZERO_POINT
-from gaia_offsets.tables import read as tables
-from gaia_offsets.tables.contracts import rounded_source_ids
+from gaia_offsets.tables import native, parquet
 from gaia_offsets.tables.formats import table_format
 from gaia_offsets.tables.read import check_table, read_table, write_table
 from gaia_offsets.tables.text import csv_header
+from gaia_offsets.tables.values import rounded_source_ids
 
 BIG = 4611686018427387905  # 2**62 + 1
 
@@ -166,7 +167,7 @@ def test_units_of_a_parquet_file_with_a_votable_are_read_and_passed_on(tmp_path,
     assert back["parallax"].tolist() == pytest.approx([0.5, 0.7])  # the unit is still there
     assert back["parallax_corrected"].tolist() == pytest.approx([0.53, 0.74])
     if form == "parquet":
-        units = tables.parquet_units(pq.read_schema(output))
+        units = parquet.parquet_units(pq.read_schema(output))
         assert units == {"parallax": "uas", "zp": "uas", "parallax_corrected": "mas", ZERO_POINT.name: "mas"}
 
 
@@ -223,7 +224,7 @@ def test_a_name_that_has_changed_is_answered_with_the_nearest(tmp_path, name, mo
     path = write(Table({"obsid": [1], "snr_g": [2.0], "snr_r": [3.0], "GAIA_SOURCE_ID": [4]}), tmp_path / name)
     columns = {"snr": "snrg", "gaia_dr2_source_id": "gaia_source_id", "teff": "zzz"}
     if not name.endswith(".vot"):  # whose header is not read alone
-        monkeypatch.setattr("gaia_offsets.tables.read._read_native", None)  # the rows are not looked at
+        monkeypatch.setattr(native.NativeTable, "column", None)  # the rows are not looked at
     with refused(
         "no column 'snrg' .wanted as 'snr'; nearest: snr_g, snr_r., "
         "no column 'gaia_source_id' .wanted as 'gaia_dr2_source_id'; nearest: GAIA_SOURCE_ID., "
@@ -234,28 +235,28 @@ def test_a_name_that_has_changed_is_answered_with_the_nearest(tmp_path, name, mo
 
 
 def test_a_table_in_pieces_gives_the_bytes_of_the_whole_and_is_read_in_pieces(tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "ROW_GROUP", 4)
+    monkeypatch.setattr(parquet, "ROW_GROUP", 4)
     frame = pd.DataFrame({"source_id": pd.array([2**62 + 1, None, *range(1, 9)], dtype="Int64"), "x": np.nan})
     frame = frame.assign(x=frame["x"].where(frame.index < 4, 0.5), name=["a", None] * 5, known=frame.index > 4)
     write_table(frame, tmp_path / "whole.parquet")
-    tables.write_pieces((frame[rows] for rows in tables.pieces(len(frame))), tmp_path / "pieces.parquet")
+    parquet.write_pieces((frame[rows] for rows in parquet.pieces(len(frame))), tmp_path / "pieces.parquet")
     assert (tmp_path / "whole.parquet").read_bytes() == (tmp_path / "pieces.parquet").read_bytes()
-    tables.write_pieces((frame[rows] for rows in tables.pieces(len(frame))), tmp_path / "ahead.parquet", threads=2)
+    parquet.write_pieces((frame[rows] for rows in parquet.pieces(len(frame))), tmp_path / "ahead.parquet", threads=2)
     assert (tmp_path / "whole.parquet").read_bytes() == (tmp_path / "ahead.parquet").read_bytes()
-    parts = list(tables.read_pieces(tmp_path / "whole.parquet", ["x", "source_id", "absent"]))
+    parts = list(parquet.read_pieces(tmp_path / "whole.parquet", ["x", "source_id", "absent"]))
     assert [part.index.tolist() for part in parts] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
     assert parts[0]["source_id"].tolist()[0] == 2**62 + 1 and list(parts[0].columns) == ["source_id", "x"]
     write_table(frame[:0], tmp_path / "empty.parquet")
-    assert [len(part) for part in tables.read_pieces(tmp_path / "empty.parquet")] == [0]
+    assert [len(part) for part in parquet.read_pieces(tmp_path / "empty.parquet")] == [0]
 
 
 def test_a_fault_in_the_thread_ahead_arrives(tmp_path):
     def frames():
         yield pd.DataFrame({"x": [1.0]})
-        raise tables.TableError("the second piece")
+        raise TableError("the second piece")
 
     with refused("the second piece"):
-        tables.write_pieces(frames(), tmp_path / "t.parquet", threads=2)
+        parquet.write_pieces(frames(), tmp_path / "t.parquet", threads=2)
 
 
 def test_parquet_has_a_dictionary_of_words_and_none_of_measured_numbers(tmp_path):
@@ -273,13 +274,13 @@ def test_a_packed_file_beyond_the_memory_is_refused_before_it_is_read(tmp_path, 
     with gzip.open(path, "wt") as stream:
         stream.write("ra,dec\n" + "1.0,2.0\n" * rows)
     assert path.stat().st_size < 100_000
-    monkeypatch.setattr(tables, "memory", lambda: 20_000_000)
+    monkeypatch.setattr(native, "memory", lambda: 20_000_000)
     tracemalloc.start()
     with refused("bomb.csv.gz: unpacks to more than 0.02 GB, the memory of this machine; write it as Parquet or FITS"):
         read_table(path)
     assert tracemalloc.get_traced_memory()[1] < 60_000_000  # two blocks of 16 MB, not the table
     tracemalloc.stop()
-    monkeypatch.setattr(tables, "memory", lambda: 30_000_000)
+    monkeypatch.setattr(native, "memory", lambda: 30_000_000)
     assert len(read_table(path)) == rows
 
 

@@ -24,7 +24,7 @@ from snakemake_run import ROOT, TOY, run_snakemake
 from unit.test_config import resolved
 
 from gaia_offsets.core.columns import STANDARD
-from gaia_offsets.tables.read import parquet_units
+from gaia_offsets.tables.parquet import parquet_units
 
 SAMPLE = Path("results/simulated_giants")
 FRAMES = {"equatorial": ("ra", "dec"), "galactic": ("l", "b")}

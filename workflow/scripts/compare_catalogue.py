@@ -11,7 +11,8 @@ from gaia_offsets.paper.comparison import read_observed
 from gaia_offsets.paper.magnitudes import magnitude_differences, magnitude_fits, magnitude_histogram
 from gaia_offsets.paper.training_set import OWN, training_groups, training_histograms, training_summary
 from gaia_offsets.sample.reference import reference_columns
-from gaia_offsets.tables.read import read_pieces, write_table
+from gaia_offsets.tables.parquet import read_pieces
+from gaia_offsets.tables.read import write_table
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])

@@ -2,7 +2,8 @@
 
 from gaia_offsets.core.faults import open_log
 from gaia_offsets.core.log import say
-from gaia_offsets.correct.apply import Correction, correct_file, read_map_for
+from gaia_offsets.correct.apply import correct_file, read_map_for
+from gaia_offsets.correct.correction import Correction
 from gaia_offsets.publish.fields import NONE
 
 if __name__ == "__main__":

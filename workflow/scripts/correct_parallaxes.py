@@ -7,7 +7,8 @@ import pandas as pd
 from gaia_offsets.core.columns import STANDARD
 from gaia_offsets.core.faults import open_log
 from gaia_offsets.core.log import say
-from gaia_offsets.sample.corrections import MODEL, PUBLISHED_ERROR, with_offsets, with_paths
+from gaia_offsets.sample.corrections import PUBLISHED_ERROR, with_offsets, with_paths
+from gaia_offsets.sample.zero_points import MODEL
 from gaia_offsets.tables.read import check_table, write_table
 
 if __name__ == "__main__":

@@ -9,8 +9,9 @@ from gaia_offsets.core.columns import GAIA
 from gaia_offsets.core.faults import open_log
 from gaia_offsets.core.log import say
 from gaia_offsets.sample.star_table import check_stars
-from gaia_offsets.sky.match import Counterparts, attach, find_counterparts
-from gaia_offsets.tables.read import TableFile, write_pieces
+from gaia_offsets.sky.match import Counterparts, Match, attach, find_counterparts
+from gaia_offsets.tables.parquet import write_pieces
+from gaia_offsets.tables.read import TableFile
 
 # By role: the columns that a table must have.
 ROLES = {
@@ -59,15 +60,9 @@ if __name__ == "__main__":
     open_log(snakemake.log[0])
     params = snakemake.params
     tables = open_tables(snakemake.input, params.columns)
-    found = find_counterparts(
-        **tables,
-        target_epoch=params.target_epoch,
-        gaia_epoch=params.gaia_epoch,
-        radius_arcsec=params.radius_arcsec,
-        tmass_radius_arcsec=params.tmass_radius_arcsec,
-        workers=snakemake.threads,
-        check=look_at(snakemake.input.gaia, params.gaia_epoch),
-    )
+    radii = params.radius_arcsec, params.tmass_radius_arcsec
+    how = Match(params.target_epoch, params.gaia_epoch, *radii, workers=snakemake.threads)
+    found = find_counterparts(**tables, how=how, check=look_at(snakemake.input.gaia, params.gaia_epoch))
     say(*counts(found, params.radius_arcsec))
     matched = attach(tables["targets"], found)
     write_pieces(matched, snakemake.output.matched, fast=True, threads=snakemake.threads)

@@ -14,7 +14,7 @@ from gaia_offsets.archive.tap import Archive
 from gaia_offsets.core.faults import TableError, open_log
 from gaia_offsets.core.files import write_json
 from gaia_offsets.core.log import say
-from gaia_offsets.tables.contracts import rounded_source_ids
+from gaia_offsets.tables.values import rounded_source_ids
 
 DRAWN = 2000  # targets asked for: a share is known to 1 %
 SEED = 20220121

@@ -12,9 +12,10 @@ from gaia_offsets.core.columns import FRAMES, PARALLAXES
 from gaia_offsets.core.faults import open_log
 from gaia_offsets.core.files import read_json
 from gaia_offsets.core.log import say
-from gaia_offsets.publish.dataset import read_dataset, table1, write_dataset
-from gaia_offsets.publish.fields import ENDINGS, META, TABLE1, extended, worded, zero_point_words
+from gaia_offsets.publish.dataset import read_dataset, table1
+from gaia_offsets.publish.fields import COLUMNS_OF, META, TABLE1, extended, worded, zero_point_words
 from gaia_offsets.publish.footprint import map_meta, publish
+from gaia_offsets.publish.write import write_dataset
 from gaia_offsets.report.pages import render
 from gaia_offsets.sky.positions import pixel_index
 
@@ -63,7 +64,7 @@ if __name__ == "__main__":
         for path in output.extended:
             if Path(path).name.startswith(frame):
                 write_dataset(table, path, extended(others), meta)
-        for kind in ENDINGS.values():
-            ratio = (table[f"e_boot_{kind}"] / table[f"e_domega_{kind}"]).median()
-            say(f"{kind}: bootstrap over stated error {ratio:.3f}, sd of z {table[f'z_{kind}'].std():.2f}")
+        for parallax, names in COLUMNS_OF.items():
+            ratio, sd = (table[names.bootstrap_error] / table[names.error]).median(), table[names.z].std()
+            say(f"{parallax}: bootstrap over stated error {ratio:.3f}, sd of z {sd:.2f}")
     Path(output.readme).write_text(readme(datasets, others), encoding="utf-8")

@@ -7,18 +7,19 @@ from gaia_offsets.core.faults import open_log
 from gaia_offsets.core.files import read_json
 from gaia_offsets.core.log import say
 from gaia_offsets.publish.dataset import at_centres, rounded
-from gaia_offsets.publish.fields import ENDINGS, SMOOTH
+from gaia_offsets.publish.fields import COLUMNS_OF, SMOOTH
 from gaia_offsets.publish.footprint import map_meta, publish
+from gaia_offsets.tables.values import floats
 
 
 def smooth_table(smooth: pd.DataFrame, *, frame: str, nside: int, ordering: str) -> pd.DataFrame:
     """The columns SMOOTH, sorted by hindex, from smooth_{frame}.csv; n counts the stars behind the raw offset."""
-    parts = {parallax: smooth[smooth["parallax"] == parallax].set_index("hindex") for parallax in ENDINGS}
+    parts = {parallax: smooth[smooth["parallax"] == parallax].set_index("hindex") for parallax in COLUMNS_OF}
     pixels = parts["raw"].index.union(parts["corrected"].index).astype("int64")
     table = at_centres(pixels, frame=frame, nside=nside, ordering=ordering)
     for parallax, part in parts.items():
-        table[f"domega_{ENDINGS[parallax]}"] = part["offset"].reindex(pixels).to_numpy(dtype=float)
-        table[f"e_domega_{ENDINGS[parallax]}"] = part["error"].reindex(pixels).to_numpy(dtype=float)
+        names, part = COLUMNS_OF[parallax], part.reindex(pixels)
+        table[names.value], table[names.error] = floats(part, "offset"), floats(part, "error")
     table["n"] = parts["raw"]["n"].reindex(pixels).fillna(0).to_numpy(dtype="int64")
     return rounded(table, SMOOTH)
 

@@ -12,18 +12,18 @@ import gaia_offsets
 from gaia_offsets.core.columns import FRAMES, STANDARD, VIZIER
 from gaia_offsets.core.faults import message_of
 from gaia_offsets.core.log import say
-from gaia_offsets.correct.apply import COLUMNS, Correction, correct_file, read_map_for
+from gaia_offsets.correct.apply import correct_file, read_map_for
+from gaia_offsets.correct.correction import COLUMNS, Correction
 from gaia_offsets.correct.means import file_means
-from gaia_offsets.publish.fields import BASES, COLUMN_PREFIX, ENDINGS, INFLATIONS, MODELS, NONE, OFFICIAL, TRUE_ERROR
+from gaia_offsets.publish.fields import BASES, COLUMN_PREFIX, COLUMNS_OF, INFLATIONS, MODELS, NONE, OFFICIAL, TRUE_ERROR
 from gaia_offsets.publish.offset_map import ApplyError
-from gaia_offsets.sample.coefficients import MAIZ_APELLANIZ
+from gaia_offsets.sample.errors import MAIZ_APELLANIZ
 from gaia_offsets.sample.star_table import CORRECTION
-
-TABLES = ".fits, .parquet, .csv[.gz], .vot or .ecsv"
+from gaia_offsets.tables.formats import NAMED
 
 
 def _parser() -> argparse.ArgumentParser:
-    whole = argparse.ArgumentParser(prog="gaia-offsets", description=gaia_offsets.__doc__)
+    whole = argparse.ArgumentParser(prog="gaia-offsets", description=gaia_offsets.__doc__.partition("\n")[0])
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
     _add_apply(commands)
     _add_mean(commands)
@@ -35,7 +35,7 @@ def _add_apply(commands: Any) -> None:
     about = "correct the parallaxes of a catalogue with a zero point, a published map or both"
     parser = commands.add_parser("apply", help=about, description=about)
     parser.add_argument("dataset", metavar="MAP", help="a file of results/*/dataset/ in any of its formats; - for none")
-    parser.add_argument("catalogue", metavar="CATALOGUE", help=f"your table: {TABLES}; FITS, Parquet, CSV of any size")
+    parser.add_argument("catalogue", metavar="CATALOGUE", help=f"your table: {NAMED}; FITS, Parquet, CSV of any size")
     parser.add_argument("output", metavar="OUTPUT", help="your table with columns added; one of the same endings")
     parser.add_argument(
         "--base",
@@ -59,7 +59,7 @@ def _add_apply(commands: Any) -> None:
         help=f"the same as --correction {OFFICIAL}",
     )
     _add_inflate(parser, f"add {TRUE_ERROR.name}")
-    parser.add_argument("--map", choices=ENDINGS, help="refuse if the base needs another map than this one")
+    parser.add_argument("--map", choices=COLUMNS_OF, help="refuse if the base needs another map than this one")
     parser.add_argument("--frame", choices=FRAMES, help="frame of a dataset in CSV")
     parser.add_argument("--nside", type=int, help="nside of a dataset in CSV")
     parser.add_argument("--ordering", choices=("nested", "ring"), help="ordering of a dataset in CSV")
@@ -72,7 +72,7 @@ def _add_apply(commands: Any) -> None:
 def _add_mean(commands: Any) -> None:
     about = "mean parallax of groups of stars, with Gaia's correlated errors in its error: CSV, mas"
     parser = commands.add_parser("mean", help=about, description=about)
-    parser.add_argument("catalogue", metavar="CATALOGUE", help=f"your table: {TABLES}")
+    parser.add_argument("catalogue", metavar="CATALOGUE", help=f"your table: {NAMED}")
     parser.add_argument("--group", metavar="COLUMN", help="column that names the group of each star; else one group")
     parser.add_argument(
         "--correction",

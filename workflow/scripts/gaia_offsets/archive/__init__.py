@@ -1,1 +1,1 @@
-"""How does data come here: downloads, and queries of a TAP service? Read adql first: what is asked."""
+"""How does data come here: downloads, and queries of a TAP service? Read templates/crossmatch.adql.j2 first."""

@@ -15,9 +15,11 @@ from gaia_offsets.archive.adql import BRIDGE, Crossmatch, hops
 from gaia_offsets.core.columns import DISTANCES, GAIA, MATCH, STANDARD, TMASS
 from gaia_offsets.core.releases import TABLES
 from gaia_offsets.sky.healpix import hp
-from gaia_offsets.sky.match import match_nearest, propagate, separation_arcsec, unit_vectors
+from gaia_offsets.sky.match import match_nearest, propagate
+from gaia_offsets.sky.positions import separation, unit_vectors
 from gaia_offsets.tables.cuts import cut_mask
-from gaia_offsets.tables.read import TableError, check_table, column_names, read_table, write_table
+from gaia_offsets.tables.native import column_names
+from gaia_offsets.tables.read import TableError, check_table, read_table, write_table
 
 # Columns that a cross-match adds to the targets.
 PROVIDED = {**GAIA, **TMASS, **DISTANCES}
@@ -123,7 +125,7 @@ def choose_counterparts(candidates: pd.DataFrame, targets: pd.DataFrame, match: 
         own = targets.set_index("target_id").loc[sources["target_id"], ["target_ra", "target_dec"]]
         own = own.to_numpy(dtype=float)
         then = unit_vectors(*propagate(*motions, match.years))
-        sources["match_separation"] = separation_arcsec(unit_vectors(own[:, 0], own[:, 1]), then)
+        sources["match_separation"] = 3600.0 * separation(unit_vectors(own[:, 0], own[:, 1]), then)
         sources = sources[sources["match_separation"] <= match.radius_arcsec]
     # A source with two 2MASS entries comes twice; the one with the smaller error stays.
     ties = ["target_id", *hop, "match_separation", "source_id", *bridge, "ks_msigcom", "ks_m"]

@@ -24,7 +24,7 @@ LONGEST_PAUSE = 60.0  # s
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a server is borne with."""
+    """How patient to be with a server."""
 
     attempts: int = 5  # in a row that bring nothing new
     timeout: float = 30.0  # longest silence [s]

@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from gaia_offsets.core.faults import Fault
+from gaia_offsets.tables.formats import ENDINGS
 
 TOUCHED_NS = 60_000_000_000  # a file is not older than its manifest by more
 HEAD = 1 << 16  # bytes that tell the kind
 # How a file with this ending begins, and what it is called; `.gz` is undone first.
 KINDS = {
-    (".fits", ".fit"): (rb"SIMPLE  =", "FITS"),
-    (".parquet",): (rb"PAR1", "Parquet"),
-    (".vot", ".votable", ".xml"): (rb"(?s).*[<:]VOTABLE", "VOTable"),
-    (".ecsv",): (rb"# %ECSV", "ECSV"),
+    ENDINGS["fits"]: (rb"SIMPLE  =", "FITS"),
+    ENDINGS["parquet"]: (rb"PAR1", "Parquet"),
+    ENDINGS["votable"]: (rb"(?s).*[<:]VOTABLE", "VOTable"),
+    ENDINGS["ecsv"]: (rb"# %ECSV", "ECSV"),
     ("",): (rb"(?s)(?!.*\0)(\xef\xbb\xbf)?\s*[^\s<{]", "a table"),  # text, and neither HTML nor JSON
 }
 

@@ -55,11 +55,24 @@ def part_cuts(query: dict[str, Any], part: int) -> list[dict[str, Any]]:
 
 def rows_query(query: dict[str, Any], part: int | None = None) -> str:
     """ADQL for the rows of a part (of all where None), columns under our names."""
-    columns = {name: f"t.{quoted(column)}" for name, column in column_map(query).items()}
+    theirs = column_map(query)
+    columns = {name: f"t.{quoted(column)}" for name, column in theirs.items()}
     columns |= {name: f"h.{quoted(column)}" for name, column in bridge_columns(query).items()}
     # Quoted, because a name of ours may be a word of ADQL (distance).
     names = ", ".join(f'{column} AS "{name}"' for name, column in columns.items())
-    return f"SELECT {names}\n{_from_where(query, part)}"
+    lines = [f"SELECT {names}", f"FROM {quoted_table(query['table'])} AS t"]
+    join = query.get("join")
+    if join:
+        ours, other = f"t.{quoted(join['by'])}", join["by"]
+        if through := join.get("through"):
+            lines.append(f"JOIN {quoted_table(through['table'])} AS h ON h.{quoted(through['by'])} = {ours}")
+            ours, other = f"h.{quoted(through['columns']['dr3_source_id'])}", through["theirs"]
+        lines.append(f"JOIN {quoted_table(join['table'])} AS j ON j.{quoted(other)} = {ours}")
+    cuts = [*(query.get("where") or []), *([] if part is None else part_cuts(query, part))]
+    conditions = [condition(f"t.{quoted(theirs[cut['column']])}", cut) for cut in cuts]
+    if conditions:
+        lines.append("WHERE " + "\n AND ".join(conditions))
+    return "\n".join(lines)
 
 
 def needed_columns(query: dict[str, Any]) -> dict[str, list[str]]:
@@ -86,20 +99,3 @@ def complete_rows(frame: pd.DataFrame, query: dict[str, Any]) -> pd.DataFrame:
         came = ", ".join(map(str, frame.columns))
         raise QueryError(f"{query['url']}: {query['table']}: column {lacking[0]} did not come back; there are {came}")
     return frame[names].sort_values(names, kind="stable", ignore_index=True)
-
-
-def _from_where(query: dict[str, Any], part: int | None) -> str:
-    theirs = column_map(query)
-    lines = [f"FROM {quoted_table(query['table'])} AS t"]
-    join = query.get("join")
-    if join:
-        ours, other = f"t.{quoted(join['by'])}", join["by"]
-        if through := join.get("through"):
-            lines.append(f"JOIN {quoted_table(through['table'])} AS h ON h.{quoted(through['by'])} = {ours}")
-            ours, other = f"h.{quoted(through['columns']['dr3_source_id'])}", through["theirs"]
-        lines.append(f"JOIN {quoted_table(join['table'])} AS j ON j.{quoted(other)} = {ours}")
-    cuts = [*(query.get("where") or []), *([] if part is None else part_cuts(query, part))]
-    conditions = [condition(f"t.{quoted(theirs[cut['column']])}", cut) for cut in cuts]
-    if conditions:
-        lines.append("WHERE " + "\n AND ".join(conditions))
-    return "\n".join(lines)

@@ -8,8 +8,9 @@ import pandas as pd
 
 from gaia_offsets.offsets import resample
 from gaia_offsets.publish.dataset import by_parallax, rounded
-from gaia_offsets.publish.fields import ENDINGS, extended
+from gaia_offsets.publish.fields import COLUMNS_OF, extended
 from gaia_offsets.sky.healpix import hp
+from gaia_offsets.tables.values import floats
 
 
 def describe_pixels(
@@ -42,18 +43,12 @@ def describe_pixels(
         **settings["bootstrap"],
     )
     for (parallax, rows), error in zip(parts.items(), errors, strict=True):
-        kind = ENDINGS[parallax]
-        table[f"median_{kind}"] = rows["median"].to_numpy(dtype=float)
-        table[f"e_median_{kind}"] = rows["median_error"].to_numpy(dtype=float)
-        table[f"sd_{kind}"] = rows["sd"].to_numpy(dtype=float)
-        table[f"e_boot_{kind}"] = error.reindex(pixels).to_numpy()
-        table[f"z_{kind}"] = neighbour_consistency(
-            pixels.to_numpy(),
-            table[f"domega_{kind}"].to_numpy(),
-            table[f"e_domega_{kind}"].to_numpy(),
-            nside=settings["nside"],
-            ordering=settings["ordering"],
-        )
+        names, grid = COLUMNS_OF[parallax], {key: settings[key] for key in ("nside", "ordering")}
+        table[names.median], table[names.median_error] = floats(rows, "median"), floats(rows, "median_error")
+        table[names.sd] = floats(rows, "sd")
+        table[names.bootstrap_error] = error.reindex(pixels).to_numpy()
+        measured = table[names.value].to_numpy(), table[names.error].to_numpy()
+        table[names.z] = neighbour_consistency(pixels.to_numpy(), *measured, **grid)
     table["e_syst"] = settings["systematic_uas"]
     return rounded(table, extended(others))
 

@@ -12,7 +12,7 @@ from gaia_offsets.core.columns import FRAMES, PARALLAXES
 from gaia_offsets.offsets.scatter import Scatter
 from gaia_offsets.offsets.stars import star_table, variances
 from gaia_offsets.offsets.weighted import hampel_weights
-from gaia_offsets.sky.positions import pixel_centre, pixel_index
+from gaia_offsets.sky.positions import pixel_centre, pixel_index, pixel_vectors, unit_vectors
 
 ESTIMATORS = ("median", "mean", "gaussian_mean", "weighted_mean")
 MAPS = ("gaussian_mean", "weighted_mean")  # of a pixel's own stars
@@ -120,8 +120,8 @@ def nearest_means(
 ) -> pd.DataFrame:
     """Mean offset of the stars nearest to the centres of pixels, as Zhu et al. 2026 do; NEIGHBOURS of them."""
     longitude, latitude = (stars[name].to_numpy() for name in FRAMES[frame])
-    tree = cKDTree(hp.ang2vec(longitude, latitude, lonlat=True))
-    _, near = tree.query(hp.ang2vec(*pixel_centre(pixels, **grid), lonlat=True), k=min(NEIGHBOURS, len(stars)))
+    tree = cKDTree(unit_vectors(longitude, latitude))
+    _, near = tree.query(pixel_vectors(pixels, **grid), k=min(NEIGHBOURS, len(stars)))
     values = values[near]
     error = values.std(axis=1, ddof=1) / np.sqrt(values.shape[1])
     return pd.DataFrame({"hindex": pixels, "value": values.mean(axis=1), "error": error})

@@ -12,15 +12,16 @@ import pandas as pd
 from gaia_offsets.core.faults import TableError
 from gaia_offsets.core.log import say
 from gaia_offsets.core.releases import EPOCHS, SOLVED
-from gaia_offsets.correct.apply import Correction
-from gaia_offsets.correct.streams import native_column, native_names, native_units
+from gaia_offsets.correct.correction import Correction
 from gaia_offsets.publish.fields import CORRECTED, NONE, OUTPUT, TRUE_ERROR, named_like
-from gaia_offsets.sample.coefficients import INFLATING, error_factor, inflation
-from gaia_offsets.sample.official import check_edr3
+from gaia_offsets.sample.errors import INFLATING, error_factor, inflation
 from gaia_offsets.sample.selection import SUSPECT_MAS
 from gaia_offsets.sample.star_table import StarTable, read_stars, refuse_other_order, star_arrays
+from gaia_offsets.sample.zero_points import check_edr3
 from gaia_offsets.sky.covariance import angular_covariance, gathered_covariance
-from gaia_offsets.tables.contracts import as_column, as_names
+from gaia_offsets.sky.positions import unit_vectors
+from gaia_offsets.tables.native import native_column, native_names, native_units
+from gaia_offsets.tables.values import as_column, as_names, floats
 
 NEEDED = ("parallax", "parallax_error", "ra", "dec")
 
@@ -39,7 +40,11 @@ def mean_parallax(
     The weights are 1 / error^2: the best ones where the stars lie so close together that their correlated errors are
     the same. The whole error adds the mean of `covariance` [uas2 at angles in degrees] over all pairs of stars, each
     with itself included: for many stars in one place it falls to the root of the covariance at 0, 10.3 uas, and not
-    further. Arrays are taken as star_table.star_arrays says. Raises TableError for a null, and an error of 0 is one.
+    further. Raises TableError for a null, and an error of 0 is one.
+
+    >>> mean, statistical, whole = mean_parallax([0.50, 0.54], [0.03, 0.03], ra=[10.0, 10.0], dec=[20.0, 20.1])
+    >>> f"{mean:.3f} +- {statistical:.3f} (stat) +- {whole:.3f} (whole)"
+    '0.520 +- 0.021 (stat) +- 0.024 (whole)'
     """
     where = "mean_parallax"
     stars = star_arrays(where, parallax=parallax, parallax_error=parallax_error, ra=ra, dec=dec)
@@ -70,9 +75,7 @@ def _mean(
     """mean_parallax of what is checked already."""
     weights = errors**-2.0
     total = weights.sum()
-    ra, dec = np.radians(ra), np.radians(dec)
-    vectors = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
-    correlated = 1e-6 * gathered_covariance(vectors, weights, covariance)
+    correlated = 1e-6 * gathered_covariance(unit_vectors(ra, dec), weights, covariance)
     mean = float(parallax @ weights / total)
     return mean, float(total**-0.5), float(np.sqrt(1.0 / total + correlated))
 
@@ -80,11 +83,18 @@ def _mean(
 def group_means(stars: Any, groups: Sequence[Any] | None = None, *, inflate: str | bool | None = None) -> pd.DataFrame:
     """One row a group, by its name: group, n, left_out, mean_parallax, error_statistical, error [mas].
 
-    `stars`, a DataFrame or an astropy Table of N rows, has NEEDED in standard units or its own. With `inflate`, one of
-    INFLATIONS (True: the first), it has what that takes (INFLATING), too, and errors are first multiplied by
-    error_factor. `groups` (N,) are names, one group where None; stars without a name belong to none. Left out of a
-    group and counted are stars with a null, or an error of 0. What else is left out is said on standard error: stars
-    without a group, further rows of a source_id in a group. Raises TableError for a column that is missing or wrong.
+    `stars`, a DataFrame or an astropy Table of N rows, has parallax, parallax_error, ra and dec in standard units or
+    its own. With `inflate`, maiz_apellaniz2022 (True) or el_badry2021, it has what error_factor takes, too, and errors
+    are first multiplied by that. `groups` (N,) are names, one group where None; stars without a name belong to none.
+    Left out of a group and counted are stars with a null, or an error of 0. What else is left out is said on standard
+    error: stars without a group, further rows of a source_id in a group. Raises TableError for a column that is missing
+    or wrong.
+
+    >>> stars = pd.DataFrame({"parallax": [0.5, 0.54, 0.2], "parallax_error": 0.03, "ra": 10.0, "dec": [20, 20.1, 5]})
+    >>> group_means(stars, ["M 1", "M 1", "field"]).round(3)
+       group  n  left_out  mean_parallax  error_statistical  error
+    0    M 1  2         0           0.52              0.021  0.024
+    1  field  1         0           0.20              0.030  0.032
     """
     inflate, where = inflation(inflate), "mean parallax"
     table = StarTable(epoch=EPOCHS["EDR3"] if inflate else None)  # whose parallaxes the factors are for
@@ -111,7 +121,7 @@ def _choices(table: StarTable) -> list[str]:
 def _means(stars: pd.DataFrame, groups: pd.Series | None, inflate: str | None, where: str | Path) -> pd.DataFrame:
     table = stars[list(NEEDED)].astype(float)
     if inflate:
-        given = (stars[name].to_numpy(dtype=float, na_value=np.nan) for name in INFLATING[inflate])
+        given = (floats(stars, name) for name in INFLATING[inflate])
         table["parallax_error"] *= error_factor(*given, inflate=inflate)
     table["group"] = "all" if groups is None else groups.to_numpy()
     without = int(table["group"].isna().sum())
@@ -180,7 +190,7 @@ def file_means(
         )
     stars, names = read_stars(path, table, [*NEEDED, *INFLATING.get(inflate, ())], group=group, also=work)
     if inflate:
-        check_edr3(stars[SOLVED].to_numpy(dtype=float, na_value=np.nan), table.sources[SOLVED], str(path))
+        check_edr3(floats(stars, SOLVED), table.sources[SOLVED], str(path))
     source, unit = table.sources["parallax"], table.unit("parallax") or "mas, for no unit is stated"
     after = f"after {correction}" if work else "as it stands"
     say(f"{path}: mean of the column {source!r} [{unit}] {after}", *_choices(table), *table.finish())

@@ -18,7 +18,7 @@ from gaia_offsets.core.releases import MAY_LACK, SOLVED, TABLES, asked_names, co
 from gaia_offsets.engine.config.complete import resolve
 from gaia_offsets.engine.config.fault import ConfigError
 from gaia_offsets.engine.config.read import load_yaml
-from gaia_offsets.sample.corrections import zero_point
+from gaia_offsets.sample.corrections import zero_point_of
 from gaia_offsets.sample.selection import solution
 
 COLOURS = ("nu_eff_used_in_astrometry", "pseudocolour")
@@ -145,7 +145,7 @@ def census(rows: pd.DataFrame, release: Mapping[str, Any], official: Mapping[str
     columns = [name for name in ("parallax", *COLOURS, "ruwe") if name in rows]
     have = rows[columns].notna()
     if official and official["column"] in rows:
-        correction = 1000.0 * zero_point(rows, "official", {"official": official})
+        correction = 1000.0 * zero_point_of(rows, "official", {"official": official})
         have[official["column"]] = np.isfinite(correction)
     have.insert(0, "sources", True)
     by_code = {"by": rows[SOLVED].astype("Int64"), "dropna": False}

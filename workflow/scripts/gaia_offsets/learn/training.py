@@ -10,13 +10,14 @@ import pandas as pd
 
 from gaia_offsets.core.columns import GAIA, LABELS
 from gaia_offsets.learn import learned
-from gaia_offsets.offsets.segments import MAD_TO_SIGMA
+from gaia_offsets.offsets.groups import MAD_TO_SIGMA
 from gaia_offsets.offsets.weighted import hampel_weights
-from gaia_offsets.sample.corrections import zero_point
+from gaia_offsets.sample.corrections import zero_point_of
 from gaia_offsets.sample.reference import extinction_ks, parallax_from_modulus
 from gaia_offsets.sample.selection import best_rows, solution
 from gaia_offsets.tables.cuts import cut_mask, describe_cut
-from gaia_offsets.tables.read import TableError, column_names
+from gaia_offsets.tables.native import column_names
+from gaia_offsets.tables.read import TableError
 
 CHUNK = 200_000  # rows that are predicted at once
 EXTINCTIONS = ("ebv", "av")  # columns of the residuals, where the table has them
@@ -253,7 +254,7 @@ def learn_magnitudes(
     known = np.isfinite(labels).all(axis=1) & np.isfinite(unit + parallax + g) & (error > 0)
     own_cuts = training_cuts(learn["cuts"], cuts)
     places, lines = training_rows(matched, known, one_row_per=one_row_per, cuts=own_cuts, codes=codes)
-    shift = zero_point(matched.iloc[places], official, corrections)
+    shift = zero_point_of(matched.iloc[places], official, corrections)
     places, shift = places[np.isfinite(shift)], shift[np.isfinite(shift)]
     lines.append(f"{len(places)} of them have a zero point of {official}")
     if len(places) < learned.MIN_STARS:

@@ -30,6 +30,13 @@ def group_statistics(values: np.ndarray, labels: np.ndarray, gaussian: dict[str,
     of the order statistics at n/2 +- sqrt(n)/2, which needs no assumption on the distribution; `mean_error` is
     sd / sqrt(n); `gaussian_mean_error` is gaussian_sd / sqrt(n), the error of the paper's Table 1. `gaussian` is
     `{method: density_power, beta}` or `{method: histogram, histogram_bins}`. Errors and sd of a single star are null.
+
+    >>> offsets, pixels = np.array([-30.0, -20.0, -40.0, 5.0]), np.array([7, 7, 7, 9])
+    >>> table = group_statistics(offsets, pixels, {"method": "density_power", "beta": 0.3})
+    >>> table[["n", "median", "mean", "mean_error"]].round(2)
+       n  median  mean  mean_error
+    7  3   -30.0 -30.0        5.77
+    9  1     5.0   5.0         NaN
     """
     groups = group_stars(values, labels)
     n = groups.counts

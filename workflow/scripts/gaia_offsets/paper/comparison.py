@@ -10,8 +10,8 @@ import pandas as pd
 
 from gaia_offsets.core.faults import TableError
 from gaia_offsets.sample.selection import best_rows
-from gaia_offsets.tables.contracts import as_numbers
-from gaia_offsets.tables.read import read_pieces
+from gaia_offsets.tables.parquet import read_pieces
+from gaia_offsets.tables.values import as_numbers
 
 
 def column(table: pd.DataFrame, name: str, figure: str) -> np.ndarray:

@@ -9,7 +9,6 @@ from typing import Any
 
 # A parallax is `raw` (as published) or `corrected` (the zero point of the sample's correction, its `official`,
 # subtracted); so is the map of its offsets.
-ENDINGS = {"corrected": "corr", "raw": "noncorr"}  # endings of the columns of each in the paper's Table 1
 OFFSETS = {
     "corrected": "offset of the parallax after {correction}",  # see zero_point_words
     "raw": "offset of the published parallax",
@@ -71,6 +70,28 @@ class Field:
     ucd: str
 
 
+@dataclass(frozen=True)
+class OffsetColumns:
+    """Names of the columns of one of the two offsets, in Table 1 and in its long version."""
+
+    value: str
+    error: str
+    median: str
+    median_error: str
+    sd: str
+    bootstrap_error: str
+    z: str
+
+
+COLUMNS_OF = {
+    "corrected": OffsetColumns(
+        "domega_corr", "e_domega_corr", "median_corr", "e_median_corr", "sd_corr", "e_boot_corr", "z_corr"
+    ),
+    "raw": OffsetColumns(
+        *("domega_noncorr", "e_domega_noncorr", "median_noncorr", "e_median_noncorr"),
+        *("sd_noncorr", "e_boot_noncorr", "z_noncorr"),
+    ),
+}
 _OFFSET, _ERROR, _COUNT = "pos.parallax;arith.diff", "stat.error;pos.parallax;arith.diff", "meta.number"
 
 TABLE1: tuple[Field, ...] = (
@@ -103,28 +124,24 @@ SMOOTH: tuple[Field, ...] = (  # the smooth map: the columns of Table 1, so that
         _COUNT,
     ),
 )
-_MORE = (  # for each of the two offsets: {0} is the ending of its columns, {1} the offset in words
-    ("median_{0}", "uas", "median of the {1}", f"{_OFFSET};stat.median"),
-    ("e_median_{0}", "uas", "error of the median of the {1}, from order statistics", _ERROR),
-    ("sd_{0}", "uas", "standard deviation of the {1}", f"stat.stdev;{_OFFSET}"),
-    ("e_boot_{0}", "uas", "bootstrap error of domega_{0}", _ERROR),
-    (
-        "z_{0}",
-        "",
-        "domega_{0} minus the weighted mean of its neighbours, over the error of that difference",
-        f"stat.snr;{_OFFSET}",
-    ),
-)
+_Z = "minus the weighted mean of its neighbours, over the error of that difference"
 _DESCRIBED = (  # what the long version adds, after the numbers of other stars
     Field("g_mean", "mag", 4, "mean G magnitude of the {solution} stars", "phot.mag;em.opt;stat.mean"),
     Field(
         "bp_rp_mean", "mag", 4, "mean colour BP - RP of the {solution} stars", "phot.color;em.opt.B;em.opt.R;stat.mean"
     ),
-    *(
-        Field(name.format(ending), unit, 3, meaning.format(ending, OFFSETS[parallax]), ucd)
-        for parallax, ending in ENDINGS.items()
-        for name, unit, meaning, ucd in _MORE
+    Field("median_corr", "uas", 3, f"median of the {OFFSETS['corrected']}", f"{_OFFSET};stat.median"),
+    Field(
+        "e_median_corr", "uas", 3, f"error of the median of the {OFFSETS['corrected']}, from order statistics", _ERROR
     ),
+    Field("sd_corr", "uas", 3, f"standard deviation of the {OFFSETS['corrected']}", f"stat.stdev;{_OFFSET}"),
+    Field("e_boot_corr", "uas", 3, "bootstrap error of domega_corr", _ERROR),
+    Field("z_corr", "", 3, f"domega_corr {_Z}", f"stat.snr;{_OFFSET}"),
+    Field("median_noncorr", "uas", 3, f"median of the {OFFSETS['raw']}", f"{_OFFSET};stat.median"),
+    Field("e_median_noncorr", "uas", 3, f"error of the median of the {OFFSETS['raw']}, from order statistics", _ERROR),
+    Field("sd_noncorr", "uas", 3, f"standard deviation of the {OFFSETS['raw']}", f"stat.stdev;{_OFFSET}"),
+    Field("e_boot_noncorr", "uas", 3, "bootstrap error of domega_noncorr", _ERROR),
+    Field("z_noncorr", "", 3, f"domega_noncorr {_Z}", f"stat.snr;{_OFFSET}"),
     Field(
         "e_syst",
         "uas",

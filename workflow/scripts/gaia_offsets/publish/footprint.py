@@ -13,8 +13,8 @@ from astropy.io import fits
 from mocpy import MOC
 
 from gaia_offsets.core.version import code_version
-from gaia_offsets.publish.dataset import fits_bytes, plain_ascii, write_dataset, write_map
 from gaia_offsets.publish.fields import META, Field
+from gaia_offsets.publish.write import fits_bytes, plain_ascii, write_dataset, write_map
 from gaia_offsets.sky.healpix import hp
 from gaia_offsets.sky.positions import pixel_centre, pixel_index, to_equatorial, to_galactic
 

@@ -13,7 +13,7 @@ from gaia_offsets.core.columns import FRAMES, NULL
 from gaia_offsets.core.faults import TableError
 from gaia_offsets.core.releases import named_epoch
 from gaia_offsets.publish.dataset import read_dataset, typed
-from gaia_offsets.publish.fields import ENDINGS
+from gaia_offsets.publish.fields import COLUMNS_OF
 from gaia_offsets.sky.positions import pixel_index
 
 if TYPE_CHECKING:
@@ -31,7 +31,13 @@ class ApplyError(TableError):
 
 @dataclass(frozen=True)
 class OffsetMap:
-    """One of the two maps of a dataset: pixels ascending, offsets and errors in uas, numbers of stars, metadata."""
+    """One of the two maps of a dataset: pixels ascending, offsets and errors in uas, numbers of stars, metadata.
+
+    >>> pixels, errors, stars = np.arange(12), np.full(12, 5.0), np.full(12, 60)
+    >>> offsets = OffsetMap("raw", "equatorial", 1, "nested", 10.3, pixels, pixels - 40.0, errors, stars, meta={})
+    >>> offsets.look_up(np.array([45.0]), np.array([60.0]))
+    (array([-40.]), array([5.]), array([60]))
+    """
 
     parallax: str
     frame: str
@@ -47,7 +53,7 @@ class OffsetMap:
 
     def __post_init__(self) -> None:
         """Raise ApplyError for what no map can have: a damaged or edited file must not correct anything."""
-        where, kind = self.path or "the map", ENDINGS[self.parallax]
+        where, names = self.path or "the map", COLUMNS_OF[self.parallax]
         if self.frame not in FRAMES:
             raise ApplyError(f"{where}: unknown frame {self.frame!r}; known are {' and '.join(FRAMES)}")
         if self.ordering not in ("nested", "ring"):
@@ -65,10 +71,10 @@ class OffsetMap:
         size = np.abs(self.offset)
         for column, values, wrong, should in (
             ("hindex", self.pixels, np.diff(self.pixels, prepend=-1) < 1, "stand once, in ascending order"),
-            (f"domega_{kind}", self.offset, ~(size <= LARGEST_UAS), f"be within {limit}"),
-            (f"domega_{kind}", self.offset, np.isin(self.offset, STAND_FOR_NONE), "be null where there is no offset"),
+            (names.value, self.offset, ~(size <= LARGEST_UAS), f"be within {limit}"),
+            (names.value, self.offset, np.isin(self.offset, STAND_FOR_NONE), "be null where there is no offset"),
             (
-                f"e_domega_{kind}",
+                names.error,
                 self.error,
                 ~((self.error > 0) & (self.error <= LARGEST_UAS)),
                 f"be above 0, to {limit}",
@@ -84,18 +90,23 @@ class OffsetMap:
         scatter = np.median((self.error * np.sqrt(self.n))[stars]) if stars.any() else SMALLEST_SCATTER_UAS
         if np.median(size) < SMALLEST_UAS or not SMALLEST_SCATTER_UAS <= scatter <= LARGEST_UAS:
             raise ApplyError(
-                f"{where}: half of the offsets domega_{kind} are below {SMALLEST_UAS:g} uas, or their errors times the "
+                f"{where}: half of the offsets {names.value} are below {SMALLEST_UAS:g} uas, or their errors times the "
                 f"root of n are not {SMALLEST_SCATTER_UAS:g} to {limit}; is the map in uas? Take it as it was published"
             )
 
-    def find(self, longitude: np.ndarray, latitude: np.ndarray) -> np.ndarray:
-        """Place (N,) among the pixels of the one around each position (degrees in the map's frame); -1 where none."""
+    def look_up(self, longitude: np.ndarray, latitude: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Offset, its error [uas] and number of stars of the pixel around each position, (N,); null and 0 where none.
+
+        Positions are degrees in the map's frame.
+        """
         place = np.full(len(longitude), -1, dtype=np.int64)
         known = on_sky(longitude, latitude)
         pixel = pixel_index(longitude[known], latitude[known], nside=self.nside, ordering=self.ordering)
         nearest = np.minimum(np.searchsorted(self.pixels, pixel), len(self.pixels) - 1)
         place[known] = np.where(self.pixels[nearest] == pixel, nearest, -1)
-        return place
+        inside = place >= 0
+        value, error = (np.where(inside, values[place], np.nan) for values in (self.offset, self.error))
+        return value, error, np.where(inside, self.n[place], 0)
 
     @property
     def warning(self) -> list[str]:
@@ -128,12 +139,16 @@ def read_map(
 
     Frame, nside and ordering come from the file's metadata; a CSV file has none, and they must be given. Raises
     ApplyError or TableError, one line each, for what is missing, unknown or contradicts the file.
+
+    >>> offsets = read_map("equatorial.ecsv", parallax="raw")
+    >>> offsets.frame, offsets.nside, offsets.ordering, len(offsets.pixels)
+    ('equatorial', 4, 'nested', 88)
     """
-    if parallax not in ENDINGS:
+    if parallax not in COLUMNS_OF:
         raise ApplyError(f"map {parallax!r} is neither raw nor corrected")
     table, meta = read_dataset(path)
     given = typed({"frame": frame, "nside": nside, "ordering": ordering, "systematic_uas": systematic_uas}, path)
-    stated, kind = {**meta, **given}, ENDINGS[parallax]
+    stated, names = {**meta, **given}, COLUMNS_OF[parallax]
     grid = ("frame", "nside", "ordering", "systematic_uas")
     for key in grid:
         if key not in stated:
@@ -141,8 +156,8 @@ def read_map(
             raise ApplyError(f"{path}: the file does not state its {key}; give --{option}, or use its .ecsv or .fits")
         if key != "systematic_uas" and meta.get(key, stated[key]) != stated[key]:
             raise ApplyError(f"{path}: its {key} is {meta[key]}, not {stated[key]}")
-    rows = table[table[f"domega_{kind}"].notna()].sort_values("hindex")
-    values = (rows[name].to_numpy() for name in ("hindex", f"domega_{kind}", f"e_domega_{kind}", "n"))
+    rows = table[table[names.value].notna()].sort_values("hindex")
+    values = (rows[name].to_numpy() for name in ("hindex", names.value, names.error, "n"))
     offsets = OffsetMap(parallax, *(stated[key] for key in grid), *values, meta, Path(path))
     _check_centres(table, offsets)
     return offsets

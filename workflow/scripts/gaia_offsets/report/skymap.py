@@ -22,7 +22,7 @@ from matplotlib.patheffects import withStroke
 from gaia_offsets.core.words import number
 from gaia_offsets.report import style
 from gaia_offsets.sky.healpix import hp
-from gaia_offsets.sky.match import unit_vectors
+from gaia_offsets.sky.positions import all_separations, unit_vectors
 
 FRAME_AXES = {  # name, longitude in the middle of a whole sky, names of the axes
     "equatorial": ("equatorial (ICRS)", 180.0, ("right ascension", "declination")),
@@ -101,7 +101,7 @@ def choose_projection(longitude: np.ndarray, latitude: np.ndarray, *, preferred:
     mean = (low + high) / 2  # middle of the extent: a crowded end must not push the other end out of the frame
     if np.linalg.norm(mean) > 0:
         mean = mean / np.linalg.norm(mean)
-        radius = float(np.degrees(np.arccos(np.clip(vectors @ mean, -1, 1))).max())
+        radius = float(all_separations(vectors, mean[None]).max())
         if radius < PATCH_RADIUS_DEG:
             centre = np.degrees(np.arctan2(mean[1], mean[0])) % 360.0, np.degrees(np.arcsin(mean[2]))
             return Zenithal(*centre, max(1.1 * radius + 2.0, 5.0))

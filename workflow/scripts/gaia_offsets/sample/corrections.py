@@ -14,21 +14,22 @@ import pandas as pd
 from gaia_offsets.core.columns import FRAMES, NULL, STANDARD, TRACERS
 from gaia_offsets.core.files import own_file
 from gaia_offsets.core.releases import is_edr3
+from gaia_offsets.publish.fields import OFFICIAL
 from gaia_offsets.publish.offset_map import read_map
-from gaia_offsets.sample import official as package
-from gaia_offsets.sample.coefficients import INFLATING, error_factor, zero_point_5p
+from gaia_offsets.sample.errors import INFLATING, error_factor
 from gaia_offsets.sample.reference import check_units
 from gaia_offsets.sample.selection import solution
 from gaia_offsets.sample.star_table import CORRECTION, ENOUGH_STARS, TINY_MAS
-from gaia_offsets.tables.contracts import as_numbers
-from gaia_offsets.tables.read import TableError, column_names, read_table
+from gaia_offsets.sample.zero_points import MODEL, zero_point, zero_point_5p
+from gaia_offsets.tables.native import column_names
+from gaia_offsets.tables.read import TableError, read_table
+from gaia_offsets.tables.values import as_numbers
 
-MODEL = ("phot_g_mean_mag", "nu_eff_used_in_astrometry", "pseudocolour", "ecl_lat", "astrometric_params_solved")
 PUBLISHED_ERROR = "parallax_error_published"
 UNITS = {"mas": 1.0, "uas": 1e-3}
 
 
-def zero_point(table: pd.DataFrame, name: str, corrections: Mapping[str, Mapping[str, Any]]) -> np.ndarray:
+def zero_point_of(table: pd.DataFrame, name: str, corrections: Mapping[str, Mapping[str, Any]]) -> np.ndarray:
     """The zero point in mas, (N,), of the correction `name`: `parallax - zero_point` is corrected.
 
     `corrections` holds its block and those that it stands on. Null where the correction says nothing of a star. Raises
@@ -44,14 +45,15 @@ def zero_point(table: pd.DataFrame, name: str, corrections: Mapping[str, Mapping
         return UNITS[block.get("unit", "mas")] * _column(table, block["column"], name)
     if kind == "map":
         below = corrections[block["on_top_of"]].get("column") or block["on_top_of"]
-        return zero_point(table, block["on_top_of"], corrections) + _map_offset(table, name, block, below)
+        return zero_point_of(table, block["on_top_of"], corrections) + _map_offset(table, name, block, below)
     model = {column: _column(table, column, name) for column in MODEL}
     if kind == "package":
-        return package.zero_point(*model.values())
-    result = _by_coefficients(model, read_coefficients(block["path"]))
+        return zero_point(OFFICIAL, *model.values())
+    g, nu_eff, _, latitude, solved = model.values()
+    result = np.where(solved == 31, zero_point_5p(g, nu_eff, latitude, read_coefficients(block["path"])), np.nan)
     if block.get("six_parameter"):
-        six = model["astrometric_params_solved"] == 95
-        result[six] = zero_point(table[six], block["six_parameter"], corrections)
+        six = solved == 95
+        result[six] = zero_point_of(table[six], block["six_parameter"], corrections)
     if (limit := block.get("max_abs_b_deg")) is not None:
         result[~(np.abs(_column(table, "b", name)) <= limit)] = np.nan
     return result
@@ -80,21 +82,13 @@ def read_coefficients(path: str) -> pd.DataFrame:
     present = column_names(path)
     if "g_mag" not in present or len(present) < 2 or not names.issuperset(present):
         raise TableError(f"{path}: columns should be g_mag and q00_uas to q42_uas; it has {', '.join(present)}")
-    table = read_table(path, {name: name for name in present}, others=False)
+    table = read_table(path, {name: name for name in present})
     if text := [name for name in present if not pd.api.types.is_numeric_dtype(table[name])]:
         raise TableError(f"{path}: column {text[0]} should hold numbers")
     table = table.astype(float)
     if not np.isfinite(table.to_numpy()).all() or not (np.diff(table["g_mag"]) > 0).all():
         raise TableError(f"{path}: g_mag should increase from row to row, and no value may be missing")
     return table
-
-
-def _by_coefficients(model: Mapping[str, np.ndarray], table: pd.DataFrame) -> np.ndarray:
-    """Zero point [mas] of 5p stars; null outside the package's range of G and nu_eff."""
-    g, nu_eff, _, latitude, solved = model.values()
-    low, high = package.NU_EFF_RANGE
-    inside = (solved == 31) & (nu_eff >= low) & (nu_eff <= high) & (g >= package.G_RANGE[0]) & (g <= package.G_RANGE[1])
-    return np.where(inside, zero_point_5p(g, nu_eff, latitude, table), np.nan)
 
 
 def _map_offset(table: pd.DataFrame, name: str, block: Mapping[str, Any], on: str) -> np.ndarray:
@@ -118,8 +112,7 @@ def _map_offset(table: pd.DataFrame, name: str, block: Mapping[str, Any], on: st
             f"correction {name}: {path} stands on {meta['official']}, not on {on}; "
             f"set corrections.{name}.on_top_of to {meta['official']} or none"
         )
-    place = offsets.find(*(_column(table, column, name) for column in FRAMES[offsets.frame]))
-    return np.where(place >= 0, offsets.offset[place] / 1000.0, np.nan)
+    return offsets.look_up(*(_column(table, column, name) for column in FRAMES[offsets.frame]))[0] / 1000.0
 
 
 def with_offsets(
@@ -140,7 +133,7 @@ def with_offsets(
     table = stars.reindex(columns=[*dict.fromkeys([*TRACERS, *stars.columns])]).copy()
     if "solution" not in stars:  # select_stars gives the release's own classes
         table["solution"] = solution(table["astrometric_params_solved"])
-    known = {name: _plausible(zero_point(table, name, corrections), name) for name in also}
+    known = {name: _plausible(zero_point_of(table, name, corrections), name) for name in also}
     known[official] = _some_zero_point(table, official, corrections)
     none = corrections[official]["kind"] == "none"
     table["zero_point"] = np.nan if none else known[official]
@@ -161,7 +154,7 @@ def with_offsets(
 
 def _some_zero_point(table: pd.DataFrame, name: str, corrections: Mapping[str, Mapping[str, Any]]) -> np.ndarray:
     """The zero point of the stars; raises TableError where not one has any."""
-    found = _plausible(zero_point(table, name, corrections), name)
+    found = _plausible(zero_point_of(table, name, corrections), name)
     if len(table) and np.isnan(found).all():
         empty = [column for column in MODEL[:4] if table[column].isna().all()]
         raise TableError(

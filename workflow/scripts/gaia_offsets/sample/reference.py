@@ -10,7 +10,7 @@ from astropy.stats import mad_std
 
 from gaia_offsets.core.columns import LEARNED, magnitude_column
 from gaia_offsets.core.faults import TableError
-from gaia_offsets.tables.contracts import as_names, as_numbers
+from gaia_offsets.tables.values import as_names, as_numbers, floats
 
 ENOUGH_STARS = 20
 TINY_MAS = 0.005  # half of the parallaxes of no table in mas are smaller: their errors alone are larger
@@ -109,7 +109,7 @@ def join_group(table: pd.DataFrame, groups: pd.DataFrame, key: str) -> pd.DataFr
             f"({len(unknown)} rows); add them to the groups table or cut them away"
         )
     columns = [name for name in ("distance", "distance_error") if name in groups.columns]
-    values = {name: groups[name].to_numpy(dtype=float, na_value=np.nan) for name in columns}
+    values = {name: floats(groups, name) for name in columns}
     return table.assign(**{name: np.where(place >= 0, column[place], np.nan) for name, column in values.items()})
 
 
@@ -120,7 +120,7 @@ def check_units(tracers: pd.DataFrame) -> None:
     limits are far from any real sample: medians of millions of stars and of a hundred stars of a far cluster pass.
     """
     names = ("parallax", "reference_parallax", "parallax_error", "reference_parallax_error")
-    columns = (tracers[name].to_numpy(dtype=float, na_value=np.nan) for name in names)
+    columns = (floats(tracers, name) for name in names)
     gaia, reference, *errors = columns
     offset, stars = gaia - reference, int(np.isfinite(gaia - reference).sum())
     if stars < ENOUGH_STARS:

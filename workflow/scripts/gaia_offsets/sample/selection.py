@@ -11,9 +11,9 @@ import pandas as pd
 
 from gaia_offsets.core.faults import TableError
 from gaia_offsets.core.releases import classes, coding, measured
-from gaia_offsets.tables.contracts import as_numbers, rounded_source_ids
 from gaia_offsets.tables.cuts import cut_mask, describe_cut
-from gaia_offsets.tables.read import join_pieces
+from gaia_offsets.tables.parquet import join_pieces
+from gaia_offsets.tables.values import as_numbers, rounded_source_ids
 
 SUSPECT_MAS = 10.0  # no offset of a real star is that large
 

@@ -16,25 +16,17 @@ from gaia_offsets.core.faults import TableError
 from gaia_offsets.core.log import say
 from gaia_offsets.core.releases import EPOCHS, named_epoch
 from gaia_offsets.core.words import near, nearest
-from gaia_offsets.sky.positions import ADVICE, Positions, complete_angles
-from gaia_offsets.tables.contracts import (
-    ENOUGH_STARS,
-    Origin,
-    Tally,
-    as_column,
-    as_names,
-    refuse_value_as_error,
-    standardise,
-    unit_factor,
-)
+from gaia_offsets.sky.positions import ADVICE, ANGLES, Positions, complete_angles
+from gaia_offsets.tables.contracts import ENOUGH_STARS, Origin, Tally, refuse_value_as_error, standardise
 from gaia_offsets.tables.formats import readable
-from gaia_offsets.tables.read import column_for, column_names, whole_columns
+from gaia_offsets.tables.native import NativeTable
+from gaia_offsets.tables.read import column_for
+from gaia_offsets.tables.values import as_column, as_names, floats, unit_factor
 
 CORRECTION = "correction"  # our name of the column that column:NAME names
 # Half of the values of no table in mas are smaller: errors of Gaia are 0.007 mas and more, zero points some 0.03.
 TINY_MAS = {"parallax": 0.005, "parallax_error": 0.003, CORRECTION: 1e-4}
 _WORDS = {"parallax": "parallaxes", "parallax_error": "errors", CORRECTION: "zero points"}
-POSITIONS = ("ra", "dec", "l", "b", "ecl_lat")
 _RELEASE = r"(?:E?DR|(?:Early )?Data Release )"
 IDENTITY = ("source_id", "designation", "ref_epoch")  # looked at where they are there, whatever they hold
 
@@ -142,17 +134,17 @@ class StarTable:
         """
         needed = list(dict.fromkeys(needed))
         told = any(all(map(self.find, pair)) for pair in FRAMES.values())  # the one pair of angles tells the others
-        missing = [name for name in needed if not self.find(name) and not (told and name in POSITIONS)]
+        missing = [name for name in needed if not self.find(name) and not (told and name in ANGLES)]
         if missing:
             called = (f"{name!r}" + (f" (VizieR: {VIZIER[name]})" if name in VIZIER else "") for name in missing)
             options = (f"{_option(name)} {near(name, self._free, 0.5) or 'COLUMN'}" for name in missing)
             raise TableError(
                 f"{self.where}: no column {', '.join(called)}: name the column that stands for it, {' '.join(options)}"
             )
-        every = dict.fromkeys([*needed, *wanted, *POSITIONS, *IDENTITY])
+        every = dict.fromkeys([*needed, *wanted, *ANGLES, *IDENTITY])
         self.sources = {name: source for name in every if (source := self.find(name))}
         self._optional = set(IDENTITY) - set(needed)
-        self._angles = [name for name in needed if name in POSITIONS]
+        self._angles = [name for name in needed if name in ANGLES]
         for name in set(self.sources) - self._optional:  # a unit that is none is refused before a row is read
             contract = self.contracts[name]
             if contract.kind == "float":
@@ -195,8 +187,8 @@ class StarTable:
         lacking = [name for name in self._angles if name not in stars or stars[name].isna().any()]
         if not (lacking and any(set(pair) <= set(stars) for pair in FRAMES.values())):
             return stars
-        full = complete_angles(stars)
-        return stars.assign(**{name: full[name] for name in lacking})
+        full = complete_angles(stars, lacking)
+        return stars.assign(**{name: full[name] for name in self._angles})
 
     def _tell(self, line: str) -> None:
         self._lines.setdefault(re.sub(r"\d[\d.]*", "", line), line)  # once, not for each piece
@@ -257,12 +249,7 @@ def star_arrays(where: str, **arrays: Any) -> list[np.ndarray]:
     table.take(columns)
     stars = table.values(columns)
     say(*table.finish())
-    return [as_floats(stars[name]) for name in arrays]
-
-
-def as_floats(column: pd.Series) -> np.ndarray:
-    """A standard column as float64 (N,), NaN where it is null."""
-    return column.to_numpy(dtype=float, na_value=np.nan)
+    return [floats(stars, name) for name in arrays]
 
 
 def read_stars(
@@ -272,29 +259,24 @@ def read_stars(
 
     `also` is a Correction, whose corrected parallax takes the place of the file's.
     """
-    path = Path(path)
-    names = column_names(path)
+    native = NativeTable(Path(path))
+    names = native.every
     if group is not None and group not in names:
         told = f"{nearest(group, names)}; it has: {', '.join(names[:40])}"
         raise TableError(f"{path}: no column {group!r} (--group){told}")
-    doors = [door for door in (table, also) if door is not None]
-    table.open(names, {}, path)
+    table.open(names, native.units, path)
     table.take(needed)
     if also:
-        also.start(names, {}, path)
-    wanted = {source for door in doors for source in door.sources.values()} | ({group} if group else set())
-    native, units = whole_columns(path, wanted, [group] if group else [])
-    missing = wanted - set(native)
-    if missing:
+        also.start(names, native.units, path)
+    sources = [*table.sources.values(), *(also.sources.values() if also else ()), *([group] if group else [])]
+    if missing := set(sources) - set(native.names):
         raise TableError(f"{path}: column {missing.pop()!r} holds vectors, not one value a row")
-    table.open(names, units, path)
-    table.take(needed)
-    with readable(path):
-        stars = table.values({name: native[source]() for name, source in table.sources.items()})
-        groups = as_names(native[group]()) if group else None
+    native.choose(sources, [group] if group else [])
+    with readable(native.path):
+        stars = table.values({name: native.column(source) for name, source in table.sources.items()})
+        groups = as_names(native.column(group)) if group else None
     if also:
-        also.start(names, units, path)
-        added = also.apply({name: native[source]() for name, source in also.sources.items()})
+        added = also.apply({name: native.column(source) for name, source in also.sources.items()})
         stars["parallax"] = added["parallax_corrected"]
         also.finish()
     return stars, groups

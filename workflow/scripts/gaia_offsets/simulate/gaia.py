@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from gaia_offsets.core.columns import GAIA
-from gaia_offsets.sample.official import G_RANGE, NU_EFF_RANGE, PSEUDOCOLOUR_RANGE, zero_point
+from gaia_offsets.publish.fields import OFFICIAL
+from gaia_offsets.sample.zero_points import G_RANGE, NU_EFF_RANGE, PSEUDOCOLOUR_RANGE, zero_point
 from gaia_offsets.simulate.field import MAP_NSIDE, Survey
 from gaia_offsets.simulate.stars import PARALLAX_SCATTER, Columns, moved, scattered
 from gaia_offsets.sky.match import propagate
@@ -104,7 +105,7 @@ def gaia_sources(
     model = {"phot_g_mean_mag": G_RANGE, "nu_eff_used_in_astrometry": NU_EFF_RANGE, "pseudocolour": PSEUDOCOLOUR_RANGE}
     # Held at the edge of its model beyond it, so that every source with a parallax has an official offset.
     inside = [np.clip(seen[name].astype(float), *limits) for name, limits in model.items()]
-    official = zero_point(*inside, beta, solved)
+    official = zero_point(OFFICIAL, *inside, beta, solved)
     pixel = pixel_index(ra, dec, nside=MAP_NSIDE, ordering="nested")
     residual = offset_map[pixel] + survey["offset"]["colour_slope_uas"] * (true["bp_rp"] - COLOUR_PIVOT)
     parallax = true["parallax"] + official + residual / 1000.0 + noise

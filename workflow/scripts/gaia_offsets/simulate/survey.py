@@ -16,7 +16,7 @@ from gaia_offsets.core.log import progress
 from gaia_offsets.simulate.field import STAR_STREAM, TRUTH_NSIDE, Survey, position_offsets
 from gaia_offsets.simulate.gaia import gaia_sources, tmass_sources
 from gaia_offsets.simulate.stars import FIRST_OBSID, Columns, plates, scattered, spectra, true_stars
-from gaia_offsets.tables.read import parquet_options
+from gaia_offsets.tables.parquet import parquet_options
 
 CHUNK = 200_000  # stars; keeps the memory below 1 GiB at any size of survey
 CLUMP_DISTANCE_ERROR = 0.05  # red clump catalogue of Huang et al. 2020

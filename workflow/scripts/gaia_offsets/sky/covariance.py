@@ -8,6 +8,7 @@ import numpy as np
 
 from gaia_offsets.core.log import progress
 from gaia_offsets.sky.healpix import hp
+from gaia_offsets.sky.positions import all_separations
 
 PIECE = 64  # rows of the matrix of distances at a time
 MANY = 3000  # stars or cells of which all pairs are reckoned
@@ -22,6 +23,9 @@ def angular_covariance(angle_deg: np.ndarray) -> np.ndarray:
 
     After Maiz Apellaniz et al. 2021, A&A 649, A13: a damped oscillation from the Magellanic Clouds below 3 deg, on
     top of straight lines from quasars. Its numbers reached us at second hand.
+
+    >>> angular_covariance([0.0, 1.0, 30.0, 90.0]).round(1)
+    array([106.2,  75.3,  14.6,  -1.5])
     """
     angle = np.asarray(angle_deg, dtype=float)
     phase = np.radians(-50.0)
@@ -47,7 +51,7 @@ def mean_covariance(
         # Each pair once: those behind the piece count for both orders.
         part, behind = weights[start : start + PIECE], 2.0 * weights[start:]
         behind[: len(part)] /= 2.0
-        angle = _angle(vectors[start : start + PIECE], vectors[start:])
+        angle = all_separations(vectors[start : start + PIECE], vectors[start:])
         total += np.sum(part * (covariance(angle) @ behind), axis=0)
     return total
 
@@ -72,12 +76,12 @@ def gathered_covariance(
     blocks, block_share, block_centre = _cells(cells // BLOCK, centre, share)
     edges, total = np.searchsorted(cells // BLOCK, np.append(blocks, blocks[-1] + 1)), 0.0
     for own in progress(range(len(blocks)), len(blocks), "parts of the sky", each=500):
-        angle = _angle(block_centre[own : own + 1], block_centre)[0]
+        angle = all_separations(block_centre[own : own + 1], block_centre)[0]
         near = angle < NEAR_DEG
         total += block_share[own] * (covariance(angle[~near]) @ block_share[~near])
         others = np.concatenate([np.arange(edges[place], edges[place + 1]) for place in np.flatnonzero(near)])
         mine = slice(edges[own], edges[own + 1])
-        total += share[mine] @ covariance(_angle(centre[mine], centre[others])) @ share[others]
+        total += share[mine] @ covariance(all_separations(centre[mine], centre[others])) @ share[others]
     return float(total)
 
 
@@ -87,7 +91,3 @@ def _cells(cell: np.ndarray, vectors: np.ndarray, weights: np.ndarray) -> tuple[
     share = np.bincount(place, weights)
     mean = np.stack([np.bincount(place, weights * axis) for axis in np.asarray(vectors).T], axis=1)
     return cells, share, mean / np.linalg.norm(mean, axis=1, keepdims=True)
-
-
-def _angle(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    return np.degrees(np.arccos(np.clip(first @ second.T, -1.0, 1.0)))

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from gaia_offsets.core.columns import DISTANCES, GAIA, MATCH, RELEASE, STANDARD, TMASS
+from gaia_offsets.core.faults import TableError
 from gaia_offsets.core.log import progress
 from gaia_offsets.sky.healpix import hp
-from gaia_offsets.tables.read import ROW_GROUP, TableError, join_pieces, pieces
+from gaia_offsets.sky.positions import chord_angle, unit_vectors
+from gaia_offsets.tables.parquet import ROW_GROUP, join_pieces, pieces
+from gaia_offsets.tables.read import TableFile
+from gaia_offsets.tables.values import floats
 
 MAS_PER_DEG = 3.6e6
+MOVING = ("source_id", "ra", "dec", "pmra", "pmdec")
 PIECE = 1 << 16  # points that a thread takes at a time: their temporary arrays stay in its cache
 SORT_NSIDE, INDEX_BITS = 4096, 35  # pixel (28 bits) and place of a point in one integer
 
@@ -25,12 +29,6 @@ def _in_pieces(function: Callable[[slice], None], n: int, workers: int) -> None:
     pieces = [slice(start, min(start + PIECE, n)) for start in range(0, n, PIECE)]
     with ThreadPoolExecutor(workers if workers > 0 else None) as pool:
         list(pool.map(function, pieces))
-
-
-def unit_vectors(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
-    """Unit vectors (N, 3) of right ascension and declination in degrees."""
-    ra, dec = np.radians(np.asarray(ra, dtype=float)), np.radians(np.asarray(dec, dtype=float))
-    return np.column_stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)])
 
 
 def propagate(
@@ -58,19 +56,6 @@ def propagate(
 
     _in_pieces(move, len(moved[0]), workers)
     return moved[0], moved[1]
-
-
-def separation_arcsec(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Angle in arcsec between unit vectors (N, 3), exact for small angles."""
-    return _angle_arcsec(np.linalg.norm(first - second, axis=-1))
-
-
-def _angle_arcsec(chord: np.ndarray) -> np.ndarray:
-    return np.degrees(2.0 * np.arcsin(np.clip(chord / 2.0, 0.0, 1.0))) * 3600.0
-
-
-def _chord(radius_arcsec: float) -> float:
-    return float(2.0 * np.sin(np.radians(radius_arcsec / 3600.0) / 2.0))
 
 
 def _along_the_sky(ra: np.ndarray, dec: np.ndarray, workers: int) -> tuple[np.ndarray, np.ndarray]:
@@ -129,14 +114,14 @@ def match_nearest(
     tree = built.result()
     if len(order) == 0 or len(other_order) == 0:
         return index, separation, neighbours
-    chord = _chord(radius_arcsec)
+    chord = float(2.0 * np.sin(np.radians(radius_arcsec / 3600.0) / 2.0))
     # The answers to all at once would take as much memory as all positions.
     for piece in progress(pieces(len(order)), len(order), "positions", each=ROW_GROUP):
         place, point = order[piece], points[piece]
         distance, found = tree.query(point, k=2, distance_upper_bound=np.nextafter(chord, 1.0), workers=workers)
         hit, several = np.isfinite(distance).T
         index[place[hit]] = other_order[found[hit, 0]]
-        separation[place[hit]] = _angle_arcsec(distance[hit, 0])
+        separation[place[hit]] = 3600.0 * chord_angle(distance[hit, 0])
         neighbours[place] = hit
         # Few points have a second neighbour, so only those are counted out.
         neighbours[place[several]] = tree.query_ball_point(point[several], chord, return_length=True, workers=workers)
@@ -150,32 +135,24 @@ def match_nearest(
     return index, separation, neighbours
 
 
-class Table(Protocol):
-    """A table whose rows come in pieces: tables.TableFile, or Frame."""
+@dataclass(frozen=True)
+class Match:
+    """How a cross-match by position is made: epochs in Julian years, `workers` threads."""
 
-    names: list[str]
-
-    def pieces(self, names: Any = None, **which: Any) -> Iterator[pd.DataFrame]: ...
-
-
-class Frame:
-    """A table in memory as one piece."""
-
-    def __init__(self, frame: pd.DataFrame) -> None:
-        self.names = list(frame.columns)
-        self._frame = frame.reset_index(drop=True)
-
-    def pieces(self, names: Any = None, **_: Any) -> Iterator[pd.DataFrame]:
-        yield self._frame[[name for name in self.names if names is None or name in names]]
+    target_epoch: float
+    gaia_epoch: float
+    radius_arcsec: float
+    tmass_radius_arcsec: float
+    workers: int = 1
 
 
 @dataclass(frozen=True)
 class Counterparts:
     """The counterparts of N targets.
 
-    `sources` has the Gaia sources that are one, `source` (N,)
-    the place there, -1 where there is none, `separation` [arcsec] and `neighbours` (N,) as in match_nearest. `others`
-    has by role (tmass, distances) a table, and for each of `sources` the place there or -1. `among` Gaia sources.
+    `sources` has the Gaia sources that are one, `source` (N,) the row there, -1 where there is none, `separation`
+    [arcsec] and `neighbours` (N,) as in match_nearest. `others` has by role (tmass, distances) a table, and for each of
+    `sources` the row there or -1. `among` Gaia sources.
     """
 
     source: np.ndarray
@@ -186,20 +163,19 @@ class Counterparts:
     among: int
 
 
+Check = Callable[[pd.DataFrame], None]
+
+
 def find_counterparts(
-    targets: Table,
-    gaia: Table,
-    tmass: Table | None = None,
-    distances: Table | None = None,
+    targets: TableFile,
+    gaia: TableFile,
+    tmass: TableFile | None = None,
+    distances: TableFile | None = None,
     *,
-    target_epoch: float,
-    gaia_epoch: float,
-    radius_arcsec: float,
-    tmass_radius_arcsec: float,
-    workers: int = 1,
-    check: Callable[[pd.DataFrame], None] = lambda frame: None,
+    how: Match,
+    check: Check = lambda frame: None,
 ) -> Counterparts:
-    """Counterparts by position: Gaia at the targets' epoch (Julian year), 2MASS at J2000; distances by source_id.
+    """Counterparts by position: Gaia at the targets' epoch, 2MASS at J2000; distances by source_id.
 
     Positions, proper motions and identifiers are read first, then the rest, of the counterparts alone. `check` is
     called with Gaia's positions, then with the counterparts. Raises TableError where the Gaia or the distances table
@@ -209,44 +185,68 @@ def find_counterparts(
     clash = sorted(set(targets.names) & {*GAIA, *given, *MATCH, *(TMASS if tmass is not None else {})})
     if clash:
         raise TableError(f"targets: columns {', '.join(clash)} would be overwritten by Gaia's; name them otherwise")
-    needed = ("source_id", "ra", "dec", "pmra", "pmdec")
-    sources = _whole(gaia, needed)
+    near, rows = nearest_gaia(targets, gaia, how, check)
+    if tmass is not None:
+        near.others["tmass"] = nearest_tmass(near.sources, tmass, how)
+    if distances is not None:
+        near.others["distances"] = distances_of(near.sources["source_id"], distances)
+    release = [name for name in RELEASE if name in gaia.names]
+    rest = _of_rows(gaia, [*(name for name in given if name not in near.sources), *release], rows)
+    sources = {name: (near.sources if name in near.sources else rest)[name] for name in given}
+    sources = pd.DataFrame(sources, copy=False)
+    check(sources.assign(**{name: rest[name] for name in release}))
+    return replace(near, sources=sources)
+
+
+def nearest_gaia(targets: TableFile, gaia: TableFile, how: Match, check: Check) -> tuple[Counterparts, np.ndarray]:
+    """The nearest Gaia source of each target, with the columns MOVING alone, and the rows of these in its table."""
+    sources = _whole(gaia, MOVING)
     _refuse_twice("Gaia", [_numbers(sources["source_id"])])
     check(sources)
-    among = len(sources)
-    motions = [sources[name].to_numpy(dtype=float) for name in needed[1:]]
-    then = propagate(*motions, target_epoch - gaia_epoch, workers=workers)
+    then = propagate(*_motions(sources), how.target_epoch - how.gaia_epoch, workers=how.workers)
     places = _whole(targets, ("target_ra", "target_dec"))
-    position = places["target_ra"].to_numpy(), places["target_dec"].to_numpy()
-    index, separation, neighbours = match_nearest(*position, *then, radius_arcsec, workers=workers)
-    del places, position
-    used, index = _used(index, among)
-    sources, source_rows = sources[used], np.flatnonzero(used)
-    others = {}
-    if tmass is not None:
-        motions = [values[used] for values in motions]
-        at_2000 = [angle[used] for angle in then]
-        if target_epoch != 2000.0:
-            at_2000 = propagate(*motions, 2000.0 - gaia_epoch, workers=workers)
-        near = _whole(tmass, ("ra", "dec"))
-        position = near["ra"].to_numpy(), near["dec"].to_numpy()
-        place, _, _ = match_nearest(*at_2000, *position, tmass_radius_arcsec, workers=workers)
-        seen, place = _used(place, len(near))
-        del near, position, at_2000
-        names = [name for name in TMASS if name in tmass.names]
-        others["tmass"] = _of_rows(tmass, names, np.flatnonzero(seen)), place
-    del motions, then
-    if distances is not None:
-        others["distances"] = _of_sources(distances, sources["source_id"])
-    told = [name for name in RELEASE if name in gaia.names]
-    rest = _of_rows(gaia, [*(name for name in given if name not in needed), *told], source_rows)
-    sources = sources.reset_index(drop=True)
-    sources = pd.DataFrame({name: (sources if name in needed else rest)[name] for name in given}, copy=False)
-    check(sources.assign(**{name: rest[name] for name in told}))
-    return Counterparts(index, separation, neighbours, sources, others, among)
+    position = floats(places, "target_ra"), floats(places, "target_dec")
+    index, separation, neighbours = match_nearest(*position, *then, how.radius_arcsec, workers=how.workers)
+    used, index = _used(index, len(sources))
+    near = sources[used].reset_index(drop=True)
+    return Counterparts(index, separation, neighbours, near, {}, len(sources)), np.flatnonzero(used)
 
 
-def _whole(table: Table, names: Sequence[str]) -> pd.DataFrame:
+def nearest_tmass(sources: pd.DataFrame, tmass: TableFile, how: Match) -> tuple[pd.DataFrame, np.ndarray]:
+    """2MASS sources that are the nearest of a Gaia source, and for each of these the row there, -1 where none."""
+    at_2000 = propagate(*_motions(sources), 2000.0 - how.gaia_epoch, workers=how.workers)
+    places = _whole(tmass, ("ra", "dec"))
+    position = floats(places, "ra"), floats(places, "dec")
+    index, _, _ = match_nearest(*at_2000, *position, how.tmass_radius_arcsec, workers=how.workers)
+    used, index = _used(index, len(places))
+    return _of_rows(tmass, [name for name in TMASS if name in tmass.names], np.flatnonzero(used)), index
+
+
+def distances_of(source_id: pd.Series, distances: TableFile) -> tuple[pd.DataFrame, np.ndarray]:
+    """Rows of the table of distances for these sources, and for each source the row there, -1 where there is none."""
+    names = [name for name in DISTANCES if name in distances.names]
+    wanted = _numbers(source_id)
+    order = np.argsort(wanted)
+    ascending = wanted[order]
+    columns, found, ids = {name: [] for name in names}, [], []
+    for piece in distances.pieces(["source_id", *names]):
+        ids.append(_numbers(piece["source_id"]))
+        place = np.minimum(np.searchsorted(ascending, ids[-1]), len(ascending) - 1)
+        hit = (ascending[place] == ids[-1]) & (ids[-1] != 0) if len(ascending) else np.zeros(len(piece), dtype=bool)
+        found.append(order[place[hit]])
+        for name in names:
+            columns[name].append(piece[name][hit])
+    _refuse_twice("distances", ids)
+    found, row = np.concatenate(found), np.full(len(wanted), -1)
+    row[found] = np.arange(len(found))
+    return join_pieces(columns), row
+
+
+def _motions(sources: pd.DataFrame) -> list[np.ndarray]:
+    return [floats(sources, name) for name in MOVING[1:]]
+
+
+def _whole(table: TableFile, names: Sequence[str]) -> pd.DataFrame:
     """These columns of all rows."""
     columns: dict[str, list[pd.Series]] = {name: [] for name in names}
     for piece in table.pieces(names):
@@ -255,7 +255,7 @@ def _whole(table: Table, names: Sequence[str]) -> pd.DataFrame:
     return join_pieces(columns)
 
 
-def _of_rows(table: Table, names: Sequence[str], rows: np.ndarray) -> pd.DataFrame:
+def _of_rows(table: TableFile, names: Sequence[str], rows: np.ndarray) -> pd.DataFrame:
     """These columns of the rows with these numbers, which ascend."""
     columns, whole = {name: [] for name in names}, {}
     for piece in table.pieces(names, rows=rows) if names else ():
@@ -290,38 +290,13 @@ def _refuse_twice(name: str, numbers: list[np.ndarray]) -> None:
         raise TableError(f"{name} table: {twice} source_ids stand more than once")
 
 
-def _of_sources(distances: Table, source_id: pd.Series) -> tuple[pd.DataFrame, np.ndarray]:
-    """Rows of the table of distances for these sources, and for each source the place there, -1 where there is none."""
-    names = [name for name in DISTANCES if name in distances.names]
-    wanted = _numbers(source_id)
-    order = np.argsort(wanted)
-    ascending = wanted[order]
-    columns, found, ids = {name: [] for name in names}, [], []
-    for piece in distances.pieces(["source_id", *names]):
-        numbers = piece["source_id"].to_numpy(dtype=np.int64, na_value=-1)
-        ids.append(_numbers(piece["source_id"]))
-        place = np.minimum(np.searchsorted(ascending, numbers), max(len(ascending) - 1, 0))
-        hit = ascending[place] == numbers if len(ascending) else np.zeros(len(numbers), dtype=bool)
-        found.append(order[place[hit]])
-        for name in names:
-            columns[name].append(piece[name][hit])
-    _refuse_twice("distances", ids)
-    found, place = np.concatenate(found), np.full(len(wanted), -1)
-    place[found] = np.arange(len(found))
-    return join_pieces(columns), place
-
-
 def _take(table: pd.DataFrame, index: np.ndarray) -> pd.DataFrame:
-    """Rows of `table` by place, null where the index is -1; identifiers stay whole numbers."""
-    taken = {}
-    for name in table.columns:
-        whole = pd.api.types.is_integer_dtype(table[name].dtype)
-        values = (table[name].astype("Int64") if whole else table[name]).values
-        taken[name] = pd.api.extensions.take(values, index, allow_fill=True)
-    return pd.DataFrame(taken, copy=False)
+    """Rows of `table` by their number, null where the index is -1; identifiers stay whole numbers."""
+    whole = {name: "Int64" for name in table.columns if pd.api.types.is_integer_dtype(table[name].dtype)}
+    return table.astype(whole).reindex(index).reset_index(drop=True)
 
 
-def attach(targets: Table, found: Counterparts) -> Iterator[pd.DataFrame]:
+def attach(targets: TableFile, found: Counterparts) -> Iterator[pd.DataFrame]:
     """The targets, piece by piece, with the columns of their counterparts.
 
     Columns: those of `targets`, `preselected`, GAIA and what the Gaia table has beyond STANDARD, TMASS, DISTANCES,
@@ -337,15 +312,3 @@ def attach(targets: Table, found: Counterparts) -> Iterator[pd.DataFrame]:
         neighbours = pd.array(found.neighbours[rows], dtype="Int64")
         parts.append(pd.DataFrame({"match_separation": found.separation[rows], "match_neighbours": neighbours}))
         yield pd.concat(parts, axis=1)
-
-
-def match_catalogues(
-    targets: pd.DataFrame,
-    gaia: pd.DataFrame,
-    tmass: pd.DataFrame | None,
-    distances: pd.DataFrame | None,
-    **how: Any,
-) -> pd.DataFrame:
-    """All targets with the columns of their counterparts, as of `attach`; `how` is that of `find_counterparts`."""
-    tables = [table if table is None else Frame(table) for table in (targets, gaia, tmass, distances)]
-    return pd.concat(attach(tables[0], find_counterparts(*tables, **how)), ignore_index=True)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.core.columns import FRAMES
+from gaia_offsets.core.faults import TableError
 from gaia_offsets.sky.healpix import hp
-from gaia_offsets.tables.read import TableError
+from gaia_offsets.tables.values import floats
 
+ANGLES = (*FRAMES["equatorial"], *FRAMES["galactic"], "ecl_lat")
 COORDSYS = {"equatorial": "C", "galactic": "G"}
 FINEST_NSIDE = 256  # of those chosen by finest_nside; pixels of 0.05 deg2
 BLOCK_NSIDES = (4, 8, 16, 32)  # of blocks for errors, 15 to 1.8 deg wide: the coarsest with ENOUGH_BLOCKS
@@ -41,6 +44,27 @@ def pixel_centre(index: np.ndarray, *, nside: int, ordering: str) -> tuple[np.nd
 def pixel_vectors(index: np.ndarray, *, nside: int, ordering: str) -> np.ndarray:
     """Unit vectors (N, 3) of pixel centres."""
     return hp.ang2vec(*pixel_centre(index, nside=nside, ordering=ordering), lonlat=True)
+
+
+def unit_vectors(longitude: np.ndarray, latitude: np.ndarray) -> np.ndarray:
+    """Unit vectors (N, 3) of positions in degrees."""
+    lon, lat = (np.radians(np.asarray(angle, dtype=float)) for angle in (longitude, latitude))
+    return np.column_stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
+
+
+def separation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Angle [deg] between unit vectors (..., 3), each with its partner; exact for small angles."""
+    return chord_angle(np.linalg.norm(first - second, axis=-1))
+
+
+def chord_angle(chord: np.ndarray) -> np.ndarray:
+    """Angle [deg] that a chord of the unit sphere spans."""
+    return np.degrees(2.0 * np.arcsin(np.clip(chord / 2.0, 0.0, 1.0)))
+
+
+def all_separations(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Angles (N, M) in degrees between each of the unit vectors (N, 3) and each of (M, 3); to 1e-6 deg."""
+    return np.degrees(np.arccos(np.clip(first @ second.T, -1.0, 1.0)))
 
 
 def finest_nside(longitude: np.ndarray, latitude: np.ndarray, *, more_than: int) -> int:
@@ -88,13 +112,6 @@ def ecliptic_latitude(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
     return np.degrees(np.arcsin(np.clip(sine, -1.0, 1.0)))
 
 
-def separation(first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """Angle (N,) between positions in degrees, each longitude and latitude; null where one is."""
-    (a, b), (c, d) = (np.radians(np.asarray(position, dtype=float)) for position in (first, second))
-    haversine = np.sin((d - b) / 2) ** 2 + np.cos(b) * np.cos(d) * np.sin((c - a) / 2) ** 2
-    return np.degrees(2 * np.arcsin(np.sqrt(np.clip(haversine, 0, 1))))
-
-
 ADVICE = "Correct `columns:` of the table in the config"
 
 
@@ -121,30 +138,22 @@ class Positions:
         """Count in a table, or the next piece of one; of a long one every n-th row is looked at."""
         rows = frame.iloc[:: max(1, len(frame) // ENOUGH_POSITIONS)]
 
-        def columns(*names: str) -> np.ndarray | None:
-            there = set(names) <= set(rows.columns)
-            return np.stack([rows[name].to_numpy(dtype=float, na_value=np.nan) for name in names]) if there else None
-
-        def turned(turn: Callable[..., Any], position: np.ndarray) -> np.ndarray:
-            known, result = np.abs(position[1]) <= 90, np.full_like(position, np.nan)
-            result[:, known] = turn(*position[:, known])
-            return result
-
-        position, galactic, latitude = columns("ra", "dec"), columns("l", "b"), columns("ecl_lat")
-        name, apart = "ra, dec", {}
-        if position is not None and galactic is not None:
-            apart["l, b"] = separation(turned(to_galactic, position), galactic)
-        elif galactic is not None:
-            name, position = "l, b", turned(to_equatorial, galactic)
-        if position is None:
+        pair = next((pair for pair in FRAMES.values() if set(pair) <= set(rows.columns)), None)
+        if pair is None:
             return
-        if latitude is not None:
-            apart["ecl_lat"] = np.abs(ecliptic_latitude(*position) - latitude[0])
+        wanted = set(ANGLES) & {"ra", "dec", *rows.columns}
+        derived, name, apart = complete_angles(rows[list(pair)], wanted), ", ".join(pair), {}
+        position = unit_vectors(floats(derived, "ra"), floats(derived, "dec"))
+        if name == "ra, dec" and {"l", "b"} <= wanted:
+            one, other = (unit_vectors(floats(table, "l"), floats(table, "b")) for table in (derived, rows))
+            apart["l, b"] = separation(one, other)
+        if "ecl_lat" in wanted:
+            apart["ecl_lat"] = np.abs(floats(derived, "ecl_lat") - floats(rows, "ecl_lat"))
         if "source_id" in rows.columns:
             number = rows["source_id"].to_numpy(dtype=np.int64, na_value=0)
             gaia = number >= FIRST_SOURCE_ID
             centre = pixel_centre(np.where(gaia, number >> 35, 0), nside=4096, ordering="nested")
-            apart["the pixels in source_id"] = np.where(gaia, separation(position, centre), np.nan)
+            apart["the pixels in source_id"] = np.where(gaia, separation(position, unit_vectors(*centre)), np.nan)
             self._foreign += int((~gaia & (number > 0)).sum())
         self._rows += len(rows)
         for other, angle in apart.items():
@@ -175,37 +184,28 @@ class Positions:
         return lines
 
 
-def complete_angles(frame: pd.DataFrame) -> pd.DataFrame:
-    """The table with ra, dec, l, b and ecl_lat: absent columns and nulls are derived from the others.
+def complete_angles(frame: pd.DataFrame, wanted: Collection[str] = ANGLES) -> pd.DataFrame:
+    """The table with the angles `wanted` (and ra, dec for ecl_lat): absent columns and nulls are derived from others.
 
     Raises TableError where neither ra, dec nor l, b stand for a position.
     """
-    frame = frame.copy(deep=False)  # columns are replaced below, and none is written into
+    equatorial, galactic = FRAMES.values()
+    if not any(set(pair) <= set(frame.columns) for pair in (equatorial, galactic)):
+        raise TableError("positions: the table has neither ra, dec nor l, b; name them in `columns:` of the sample")
+    wanted = {*wanted, *(equatorial if "ecl_lat" in wanted else ())}
+    for names, others, turn in ((equatorial, galactic, to_equatorial), (galactic, equatorial, to_galactic)):
+        if wanted & set(names) and set(others) <= set(frame.columns):
+            frame = _filled(frame, names, others, turn)
+    return _filled(frame, ("ecl_lat",), equatorial, ecliptic_latitude) if "ecl_lat" in wanted else frame
 
-    def fill(name: str, missing: Any, values: np.ndarray) -> None:
-        column = frame[name].copy()
-        column.loc[missing] = values
-        frame[name] = column
 
-    for names, others, convert in (
-        (("ra", "dec"), ("l", "b"), to_equatorial),
-        (("l", "b"), ("ra", "dec"), to_galactic),
-    ):
-        if not set(names) <= set(frame.columns) and not set(others) <= set(frame.columns):
-            raise TableError("positions: the table has neither ra, dec nor l, b; name them in `columns:` of the sample")
-        for name in names:
-            if name not in frame.columns:
-                frame[name] = np.nan
-        if set(others) <= set(frame.columns):
-            missing = frame[list(names)].isna().any(axis=1) & frame[list(others)].notna().all(axis=1)
-            if missing.any():
-                values = frame.loc[missing, list(others)].to_numpy(dtype=float)
-                for name, found in zip(names, convert(values[:, 0], values[:, 1]), strict=True):
-                    fill(name, missing, found)
-    if "ecl_lat" not in frame.columns:
-        frame["ecl_lat"] = np.nan
-    missing = frame["ecl_lat"].isna().to_numpy()
+def _filled(frame: pd.DataFrame, names: Sequence[str], others: Sequence[str], turn: Callable[..., Any]) -> pd.DataFrame:
+    """The table with the columns `names`, where one of them is null by `turn` of the `others`."""
+    columns = {name: frame[name].copy() if name in frame else pd.Series(np.nan, frame.index) for name in names}
+    null = np.any([column.isna() for column in columns.values()], axis=0)
+    missing = null & frame[list(others)].notna().all(axis=1).to_numpy()
     if missing.any():
-        where = frame.loc[missing]
-        fill("ecl_lat", missing, ecliptic_latitude(where["ra"].to_numpy(), where["dec"].to_numpy()))
-    return frame
+        derived = np.atleast_2d(turn(*(floats(frame, name)[missing] for name in others)))
+        for column, values in zip(columns.values(), derived, strict=True):
+            column[missing] = values
+    return frame.assign(**columns)

@@ -118,7 +118,7 @@ def _peek(file: str) -> list[str] | None:
     if Path(file).stat().st_size > LARGEST_PEEK and WHOLE.search(file):
         return None
     try:
-        from gaia_offsets.tables.read import column_names
+        from gaia_offsets.tables.native import column_names
 
         return column_names(file)
     # Snakemake's environment need not have what the rules have; a file that cannot be read its rule tells of.

@@ -45,7 +45,7 @@ def unit_faults(where: str, name: str, entry: str | Config) -> Iterator[Fault]:
     if not unit or standard is None or unit == standard.unit or any({unit, standard.unit} <= group for group in UNITS):
         return
     try:
-        from gaia_offsets.tables.contracts import TableError, unit_factor
+        from gaia_offsets.tables.values import TableError, unit_factor
     except ImportError:  # Snakemake's environment need not have what the rules have; then they look
         return
     try:

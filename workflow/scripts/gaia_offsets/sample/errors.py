@@ -1,21 +1,17 @@
-"""Zero points by coefficients, and how much too small parallax errors are: numbers that reached us by public code.
+"""How much too small the published errors of parallaxes are: numbers that reached us by public code.
 
-Of Maiz Apellaniz 2022 (A&A 657, A130), tables beside this file, and of El-Badry, Rix & Heintz 2021 (MNRAS 506, 2269).
+Of Maiz Apellaniz 2022 (A&A 657, A130), and of El-Badry, Rix & Heintz 2021 (MNRAS 506, 2269).
 """
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
-
 import numpy as np
-import pandas as pd
 
+from gaia_offsets.core.faults import TableError
 from gaia_offsets.core.releases import SOLVED
 from gaia_offsets.publish.fields import INFLATIONS, NONE
-from gaia_offsets.sample.official import check_edr3
 from gaia_offsets.sample.star_table import star_arrays
-from gaia_offsets.tables.read import TableError
+from gaia_offsets.sample.zero_points import check_edr3, published_table
 
 MAIZ_APELLANIZ, EL_BADRY = INFLATIONS
 # What error_factor takes of a star, by the inflation.
@@ -25,42 +21,6 @@ SIX_PARAMETERS = 1.25  # k of 6p sources over that of 5p sources
 RUWE_LIMIT = 1.4
 # Above RUWE_LIMIT k grows by 1 + ke: G and ke.
 _KE = ((12.5, 13.5, 14.5, 15.5, 16.5, 17.5), (0.50, 1.01, 1.28, 1.38, 1.44, 1.32))
-
-
-@cache
-def table(name: str) -> pd.DataFrame:
-    """A table by its name without ending, the first column G [mag] of its nodes; not to be changed."""
-    return pd.read_csv(Path(__file__).parents[1] / "data" / f"{name}.csv")
-
-
-def zero_point_5p(
-    phot_g_mean_mag: np.ndarray,
-    nu_eff_used_in_astrometry: np.ndarray,
-    ecl_lat: np.ndarray,
-    nodes: pd.DataFrame | None = None,
-) -> np.ndarray:
-    """Zero point [mas] of 5p sources, (N,): sum of q_jk(G) c_j(nu_eff) b_k(beta), Lindegren et al. 2021b, Appendix A.
-
-    G in mag, nu_eff in 1/um, ecliptic latitude in degrees. The q_jk are linear in G between the rows of `nodes` (g_mag,
-    q00_uas, ...; those of Maiz Apellaniz 2022 if not given) and constant outside; null inputs give null. The range of
-    the model is the caller's business.
-    """
-    g, nu, sine = (np.asarray(x, dtype=float) for x in (phot_g_mean_mag, nu_eff_used_in_astrometry, ecl_lat))
-    sine = np.sin(np.radians(sine))
-    colours = {
-        "0": np.ones_like(nu),
-        "1": np.clip(nu - 1.48, -0.24, 0.24),
-        "2": np.clip(1.48 - nu, 0.0, 0.24) ** 3,
-        "3": np.minimum(nu - 1.24, 0.0),
-        "4": np.maximum(nu - 1.72, 0.0),
-    }
-    latitudes = {"0": np.ones_like(sine), "1": sine, "2": sine**2 - 1.0 / 3.0}
-    nodes = table("maiz_apellaniz2022_zero_point_5p") if nodes is None else nodes
-    terms = (  # columns are called q_jk with j and k, e.g. q12_uas
-        np.interp(g, nodes["g_mag"], nodes[column]) * colours[column[1]] * latitudes[column[2]]
-        for column in nodes.columns.drop("g_mag")
-    )
-    return 1e-3 * sum(terms)
 
 
 def inflation(inflate: str | bool | None) -> str | None:
@@ -78,12 +38,14 @@ def error_factor(
     *,
     inflate: str = MAIZ_APELLANIZ,
 ) -> np.ndarray:
-    """How many times larger than published a parallax error is, (N,), by one of INFLATIONS.
+    """How many times larger than published a parallax error is, (N,), by Maiz Apellaniz 2022 or El-Badry et al. 2021.
 
     maiz_apellaniz2022: k(G) of 5p sources, more for 6p or a high RUWE. el_badry2021: f(G) of their eq. 16, at least 1;
-    takes no RUWE. Null for other solutions than 31 and 95 and for null inputs, of which G or RUWE of 0 is one. Arrays
-    are taken as star_table.star_arrays says. Raises TableError for codes of another release and values that cannot be
-    what they are.
+    takes no RUWE. Null for other solutions than 31 and 95 and for null inputs, of which G or RUWE of 0 is one. Raises
+    TableError for codes of another release and values that cannot be what they are.
+
+    >>> error_factor([15.0, 15.0, 15.0], astrometric_params_solved=[31, 95, 3], ruwe=[1.0, 1.0, 1.0]).round(3)
+    array([1.295, 1.619,   nan])
     """
     inflate = inflation(inflate or NONE)
     given = {"phot_g_mean_mag": phot_g_mean_mag, SOLVED: astrometric_params_solved, "ruwe": ruwe}
@@ -94,7 +56,7 @@ def error_factor(
         peak = 0.21 * np.exp(-(((g - 12.65) / 0.90) ** 2))
         return np.where(np.isin(solved, (31, 95)), np.maximum(peak + 1.141 + 0.0040 * g - 0.00062 * g**2, 1.0), np.nan)
     ruwe = more[0]
-    nodes = table("maiz_apellaniz2022_k")
+    nodes = published_table("maiz_apellaniz2022_k")
     k = np.interp(g, nodes["g_mag"], nodes["k"])
     k = np.where(solved == 95, SIX_PARAMETERS * k, k) * np.where(ruwe > RUWE_LIMIT, 1.0 + np.interp(g, *_KE), 1.0)
     return np.where(np.isin(solved, (31, 95)) & np.isfinite(ruwe), k, np.nan)
@@ -104,6 +66,9 @@ def true_error(parallax_error: np.ndarray, factor: np.ndarray, *, inflate: str =
     """True error [mas] of single parallaxes, (N,), from published ones [mas], of which 0 is none, and error_factor.
 
     Raises TableError for what cannot be an error or its factor.
+
+    >>> true_error([0.02, 0.02], error_factor([15.0, 18.0], [31, 31], ruwe=[1.0, 1.0])).round(4)
+    array([0.0279, 0.025 ])
     """
     (errors,) = star_arrays("true_error", parallax_error=parallax_error)
     factors = np.asarray(factor, dtype=float)

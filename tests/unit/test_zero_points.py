@@ -1,0 +1,149 @@
+"""Zero points by model, against the published package, its own tables and another implementation."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from astropy import units as u
+from astropy.table import MaskedColumn
+from astropy.utils.masked import Masked
+from unit.shared import MAIZ, refused
+from zero_point import zpt
+
+from gaia_offsets.publish.fields import MODELS, OFFICIAL
+from gaia_offsets.sample import zero_points
+from gaia_offsets.sample.zero_points import published_table, zero_point, zero_point_5p
+
+NODES = published_table("maiz_apellaniz2022_zero_point_5p")
+FIVE = [
+    *[(10, 1.5, 0, -0.034606), (12, 1.45, 20, -0.024509), (12.5, 1.45, 20, -0.016645), (13, 1.48, 0, -0.034093)],
+    *[(13.5, 1.48, 0, -0.043384), (14, 1.4, 30, -0.038574), (15, 1.35, -45, -0.039744), (16, 1.6, 60, -0.024256)],
+    *[(17, 1.25, 45, -0.047079), (18, 1.48, 90, -0.024018), (18, 1.48, -90, -0.027884), (20, 1.6, 0, -0.010163)],
+    *[(15, 1.15, 0, -0.077748), (15, 1.8, 0, -0.032770)],
+]
+SIX = [
+    *[(12, 1.45, 20, -0.023354), (14, 1.4, 30, -0.038325), (15, 1.35, -45, -0.040913), (17, 1.6, 60, -0.012075)],
+    (20, 1.5, 0, -0.012171),
+]
+
+
+def test_reference_values_in_one_call_and_in_chunks(monkeypatch):
+    g, colour, latitude, expected = np.array(FIVE + SIX, dtype=float).T
+    solved = np.repeat([31, 95], [len(FIVE), len(SIX)])
+    nu_eff, pseudo = np.where(solved == 31, colour, np.nan), np.where(solved == 95, colour, np.nan)
+    whole = zero_point(OFFICIAL, g, nu_eff, pseudo, latitude, solved)
+    assert whole == pytest.approx(expected, abs=1.01e-6)
+    monkeypatch.setattr(zero_points, "CHUNK", 3)
+    assert (zero_point(OFFICIAL, g, nu_eff, pseudo, latitude, solved) == whole).all()
+    assert zero_point(OFFICIAL, [], [], [], [], []).shape == (0,)
+
+
+def test_hand_check():
+    # q00, q01, q02 between the nodes 17.5 and 19.0 of z5 (the file z5_200720.txt of the package)
+    q = (-29.18 + 10.78 / 3, -0.09 + 6.07 / 3, 2.41 - 8.87 / 3)
+    expected = (q[0] + q[1] + q[2] * 2 / 3) / 1000
+    assert zero_point(OFFICIAL, [18.0], [1.48], [None], [90.0], [31]) == pytest.approx(expected, abs=2e-6)
+
+
+@pytest.mark.parametrize(
+    ("known", "null"),
+    [
+        *[((6.0, 1.48, None, 31), (5.999, 1.48, None, 31)), ((21.0, 1.48, None, 31), (21.001, 1.48, None, 31))],
+        *[((15.0, 1.1, None, 31), (15.0, 1.099, None, 31)), ((15.0, 1.9, None, 31), (15.0, 1.901, None, 31))],
+        *[((15.0, None, 1.24, 95), (15.0, None, 1.2399, 95)), ((15.0, None, 1.72, 95), (15.0, None, 1.7201, 95))],
+        *[((15.0, 1.5, 1.5, 31), (15.0, 1.5, 1.5, solved)) for solved in (3, 0, np.nan)],
+    ],
+)
+def test_edges_of_the_range_are_included_and_beyond_is_null(known, null):
+    g, nu, pseudo, solved = zip(known, null, strict=True)
+    assert np.isfinite(zero_point(OFFICIAL, g, nu, pseudo, [10.0, 10.0], solved)).tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    "colour", [np.ma.masked_array([1.5, 1.5], mask=[True, False]), pd.array([None, 1.5], dtype="Float64")]
+)
+def test_masked_values_are_not_used(colour):
+    result = zero_point(OFFICIAL, [15.0, 15.0], colour, [np.nan, np.nan], [0.0, 0.0], [31, 31])
+    assert np.isfinite(result).tolist() == [False, True]
+
+
+@pytest.mark.parametrize(("g", "nu_eff", "latitude", "expected"), MAIZ)
+def test_zero_points_of_another_implementation(g, nu_eff, latitude, expected):
+    assert zero_point_5p([g], [nu_eff], [latitude], NODES)[0] == pytest.approx(expected, abs=1e-6)
+    assert zero_point("maiz_apellaniz2022", g, nu_eff, None, latitude, 31) == pytest.approx(expected, abs=1e-6)
+
+
+def test_coefficients_are_constant_outside_their_nodes_and_null_outside_the_model() -> None:
+    middle = NODES[NODES["g_mag"].between(10, 15)]
+    ends = zero_point_5p([6.0, 9.9, 16.0, 21.0, 5.9, 21.1], [1.5] * 6, [30.0] * 6, middle)
+    assert ends[0] == ends[1] and ends[2] == ends[3] and ends[0] != ends[3] and np.isnan(ends[4:]).all()
+    nothing = zero_point_5p([np.nan, 15.0, 15.0, 15.0], [1.5, np.nan, 1.5, 1.0], [0.0, 0.0, np.nan, 0.0], NODES)
+    assert np.isnan(nothing).all()
+
+
+def test_term_by_hand():
+    # G 6, nu 1.14, sin beta 1: c1 -0.24, c2 0.24^3, c3 -0.1, c4 0; b2 = 2/3; q of the first node.
+    expected = -54.33 - 11.97 + 25.39 * 2 / 3 - 0.24 * (-31.1 + 19.1) - 2529.0 * 0.24**3
+    assert zero_point_5p([6.0], [1.14], [90.0], NODES)[0] == pytest.approx(1e-3 * expected, abs=1e-12)
+
+
+def mixed(n: int) -> dict[str, np.ndarray]:
+    """Random stars of all solutions, some of them beyond the model's range, each with the colour of its solution."""
+    rng = np.random.default_rng(11)
+    solution, g = rng.choice([31, 95, 3], n, p=[0.5, 0.4, 0.1]), rng.uniform(5.0, 22.0, n)
+    colour = np.where(solution == 31, rng.uniform(1.0, 2.0, n), rng.uniform(1.2, 1.76, n))
+    stars = {"g": g, "nu_eff": np.where(solution == 31, colour, np.nan)}
+    stars |= {"pseudocolour": np.where(solution == 95, colour, np.nan)}
+    return {**stars, "ecl_lat": rng.uniform(-90.0, 90.0, n), "solution": solution}
+
+
+def test_a_random_mix_of_5p_and_6p_is_that_of_the_published_package_with_nulls_where_it_warns() -> None:
+    stars = mixed(5000)
+    solution, whole = stars["solution"], zero_point(OFFICIAL, **stars)
+    zpt.load_tables()
+    known = np.isin(solution, (31, 95))
+    arrays = [np.nan_to_num(values[known]) for values in stars.values()]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        silent = zpt.get_zpt(*arrays, _warnings=True)  # beyond the range it is a number of no meaning, with a warning
+    strict = zpt.get_zpt(*arrays, _warnings=False)
+    inside = np.isfinite(strict)
+    np.testing.assert_array_equal(whole[known][inside], silent[inside])
+    assert np.isnan(whole[known][~inside]).all() and np.isnan(whole[~known]).all()
+    assert 500 < inside.sum() < known.sum() - 500
+    for row in (*np.flatnonzero(solution == 31)[:20], *np.flatnonzero(solution == 95)[:20]):
+        one = zero_point(OFFICIAL, **{name: values[row].item() for name, values in stars.items()})
+        assert isinstance(one, float)
+        np.testing.assert_array_equal(one, whole[row])
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_arrays_of_every_kind_give_the_same_and_an_input_that_is_null_gives_null(model: str) -> None:
+    stars = mixed(200)
+    whole = zero_point(model, **stars)
+    mask = np.arange(200) % 3 == 0
+    expected = np.where(mask, np.nan, whole)
+    units = {"g": u.mag, "nu_eff": 1 / u.um, "pseudocolour": 1 / u.um, "ecl_lat": u.deg, "solution": None}
+    for name, values in stars.items():
+        numbers = values.astype(object)
+        for other in (
+            np.ma.masked_array(values, mask),
+            pd.Series(values).convert_dtypes().mask(mask),
+            MaskedColumn(values, mask=mask, unit=units[name]),
+            np.where(mask, None, numbers).tolist(),
+            *([] if name == "solution" else [np.where(mask, np.nan, values), Masked(values * units[name], mask)]),
+        ):
+            needed = {"nu_eff": stars["solution"] == 31, "pseudocolour": stars["solution"] == 95}.get(name, mask | True)
+            found = zero_point(model, **{**stars, name: other})
+            np.testing.assert_array_equal(found, np.where(needed, expected, whole))
+    assert zero_point(model, **{**stars, "ecl_lat": np.radians(stars["ecl_lat"]) * u.rad}) == pytest.approx(
+        whole, rel=1e-9, nan_ok=True
+    )
+
+
+def test_what_cannot_be_is_refused() -> None:
+    with refused("model 'lindegren' is none of lindegren2021, maiz_apellaniz2022"):
+        zero_point("lindegren", 15.0, 1.5, None, 0.0, 31)
+    with refused("outside -90 to 90 deg"):
+        zero_point(OFFICIAL, 15.0, 1.5, None, 95.0, 31)
