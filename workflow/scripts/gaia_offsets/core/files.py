@@ -1,4 +1,4 @@
-"""JSON in and out, tables of a rule, and files of the workflow itself: where they are, and their digests for the params of rules."""
+"""A rule's small inputs, JSON, and files of the workflow itself: where they are, and their digests for params."""
 
 from __future__ import annotations
 
