@@ -10,7 +10,7 @@ from typing import Any
 
 import gaia_offsets
 from gaia_offsets.core.columns import FRAMES, STANDARD, VIZIER
-from gaia_offsets.core.faults import told
+from gaia_offsets.core.faults import message_of
 from gaia_offsets.core.log import say
 from gaia_offsets.correct.apply import correct_file, read_map_for
 from gaia_offsets.correct.correction import COLUMNS, Correction
@@ -185,9 +185,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         say("stopped; no output was written")
         return 130
     except Exception as error:
-        if not (said := told(error)):
+        if not (message := message_of(error)):
             raise
-        say(said)
+        say(message)
         return 1
     return 0
 
