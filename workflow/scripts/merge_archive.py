@@ -4,7 +4,7 @@ import sys
 
 from gaia_offsets.archive.candidates import merge_chunks, read_whole
 from gaia_offsets.core.faults import open_log
-from gaia_offsets.sky.positions import check_positions
+from gaia_offsets.sample.star_table import check_stars
 from gaia_offsets.tables.read import write_table
 
 if __name__ == "__main__":
@@ -19,6 +19,6 @@ if __name__ == "__main__":
         f"{int((merged['match_neighbours'] > 1).sum())} of them ambiguous (more than one Gaia source)",
         file=sys.stderr,
     )
-    for line in check_positions(merged, snakemake.output.matched):
+    for line in check_stars(merged, snakemake.output.matched):
         print(line, file=sys.stderr)
     write_table(merged, snakemake.output.matched)
