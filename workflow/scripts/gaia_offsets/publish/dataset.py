@@ -139,17 +139,17 @@ def _read_any(path: Path, form: str) -> tuple[Table, dict[str, Any]]:
 
 def _notes(text: str) -> dict[str, str]:
     """Metadata of a machine-readable table: its notes `Note (1): key = value`, each with its continuations."""
-    found: dict[str, str] = {}
+    notes: dict[str, str] = {}
     key = ""
     for line in text.partition("\n---")[2].splitlines():
         start = re.fullmatch(r"Note \(\d+\): (\w+) = (.*)", line)
         if start:
-            key, found[start[1]] = start.groups()
+            key, notes[start[1]] = start.groups()
         elif key and line.startswith("    "):
-            found[key] += " " + line.strip()
+            notes[key] += " " + line.strip()
         else:
             key = ""
-    return found
+    return notes
 
 
 _TRUTH = {"true": True, "false": False}
