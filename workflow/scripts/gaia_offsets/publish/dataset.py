@@ -106,9 +106,7 @@ def read_dataset(path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
             values = values * unit_factor(str(column.unit), field.unit, f"{path}: column {field.name!r}")
         elif field.decimals is None and (wrong := int((values != np.rint(values)).sum())):
             raise TableError(f"{path}: column {field.name!r}: {wrong} values are missing or no whole numbers")
-        if field.decimals is not None:
-            values = np.round(values, field.decimals)
-        frame[field.name] = values if field.decimals is not None else values.astype(np.int64)
+        frame[field.name] = values.astype(np.int64) if field.decimals is None else np.round(values, field.decimals)
     return pd.DataFrame(frame), meta
 
 

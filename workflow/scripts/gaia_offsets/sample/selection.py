@@ -79,21 +79,15 @@ def best_rows(
     not depend on the order of the rows where `prefer` and `ties` settle it.
     """
     _refuse_missing(frame, {"columns": columns, "prefer": prefer, "ties": ties})
-    preferred = as_numbers(frame[prefer], f"one_row_per.prefer: {prefer!r}", null=-np.inf) if prefer else None
+    where = f"one_row_per.prefer: {prefer!r}"
+    preferred = as_numbers(frame[prefer], where, null=-np.inf) if prefer else np.zeros(len(frame))
     keep = ~frame.duplicated(list(columns), keep=False).to_numpy()
     several = ~keep  # only these need an order
     frame, order = frame[several], frame.loc[several, list(columns)]
     order["_place"] = np.flatnonzero(several)
-    by, ascending = list(columns), [True] * len(columns)
-    if prefer:
-        order["_prefer"] = preferred[several]
-        by.append("_prefer")
-        ascending.append(False)
-    if ties:
-        order["_ties"] = frame[ties].to_numpy()
-        by.append("_ties")
-        ascending.append(True)
-    order = order.sort_values([*by, "_place"], ascending=[*ascending, True], kind="stable")
+    order["_prefer"] = -preferred[several]
+    order["_ties"] = frame[ties].to_numpy() if ties else 0
+    order = order.sort_values([*columns, "_prefer", "_ties", "_place"])
     first = ~order.duplicated(list(columns), keep="first").to_numpy()
     keep[order["_place"].to_numpy()[first]] = True
     return keep
