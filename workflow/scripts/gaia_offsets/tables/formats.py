@@ -23,15 +23,16 @@ NAMED = ".csv[.gz], .fits[.gz], .vot, .ecsv or .parquet"  # in messages
 ASTROPY = {"csv": "ascii.csv", "fits": "fits", "votable": "votable", "ecsv": "ascii.ecsv", "parquet": "parquet"}
 
 
-def table_format(path: str | Path) -> str:
-    """Format of a table file by its name: csv, fits, votable, ecsv or parquet.
-
-    Raises TableError for a name that ends in none of the known ways.
-    """
+def format_of(path: str | Path) -> str | None:
+    """Format of a table file by its name: csv, fits, votable, ecsv or parquet; None where it ends in no known way."""
     name = Path(path).name.lower().removesuffix(".gz")
-    for fmt, ends in ENDINGS.items():
-        if name.endswith(ends):
-            return fmt
+    return next((form for form, endings in ENDINGS.items() if name.endswith(endings)), None)
+
+
+def table_format(path: str | Path) -> str:
+    """The same, of a table that is to be read or written: TableError for a name of no known kind."""
+    if form := format_of(path):
+        return form
     raise TableError(f"{path}: unknown kind of table; its name should end in {NAMED}")
 
 

@@ -15,10 +15,9 @@ from gaia_offsets.engine.config.fault import Config, Fault, as_far_as_possible, 
 from gaia_offsets.engine.config.read import FOLDER, FOLDER_RULE
 from gaia_offsets.engine.config.sample import table_blocks
 from gaia_offsets.publish.fields import NONE, pairing_faults
+from gaia_offsets.tables.formats import NAMED, format_of
 
 FILE = r"^[A-Za-z0-9_+-][A-Za-z0-9_.+-]*$"  # the schema's pattern of a dataset's file
-TABLE = re.compile(r"\.(csv|fits|fit|vot|votable|xml|ecsv|parquet)(\.gz)?\Z", re.IGNORECASE)
-NAMED_TABLE = "its name should end in .csv[.gz], .fits, .vot, .ecsv or .parquet"
 
 
 def run_faults(config: Config) -> Iterator[Fault]:
@@ -53,8 +52,8 @@ def dataset_faults(name: str, entry: Config, config: Config) -> Iterator[Fault]:
         yield from unknown("simulated.survey", simulated["survey"], config["surveys"], "surveys")
     if not simulated and not file:
         yield Fault("file", "missing; name for it under resources/raw/, of letters, digits and _ . + -")
-    elif file and re.fullmatch(FILE, file) and not TABLE.search(file):
-        yield Fault("file", f"{file!r} is no kind of table that is known; {NAMED_TABLE}")
+    elif file and re.fullmatch(FILE, file) and not format_of(file):
+        yield Fault("file", f"{file!r} is no kind of table that is known; its name should end in {NAMED}")
     if path:
         yield from values.path_faults("path", path)
         if file and values.same_file(path, f"resources/raw/{name}/{file}"):

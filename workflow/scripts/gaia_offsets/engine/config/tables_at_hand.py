@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +10,9 @@ from gaia_offsets.core.files import OWN, own_file
 from gaia_offsets.core.words import did_you_mean
 from gaia_offsets.engine.config.fault import Config, Fault
 from gaia_offsets.engine.config.sample import reference_columns, table_blocks
+from gaia_offsets.tables.formats import format_of
 
-WHOLE = re.compile(r"\.(vot|votable|xml|ecsv)(\.gz)?\Z", re.IGNORECASE)  # read as a whole to know their columns
+WHOLE = ("votable", "ecsv")  # read as a whole to know their columns
 LARGEST_PEEK = 20_000_000  # bytes of such a file
 # Columns of Gaia that every result rests on.
 ASTROMETRY = (
@@ -115,7 +115,7 @@ def table_notes(config: Config) -> Iterator[str]:
 
 def _peek(file: str) -> list[str] | None:
     """Names of a table's columns; None where they cannot be had quickly."""
-    if Path(file).stat().st_size > LARGEST_PEEK and WHOLE.search(file):
+    if Path(file).stat().st_size > LARGEST_PEEK and format_of(file) in WHOLE:
         return None
     try:
         from gaia_offsets.tables.native import column_names
