@@ -11,6 +11,7 @@ import yaml
 from gaia_offsets.core.faults import Fault
 
 MOST_NODES = 200_000  # values that a file may stand for, its aliases written out; our longest config has 2,000
+DEEP = 100  # levels; no file of ours has more than ten
 LOOK = "look at indentation (blanks, no tabs), colons and quotes here and in the line above"
 
 
@@ -25,7 +26,8 @@ def read_yaml(path: str | Path) -> Any:
     aliases refer to themselves or multiply into more than MOST_NODES values.
     """
     try:
-        loader = yaml.SafeLoader(Path(path).read_text(encoding="utf-8-sig"))
+        text = Path(path).read_text(encoding="utf-8-sig")
+        loader = (yaml.CSafeLoader if _quick(text) else yaml.SafeLoader)(text)
         root = loader.get_single_node()
         if root is None:
             return None
@@ -43,6 +45,19 @@ def read_yaml(path: str | Path) -> Any:
         raise YamlError(f"{path}: nested too deeply; no file of ours has more than ten levels") from None
     except OSError as error:
         raise YamlError(f"{path}: {error.strerror}") from None
+
+
+def _quick(text: str) -> bool:
+    """Whether the loader in C may read a YAML text: it is right, and not nested so deeply that C runs out of stack."""
+    depth = 0
+    try:
+        for event in yaml.parse(text, yaml.CSafeLoader) if yaml.__with_libyaml__ else ():
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEP:
+                return False
+    except yaml.YAMLError:  # the other loader's message is the better one
+        return False
+    return bool(yaml.__with_libyaml__)
 
 
 def _faults(root: yaml.Node, path: str | Path) -> list[str]:
