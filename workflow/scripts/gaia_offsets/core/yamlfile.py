@@ -26,9 +26,7 @@ def read_yaml(path: str | Path) -> Any:
     aliases refer to themselves or multiply into more than MOST_NODES values.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-        loader = (yaml.CSafeLoader if _quick(text) else yaml.SafeLoader)(text)
-        root = loader.get_single_node()
+        loader, root = _composed(Path(path).read_text(encoding="utf-8-sig"))
         if root is None:
             return None
         if faults := _faults(root, path):
@@ -47,17 +45,21 @@ def read_yaml(path: str | Path) -> Any:
         raise YamlError(f"{path}: {error.strerror}") from None
 
 
-def _quick(text: str) -> bool:
-    """Whether the loader in C may read a YAML text: it is right, and not nested so deeply that C runs out of stack."""
+def _composed(text: str) -> tuple[Any, yaml.Node | None]:
+    """A loader of a YAML text and its root: the one in C, unless the text is wrong or deep enough to end its stack."""
     depth = 0
     try:
         for event in yaml.parse(text, yaml.CSafeLoader) if yaml.__with_libyaml__ else ():
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > DEEP:
-                return False
-    except yaml.YAMLError:  # the other loader's message is the better one
-        return False
-    return bool(yaml.__with_libyaml__)
+                break
+        else:
+            loader = (yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader)(text)
+            return loader, loader.get_single_node()
+    except yaml.YAMLError:
+        pass  # the other loader says it better
+    loader = yaml.SafeLoader(text)
+    return loader, loader.get_single_node()
 
 
 def _faults(root: yaml.Node, path: str | Path) -> list[str]:
