@@ -90,13 +90,13 @@ def shared_stars(known: Mapping[str, np.ndarray]) -> np.ndarray | None:
 def _bins(variables: Mapping[str, np.ndarray], solution: str, trends: pd.DataFrame) -> dict[str, np.ndarray]:
     """Bin (N,) of each star in each variable of trends.csv; -1 outside of the bins that are there."""
     trends = trends[(trends["solution"] == solution) & (trends["parallax"] == PARALLAX_OF_BINS)]
-    places = {}
+    bins_of_stars = {}
     for variable, x in variables.items():
         bins = trends[trends["variable"] == variable]
-        place = np.searchsorted(bins["bin_low"], x, side="right") - 1
+        index = np.searchsorted(bins["bin_low"], x, side="right") - 1
         # A null is beyond the last bin, and in none.
-        places[variable] = np.where((place >= 0) & (x < np.append(bins["bin_high"], np.nan)[place]), place, -1)
-    return places
+        bins_of_stars[variable] = np.where((index >= 0) & (x < np.append(bins["bin_high"], np.nan)[index]), index, -1)
+    return bins_of_stars
 
 
 def _measured(
@@ -156,8 +156,8 @@ def left_over(
         return np.nan, np.nan
     _, mean, _, _ = weighted_means(difference[use], variance[use], groups[use])
     weight = hampel_weights((difference[use] - mean[group]) / np.sqrt(variance[use])) / variance[use]
-    places, block = np.unique(blocks[use], return_inverse=True)
-    shape = (len(labels), len(places))
+    block_labels, block = np.unique(blocks[use], return_inverse=True)
+    shape = (len(labels), len(block_labels))
     top, bottom = (
         np.bincount(group * shape[1] + block, part, minlength=shape[0] * shape[1]).reshape(shape)
         for part in (weight * difference[use], weight)

@@ -62,8 +62,8 @@ def cross_validation(stars: pd.DataFrame, learning: Learning, *, folds: int, see
 
 def assign_folds(labels: np.ndarray, *, folds: int, seed: int) -> np.ndarray:
     """Fold (N,) of each star, one for all that share a label."""
-    names, place = np.unique(labels, return_inverse=True)
-    return (np.random.default_rng(seed).permutation(len(names)) % folds)[place]
+    names, index = np.unique(labels, return_inverse=True)
+    return (np.random.default_rng(seed).permutation(len(names)) % folds)[index]
 
 
 def held_out(stars: pd.DataFrame, fold: np.ndarray, learning: Learning) -> dict[str, pd.DataFrame]:
@@ -129,8 +129,8 @@ def corrections(
     """
     _, mean, mean_error, _ = weighted_means(difference, variance, np.zeros(len(stars), dtype=np.int64))
     constant = (mean[0], mean_error[0]) if len(mean) else (np.nan, np.nan)
-    found = group_statistics(stars["offset_corrected"].to_numpy(), pixel, learning.gaussian)
-    found = found[found["n"] > learning.more_than].rename_axis("hindex").reset_index()
+    pixels = group_statistics(stars["offset_corrected"].to_numpy(), pixel, learning.gaussian)
+    pixels = pixels[pixels["n"] > learning.more_than].rename_axis("hindex").reset_index()
     names = {"gaussian_mean": "offset", "gaussian_mean_error": "error"}
     terms = smooth_nodes.design(smooth_nodes.curves_of(stars, learning.splines, pixel), stars)
     sums = smooth_nodes.PixelSums(learning.nside.bit_length() - 1, terms.shape[1])
@@ -144,7 +144,7 @@ def corrections(
         field = pd.DataFrame(columns=["hindex", "offset", "error"], dtype=float)
     return {
         "official_global": (*constant, None),
-        "official_map": (*constant, found.rename(columns=names)),
+        "official_map": (*constant, pixels.rename(columns=names)),
         "official_smooth": (*constant, field),
     }
 

@@ -43,14 +43,14 @@ def error_table(
         blocks = sky_blocks(part.stars["ra"].to_numpy(), part.stars["dec"].to_numpy())
         for name, analytic in ANALYTIC.items():
             stars = some.get(name, some["mean"]).groups.rows  # the fit of a histogram is of the same stars
-            found = {"value": row[name], "analytic_error": row[analytic], "n": len(stars)}
-            found["blocks"] = len(np.unique(blocks[stars]))
-            found["correlated_floor"] = floor[int(name == "weighted_mean")]
+            columns = {"value": row[name], "analytic_error": row[analytic], "n": len(stars)}
+            columns["blocks"] = len(np.unique(blocks[stars]))
+            columns["correlated_floor"] = floor[int(name == "weighted_mean")]
             if name in some and len(stars) and np.isfinite(row[name]):  # the fit of a histogram has no slopes
                 without = resample.without_blocks(some[name], blocks)
-                found["bootstrap_error"] = float(error[name][0] * np.sqrt(share[part.solution]))
-                found["jackknife_error"] = resample.jackknife_error(float(some[name].estimate[0]), *without)
-            rows.append({"solution": part.solution, "parallax": part.parallax, "estimator": name, **found})
+                columns["bootstrap_error"] = float(error[name][0] * np.sqrt(share[part.solution]))
+                columns["jackknife_error"] = resample.jackknife_error(float(some[name].estimate[0]), *without)
+            rows.append({"solution": part.solution, "parallax": part.parallax, "estimator": name, **columns})
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

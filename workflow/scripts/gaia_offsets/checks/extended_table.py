@@ -79,11 +79,11 @@ def neighbour_consistency(
     if len(pixels) == 0:
         return result
     around = hp.get_all_neighbours(nside, pixels, nest=ordering == "nested")  # (8, pixels); -1 where there is none
-    place = np.minimum(np.searchsorted(pixels, around), len(pixels) - 1)
+    neighbour = np.minimum(np.searchsorted(pixels, around), len(pixels) - 1)
     weight = np.where((errors > 0) & np.isfinite(values), 1.0 / np.where(errors > 0, errors, 1.0) ** 2, 0.0)
-    part = np.where(pixels[place] == around, weight[place], 0.0)
+    part = np.where(pixels[neighbour] == around, weight[neighbour], 0.0)
     enough = ((part > 0).sum(axis=0) >= 3) & (weight > 0)
     total = part.sum(axis=0)[enough]
-    mean = (part * np.where(weight > 0, values, 0.0)[place]).sum(axis=0)[enough] / total
+    mean = (part * np.where(weight > 0, values, 0.0)[neighbour]).sum(axis=0)[enough] / total
     result[enough] = (values[enough] - mean) / np.sqrt(errors[enough] ** 2 + 1.0 / total)
     return result

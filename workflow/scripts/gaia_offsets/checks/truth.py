@@ -38,13 +38,13 @@ def add_weights(stars: pd.DataFrame, parallax: str, scatter: Scatter, solution: 
     `colour` is the column of their colour. `true_variance` is taken at the true parallax: it knows nothing of a star's
     own noise and offset.
     """
-    errors, found = star_table(stars, parallax, scatter.reference_kind), scatter.of(solution, parallax, sky=True)
-    gaia = (found["factor"] * errors.gaia_error) ** 2 + found["extra"] ** 2
+    errors, fitted = star_table(stars, parallax, scatter.reference_kind), scatter.of(solution, parallax, sky=True)
+    gaia = (fitted["factor"] * errors.gaia_error) ** 2 + fitted["extra"] ** 2
     reference = (errors.fraction * 1000.0 * stars["parallax_true"].to_numpy()) ** 2 + errors.reference_error**2
     return stars.assign(
         offset=stars[PARALLAXES[parallax]],
         difference=errors.difference,
-        variance=variances(errors, found),
+        variance=variances(errors, fitted),
         true_variance=gaia + reference,
         truth=stars[f"true_{parallax}"],
         colour=stars[colour],
@@ -89,7 +89,7 @@ def numbers(
     stars: pd.DataFrame, solutions: dict[str, str], tables: dict[str, pd.DataFrame], scatter: Scatter, beta: float
 ) -> pd.DataFrame:
     """Global offsets, zero point and scale, and trends of all solutions and parallaxes beside their truth."""
-    found = []
+    rows = []
     for solution, colour in solutions.items():
         here = stars[stars["solution"] == solution]
         for parallax in PARALLAXES if len(here) else ():
@@ -102,17 +102,17 @@ def numbers(
                 for name, table in tables.items()
             }
             for _, row in mine["global_offsets"].iterrows():
-                found += [{**who, **one} for one in quoted("global_offsets", row, part, beta)]
+                rows += [{**who, **one} for one in quoted("global_offsets", row, part, beta)]
             for _, row in mine["trends"].iterrows():
                 x = part[row["variable"]]
                 inside = part[(x >= row["bin_low"]) & (x < row["bin_high"])]
-                found += [{**who, **one} for one in quoted("trends", row, inside, beta)]
+                rows += [{**who, **one} for one in quoted("trends", row, inside, beta)]
             line = true_line(part)
             for _, row in mine["zero_point_scale"].iterrows():
                 for name, truth in line.items():
                     value = {"value": row[name], "error": row[f"{name}_error"], "truth": truth}
-                    found.append({**who, "table": "zero_point_scale", "quantity": name, "n": row["n"], **value})
-    return pd.DataFrame(found).reindex(columns=COLUMNS)
+                    rows.append({**who, "table": "zero_point_scale", "quantity": name, "n": row["n"], **value})
+    return pd.DataFrame(rows).reindex(columns=COLUMNS)
 
 
 def nearest_means(
@@ -179,12 +179,12 @@ def power(pixels: pd.DataFrame, grid: dict[str, Any]) -> pd.DataFrame:
     values = here.pivot(index="hindex", columns="quantity", values="value")
     truth = here.groupby("hindex")["truth"].first()
     maps = {"injected": truth, **{name: values[name] - truth for name in values}}
-    found = []
+    rows = []
     for name, change in maps.items():
         change = change.dropna()
         sky = np.zeros(hp.nside2npix(grid["nside"]))
         sky[change.index.to_numpy(dtype=np.int64)] = change - change.mean()
         sky = hp.reorder(sky, n2r=True) if grid["ordering"] == "nested" else sky
-        found_power = hp.anafast(sky, lmax=DEGREES, iter=3) * len(sky) / max(len(change), 1)
-        found.append(pd.DataFrame({"map": name, "degree": np.arange(DEGREES + 1), "power": found_power}))
-    return pd.concat(found, ignore_index=True)[POWER]
+        power_left = hp.anafast(sky, lmax=DEGREES, iter=3) * len(sky) / max(len(change), 1)
+        rows.append(pd.DataFrame({"map": name, "degree": np.arange(DEGREES + 1), "power": power_left}))
+    return pd.concat(rows, ignore_index=True)[POWER]

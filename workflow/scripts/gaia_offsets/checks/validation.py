@@ -26,20 +26,20 @@ def coverage_table(table: pd.DataFrame) -> pd.DataFrame:
     `bias_error` comes from the means of the seeds; `stated_error` is a root mean square, `scatter` the sd of value
     minus truth; a pull is that over the stated error.
     """
-    found = []
+    rows = []
     for names, part in table.groupby(NUMBER, dropna=False, sort=False):
         off, error = (part["value"] - part["truth"]).to_numpy(), part["error"].to_numpy()
         pull = np.abs(off / error)
         means = pd.Series(off).groupby(part["seed"].to_numpy()).mean()
         stated, scatter = np.sqrt(np.mean(error**2)), np.std(off, ddof=1) if len(off) > 1 else np.nan
-        found.append(
+        rows.append(
             dict(zip(NUMBER, names, strict=True))
             | {"seeds": len(means), "n": len(part), "bias": np.mean(off), "bias_error": means.sem()}
             | {"stated_error": stated, "scatter": scatter, "stated_over_scatter": stated / scatter}
             | {"coverage_68": np.mean(pull < 1.0), "coverage_95": np.mean(pull < SIGMA_95)}
             | {"pull_sd": np.std(off / error, ddof=1) if len(off) > 1 else np.nan}
         )
-    return pd.DataFrame(found)
+    return pd.DataFrame(rows)
 
 
 def maps_table(table: pd.DataFrame) -> pd.DataFrame:
@@ -53,31 +53,31 @@ def maps_table(table: pd.DataFrame) -> pd.DataFrame:
     )
     place = ["sky", "seed", "frame", "pixels", "hindex"]
     maps = maps.merge(maps.loc[maps["quantity"] == PAPER, [*place, "square"]], "left", place, suffixes=("", "_paper"))
-    found = []
+    rows = []
     for names, part in maps.groupby(["sky", "frame", "quantity", "pixels"], sort=False):
         both = part[np.isfinite(part["square_paper"])].groupby("seed")[["square", "square_paper"]].sum()
         whole = np.sqrt(both["square"].sum() / both["square_paper"].sum()) if len(both) else np.nan
         seeds = np.sqrt(both["square"] / both["square_paper"])
         pull = part["pull"].abs()
-        found.append(
+        rows.append(
             dict(zip(["sky", "frame", "estimator", "pixels"], names, strict=True))
             | {"seeds": part["seed"].nunique(), "number": len(part), "rmse": np.sqrt(part["square"].mean())}
             | {"ratio": whole, "ratio_low": seeds.min(), "ratio_high": seeds.max()}
             | {"coverage_68": np.mean(pull < 1.0), "coverage_95": np.mean(pull < SIGMA_95)}
         )
-    return pd.DataFrame(found)
+    return pd.DataFrame(rows)
 
 
 def pulls_table(table: pd.DataFrame) -> pd.DataFrame:
     """pulls.csv: histograms of value minus truth over the stated error, equatorial maps of corrected parallaxes."""
     maps = table[(table["pixels"] == "n>=2") & (table["parallax"] == "corrected") & (table["frame"] == "equatorial")]
     edges = np.linspace(-5.0, 5.0, 41)
-    found = []
+    tables = []
     for (sky, quantity), part in maps.groupby(["sky", "quantity"], sort=False):
         count, _ = np.histogram((part["value"] - part["truth"]) / part["error"], edges)
         bins = {"sky": sky, "quantity": quantity, "bin_low": edges[:-1], "bin_high": edges[1:], "count": count}
-        found.append(pd.DataFrame(bins))
-    return pd.concat(found, ignore_index=True)
+        tables.append(pd.DataFrame(bins))
+    return pd.concat(tables, ignore_index=True)
 
 
 WAYS = ["sky", "parallax", "zero_point_solved", "slope_solved", "adopted"]
@@ -102,9 +102,9 @@ def training_table(table: pd.DataFrame, ways: pd.DataFrame, standards: Sequence[
     for name in ("zero_point", "slope"):
         ways[f"{name}_solved"] = np.where(ways[name].notna(), "yes", "no")
     groups = ways.groupby(WAYS, sort=False)
-    found = groups["off"].agg(seeds="size", bias="mean", bias_error="sem", scatter="std")
-    found["stated_error"] = np.sqrt(groups["square"].mean())
-    return found.reset_index()
+    table = groups["off"].agg(seeds="size", bias="mean", bias_error="sem", scatter="std")
+    table["stated_error"] = np.sqrt(groups["square"].mean())
+    return table.reset_index()
 
 
 def headline(coverage: pd.DataFrame, maps: pd.DataFrame, training: pd.DataFrame, standards: Sequence[str]) -> str:

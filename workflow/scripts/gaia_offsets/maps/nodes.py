@@ -108,8 +108,8 @@ class PixelSums:
         pixel, weights, rows = pixel[use], weights[use], np.column_stack([terms, offset])[use]
         self.squares += (rows * weights[:, None]).T @ rows
         self.n += np.bincount(pixel, minlength=len(self.n))
-        for place, column in enumerate([np.ones(len(rows)), *rows.T]):
-            self.sums[:, place] += np.bincount(pixel, weights * column, minlength=len(self.n))
+        for number, column in enumerate([np.ones(len(rows)), *rows.T]):
+            self.sums[:, number] += np.bincount(pixel, weights * column, minlength=len(self.n))
 
     def nodes(self) -> Nodes:
         """The pixels with weight; the curves by least squares of the stars' differences inside pixels."""

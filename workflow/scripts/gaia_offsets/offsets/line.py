@@ -24,9 +24,9 @@ def zero_point_and_scale(stars: Stars, scatter: Mapping[str, float], *, iteratio
     """
     gaia_error = np.sqrt((scatter["factor"] * stars.gaia_error) ** 2 + scatter["extra"] ** 2)
     known = np.isfinite(stars.difference + gaia_error + stars.fraction + stars.reference_error)
-    found = dict.fromkeys(LINE, np.nan) | {"n": int(known.sum())}
-    if found["n"] < MIN_LINE_STARS:
-        return found
+    row = dict.fromkeys(LINE, np.nan) | {"n": int(known.sum())}
+    if row["n"] < MIN_LINE_STARS:
+        return row
     stars = stars.restrict(known)
     gaia_error = gaia_error[known]
     line, sd = np.array([np.median(stars.difference), 1.0]), np.ones(2)
@@ -39,7 +39,7 @@ def zero_point_and_scale(stars: Stars, scatter: Mapping[str, float], *, iteratio
         instrument = np.stack([np.ones(len(abscissa)), abscissa - centre])
         normal = (instrument * weight) @ np.stack([np.ones(len(abscissa)), stars.reference]).T
         if np.linalg.cond(normal / np.abs(normal).max()) > 1e12:
-            return found
+            return row
         new = np.linalg.solve(normal, (instrument * weight) @ stars.gaia)
         score = instrument * weight * (stars.gaia - new[0] - new[1] * stars.reference)
         inverse = np.linalg.inv(normal)
@@ -51,4 +51,4 @@ def zero_point_and_scale(stars: Stars, scatter: Mapping[str, float], *, iteratio
     with np.errstate(invalid="ignore"):  # points on a line have no scatter
         numbers = [*np.stack([line, sd], axis=1).ravel(), covariance[0, 1] / sd.prod()]
         pivot = -covariance[0, 1] / covariance[1, 1] / 1000.0
-    return found | dict(zip(LINE[1:], [*numbers, pivot], strict=True))
+    return row | dict(zip(LINE[1:], [*numbers, pivot], strict=True))

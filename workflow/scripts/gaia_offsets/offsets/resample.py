@@ -103,12 +103,12 @@ def bootstrap_errors(fits: Sequence[Linearised], *, replicates: int, seed: int) 
     Null for a group of one. Fits whose groups have the same sizes have the same draws, and are drawn together.
     """
     alike: dict[bytes, list[int]] = {}
-    for place, fit in enumerate(fits):
-        alike.setdefault(fit.groups.counts.tobytes(), []).append(place)
+    for number, fit in enumerate(fits):
+        alike.setdefault(fit.groups.counts.tobytes(), []).append(number)
     errors = {}
-    for places in alike.values():
-        errors |= zip(places, _drawn_together([fits[place] for place in places], replicates, seed), strict=True)
-    return [errors[place] for place in range(len(fits))]
+    for numbers in alike.values():
+        errors |= zip(numbers, _drawn_together([fits[number] for number in numbers], replicates, seed), strict=True)
+    return [errors[number] for number in range(len(fits))]
 
 
 def _drawn_together(fits: Sequence[Linearised], replicates: int, seed: int) -> list[np.ndarray]:
@@ -118,12 +118,12 @@ def _drawn_together(fits: Sequence[Linearised], replicates: int, seed: int) -> l
     columns, ends = np.arange(n, dtype=np.int32), np.append(groups.starts, n).astype(np.int32)
     parts = np.stack([part for fit in fits for part in (fit.top, fit.bottom)], axis=1)
     first, size = groups.spread(groups.starts), groups.spread(groups.counts).astype(float)
-    random, place, drawn = np.random.default_rng(seed), np.empty(n), np.empty(n, dtype=np.int64)
+    random, uniform, drawn = np.random.default_rng(seed), np.empty(n), np.empty(n, dtype=np.int64)
     total, squares = np.zeros((2, len(fits), len(groups.starts)))
     for _ in progress(range(replicates), replicates, "draws"):
         # Into the same arrays again: new ones of this size cost more than the sums.
-        np.multiply(random.random(out=place), size, out=place)
-        np.copyto(drawn, place, casting="unsafe")
+        np.multiply(random.random(out=uniform), size, out=uniform)
+        np.copyto(drawn, uniform, casting="unsafe")
         drawn += first
         times = np.bincount(drawn, minlength=n).astype(float)
         sums = sparse.csr_array((times, columns, ends), shape=(len(groups.starts), n)) @ parts
@@ -152,8 +152,8 @@ def bootstrap_medians(groups: Groups, *, replicates: int, seed: int) -> np.ndarr
     for _ in progress(range(replicates), replicates, "draws"):
         lower = random.beta(low, n - low + 1)
         upper = np.where(even, lower + (1.0 - lower) * random.beta(1, np.maximum(n - low, 1)), lower)
-        place = [groups.starts + np.minimum(np.floor(n * u), n - 1).astype(np.int64) for u in (lower, upper)]
-        step = (groups.values[place[0]] + groups.values[place[1]]) / 2 - middle
+        index = [groups.starts + np.minimum(np.floor(n * u), n - 1).astype(np.int64) for u in (lower, upper)]
+        step = (groups.values[index[0]] + groups.values[index[1]]) / 2 - middle
         total, squares = total + step, squares + step**2
     return _spread(total, squares, np.full(len(n), replicates), n)
 
@@ -163,8 +163,8 @@ def without_blocks(fit: Linearised, blocks: np.ndarray) -> tuple[np.ndarray, np.
 
     Blocks in which no star counts are left out.
     """
-    place = np.unique(blocks[fit.groups.rows], return_inverse=True)[1]
-    top, bottom, size = (np.bincount(place, part) for part in (fit.top, fit.bottom, fit.size))
+    block = np.unique(blocks[fit.groups.rows], return_inverse=True)[1]
+    top, bottom, size = (np.bincount(block, part) for part in (fit.top, fit.bottom, fit.size))
     estimates = fit.estimates(fit.top.sum() - top, fit.bottom.sum() - bottom)
     return estimates[size > 0], size[size > 0]
 

@@ -62,20 +62,20 @@ def fit_scatter(stars: Stars, pixels: np.ndarray | None = None) -> dict[str, Any
     groups = np.zeros(len(known), dtype=np.int64) if pixels is None else pixels[known].astype(np.int64)
     while (degrees := len(groups) - len(np.unique(groups))) < MIN_DEGREES[1] and groups.any():
         groups = groups >> 2  # a nested pixel has four children
-    _, place, counts = np.unique(groups, return_inverse=True, return_counts=True)
-    use = known[counts[place] > 1]
+    _, group, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    use = known[counts[group] > 1]
     scatter = {"factor": 1.0, "extra": 0.0, "centre": float(np.median(difference[known]))}
-    found = {"n": len(known), "degrees": degrees}
+    row = {"n": len(known), "degrees": degrees}
     if degrees < MIN_DEGREES[0]:
-        return found | scatter | {"pull_sd": np.nan}
+        return row | scatter | {"pull_sd": np.nan}
     part = stars.restrict(use)
-    place, values = place[counts[place] > 1], difference[use]
+    group, values = group[counts[group] > 1], difference[use]
     unit = float(np.median(part.gaia_error)) or 1.0
     pulls = None
     for _ in range(3):  # the groups' means depend a little on the scatter
         variance = variances(part, scatter)
-        labels, mean, error, _ = weighted_means(values, variance, place)
-        at = np.searchsorted(labels, place)
+        labels, mean, error, _ = weighted_means(values, variance, group)
+        at = np.searchsorted(labels, group)
         deviation = values - mean[at]
         share = np.maximum(1.0 - error[at] ** 2 / variance, 1e-3)  # what the mean, which holds the star, leaves of it
         pulls = deviation / np.sqrt(share * variance) if pulls is None else pulls
@@ -90,7 +90,7 @@ def fit_scatter(stars: Stars, pixels: np.ndarray | None = None) -> dict[str, Any
         )
         scatter |= {"factor": float(best.x[0]), "extra": float(unit * best.x[1])}
     robust = MAD_TO_SIGMA * float(np.median(np.abs(pulls - np.median(pulls))))
-    return found | scatter | {"pull_sd": robust}
+    return row | scatter | {"pull_sd": robust}
 
 
 def both_scatters(stars: Stars, pixel: np.ndarray) -> dict[str, Any]:
