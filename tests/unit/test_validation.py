@@ -90,7 +90,7 @@ def test_a_number_follows_shifts_of_its_stars_as_its_truth_does(estimator: str) 
 
     def measure(offset: np.ndarray) -> pd.Series:
         row = group_statistics(offset, np.zeros(len(sd)), {"method": "density_power", "beta": 0.3}).iloc[0]
-        _, mean, _, _ = weighted_means(offset, sd**2, np.zeros(len(sd)))
+        _, mean, _ = weighted_means(offset, sd**2, np.zeros(len(sd)))
         return pd.concat([row, pd.Series({"weighted_mean": mean[0]})])
 
     before, after = measure(noise), measure(noise + shift)
@@ -144,7 +144,7 @@ def test_a_mean_over_the_sky_counts_the_pattern_as_scatter() -> None:
     off, line = {}, {}
     for name, groups in (("pixels", np.repeat(np.arange(pixels), each)), ("sky", np.zeros(len(true)))):
         scatter = fit_scatter(stars, groups)
-        _, mean, error, _ = weighted_means(stars.difference, variances(stars, scatter), np.zeros(len(true)))
+        _, mean, error = weighted_means(stars.difference, variances(stars, scatter), np.zeros(len(true)))
         off[name], line[name] = mean[0] - truth, zero_point_and_scale(stars, scatter)
         assert error[0] == pytest.approx(0.09, abs=0.02)
     assert off["pixels"] < -0.5 and abs(off["sky"]) < 0.3  # 3 errors

@@ -154,7 +154,7 @@ def left_over(
     labels, group = np.unique(groups[use], return_inverse=True)
     if len(labels) < 2:
         return np.nan, np.nan
-    _, mean, _, _ = weighted_means(difference[use], variance[use], groups[use])
+    _, mean, _ = weighted_means(difference[use], variance[use], groups[use])
     weight = hampel_weights((difference[use] - mean[group]) / np.sqrt(variance[use])) / variance[use]
     block_labels, block = np.unique(blocks[use], return_inverse=True)
     shape = (len(labels), len(block_labels))

@@ -127,7 +127,7 @@ def corrections(
 
     The smooth map has the pixels of the stars, and of the `wanted` ones those that it reaches.
     """
-    _, mean, mean_error, _ = weighted_means(difference, variance, np.zeros(len(stars), dtype=np.int64))
+    _, mean, mean_error = weighted_means(difference, variance, np.zeros(len(stars), dtype=np.int64))
     constant = (mean[0], mean_error[0]) if len(mean) else (np.nan, np.nan)
     pixels = group_statistics(stars["offset_corrected"].to_numpy(), pixel, learning.gaussian)
     pixels = pixels[pixels["n"] > learning.more_than].rename_axis("hindex").reset_index()

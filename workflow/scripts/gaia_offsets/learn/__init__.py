@@ -1,1 +1,1 @@
-"""Which absolute magnitudes does a sample learn from its own parallaxes?"""
+"""Which absolute magnitudes does a sample learn from its own parallaxes? Read learned first, then training."""

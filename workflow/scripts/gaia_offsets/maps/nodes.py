@@ -52,7 +52,7 @@ def outlier_scale(difference: np.ndarray, variance: np.ndarray) -> tuple[float, 
     known = np.isfinite(difference) & np.isfinite(variance) & (variance > 0)
     if not known.any():
         return 0.0, 1.0
-    _, mean, _, _ = weighted_means(difference, variance, np.zeros(len(difference), dtype=np.int64))
+    _, mean, _ = weighted_means(difference, variance, np.zeros(len(difference), dtype=np.int64))
     z = (difference[known] - mean[0]) / np.sqrt(variance[known])
     return float(mean[0]), max(MAD_TO_SIGMA * float(np.median(np.abs(z))), 1.0)
 

@@ -17,12 +17,17 @@ from gaia_offsets.offsets.weighted import weighted_means
 from gaia_offsets.sky.positions import finest_nside
 
 PARALLAX_OF_BINS = "raw"  # whose stars decide on the bins; the first of PARALLAXES
+HISTOGRAM_REACH = 1000.0  # uas; stars beyond are in no bin
 WEIGHTED = ("weighted_mean", "weighted_mean_error")
 
 
 @dataclass(frozen=True)
 class Part:
-    """Stars of one solution with their offsets [uas] of one parallax, and what the weighted mean takes of them."""
+    """Stars of one solution with their offsets [uas] of one parallax, and what the weighted mean takes of them.
+
+    `offset` is Gaia minus reference parallax as it stands; `difference` is Gaia minus the reference parallax that is
+    freed from the mean of its lognormal error (stars.star_table).
+    """
 
     solution: str
     parallax: str
@@ -57,7 +62,7 @@ def by_solution(
 
 def weighted_statistics(difference: np.ndarray, variance: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
     """WEIGHTED of the groups, indexed by their labels (N,)."""
-    groups, mean, error, _ = weighted_means(difference, variance, labels)
+    groups, mean, error = weighted_means(difference, variance, labels)
     return pd.DataFrame(dict(zip(WEIGHTED, (mean, error), strict=True)), index=groups, dtype=float)
 
 
@@ -77,11 +82,9 @@ def global_offsets(
     return _stack(tables, ["solution", "parallax"])
 
 
-def histograms(
-    tracers: pd.DataFrame, solutions: Collection[str], *, width: float, reach: float = 1000.0
-) -> pd.DataFrame:
-    """Counts of offsets in bins of `width` uas, the bins centred on 0, within `reach` uas (Fig. 4)."""
-    half = np.ceil(reach / width - 0.5)
+def histograms(tracers: pd.DataFrame, solutions: Collection[str], *, width: float) -> pd.DataFrame:
+    """Counts of offsets in bins of `width` uas, the bins centred on 0, within HISTOGRAM_REACH (Fig. 4)."""
+    half = np.ceil(HISTOGRAM_REACH / width - 0.5)
     edges = (np.arange(-half, half + 2) - 0.5) * width
     tables = []
     for part in by_solution(tracers, solutions, None, sky=True):
@@ -138,15 +141,15 @@ def trends(
     return _stack(tables, ["solution", "parallax", "variable", "bin_low", "bin_high", "x_mean"]), joined
 
 
-def _bins_to_join(fine: np.ndarray, min_stars: int) -> int:
-    """1, 2, 4, ..., as many as it takes until half of the stars lie in full bins; `fine` (bins,) are their numbers."""
+def _bins_to_join(numbers: np.ndarray, min_stars: int) -> int:
+    """1, 2, 4, ..., as many as it takes until half of the stars lie in full bins; `numbers` (bins,) are of stars."""
     together = 1
-    while together < len(fine):
-        counts = np.add.reduceat(fine, np.arange(0, len(fine), together))
-        if 2 * counts[counts >= min_stars].sum() >= fine.sum():
+    while together < len(numbers):
+        counts = np.add.reduceat(numbers, np.arange(0, len(numbers), together))
+        if 2 * counts[counts >= min_stars].sum() >= numbers.sum():
             break
         together *= 2
-    return min(together, len(fine))
+    return min(together, len(numbers))
 
 
 def choose_nside(tracers: pd.DataFrame, solution: str, settings: dict[str, Any]) -> int:

@@ -12,9 +12,10 @@ from gaia_offsets.offsets.weighted import hampel_weights
 
 LINE = ("n", "zero_point", "zero_point_error", "scale", "scale_error", "correlation", "pivot_parallax")
 MIN_LINE_STARS = 20
+ITERATIONS = 100  # at most
 
 
-def zero_point_and_scale(stars: Stars, scatter: Mapping[str, float], *, iterations: int = 100) -> dict[str, Any]:
+def zero_point_and_scale(stars: Stars, scatter: Mapping[str, float]) -> dict[str, Any]:
     """The line Gaia = zero point + scale * reference [uas]; errors in both, outliers as in the weighted mean.
 
     Each star's abscissa is the mean of its two parallaxes whose error is uncorrelated with that of the residual, as in
@@ -29,8 +30,8 @@ def zero_point_and_scale(stars: Stars, scatter: Mapping[str, float], *, iteratio
         return row
     stars = stars.restrict(known)
     gaia_error = gaia_error[known]
-    line, sd = np.array([np.median(stars.difference), 1.0]), np.ones(2)
-    for _ in range(iterations):
+    line = np.array([np.median(stars.difference), 1.0])
+    for _ in range(ITERATIONS):
         residual = stars.gaia - line[0] - line[1] * stars.reference
         abscissa = combined_parallax(stars, gaia_error, *line)
         variance = gaia_error**2 + line[1] ** 2 * ((stars.fraction * abscissa) ** 2 + stars.reference_error**2)

@@ -1,7 +1,8 @@
 """Errors by resampling: bootstrap over stars, jackknife over blocks of the sky.
 
 A resample is not fitted anew: it takes one Newton step from the solution of all stars, by the influence of each star.
-The step is exact for a mean and for a mean with fixed weights.
+The step is exact for a mean and for a mean with fixed weights; the fitted scatter behind weights stays as it is. Medians
+need neither step nor draws (bootstrap_medians).
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ def linear_weighted(values: np.ndarray, variance: np.ndarray, labels: np.ndarray
     """Robust weighted mean of each group, as `weighted_means`; stars without a value or a variance are left out."""
     groups = group_stars(values, labels, np.isfinite(variance) & (variance > 0))
     variance = variance[groups.rows]
-    _, mean, _, _ = weighted_means(groups.values, variance, groups.spread(groups.labels))
+    _, mean, _ = weighted_means(groups.values, variance, groups.spread(groups.labels))
     z = (groups.values - groups.spread(mean)) / np.sqrt(variance)
     weight = hampel_weights(z) / variance
     return Linearised(groups, mean, weight * (groups.values - groups.spread(mean)), hampel_slopes(z) / variance, weight)
@@ -129,14 +130,14 @@ def _drawn_together(fits: Sequence[Linearised], replicates: int, seed: int) -> l
         sums = sparse.csr_array((times, columns, ends), shape=(len(groups.starts), n)) @ parts
         step = np.stack([fit.estimates(*sums[:, 2 * k : 2 * k + 2].T) - fit.estimate for k, fit in enumerate(fits)])
         total, squares = total + step, squares + step**2
-    return list(_spread(total, squares, np.full(total.shape, replicates), groups.counts))
+    return list(_spread(total, squares, replicates, groups.counts))
 
 
-def _spread(total: np.ndarray, squares: np.ndarray, known: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Standard deviations from sums over `known` replicates; null for a group of one."""
+def _spread(total: np.ndarray, squares: np.ndarray, replicates: int, counts: np.ndarray) -> np.ndarray:
+    """Standard deviations from sums over the replicates; null for a group of one."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        variance = (squares - total**2 / known) / (known - 1)
-    return np.sqrt(np.where((known > 1) & (counts > 1), np.maximum(variance, 0.0), np.nan))
+        variance = (squares - total**2 / replicates) / (replicates - 1)
+    return np.sqrt(np.where((replicates > 1) & (counts > 1), np.maximum(variance, 0.0), np.nan))
 
 
 def bootstrap_medians(groups: Groups, *, replicates: int, seed: int) -> np.ndarray:
@@ -155,7 +156,7 @@ def bootstrap_medians(groups: Groups, *, replicates: int, seed: int) -> np.ndarr
         index = [groups.starts + np.minimum(np.floor(n * u), n - 1).astype(np.int64) for u in (lower, upper)]
         step = (groups.values[index[0]] + groups.values[index[1]]) / 2 - middle
         total, squares = total + step, squares + step**2
-    return _spread(total, squares, np.full(len(n), replicates), n)
+    return _spread(total, squares, replicates, n)
 
 
 def without_blocks(fit: Linearised, blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gaia_offsets.core.log import say
 from gaia_offsets.offsets.groups import MAD_TO_SIGMA
 from gaia_offsets.offsets.stars import Stars, variances
 from gaia_offsets.offsets.weighted import weighted_means
@@ -30,7 +31,7 @@ class Scatter:
     table: pd.DataFrame
 
     def of(self, solution: str, parallax: str, *, sky: bool = False) -> dict[str, float]:
-        """Factor on Gaia's errors, extra scatter [uas] and a robust mean [uas]; null where nothing is known.
+        """Factor on Gaia's errors, extra scatter [uas] and median difference [uas]; null where nothing is known.
 
         With `sky` for numbers of stars of the whole sky: what is left out of Gaia's scatter gives its parallax too much
         weight in the combined one, whose error is then not uncorrelated with the difference.
@@ -61,7 +62,7 @@ def fit_scatter(stars: Stars, pixels: np.ndarray | None = None) -> dict[str, Any
         return dict.fromkeys(SCATTER, np.nan) | {"n": 0, "degrees": 0}
     groups = np.zeros(len(known), dtype=np.int64) if pixels is None else pixels[known].astype(np.int64)
     while (degrees := len(groups) - len(np.unique(groups))) < MIN_DEGREES[1] and groups.any():
-        groups = groups >> 2  # a nested pixel has four children
+        groups = groups >> 2  # four nested pixels make one; base pixels go on in fours, to one group of all
     _, group, counts = np.unique(groups, return_inverse=True, return_counts=True)
     use = known[counts[group] > 1]
     scatter = {"factor": 1.0, "extra": 0.0, "centre": float(np.median(difference[known]))}
@@ -74,7 +75,7 @@ def fit_scatter(stars: Stars, pixels: np.ndarray | None = None) -> dict[str, Any
     pulls = None
     for _ in range(3):  # the groups' means depend a little on the scatter
         variance = variances(part, scatter)
-        labels, mean, error, _ = weighted_means(values, variance, group)
+        labels, mean, error = weighted_means(values, variance, group)
         at = np.searchsorted(labels, group)
         deviation = values - mean[at]
         share = np.maximum(1.0 - error[at] ** 2 / variance, 1e-3)  # what the mean, which holds the star, leaves of it
@@ -89,6 +90,8 @@ def fit_scatter(stars: Stars, pixels: np.ndarray | None = None) -> dict[str, Any
             bounds=[FACTOR_RANGE, (0.0, None if degrees >= MIN_DEGREES[1] else 0.0)],
         )
         scatter |= {"factor": float(best.x[0]), "extra": float(unit * best.x[1])}
+    if not best.success or best.x[0] in FACTOR_RANGE:
+        say(f"WARNING: the fit of the scatter of {len(use)} stars ended at a factor of {best.x[0]:.3g}: {best.message}")
     robust = MAD_TO_SIGMA * float(np.median(np.abs(pulls - np.median(pulls))))
     return row | scatter | {"pull_sd": robust}
 

@@ -93,19 +93,19 @@ def star_table(tracers: pd.DataFrame, parallax: str, reference_kind: str) -> Sta
     with np.errstate(invalid="ignore", divide="ignore"):
         fraction = np.where(reference > 0, error / reference, np.nan)
     if REFERENCE_ERRORS[reference_kind] == "shared":
-        fraction = 0.0 * fraction  # the stars of a group share that error: it is none of a single star
+        fraction = 0.0 * fraction  # the stars of a group share that error, it is none of a single star; nulls stay null
     stars = Stars(gaia, reference * np.exp(-0.5 * fraction**2), gaia_error, fraction, np.zeros(len(gaia)))
     if reference_kind == LEARNED:
         g = tracers["phot_g_mean_mag"].to_numpy(dtype=float, na_value=np.nan)
-        known = error_by_magnitude(g, gaia_error)
+        log_error = error_by_magnitude(g, gaia_error)
         for _ in range(2):  # the combined parallax depends a little on the error
             combined = np.maximum(combined_parallax(stars, stars.gaia_error, 0.0), 0.1 * stars.reference)
-            stars = replace(stars, gaia_error=typical_error(gaia_error, g, known, stars.reference, combined))
+            stars = replace(stars, gaia_error=typical_error(gaia_error, g, log_error, stars.reference, combined))
     return stars
 
 
 def error_by_magnitude(g: np.ndarray, gaia_error: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """Median of ln(error) as a function of G, from bins of equal numbers of stars; linear between, constant outside."""
+    """A function of G [mag] that gives the median of ln(error): linear between bins of equal numbers of stars."""
     there = np.flatnonzero(np.isfinite(g) & (gaia_error > 0))
     if len(there) == 0:
         return lambda magnitude: np.zeros(np.shape(magnitude))
@@ -119,16 +119,16 @@ def error_by_magnitude(g: np.ndarray, gaia_error: np.ndarray) -> Callable[[np.nd
 def typical_error(
     gaia_error: np.ndarray,
     g: np.ndarray,
-    known: Callable[[np.ndarray], np.ndarray],
+    log_error: Callable[[np.ndarray], np.ndarray],
     reference: np.ndarray,
     combined: np.ndarray,
 ) -> np.ndarray:
     """Gaia's error (N,) as it would be at the magnitude that the labels and the combined parallax say.
 
-    `reference` and `combined` are parallaxes of one unit; `known` is what error_by_magnitude gives.
+    `reference` and `combined` are parallaxes of one unit; `log_error` is what error_by_magnitude gives.
     """
     expected = g + 5.0 * np.log10(reference / combined)
-    return gaia_error * np.exp(known(expected) - known(g))
+    return gaia_error * np.exp(log_error(expected) - log_error(g))
 
 
 def combined_parallax(stars: Stars, gaia_error: np.ndarray, offset: float, scale: float = 1.0) -> np.ndarray:
@@ -143,14 +143,9 @@ def combined_parallax(stars: Stars, gaia_error: np.ndarray, offset: float, scale
     reach = HAMPEL[0] * (stars.fraction * stars.reference + stars.reference_error)
     low, high = stars.reference - reach, stars.reference + reach
     combined = stars.reference
-    for _ in range(4):
-        variance = (stars.fraction * combined) ** 2
-        variance += reference_error
-        combined = variance + error
-        np.divide(variance, combined, out=combined)
-        combined *= step
-        combined += stars.reference
-        np.clip(combined, low, high, out=combined)
+    for _ in range(4):  # the reference's variance is taken at the combined parallax
+        variance = (stars.fraction * combined) ** 2 + reference_error
+        combined = np.clip(stars.reference + variance / (variance + error) * step, low, high)
     return combined
 
 

@@ -29,7 +29,8 @@ def group_statistics(values: np.ndarray, labels: np.ndarray, gaussian: dict[str,
     `values` (N,) in any unit, which the result keeps; `labels` (N,) of the groups. `median_error` is half the distance
     of the order statistics at n/2 +- sqrt(n)/2, which needs no assumption on the distribution; `mean_error` is
     sd / sqrt(n); `gaussian_mean_error` is gaussian_sd / sqrt(n), the error of the paper's Table 1. `gaussian` is
-    `{method: density_power, beta}` or `{method: histogram, histogram_bins}`. Errors and sd of a single star are null.
+    `{method: density_power, beta}` or `{method: histogram, histogram_bins}`. Errors, sd and Gaussian mean of
+    a single star are null; by histogram the Gaussian columns are, of fewer than 5 stars.
 
     >>> offsets, pixels = np.array([-30.0, -20.0, -40.0, 5.0]), np.array([7, 7, 7, 9])
     >>> table = group_statistics(offsets, pixels, {"method": "density_power", "beta": 0.3})

@@ -6,7 +6,7 @@ import numpy as np
 
 from gaia_offsets.offsets.groups import Groups, group_stars
 
-# A deviation [sd] counts in full up to the first, no more from there to the second, nothing after the third.
+# A deviation [sd] counts in full up to the first, is capped there up to the second, and fades to nothing at the third.
 HAMPEL = (3.0, 5.0, 8.0)
 
 
@@ -29,8 +29,8 @@ def hampel_slopes(z: np.ndarray) -> np.ndarray:
 
 def weighted_means(
     values: np.ndarray, variance: np.ndarray, labels: np.ndarray, *, iterations: int = 50, tolerance: float = 1e-6
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Labels, weighted means, their errors and the numbers of stars of the groups, ascending by label.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Labels, weighted means and their errors of the groups, ascending by label.
 
     `values`, `variance` and `labels` are (N,); a star without a value or variance is left out. Weights are
     1 / variance times those of Hampel, from the weighted median on; the error is the root of 1 / (sum of the weights).
@@ -55,7 +55,7 @@ def weighted_means(
             index, part = index[moved], part.restrict(moved)
     with np.errstate(divide="ignore"):
         error = np.where(total > 0, 1.0 / np.sqrt(total), np.nan)
-    return groups.labels, np.where(total > 0, mean, np.nan), error, groups.counts
+    return groups.labels, np.where(total > 0, mean, np.nan), error
 
 
 def _weighted_medians(groups: Groups, variance: np.ndarray) -> np.ndarray:
