@@ -73,7 +73,7 @@ test-all: lint
 nightly: crash
 	$(PYTEST) -m nightly
 
-# The toy through a SLURM of its own on this machine, compared with a run without (docs/cluster.md says what it needs).
+# The toy through a SLURM of its own on this machine, compared with a run without (docs/elsewhere.md, On a cluster).
 slurm: $(READY)
 	PYTHONPATH=tests $(BIN)/python tools/slurm.py
 
