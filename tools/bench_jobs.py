@@ -146,11 +146,10 @@ def ours(folder: Path) -> None:
     from gaia_offsets.tables.parquet import write_pieces
     from gaia_offsets.tables.read import TableFile
 
-    names = {"target_ra": "ra", "target_dec": "dec", "obsid": "source_id"}
-    targets, cores = TableFile(folder / "a.parquet", names), os.cpu_count() or 1
-    how = Match(2016.0, 2016.0, RADIUS, RADIUS, workers=cores)
+    targets = TableFile(folder / "a.parquet", {"target_ra": "ra", "target_dec": "dec", "obsid": "source_id"})
+    how = Match(2016.0, 2016.0, RADIUS, RADIUS, workers=os.cpu_count() or 1)
     found = find_counterparts(targets, TableFile(folder / "moving.parquet"), how=how)
-    write_pieces(attach(targets, found), folder / "ours.parquet", fast=True, threads=cores)
+    write_pieces(attach(targets, found), folder / "ours.parquet", fast=True, threads=how.workers)
 
 
 def astropy(folder: Path) -> None:

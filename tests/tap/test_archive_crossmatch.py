@@ -35,7 +35,7 @@ ARCHIVE = {"maxrec": 50_000, "timeout_s": 60, "stall_s": 20, "poll_s": 0.3, "att
 def from_archive(url: str, targets: pd.DataFrame, cuts: list[dict[str, Any]], by: str, chunks: int) -> pd.DataFrame:
     """The three steps of the rules in a row."""
     prepared, _ = prepare_targets(targets, cuts=cuts, by=by, radius_arcsec=NEAR["radius_arcsec"])
-    archive = Archive(url, **ARCHIVE | {"poll_s": 0.1})
+    archive = Archive.of(url, ARCHIVE | {"poll_s": 0.1})
     match, asked = Crossmatch(RELEASE, by, **NEAR), targets_to_ask(prepared, by=by)
     parts = [query_archive(asked, archive, match, chunk=chunk, chunks=chunks) for chunk in range(chunks)]
     return merge_chunks(prepared, parts)

@@ -24,10 +24,10 @@ QUERY = adql.crossmatch_query(adql.Crossmatch(RELEASE, "source_id"))
 NOBODY = "http://127.0.0.1:9/tap"
 
 
-def archive(url: str, **changes: Any) -> Archive:
+def archive(url: str | list[str], **changes: Any) -> Archive:
     """An impatient client."""
     patience = {"maxrec": 50_000, "timeout_s": 30, "stall_s": 5, "poll_s": 0.1, "attempts": 3, "max_wait_s": 5}
-    return Archive(url, **patience | changes)
+    return Archive.of(url, patience | changes)
 
 
 @pytest.fixture(scope="module")
@@ -204,7 +204,7 @@ def test_uploads_are_valid_votables(wanted: Wanted, tmp_path: Any, require_stilt
 
 
 def test_the_next_address_is_asked(proxy: FaultyProxy, wanted: Wanted, capsys: pytest.CaptureFixture[str]) -> None:
-    client = archive(NOBODY, mirrors=(proxy.url,), attempts=2)
+    client = archive([NOBODY, proxy.url], attempts=2)
     for _ in range(2):
         assert complete(ask(client, wanted), wanted) and client.url == proxy.url
     assert capsys.readouterr().err.count(f"asking {proxy.url} from now on") == 1
@@ -214,11 +214,11 @@ def test_a_job_that_one_service_does_not_end_is_another_s(proxy: FaultyProxy, wa
     first = FaultyProxy(proxy.upstream)
     try:
         first.plan("GET", RESULT, faults.replace(faults.ERROR_DOCUMENT))
-        client = archive(first.url, mirrors=(proxy.url,), attempts=1)
+        client = archive([first.url, proxy.url], attempts=1)
         assert complete(ask(client, wanted), wanted) and client.url == proxy.url and not first.faults
         first.plan("GET", RESULT, faults.overflow)
         with pytest.raises(ArchiveError, match="the archive cut the result"):  # an answer, if no good one
-            ask(archive(first.url, mirrors=(proxy.url,)), wanted)
+            ask(archive([first.url, proxy.url]), wanted)
         assert proxy.count("POST", "/async") == 1
     finally:
         first.shutdown()
@@ -227,5 +227,5 @@ def test_a_job_that_one_service_does_not_end_is_another_s(proxy: FaultyProxy, wa
 
 def test_nobody_answers(wanted: Wanted) -> None:
     with pytest.raises(ArchiveError, match=rf"{NOBODY}: chunk.*; {NOBODY}2: chunk") as caught:
-        ask(archive(NOBODY, mirrors=(f"{NOBODY}2",), attempts=1), wanted)
+        ask(archive([NOBODY, f"{NOBODY}2"], attempts=1), wanted)
     assert "\n" not in str(caught.value)

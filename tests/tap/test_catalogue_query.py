@@ -48,12 +48,12 @@ def wanted(sky: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def one_part(url: str, part: int = 0, **changes: Any) -> pd.DataFrame:
-    return query_catalogue(Archive(url, **PATIENCE | changes), query(url), dataset="stars", part=part)
+    return query_catalogue(Archive.of(url, PATIENCE | changes), query(url), dataset="stars", part=part)
 
 
 def test_the_parts_are_the_whole(proxy: FaultyProxy, wanted: pd.DataFrame) -> None:
     parts = [one_part(proxy.url, part) for part in range(3)]
-    table = merge_catalogue(parts, Archive(proxy.url, **PATIENCE), query(proxy.url), dataset="stars")
+    table = merge_catalogue(parts, Archive.of(proxy.url, PATIENCE), query(proxy.url), dataset="stars")
     pd.testing.assert_frame_equal(table, wanted, check_dtype=False, check_exact=True)
     # No star lies in the third of the base pixels that is the last part: a part may be empty.
     assert min(map(len, parts[:2])) > 100 and len(parts[2]) == 0 and table["source_id"].max() > 2**61
@@ -92,7 +92,7 @@ def test_a_wrong_name(proxy: FaultyProxy) -> None:
     with pytest.raises(
         ArchiveError, match=r"gaiaedr3.gaia_source: paralax \(nearest: parallax\); .*`datasets.stars.query`"
     ):
-        query_catalogue(Archive(proxy.url, **PATIENCE), block, dataset="stars", part=0)
+        query_catalogue(Archive.of(proxy.url, PATIENCE), block, dataset="stars", part=0)
     assert proxy.count("POST", "/async") == 0
 
 
@@ -100,7 +100,7 @@ def test_nulls_in_the_column_of_the_partition(proxy: FaultyProxy) -> None:
     """Rows without a parallax belong to no range of parallaxes; the last count finds them missing."""
     partition = {"column": "parallax", "parts": 2, "low": 0.0, "high": 1.0}
     block = query(proxy.url, join=None, where=None, partition=partition)
-    archive = Archive(proxy.url, **PATIENCE)
+    archive = Archive.of(proxy.url, PATIENCE)
     parts = [query_catalogue(archive, block, dataset="stars", part=part) for part in range(2)]
     with pytest.raises(ArchiveError, match=r"the parts have \d+ rows, COUNT\(\*\) over all says \d+:.* nulls"):
         merge_catalogue(parts, archive, block, dataset="stars")

@@ -87,7 +87,7 @@ def ask(url: str, targets: pd.DataFrame, by: str, epoch: float | None = None) ->
     release = DR4 | {"bridged": DR4["bridged"] | {"distances": RELEASE["distances"]}}
     match = Crossmatch(release, by, radius_arcsec=1.0, epoch=epoch, margin_arcsec=30.0)
     asked = targets_to_ask(prepared, by=by)
-    answer = query_archive(asked, Archive(url, **patience), match, chunk=0, chunks=1)
+    answer = query_archive(asked, Archive.of(url, patience), match, chunk=0, chunks=1)
     return merge_chunks(prepared, [answer])
 
 

@@ -39,7 +39,7 @@ def test_identifiers_of_either_release(
     ids[9::20] = 2**62 + 5  # nobody's
     targets = sky["targets"].assign(gaia_source_id=ids)
     prepared, _ = prepare_targets(targets, cuts=CUTS, by="identifier", radius_arcsec=NEAR["radius_arcsec"])
-    archive = Archive(proxy.url, **ARCHIVE | {"poll_s": 0.1})
+    archive = Archive.of(proxy.url, ARCHIVE | {"poll_s": 0.1})
     asked = targets_to_ask(prepared, by="identifier")
     found = probe_identifiers(asked, archive, release=RELEASE, **PLACE)
     assert found["by"] == kind and found["shares"][kind]["agree"] > 0.9
@@ -74,4 +74,4 @@ def test_identifiers_that_are_none(proxy: FaultyProxy, sky: dict[str, pd.DataFra
     prepared, _ = prepare_targets(wrong, cuts=CUTS, by="identifier", radius_arcsec=NEAR["radius_arcsec"])
     asked = targets_to_ask(prepared, by="identifier")
     with refused("leads to no known release: of 2000 drawn, as source_id 0.0% exist, 0.0% agree, dr2_source_id"):
-        probe_identifiers(asked, Archive(proxy.url, **ARCHIVE | {"poll_s": 0.1}), release=RELEASE, **PLACE)
+        probe_identifiers(asked, Archive.of(proxy.url, ARCHIVE | {"poll_s": 0.1}), release=RELEASE, **PLACE)

@@ -443,9 +443,7 @@ def test_round_trip_on_simulated_stars():
     pixel = pixel_index(ra, dec, nside=nside, ordering="nested")
     half = random.random(n) < 0.5
     tracers = pd.DataFrame({"solution": "5p", "offset_raw": 1e3 * (parallax - truth)})[half]
-    measured = pixel_offsets(
-        [(tracers.assign(offset_corrected=np.nan), pixel[half])], SOLUTIONS, pixels=12 * 32**2, gaussian=GAUSSIAN
-    )
+    measured = pixel_offsets(tracers.assign(offset_corrected=np.nan), pixel[half], SOLUTIONS, gaussian=GAUSSIAN)
     table = dataset.table1(measured, solution="5p", frame="equatorial", nside=nside, ordering="nested", more_than=50)
     assert len(table) > 90
     columns = (table[name].to_numpy() for name in ("hindex", "domega_noncorr", "e_domega_noncorr", "n"))

@@ -20,7 +20,7 @@ from gaia_offsets.archive.candidates import (
     preselect,
     targets_to_ask,
 )
-from gaia_offsets.archive.http import Passing
+from gaia_offsets.archive.http import Passing, Patience
 from gaia_offsets.archive.names import schema_query
 from gaia_offsets.archive.tap import Archive, Overflow, check_accounted, read_result, upload_document
 from gaia_offsets.tables.read import TableError
@@ -366,11 +366,12 @@ def test_own_columns_and_identifiers_survive_the_file(tmp_path: Any) -> None:
 
 
 def test_patience_from_the_config() -> None:
-    wanted = {"maxrec": 10, "timeout_s": 60.0, "stall_s": 2.5, "poll_s": 0.1, "attempts": 3, "max_wait_s": 5.0}
+    settings = {"maxrec": 10, "timeout_s": 60.0, "stall_s": 2.5, "poll_s": 0.1, "attempts": 3, "max_wait_s": 5.0}
     mirrors = ["https://a.example/tap", "https://b.example/tap"]
-    found = Archive.of(["https://tap.example/tap/", *mirrors], wanted | {"chunks": 4})
-    assert found.mirrors == tuple(mirrors) and Archive.of("https://a.example/tap", wanted).mirrors == ()
-    assert {name: getattr(found, name) for name in wanted} == wanted and found.url == "https://tap.example/tap"
+    service = Archive.of(["https://tap.example/tap/", *mirrors], settings | {"chunks": 4})
+    patience = Patience(attempts=3, timeout=2.5, first_pause=0.1, longest_wait=5.0)
+    assert service == Archive("https://tap.example/tap", mirrors, 10, 60.0, patience)
+    assert Archive.of("https://a.example/tap", settings).mirrors == []
 
 
 # --- documents -------------------------------------------------------------------------------------------------------

@@ -30,7 +30,8 @@ from gaia_offsets.publish import fields as published
 from gaia_offsets.publish import write
 from gaia_offsets.sample.reference import check_units, reference_parallax
 from gaia_offsets.sample.selection import select_stars
-from gaia_offsets.sky.positions import check_positions, ecliptic_latitude, pixel_centre, to_galactic
+from gaia_offsets.sample.star_table import check_stars
+from gaia_offsets.sky.positions import ecliptic_latitude, pixel_centre, to_galactic
 from gaia_offsets.tables.read import TableError, read_table
 
 TEXT = Path(__file__).with_name("bad_input.txt").read_text(encoding="utf-8")
@@ -140,7 +141,7 @@ def test_a_wrong_position_is_refused(case: str) -> None:
     dropped, wrong = POSITIONS[case]
     table = sky()
     table = table.assign(**wrong(table)).drop(columns=dropped)
-    assert refusal(lambda: check_positions(table, "t.csv")) == LINES["POSITIONS"][case]
+    assert refusal(lambda: check_stars(table, "t.csv")) == LINES["POSITIONS"][case]
 
 
 # What is right, or wrong in a few rows only, and the lines about it.
@@ -168,13 +169,13 @@ TOLERATED: dict[str, tuple[Callable[[pd.DataFrame], dict[str, Any]], list[str]]]
 @pytest.mark.parametrize("case", TOLERATED)
 def test_what_is_said_of_positions_that_are_kept(case: str) -> None:
     wrong, lines = TOLERATED[case]
-    assert check_positions(sky().assign(**wrong(sky())), "t.csv") == lines
+    assert check_stars(sky().assign(**wrong(sky())), "t.csv") == lines
 
 
 def test_every_nth_row_of_a_long_table_is_enough() -> None:
     table = pd.concat([sky()] * 5000, ignore_index=True)
-    assert check_positions(table, "t.csv") == []
-    assert "of 100000 rows disagree" in refusal(lambda: check_positions(table.assign(ra=table["ra"] / 15), "t.csv"))
+    assert check_stars(table, "t.csv") == []
+    assert "of 100000 rows disagree" in refusal(lambda: check_stars(table.assign(ra=table["ra"] / 15), "t.csv"))
 
 
 # ---------------------------------------------------------------- units

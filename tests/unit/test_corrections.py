@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from unit.shared import MAIZ, ROOT, refused
+from unit.shared import ROOT, refused
 
 from gaia_offsets.core.columns import TRACERS
 from gaia_offsets.publish.dataset import at_centres
@@ -47,13 +47,6 @@ def test_ding_has_its_values_and_ends_at_20_deg_from_the_plane():
     edge = table([15.0] * 5, 1.35, -45.0, [31, 31, 31, 31, 95], b=[20.0, 20.001, -20.001, np.nan, 0.0])
     found = zero_point_of(edge, "ding2024", CORRECTIONS)
     assert np.isfinite(found).tolist() == [True, False, False, False, False]
-
-
-@pytest.mark.parametrize("star", MAIZ)
-def test_values_of_maiz_apellaniz(star: tuple[float, ...]):
-    g, nu_eff, latitude, expected = star
-    found = zero_point_of(table([float(g)], nu_eff, latitude), "maiz_apellaniz2022", CORRECTIONS)
-    assert found == pytest.approx([expected], abs=1e-6)
 
 
 def test_coefficients_by_hand(tmp_path):

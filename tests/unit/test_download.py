@@ -25,7 +25,6 @@ from unit.misbehaving_http import Answer, MisbehavingServer
 from gaia_offsets.archive import download
 from gaia_offsets.archive import http as web
 from gaia_offsets.archive.download import CHUNK, Transfer
-from gaia_offsets.archive.http import Patience
 from gaia_offsets.archive.rawfile import DownloadError, check_file, count_rows
 
 SIZE = 1_000_003  # not a multiple of any block
@@ -53,7 +52,7 @@ class Run:
     def __call__(
         self, *addresses: str, attempts: int = 5, timeout: float = 5.0, **options: Any
     ) -> tuple[str, int, str]:
-        patience = Patience(attempts=attempts, timeout=timeout)
+        patience = web.Patience(attempts=attempts, timeout=timeout)
         return Transfer(self.file, patience=patience, report=self.lines.append, **options).fetch(*addresses)
 
     def fails(self, *addresses: str, **options: Any) -> str:

@@ -105,3 +105,4 @@ def test_fields_of_a_sample() -> None:
             "SELECT COUNT(*) AS n\nFROM t AS g"
         )
     assert low[0] == 0 and high[-1] == SOURCE_ID_END - 1
+    assert "g.bias AS bias\n" in sample_query({"gaia_source": "t"}, ["ruwe", "bias"], 9)  # one that no block names

@@ -8,7 +8,8 @@ import pytest
 
 from gaia_offsets.core.releases import coding
 from gaia_offsets.learn import learned
-from gaia_offsets.learn.training import against_known, fold_of, learn_magnitudes, residual_table, training_cuts
+from gaia_offsets.learn.residuals import against_known, residual_table
+from gaia_offsets.learn.training import Rows, fold_of, learn_magnitudes, training_cuts
 from gaia_offsets.offsets.stars import error_by_magnitude, star_table, typical_error, variances
 from gaia_offsets.offsets.weighted import weighted_means
 from gaia_offsets.sample.reference import reference_parallax
@@ -17,7 +18,7 @@ from gaia_offsets.tables.read import TableError
 ZERO_POINT = 0.003  # mas, injected
 REFERENCE = {"kind": "learned_magnitude", "apparent_magnitude": "ks_m"}
 NONE = {"official": "none", "corrections": {"none": {"kind": "none"}}}
-WAY = {"one_row_per": None, "cuts": [], "codes": coding({}), **NONE}
+WAY = Rows(one_row_per=None, cuts=[], codes=coding({}), **NONE)
 
 
 def giants(seed: int, count: int = 30_000, *, reach: float = 0.0, label_noise: float = 1.0) -> pd.DataFrame:
@@ -150,7 +151,7 @@ def test_no_star_is_predicted_by_a_model_that_saw_it() -> None:
     table = giants(7, 4000)
     spoiled = table.copy()
     spoiled.loc[17, "parallax"] += 0.04
-    first, second = (learn_magnitudes(one, reference=REFERENCE, **WAY)[0] for one in (table, spoiled))
+    first, second = (learn_magnitudes(one, REFERENCE, WAY)[0] for one in (table, spoiled))
     fold = fold_of(table["source_id"], 5)
     changed = (first["learned_magnitude"] - second["learned_magnitude"]).abs().to_numpy()
     assert changed[17] < 1e-9 or np.isnan(changed[17])
@@ -164,7 +165,7 @@ def test_what_gets_no_magnitude() -> None:
     table.loc[1, "source_id"] = pd.NA
     table.loc[2, "teff"] = 9000.0
     table.loc[3, "astrometric_params_solved"] = 95
-    predicted, _, _, facts, lines = learn_magnitudes(table, reference=REFERENCE, **WAY)
+    predicted, _, _, facts, lines = learn_magnitudes(table, REFERENCE, WAY)
     assert predicted["learned_magnitude"].isna().tolist()[:4] == [True, True, True, False]
     assert predicted["training"].tolist()[:5] == [False, False, True, False, True]
     assert facts["rows"] == 4000 == facts["predicted"] + facts["without_labels"] + facts["outside"] + facts["vague"]
@@ -175,7 +176,7 @@ def test_what_gets_no_magnitude() -> None:
 def test_every_way_to_train_stands_side_by_side() -> None:
     table = giants(9, 8000)
     checked = REFERENCE | {"learn": {"check": "mks_true"}}
-    _, ways, residuals, facts, _ = learn_magnitudes(table, reference=checked, **WAY)
+    _, ways, residuals, facts, _ = learn_magnitudes(table, checked, WAY)
     assert len(ways) == 8
     assert ways["adopted"].tolist() == ["yes"] + [""] * 7
     own = ways.iloc[0]
@@ -231,4 +232,4 @@ def test_known_magnitudes_by_hand() -> None:
 )
 def test_what_cannot_be_learned(change, said: str) -> None:
     with pytest.raises(TableError, match=said):
-        learn_magnitudes(change(giants(10, 1000)), reference=REFERENCE, **WAY)
+        learn_magnitudes(change(giants(10, 1000)), REFERENCE, WAY)

@@ -19,7 +19,6 @@ from unit.misbehaving_http import Answer, MisbehavingServer
 
 from gaia_offsets.archive import http as web
 from gaia_offsets.archive.download import Transfer
-from gaia_offsets.archive.http import Patience
 from gaia_offsets.archive.rawfile import DownloadError
 from gaia_offsets.archive.secret import HIDDEN, Token
 
@@ -52,7 +51,7 @@ class Dataset:
 
     def __call__(self, attempts: int = 3) -> None:
         lines: list[str] = []
-        transfer = Transfer(self.file, patience=Patience(attempts=attempts, timeout=5.0), report=lines.append)
+        transfer = Transfer(self.file, patience=web.Patience(attempts=attempts, timeout=5.0), report=lines.append)
         try:
             retrieve("stars", self.entry, self.manifest, transfer)
         finally:

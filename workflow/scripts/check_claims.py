@@ -1,14 +1,13 @@
 """What the paper states against what the run gives, and the systematic effects on a typical parallax (Sect. 2.2)."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from gaia_offsets.core.faults import open_log
-from gaia_offsets.core.files import own_file, read_json
+from gaia_offsets.core.files import own_file, read_inputs
 from gaia_offsets.core.log import say
 from gaia_offsets.paper.budget import budget
 from gaia_offsets.paper.claims import Run
@@ -50,12 +49,10 @@ def effects(tables: Mapping[str, Any], stars: pd.DataFrame, about: Any) -> pd.Da
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
-    paths = {name: Path(path) for name, path in snakemake.input.items()}
-    tables: dict[str, Any] = {name: pd.read_csv(path) for name, path in paths.items() if path.suffix == ".csv"}
-    tables |= {name: read_json(path) for name, path in paths.items() if path.suffix == ".json"}
+    tables = read_inputs((name, path) for name, path in snakemake.input.items() if name != "stars")
     output = dict(snakemake.output.items())
     if "budget" in output:
-        stars = pd.read_parquet(paths["stars"], columns=["reference_parallax", "reference_parallax_error"])
+        stars = pd.read_parquet(snakemake.input.stars, columns=["reference_parallax", "reference_parallax_error"])
         table = effects(tables, stars, snakemake.params)
         say(table[["effect", "paper_uas", "run_uas"]].to_string(index=False))
         write_table(table, output["budget"])

@@ -1,15 +1,13 @@
 """All figures of a sample: Figs. 1 to 6 of the paper and the other pictures; it only reads tables."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from matplotlib.figure import Figure
 
 from gaia_offsets.core.columns import FRAMES, PARALLAXES
 from gaia_offsets.core.faults import open_log
-from gaia_offsets.core.files import read_json
+from gaia_offsets.core.files import read_inputs
 from gaia_offsets.core.log import say
 from gaia_offsets.report import style
 from gaia_offsets.report.figures_corrections import coverage, draw_corrections, with_warnings
@@ -22,12 +20,6 @@ from gaia_offsets.report.figures_offsets import draw_offsets, draw_scale, draw_t
 from gaia_offsets.report.figures_red_clump import draw_red_clump
 from gaia_offsets.report.figures_smooth import draw_smooth
 from gaia_offsets.report.figures_training import draw_training
-
-READERS = {
-    ".csv": pd.read_csv,
-    ".parquet": pd.read_parquet,
-    ".json": read_json,
-}
 
 
 def figures(tables: Mapping[str, Any], about: Any) -> dict[str, Callable[[], Figure]]:
@@ -73,8 +65,7 @@ def figures(tables: Mapping[str, Any], about: Any) -> dict[str, Callable[[], Fig
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
-    tables = {name: READERS[Path(path).suffix](path) for name, path in snakemake.input.items()}
-    draw = figures(tables, snakemake.params)
+    draw = figures(read_inputs(snakemake.input.items()), snakemake.params)
     for name, paths in snakemake.output.items():
         style.save_figure(draw[name](), *([paths] if isinstance(paths, str) else paths), dpi=snakemake.params.dpi)
         say(name)

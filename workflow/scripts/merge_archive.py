@@ -3,7 +3,7 @@
 from gaia_offsets.archive.candidates import merge_chunks, read_whole
 from gaia_offsets.core.faults import open_log
 from gaia_offsets.core.log import say
-from gaia_offsets.sky.positions import check_positions
+from gaia_offsets.sample.star_table import check_stars
 from gaia_offsets.tables.read import write_table
 
 if __name__ == "__main__":
@@ -17,5 +17,5 @@ if __name__ == "__main__":
         f"{int(merged['source_id'].notna().sum())} with a counterpart, "
         f"{int((merged['match_neighbours'] > 1).sum())} of them ambiguous (more than one Gaia source)"
     )
-    say(*check_positions(merged, snakemake.output.matched))
+    say(*check_stars(merged, snakemake.output.matched))
     write_table(merged, snakemake.output.matched)

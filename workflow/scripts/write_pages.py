@@ -4,10 +4,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from gaia_offsets.core.faults import open_log
-from gaia_offsets.core.files import read_json
+from gaia_offsets.core.files import read_inputs
 from gaia_offsets.core.log import say
 from gaia_offsets.report import pages
 from gaia_offsets.report.page_claims import budget_page, claims_page
@@ -40,9 +38,7 @@ PAGES: dict[str, tuple[str, str, Callable[[Mapping[str, Any], Any], dict[str, An
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
-    paths = {name: Path(path) for name, path in snakemake.input.items()}
-    tables: dict[str, Any] = {name: pd.read_csv(path) for name, path in paths.items() if path.suffix == ".csv"}
-    tables |= {name: read_json(path) for name, path in paths.items() if path.suffix == ".json"}
+    tables = read_inputs(snakemake.input.items())
     params = snakemake.params
     for name, path in snakemake.output.items():
         template, title, values = PAGES[name]

@@ -10,8 +10,9 @@ from typing import Any
 
 import gaia_offsets
 from gaia_offsets.core.columns import FRAMES, STANDARD, VIZIER
-from gaia_offsets.core.faults import told
+from gaia_offsets.core.faults import message_of
 from gaia_offsets.core.log import say
+from gaia_offsets.core.version import VERSION
 from gaia_offsets.correct.apply import correct_file, read_map_for
 from gaia_offsets.correct.correction import COLUMNS, Correction
 from gaia_offsets.correct.means import file_means
@@ -24,6 +25,7 @@ from gaia_offsets.tables.formats import NAMED
 
 def _parser() -> argparse.ArgumentParser:
     whole = argparse.ArgumentParser(prog="gaia-offsets", description=gaia_offsets.__doc__.partition("\n")[0])
+    whole.add_argument("--version", action="version", version=f"gaia-offsets {VERSION}")
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
     _add_apply(commands)
     _add_mean(commands)
@@ -185,9 +187,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         say("stopped; no output was written")
         return 130
     except Exception as error:
-        if not (said := told(error)):
+        if not (message := message_of(error)):
             raise
-        say(said)
+        say(message)
         return 1
     return 0
 

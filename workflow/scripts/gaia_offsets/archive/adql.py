@@ -103,9 +103,9 @@ def hops(release: Mapping[str, Any], by: str) -> list[str]:
 
     A release with a table dr3_neighbourhood is reached from DR2 in two hops.
     """
-    through_dr3 = ["dr3_neighbourhood"] if release.get("dr3_neighbourhood") else []
-    ways = {"dr3_source_id": ["dr3_neighbourhood"], "dr2_source_id": ["dr2_neighbourhood", *through_dr3]}
-    return {"position": [], "source_id": [], **ways}[by]
+    if by == "dr2_source_id":
+        return ["dr2_neighbourhood", *(["dr3_neighbourhood"] if release.get("dr3_neighbourhood") else [])]
+    return {"position": [], "source_id": [], "dr3_source_id": ["dr3_neighbourhood"]}[by]
 
 
 def used_tables(release: Mapping[str, Any], by: str) -> dict[str, str]:
@@ -152,8 +152,7 @@ def needed_columns(release: Mapping[str, Any], by: str | None = None) -> dict[st
     needed: dict[str, list[str]] = {}
     for role, table in tables.items():
         if table is not None:
-            columns = [bare(column_of(release, role, name)) for name in _columns(release, role)]
-            needed.setdefault(bare(table), []).extend(columns)
+            needed.setdefault(bare(table), []).extend(map(bare, _columns(release, role).values()))
     return needed
 
 
@@ -172,24 +171,28 @@ def _of(column: str, release: Mapping[str, Any]) -> str:
     return _measured(release) if column in ASTROMETRY else "gaia_source"
 
 
-def _columns(release: Mapping[str, Any], role: str) -> list[str]:
-    """The columns, by our names, that the queries take from the table of a role."""
+def _columns(release: Mapping[str, Any], role: str) -> dict[str, str]:
+    """The columns that the queries take from the table of a role: our names, and the archive's."""
     names = [column for column in TABLES[role] if role != "gaia_source" or _of(column, release) == role]
     if role == _measured(release):
         names += [*(release.get("more_columns") or ()), *(cut["column"] for cut in _measured_cuts(release))]
-    return [name for name in names if column_of(release, role, name)]
+    theirs = {name: column_of(release, role, name) for name in names}
+    return {name: column for name, column in theirs.items() if column}
+
+
+def _name(release: Mapping[str, Any], role: str, column: str) -> Adql:
+    """A column of ours as it stands in the query."""
+    return Adql(f"{_ALIAS[role]}.{quoted(column_of(release, role, column))}")
 
 
 def _names(release: Mapping[str, Any], role: str) -> dict[str, Adql]:
-    """Those columns as they stand in the query."""
-    theirs = {name: quoted(column_of(release, role, name)) for name in _columns(release, role)}
-    return {name: Adql(f"{_ALIAS[role]}.{column}") for name, column in theirs.items()}
+    return {column: _name(release, role, column) for column in _columns(release, role)}
 
 
 def _cuts(release: Mapping[str, Any]) -> Adql:
     """The cuts of the join with the table of single-star solutions."""
-    names = _names(release, _measured(release))
-    return Adql("".join(f" AND {condition(names[cut['column']], cut)}" for cut in _measured_cuts(release)))
+    named = [(_name(release, _measured(release), cut["column"]), cut) for cut in _measured_cuts(release)]
+    return Adql("".join(f" AND {condition(name, cut)}" for name, cut in named))
 
 
 # ---------------------------------------------------------------- the cross-match
@@ -280,14 +283,13 @@ def sample_query(release: Mapping[str, Any], columns: list[str], level: int) -> 
     Sources of neighbouring random_index lie all over the disk, and a GROUP BY without ranges reads two billion rows.
     """
     measured = _measured(release)
-    sources, solutions = _names(release, "gaia_source"), _names(release, measured)
     cell, whole = 2 ** (59 - 2 * level), 12 * 4**level
     first = [(2 * field + 1) * whole // (2 * FIELDS) * cell for field in range(FIELDS)]
-    source_id = sources["source_id"]
-    selected = [f"{(sources if name == G else solutions)[name]} AS {name}" for name in columns]
+    source_id = _name(release, "gaia_source", "source_id")
+    selected = [f"{_name(release, 'gaia_source' if c == G else measured, c)} AS {quoted(c)}" for c in columns]
     lines = [f"SELECT {', '.join(selected)}", f"FROM {quoted_table(release['gaia_source'])} AS g"]
     if measured != "gaia_source":
-        on = f"{solutions['source_id']} = {source_id}{_cuts(release)}"
+        on = f"{_name(release, measured, 'source_id')} = {source_id}{_cuts(release)}"
         lines.append(f"JOIN {quoted_table(release[measured])} AS {_ALIAS[measured]} ON {on}")
     ranges = "\n OR ".join(f"{source_id} BETWEEN {low} AND {low + cell - 1}" for low in first)
     return "\n".join([*lines, f"WHERE {ranges}"])

@@ -11,7 +11,7 @@ import io
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urljoin
 
@@ -41,31 +41,23 @@ class NoAnswer(ArchiveError):
 
 @dataclass
 class Archive:
-    """A TAP service and how patient to be with it (config section `archive`).
-
-    `url` is the address that answers: one of `mirrors` takes its place where it does not, after all tries.
-    """
+    """A TAP service; `url` answers: one of `mirrors` takes its place where it does not, after all tries."""
 
     url: str
+    mirrors: list[str]  # addresses of services with the same tables
     maxrec: int
     timeout_s: float  # a job, queue and download included
-    stall_s: float  # silence on a connection
-    poll_s: float  # first pause between two looks at a job and before a second try
-    attempts: int
-    max_wait_s: float  # longest Retry-After obeyed
-    mirrors: tuple[str, ...] = ()  # addresses of services with the same tables
+    patience: Patience
 
     def __post_init__(self) -> None:
-        self.url = self.url.rstrip("/")
-        self.patience = Patience(self.attempts, self.stall_s, self.poll_s, self.max_wait_s)
         self.session = Session(self.patience, say)
 
     @classmethod
     def of(cls, urls: str | Sequence[str], settings: Mapping[str, Any]) -> Archive:
-        """A service at the first of `urls`, the others its mirrors; `settings` is the config's section `archive`."""
-        first, *mirrors = [urls] if isinstance(urls, str) else urls
-        given = {field.name: settings[field.name] for field in fields(cls) if field.name not in ("url", "mirrors")}
-        return cls(first, **given, mirrors=tuple(mirrors))
+        """A service at the first of `urls`; `settings` is the config's section `archive`."""
+        first, *mirrors = [url.rstrip("/") for url in ([urls] if isinstance(urls, str) else urls)]
+        patience = Patience(*(settings[key] for key in ("attempts", "stall_s", "poll_s", "max_wait_s")))
+        return cls(first, mirrors, settings["maxrec"], settings["timeout_s"], patience)
 
     def ask(self, query: str, targets: dict[str, np.ndarray], *, what: str) -> pd.DataFrame:
         """Rows of a query on an upload, complete or not at all.
@@ -141,12 +133,12 @@ class Archive:
                     f"{self.url}: {what}: {error}; run again later, or raise archive.attempts or archive.max_wait_s"
                 )
             except (Passing, requests.RequestException) as error:
-                message = f"{one_line(error)} ({self.attempts} tries); run again later, or look into it"
+                message = f"{one_line(error)} ({self.patience.attempts} tries); run again later, or look into it"
                 refusal = f"{self.url}: {what}: {message}"
             refusals.append(refusal)
             if not self.mirrors:
                 raise NoAnswer("; ".join(refusals))
-            self.url, self.mirrors = self.mirrors[0].rstrip("/"), self.mirrors[1:]
+            self.url, *self.mirrors = self.mirrors
             say(f"{refusal}; asking {self.url} from now on")
 
     def _again(self, once: Callable[[], T], what: str) -> T:
@@ -185,7 +177,7 @@ class Archive:
                 raise self._error(what, message, NoAnswer)
             if looks % 10 == 0:
                 say(f"{what}: {phase} for {time.monotonic() - started:.0f} s")
-            time.sleep(min(self.poll_s * 1.2**looks, 60.0, left))
+            time.sleep(min(self.patience.first_pause * 1.2**looks, 60.0, left))
         if phase != "COMPLETED":
             reason = _said(self.session.get(f"{job}/error")) if phase == "ERROR" else "no reason given"
             raise Passing(f"the job ended as {phase}: {reason}")

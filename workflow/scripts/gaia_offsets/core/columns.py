@@ -21,10 +21,7 @@ class Column:
     meaning: str
 
 
-def _c(kind: str, unit: str, low: float, high: float, meaning: str) -> Column:
-    return Column(kind, unit, low, high, meaning)
-
-
+_c = Column
 # Columns of the angles of each frame; the maps of the two are separate binnings, not rotations of one another.
 FRAMES = {"equatorial": ("ra", "dec"), "galactic": ("l", "b")}
 PARALLAXES = {"raw": "offset_raw", "corrected": "offset_corrected"}  # with the columns of their offsets [uas]
@@ -138,27 +135,10 @@ CATALOGUE: tuple[str, ...] = (
 
 # Order of the columns of tracers.parquet.
 TRACERS: tuple[str, ...] = (
-    "source_id",
-    "ra",
-    "dec",
-    "l",
-    "b",
-    "ecl_lat",
-    "phot_g_mean_mag",
-    "bp_rp",
-    "nu_eff_used_in_astrometry",
-    "pseudocolour",
-    "astrometric_params_solved",
-    "solution",
-    "ruwe",
-    "parallax",
-    "parallax_error",
-    "reference_parallax",
-    "reference_parallax_error",
-    "zero_point",
-    "parallax_corrected",
-    "offset_raw",
-    "offset_corrected",
+    *("source_id", "ra", "dec", "l", "b", "ecl_lat", "phot_g_mean_mag", "bp_rp", "nu_eff_used_in_astrometry"),
+    *("pseudocolour", "astrometric_params_solved", "solution", "ruwe", "parallax", "parallax_error"),
+    *("reference_parallax", "reference_parallax_error", "zero_point", "parallax_corrected"),
+    *("offset_raw", "offset_corrected"),
 )
 
 

@@ -27,7 +27,7 @@ class TableError(Fault, ValueError):
     """A table that cannot be used; the message is one line: what, where, what to do."""
 
 
-def told(error: BaseException) -> str | None:
+def message_of(error: BaseException) -> str | None:
     """The message of a fault that was foreseen, None for any other error."""
     if isinstance(error, Fault):
         return str(error)
@@ -57,7 +57,7 @@ def open_log(path: str) -> None:
 
 def _last_words(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Print the message of a foreseen fault, or the traceback of a bug."""
-    message = told(error)
+    message = message_of(error)
     try:
         if message:
             say(f"{MARK}{message}")

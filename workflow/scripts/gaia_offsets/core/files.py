@@ -1,9 +1,10 @@
-"""JSON in and out, and files of the workflow itself: where they are, and their digests for the params of rules."""
+"""A rule's small inputs, JSON, and files of the workflow itself: where they are, and their digests for params."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -36,3 +37,11 @@ def read_json(path: str | Path) -> Any:
 def write_json(path: str | Path, value: Any) -> None:
     """Write a JSON file, for readers with two blanks a level."""
     Path(path).write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+def read_inputs(inputs: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """A rule's small inputs by name, read: tables (CSV, Parquet) and JSON."""
+    import pandas as pd
+
+    readers = {".csv": pd.read_csv, ".parquet": pd.read_parquet, ".json": read_json}
+    return {name: readers[Path(path).suffix](path) for name, path in inputs}

@@ -44,8 +44,8 @@ MAY_LACK = ("probable_match",)  # columns that a release may say it has not, by 
 
 def named_epoch(release: Any) -> float | None:
     """Epoch of a release by its name (Gaia EDR3, dr3, Gaia Data Release 3); None for anything else."""
-    found = re.search(r"E?DR\d", re.sub(r"(E)?(ARLY )?DATA RELEASE ", r"\1DR", str(release).upper()))
-    return EPOCHS.get(found[0]) if found else None
+    match = re.search(r"E?DR\d", re.sub(r"(E)?(ARLY )?DATA RELEASE ", r"\1DR", str(release).upper()))
+    return EPOCHS.get(match[0]) if match else None
 
 
 def coding(release: Mapping[str, Any]) -> dict[str, Any]:

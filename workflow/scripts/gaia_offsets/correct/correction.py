@@ -119,12 +119,8 @@ class Correction:
         if stands not in (None, correction, correction.removeprefix(COLUMN_PREFIX)):
             raise ApplyError(f"the map stands on {stands}, not on {correction}: subtract the one that it stands on")
         self.offsets, self.base, self.correction, self.inflate = offsets, base, correction, inflate
-        added = OUTPUT if offsets else (CORRECTED,) if subtracts else ()
-        self.fields = (
-            *added,
-            *((ZERO_POINT,) if subtracts else ()),
-            *((true_error_field(inflate),) if inflate else ()),
-        )
+        self.fields = list(OUTPUT if offsets else (CORRECTED,) if subtracts else ())
+        self.fields += [ZERO_POINT] * subtracts + ([true_error_field(inflate)] if inflate else [])
         columns = dict(columns or {})
         own = correction.startswith(COLUMN_PREFIX)
         unknown = sorted(set(columns) - {*COLUMNS, *((CORRECTION,) if own else ())})
@@ -132,10 +128,8 @@ class Correction:
             raise ApplyError(f"columns: {unknown[0]!r} is none of {', '.join(COLUMNS)}")
         if own:
             entry = columns.get(CORRECTION)
-            columns[CORRECTION] = {
-                **(entry if isinstance(entry, Mapping) else {}),
-                "column": correction[len(COLUMN_PREFIX) :],
-            }
+            entry = entry if isinstance(entry, Mapping) else {}
+            columns[CORRECTION] = {**entry, "column": correction.removeprefix(COLUMN_PREFIX)}
         epoch = offsets.epoch if offsets else None
         if epoch is None and (inflate or correction in MODELS):
             epoch = EPOCHS["EDR3"]  # whose parallaxes the models and the factors are for
@@ -243,8 +237,7 @@ class Correction:
                     INSIDE: f"corrected with {self.correction}",
                     NO_ZERO_POINT: "no zero point for such a star: null",
                 }
-                text = own.get(flag, FLAGS[flag])
-                yield f"{count} of {self.rows} rows: {text}"
+                yield f"{count} of {self.rows} rows: {own.get(flag, FLAGS[flag])}"
         if self.without_error:
             yield (
                 f"{self.without_error} of {self.rows} rows have no {TRUE_ERROR.name}: an input is null, or the "

@@ -134,9 +134,9 @@ def _means(stars: pd.DataFrame, groups: pd.Series | None, inflate: str | None, w
     for name in sorted(names, key=lambda text: (int(text) if text.isdecimal() else np.inf, text)):
         part = table[table["group"] == name]
         used = part[good[part.index]]
-        found = _mean(*(used[column].to_numpy() for column in NEEDED)) if len(used) else (np.nan,) * 3
+        mean = _mean(*(used[column].to_numpy() for column in NEEDED)) if len(used) else (np.nan,) * 3
         suspect += _far(used["parallax"].to_numpy()) if len(used) else 0
-        rows.append((name, len(used), len(part) - len(used), *found))
+        rows.append((name, len(used), len(part) - len(used), *mean))
     say(*_suspects(where, suspect))
     return pd.DataFrame(rows, columns=["group", "n", "left_out", "mean_parallax", "error_statistical", "error"])
 

@@ -68,9 +68,9 @@ def _parquet_metadata(schema: pa.Schema, work: Correction) -> dict[bytes, bytes]
 def _vo_field(field: Field, kind: str) -> str:
     from xml.sax.saxutils import escape, quoteattr
 
-    told = {"name": field.name, "ucd": field.ucd, "unit": VO_UNITS.get(field.unit, field.unit)}
-    told["datatype"] = {"int32": "int", "uint8": "unsignedByte"}.get(kind, "double")
-    attributes = "".join(f" {key}={quoteattr(value)}" for key, value in told.items() if value)
+    about = {"name": field.name, "ucd": field.ucd, "unit": VO_UNITS.get(field.unit, field.unit)}
+    about["datatype"] = {"int32": "int", "uint8": "unsignedByte"}.get(kind, "double")
+    attributes = "".join(f" {key}={quoteattr(value)}" for key, value in about.items() if value)
     return f"<FIELD{attributes}><DESCRIPTION>{escape(field.meaning)}</DESCRIPTION></FIELD>"
 
 

@@ -18,7 +18,7 @@ from gaia_offsets.publish.fields import VO_UNITS
 from gaia_offsets.tables.formats import ASTROPY, new_file, reason, table_format
 from gaia_offsets.tables.native import native_column, native_names, native_units
 from gaia_offsets.tables.text import csv_batches, csv_header, csv_table
-from gaia_offsets.tables.votable import plain_table, read_ecsv, read_votable, without_vectors
+from gaia_offsets.tables.votable import plain_table, read_whole, without_vectors
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -104,10 +104,8 @@ def _stream_csv(catalogue: Path, part: Path, work: Correction, chunk: int, *, pa
 
 def _read_whole(catalogue: Path, form: str) -> Table:
     """The catalogue's one table; TableError where the file holds more that another format has no room for."""
-    if form == "votable":
-        return plain_table(read_votable(catalogue)[0])
-    readers = {"csv": csv_table, "fits": read_fits, "parquet": read_parquet, "ecsv": read_ecsv}
-    return plain_table(readers[form](catalogue))
+    readers = {"csv": csv_table, "fits": read_fits, "parquet": read_parquet}
+    return plain_table(readers[form](catalogue)) if form in readers else read_whole(catalogue, form)
 
 
 def _write_whole(table: Table, part: Path, form: str, work: Correction) -> None:

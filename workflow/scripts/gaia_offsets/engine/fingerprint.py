@@ -20,13 +20,13 @@ def fingerprint(folder: str | Path, script: str) -> str:
     their path, not by their file name.
     """
     folder = Path(folder)
-    found, queue = {}, [folder / script]
+    codes, queue = {}, [folder / script]
     while queue:
         path = queue.pop()
-        if path not in found:
-            found[path], imported = _code_and_imports(folder, path, path.read_bytes())
+        if path not in codes:
+            codes[path], imported = _code_and_imports(folder, path, path.read_bytes())
             queue += imported
-    lines = sorted(f"{path.relative_to(folder.parent).as_posix()} {code}" for path, code in found.items())
+    lines = sorted(f"{path.relative_to(folder.parent).as_posix()} {code}" for path, code in codes.items())
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
@@ -37,10 +37,10 @@ def _code_and_imports(folder: Path, path: Path, content: bytes) -> tuple[str, tu
         names = re.findall(r'{%-?\s*(?:extends|include|import|from)\s+"([^"]+)"', content.decode())
         return hashlib.sha256(content).hexdigest(), tuple(path.with_name(name) for name in names)
     code, names, templates = _parsed(path.relative_to(folder), content)
-    places = [folder.joinpath(*name.split(".")) for name in names]
-    modules = [place / "__init__.py" if place.is_dir() else place.with_suffix(".py") for place in places]
+    paths = [folder.joinpath(*name.split(".")) for name in names]
+    modules = [path / "__init__.py" if path.is_dir() else path.with_suffix(".py") for path in paths]
     named = (folder.parent / "templates" / name for name in templates)
-    return code, tuple(place for place in (*modules, *named) if place.is_file())
+    return code, tuple(path for path in (*modules, *named) if path.is_file())
 
 
 @cache

@@ -150,8 +150,8 @@ class Story(logging.Formatter):
         who = f" ({', '.join(self.jobs[record.jobid])})" if self.jobs.get(record.jobid) else ""
         head = f"{'Trying again after a failure:' if self.again(record.jobid) else 'FAILED'} {record.rule_name}{who}"
         one = f"{head}: {lines[0]}"
-        told = [one] if len(lines) == 1 and len(one) <= WIDTH else [f"{head}:", *lines]
-        return "\n".join([*told, *([f"  log: {log}"] if log and Path(log).is_file() else [])])
+        text = [one] if len(lines) == 1 and len(one) <= WIDTH else [f"{head}:", *lines]
+        return "\n".join([*text, *([f"  log: {log}"] if log and Path(log).is_file() else [])])
 
     def again(self, jobid: int) -> bool:
         """Whether Snakemake will try this job again."""

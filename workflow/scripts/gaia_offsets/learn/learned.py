@@ -137,6 +137,101 @@ def combine(gaia: np.ndarray, gaia_error: np.ndarray, reference: np.ndarray, fra
     return combined
 
 
+@dataclass(frozen=True)
+class State:
+    """Where the iteration stands: the coefficients of F with slope and zero point, and the scatter.
+
+    `whole` (terms + 2,) are theta, the slope and the zero point [mas]; `spread` the coefficients of ln(variance);
+    `extra` [mas]; `error` [mas] (N,) the typical error of each star.
+    """
+
+    whole: np.ndarray
+    spread: np.ndarray
+    extra: float
+    error: np.ndarray
+
+
+@dataclass(frozen=True)
+class Residuals:
+    """Of the training stars at a state, (N,): the fields of Fit of these names, and the weights of the equations."""
+
+    reference: np.ndarray
+    residual: np.ndarray
+    combined: np.ndarray
+    fraction: np.ndarray
+    scatter: np.ndarray
+    variance: np.ndarray
+    robust: np.ndarray
+
+
+class Equations:
+    """The equations of the training stars: for the coefficients, slope and zero point, and for the scatter."""
+
+    def __init__(self, basis: Basis, stars: Stars, level: float, solved: tuple[bool, bool]) -> None:
+        """`level` is the mean of ln(unit); `solved` says whether slope and zero point are solved for."""
+        self.stars, self.mean, self.spread = (
+            stars,
+            basis.mean.transform(stars.labels),
+            basis.spread.transform(stars.labels),
+        )
+        self.depth, self.terms = np.log(stars.unit) - level, self.mean.shape[1]
+        self.solved = np.concatenate([np.ones(self.terms, dtype=bool), solved])
+        prior = np.zeros(self.terms + 2)
+        prior[1 : self.terms] = PRIOR_SD**-2.0
+        self.prior = prior[self.solved]
+        self.spread_prior = np.full(self.spread.shape[1], SPREAD_PRIOR)
+        self.spread_prior[0] = 0.0
+        self.median_error = error_by_magnitude(stars.g, stars.gaia_error)
+
+    def first_state(self) -> State:
+        """One magnitude and one scatter for all stars."""
+        theta, spread = np.zeros(self.terms + 2), np.zeros(self.spread.shape[1])
+        theta[0], spread[0] = np.log(np.median(self.stars.gaia / self.stars.unit)), 2.0 * np.log(0.2)
+        return State(theta, spread, 0.1 * float(np.median(self.stars.gaia_error)), self.stars.gaia_error)
+
+    def residuals(self, state: State) -> tuple[Residuals, np.ndarray]:
+        """The stars at a state, and their typical errors there."""
+        stars, error, (tilt, zero) = self.stars, state.error, state.whole[self.terms :]
+        reference = stars.unit * np.exp(self.mean @ state.whole[: self.terms] + tilt * self.depth)
+        fraction = _fraction(self.spread, state.spread)
+        residual = stars.gaia - zero - reference
+        for _ in range(2):
+            combined = combine(stars.gaia - zero, np.hypot(error, state.extra), reference, fraction)
+            error = typical_error(stars.gaia_error, stars.g, self.median_error, reference, combined)
+        scatter = (fraction * combined) ** 2
+        variance = error**2 + state.extra**2 + scatter
+        robust = hampel_weights(residual / np.sqrt(variance))
+        return Residuals(reference, residual, combined, fraction, scatter, variance, robust), error
+
+    def newton_step(self, whole: np.ndarray, at: Residuals) -> tuple[np.ndarray, np.ndarray]:
+        """Step of what is solved for, and its covariance, by instrumental variables."""
+        weight = at.robust / at.variance
+        far = np.log(at.combined)
+        far = far - np.average(far, weights=weight * at.combined**2)
+        one = np.ones(len(weight))
+        instrument = np.column_stack([self.mean * at.combined[:, None], at.combined * far, one])[:, self.solved]
+        gradient = np.column_stack([self.mean * at.reference[:, None], at.reference * self.depth, one])[:, self.solved]
+        inverse = np.linalg.inv((instrument * weight[:, None]).T @ gradient + np.diag(self.prior))
+        step = inverse @ (instrument.T @ (weight * at.residual) - self.prior * whole[self.solved])
+        score = instrument * (weight * at.residual)[:, None]
+        return step, inverse @ (score.T @ score) @ inverse.T
+
+    def scatter_step(self, state: State, at: Residuals, damping: float) -> tuple[np.ndarray, float, float]:
+        """New `spread` and `extra`, and the largest change of a star's ln(fraction).
+
+        Scoring of a Gaussian variance (fraction * combined)^2 + extra^2 + error^2, logarithmic in the first two.
+        """
+        shares = np.column_stack([self.spread * (at.scatter / at.variance)[:, None], state.extra**2 / at.variance])
+        pull = at.robust * (at.residual**2 / at.variance - 1.0)
+        prior = 2.0 * np.append(self.spread_prior, 0.0)
+        information = (shares * at.robust[:, None]).T @ shares + np.diag(prior + 1e-9)
+        move = np.linalg.solve(information, shares.T @ pull - prior * np.append(state.spread, 0.0))
+        largest = np.abs(self.spread @ move[:-1]).max()
+        spread = state.spread + damping * move[:-1] / max(largest, 1.0)
+        extra = max(state.extra * float(np.exp(0.5 * damping * np.clip(move[-1], -1.0, 1.0))), EXTRA_FLOOR)
+        return spread, extra, float(np.abs(np.log(_fraction(self.spread, spread) / at.fraction)).max())
+
+
 def fit(basis: Basis, stars: Stars, *, zero_point: bool = True, slope: bool = True, start: Fit | None = None) -> Fit:
     """Coefficients, scatter, zero point and slope of the training stars; the last two are 0 where not asked for.
 
@@ -147,85 +242,42 @@ def fit(basis: Basis, stars: Stars, *, zero_point: bool = True, slope: bool = Tr
         raise TableError(
             f"learned magnitudes: {count} training stars; {MIN_STARS} are needed. Look at the cuts in reference.learn"
         )
-    mean, spread_rows = basis.mean.transform(stars.labels), basis.spread.transform(stars.labels)
-    terms = mean.shape[1]
-    depth = np.log(stars.unit)
-    level = depth.mean() if start is None else start.level
-    depth = depth - level
-    if start is None:
-        theta, spread, tilt, zero = np.zeros(terms), np.zeros(spread_rows.shape[1]), 0.0, 0.0
-        theta[0], spread[0] = np.log(np.median(stars.gaia / stars.unit)), 2.0 * np.log(0.2)
-        extra = 0.1 * float(np.median(stars.gaia_error))
-    else:
-        theta, spread, extra = start.coefficients, start.spread, start.extra
-        tilt, zero = start.slope if slope else 0.0, start.zero_point if zero_point else 0.0
-    solved = np.concatenate([np.ones(terms, dtype=bool), [slope, zero_point]])
-    prior = np.zeros(terms + 2)
-    prior[1:terms] = PRIOR_SD**-2.0
-    prior = prior[solved]
-    spread_prior = np.full(len(spread), SPREAD_PRIOR)
-    spread_prior[0] = 0.0
-    median_error, error = error_by_magnitude(stars.g, stars.gaia_error), stars.gaia_error
+    level = float(np.log(stars.unit).mean()) if start is None else start.level
+    equations = Equations(basis, stars, level, (slope, zero_point))
+    state = equations.first_state()
+    if start is not None:
+        ends = [start.slope if slope else 0.0, start.zero_point if zero_point else 0.0]
+        state = State(np.concatenate([start.coefficients, ends]), start.spread, start.extra, stars.gaia_error)
     for iteration in range(ITERATIONS):
         damping = 1.0 if iteration < UNDAMPED else 0.5
-        reference = stars.unit * np.exp(mean @ theta + tilt * depth)
-        fraction = _fraction(spread_rows, spread)
-        residual = stars.gaia - zero - reference
-        for _ in range(2):
-            combined = combine(stars.gaia - zero, np.hypot(error, extra), reference, fraction)
-            error = typical_error(stars.gaia_error, stars.g, median_error, reference, combined)
-        scatter = (fraction * combined) ** 2
-        variance = error**2 + extra**2 + scatter
-        robust = hampel_weights(residual / np.sqrt(variance))
-        weight = robust / variance
-        far = np.log(combined)
-        far = far - np.average(far, weights=weight * combined**2)
-        one = np.ones(count)
-        instrument = np.column_stack([mean * combined[:, None], combined * far, one])[:, solved]
-        gradient = np.column_stack([mean * reference[:, None], reference * depth, one])[:, solved]
-        normal = (instrument * weight[:, None]).T @ gradient + np.diag(prior)
-        whole = np.concatenate([theta, [tilt, zero]])[solved]
-        inverse = np.linalg.inv(normal)
-        step = inverse @ (instrument.T @ (weight * residual) - prior * whole)
-        score = instrument * (weight * residual)[:, None]
-        covariance = inverse @ (score.T @ score) @ inverse.T
+        at, error = equations.residuals(state)
+        step, covariance = equations.newton_step(state.whole, at)
         errors = np.sqrt(np.maximum(np.diag(covariance), 1e-30))
-        settled = bool((np.abs(step) < STEP * errors).all())
-        change = np.zeros(terms + 2)
-        change[solved] = step
-        theta, tilt, zero = theta + change[:terms], tilt + change[terms], zero + change[terms + 1]
-        # Scoring of a Gaussian variance (fraction * combined)^2 + extra^2 + error^2, logarithmic in the first two.
-        shares = np.column_stack([spread_rows * (scatter / variance)[:, None], extra**2 / variance])
-        pull = robust * (residual**2 / variance - 1.0)
-        prior_of_shares = 2.0 * np.append(spread_prior, 0.0)
-        information = (shares * robust[:, None]).T @ shares + np.diag(prior_of_shares + 1e-9)
-        move = np.linalg.solve(information, shares.T @ pull - prior_of_shares * np.append(spread, 0.0))
-        largest = np.abs(spread_rows @ move[:-1]).max()
-        spread = spread + damping * move[:-1] / max(largest, 1.0)
-        extra = max(extra * float(np.exp(0.5 * damping * np.clip(move[-1], -1.0, 1.0))), EXTRA_FLOOR)
-        moved = np.abs(np.log(_fraction(spread_rows, spread) / fraction)).max()
-        settled = settled and bool(moved < damping * STEP_OF_SPREAD)
-        if settled:
+        whole = state.whole.copy()
+        whole[equations.solved] += step
+        spread, extra, moved = equations.scatter_step(state, at, damping)
+        state = State(whole, spread, extra, error)
+        if (np.abs(step) < STEP * errors).all() and moved < damping * STEP_OF_SPREAD:
             break
     else:
         raise TableError(
             f"learned magnitudes: the equations of {count} training stars do not settle; take fewer labels"
         )
+    terms, inner = equations.terms, equations.solved[:-1]
     known = np.zeros((terms + 1, terms + 1))
-    inner = solved[:-1]
     known[np.ix_(inner, inner)] = covariance[: inner.sum(), : inner.sum()]
     return Fit(
-        coefficients=theta,
-        spread=spread,
-        slope=float(tilt),
+        coefficients=state.whole[:terms],
+        spread=state.spread,
+        slope=float(state.whole[terms]),
         slope_error=float(errors[terms]) if slope else 0.0,
-        zero_point=float(zero),
+        zero_point=float(state.whole[-1]),
         zero_point_error=float(errors[-1]) if zero_point else 0.0,
         covariance=known,
-        level=float(level),
-        extra=extra,
-        residual=residual,
-        variance=variance,
-        combined=combined,
-        fraction=fraction,
+        level=level,
+        extra=state.extra,
+        residual=at.residual,
+        variance=at.variance,
+        combined=at.combined,
+        fraction=at.fraction,
     )

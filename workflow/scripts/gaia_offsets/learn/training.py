@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,7 @@ import pandas as pd
 
 from gaia_offsets.core.columns import GAIA, LABELS
 from gaia_offsets.learn import learned
-from gaia_offsets.offsets.groups import MAD_TO_SIGMA
-from gaia_offsets.offsets.weighted import hampel_weights
+from gaia_offsets.learn.residuals import against_known, residual_table, unseen_residuals
 from gaia_offsets.sample.corrections import zero_point_of
 from gaia_offsets.sample.reference import extinction_ks, parallax_from_modulus
 from gaia_offsets.sample.selection import best_rows, solution
@@ -22,7 +21,6 @@ from gaia_offsets.tables.read import TableError
 CHUNK = 200_000  # rows that are predicted at once
 EXTINCTIONS = ("ebv", "av")  # columns of the residuals, where the table has them
 VAGUE_UAS = 5.0  # error of a zero point of the training that the user is warned of
-BINS = 20  # of the residuals, with as many stars each
 DEFAULTS = {"labels": LABELS, "cuts": None, "zero_point": True, "distance_slope": True, "folds": 5, "check": None}
 
 
@@ -39,28 +37,33 @@ def parallax_unit(table: pd.DataFrame, reference: Mapping[str, Any]) -> np.ndarr
     return parallax_from_modulus(apparent - extinction_ks(table, reference.get("extinction")))
 
 
-def training_rows(
-    matched: pd.DataFrame,
-    known: np.ndarray,
-    *,
-    one_row_per: Mapping[str, Any] | None,
-    cuts: Sequence[Mapping[str, Any]],
-    codes: Mapping[str, Any],
-) -> tuple[np.ndarray, list[str]]:
+@dataclass(frozen=True)
+class Rows:
+    """How training stars are picked from the cross-matched table, as in the config of the sample."""
+
+    one_row_per: Mapping[str, Any] | None
+    cuts: Sequence[Mapping[str, Any]]
+    codes: Mapping[str, Any]
+    official: str
+    corrections: Mapping[str, Mapping[str, Any]]
+
+
+def training_rows(matched: pd.DataFrame, known: np.ndarray, rows: Rows) -> tuple[np.ndarray, list[str]]:
     """Places of the training stars, and a line for each step.
 
     Of the rows with a counterpart those of the standard class, one row a star, after the cuts, with what the fit needs
     (`known`).
     """
+    standard, one_row_per = rows.codes["standard"], rows.one_row_per
     stars = matched.assign(
-        solution=solution(matched["astrometric_params_solved"], codes), place=np.arange(len(matched))
+        solution=solution(matched["astrometric_params_solved"], rows.codes), place=np.arange(len(matched))
     )
-    stars = stars[stars["source_id"].notna().to_numpy() & (stars["solution"] == codes["standard"]).to_numpy(dtype=bool)]
-    lines = [f"{len(stars)} rows with a {codes['standard']} solution"]
+    stars = stars[stars["source_id"].notna().to_numpy() & (stars["solution"] == standard).to_numpy(dtype=bool)]
+    lines = [f"{len(stars)} rows with a {standard} solution"]
     if one_row_per:
         stars = stars[best_rows(stars, one_row_per["columns"], one_row_per.get("prefer"), one_row_per.get("ties"))]
         lines.append(f"{len(stars)} stars")
-    for cut in cuts:
+    for cut in rows.cuts:
         stars = stars[cut_mask(stars, cut)]
         lines.append(f"{len(stars)} after {describe_cut(cut)}")
     places = stars["place"].to_numpy()
@@ -132,63 +135,6 @@ def alternatives(
     return pd.DataFrame(rows)
 
 
-def residual_table(variables: Mapping[str, np.ndarray], fitted: pd.DataFrame) -> pd.DataFrame:
-    """Residuals [mag] in bins of each variable, each with as many stars: mean, its error, scatter, that of the model.
-
-    `fitted` has `residual`, `variance`, `gaia_variance`, `combined` [mas] and `fraction` of stars that the model
-    has not seen. A residual of +0.1 mag: the star is 0.1 mag fainter than the model says.
-    """
-    return pd.concat([_bins(name, values, fitted) for name, values in variables.items()], ignore_index=True)
-
-
-def _bins(name: str, values: np.ndarray, fitted: pd.DataFrame) -> pd.DataFrame:
-    stars = fitted.assign(x=values)[np.isfinite(values)]
-    robust = hampel_weights(stars["residual"] / np.sqrt(stars["variance"]))
-    weight = robust / stars["variance"]
-    sure = robust * (stars["combined"] ** 2 / stars["variance"]) ** 2
-    parts = {
-        "x_mean": stars["x"],
-        "top": weight * stars["residual"] * stars["combined"],
-        "bottom": weight * stars["combined"] ** 2,
-        "square": sure * (stars["residual"] ** 2 - stars["gaia_variance"]) / stars["combined"] ** 2,
-        "said": sure * stars["fraction"] ** 2,
-        "sure": sure,
-    }
-    edges = np.unique(np.quantile(stars["x"], np.linspace(0.0, 1.0, BINS + 1))) if len(stars) else np.zeros(0)
-    if len(edges) < 2:
-        return pd.DataFrame()
-    place = np.clip(np.searchsorted(edges, stars["x"], side="right") - 1, 0, len(edges) - 2)
-    sums = pd.DataFrame(parts).groupby(place).sum()
-    count = pd.Series(place).groupby(place).size()
-    return pd.DataFrame(
-        {
-            "variable": name,
-            "bin_low": edges[sums.index],
-            "bin_high": edges[sums.index + 1],
-            "x_mean": sums["x_mean"] / count,
-            "n": count,
-            "mean": learned.MAG * sums["top"] / sums["bottom"],
-            "mean_error": learned.MAG / np.sqrt(sums["bottom"]),
-            "scatter": learned.MAG * np.sqrt(np.maximum(sums["square"], 0.0) / sums["sure"]),
-            "predicted_scatter": learned.MAG * np.sqrt(sums["said"] / sums["sure"]),
-        }
-    )
-
-
-def against_known(learned_magnitude: np.ndarray, known: np.ndarray) -> dict[str, Any]:
-    """Learned minus known magnitudes [mag], which the training has not seen: number, mean, sd and robust ones."""
-    difference = (learned_magnitude - known)[np.isfinite(learned_magnitude + known)]
-    if len(difference) < 2:
-        return {"n": len(difference)}
-    sd, median = float(difference.std(ddof=1)), float(np.median(difference))
-    mad = float(MAD_TO_SIGMA * np.median(np.abs(difference - median)))
-    error = sd / np.sqrt(len(difference))
-    return {"n": len(difference), "mean": float(difference.mean()), "mean_error": error, "sd": sd} | {
-        "median": median,
-        "robust_sd": mad,
-    }
-
-
 def read_columns(path: str, names: Iterable[str]) -> pd.DataFrame:
     """The named columns of the cross-matched table that are there: it may have ten million rows."""
     present = set(column_names(path))
@@ -196,23 +142,15 @@ def read_columns(path: str, names: Iterable[str]) -> pd.DataFrame:
     return pd.read_parquet(path, columns=wanted, dtype_backend="numpy_nullable")
 
 
-def used_columns(
-    reference: Mapping[str, Any],
-    one_row_per: Mapping[str, Any] | None,
-    cuts: Sequence[Mapping[str, Any]],
-    corrections: Mapping[str, Mapping[str, Any]],
-) -> Iterator[str]:
+def used_columns(reference: Mapping[str, Any], rows: Rows) -> Iterator[str]:
     """Columns that the rule may use."""
-    learn, extinction, row = (
-        DEFAULTS | dict(reference.get("learn") or {}),
-        reference.get("extinction") or {},
-        one_row_per or {},
-    )
+    learn, extinction = DEFAULTS | dict(reference.get("learn") or {}), reference.get("extinction") or {}
+    row = rows.one_row_per or {}
     yield from (*GAIA, *learn["labels"], *EXTINCTIONS, reference["apparent_magnitude"])
-    yield from (cut["column"] for cut in training_cuts(learn["cuts"], cuts))
+    yield from (cut["column"] for cut in training_cuts(learn["cuts"], rows.cuts))
     yield from (str(extinction.get(key)) for key in ("column", "blue", "red", "intrinsic"))
     yield from (*row.get("columns", ()), str(row.get("prefer")), str(row.get("ties")), str(learn["check"]))
-    yield from (str(block.get("column")) for block in corrections.values())
+    yield from (str(block.get("column")) for block in rows.corrections.values())
 
 
 def warnings_of(facts: Mapping[str, Any]) -> Iterator[str]:
@@ -232,31 +170,38 @@ def warnings_of(facts: Mapping[str, Any]) -> Iterator[str]:
         yield f"learned magnitudes: {lost} of {facts['rows']} rows lie outside the domain of the training and get none"
 
 
-def learn_magnitudes(
-    matched: pd.DataFrame,
-    *,
-    reference: Mapping[str, Any],
-    one_row_per: Mapping[str, Any] | None,
-    cuts: Sequence[Mapping[str, Any]],
-    codes: Mapping[str, Any],
-    official: str,
-    corrections: Mapping[str, Mapping[str, Any]],
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any], list[str]]:
-    """Predictions of all rows, the tables of alternatives and residuals, facts for learned.json, lines for the log.
+@dataclass(frozen=True)
+class Training:
+    """Training stars and what was learned from them.
 
-    `matched` has one row a spectrum. The predictions have its rows in its order: learned_magnitude, its error [mag],
-    and whether the row was a training star. No star is predicted by a model that saw it.
+    `places` are their rows in the cross-matched table, `stars` them with the parallax that `official` corrects, `raw`
+    with the published one. `adopted` is the model of all of them; `fits` are the models that have not seen a fold of
+    stars, `fold` (rows) the one of each row. `lines` say for the log how many stars each step left.
     """
-    learn = DEFAULTS | dict(reference.get("learn") or {})
-    labels = np.column_stack([numbers(matched, name) for name in learn["labels"]])
-    unit = parallax_unit(matched, reference)
+
+    places: np.ndarray
+    raw: learned.Stars
+    stars: learned.Stars
+    basis: learned.Basis
+    adopted: learned.Fit
+    fits: list[learned.Fit]
+    fold: np.ndarray
+    lines: list[str]
+
+
+def train(
+    matched: pd.DataFrame, labels: np.ndarray, unit: np.ndarray, learn: Mapping[str, Any], rows: Rows
+) -> Training:
+    """The models, from the rows with `labels` (N, L) and `unit` (N,) that the cuts leave.
+
+    Raises TableError with too few training stars.
+    """
     parallax, error, g = (numbers(matched, name) for name in ("parallax", "parallax_error", "phot_g_mean_mag"))
     known = np.isfinite(labels).all(axis=1) & np.isfinite(unit + parallax + g) & (error > 0)
-    own_cuts = training_cuts(learn["cuts"], cuts)
-    places, lines = training_rows(matched, known, one_row_per=one_row_per, cuts=own_cuts, codes=codes)
-    shift = zero_point_of(matched.iloc[places], official, corrections)
+    places, lines = training_rows(matched, known, rows)
+    shift = zero_point_of(matched.iloc[places], rows.official, rows.corrections)
     places, shift = places[np.isfinite(shift)], shift[np.isfinite(shift)]
-    lines.append(f"{len(places)} of them have a zero point of {official}")
+    lines.append(f"{len(places)} of them have a zero point of {rows.official}")
     if len(places) < learned.MIN_STARS:
         raise TableError(
             f"learned magnitudes: too few training stars ({'; '.join(lines)}); {learned.MIN_STARS} it takes"
@@ -265,39 +210,31 @@ def learn_magnitudes(
     stars = replace(raw, gaia=raw.gaia - shift)
     basis = learned.Basis(stars.labels)
     solved = {"zero_point": learn["zero_point"], "slope": learn["distance_slope"]}
-    adopted = learned.fit(basis, stars, **solved)
     fold = fold_of(matched["source_id"], learn["folds"])
-    fits = [
-        learned.fit(basis, stars.restrict(fold[places] != number), **solved)  # not from `adopted`, which saw the others
-        for number in range(learn["folds"])
-    ]
-    predicted, counts = predict(fits, basis, labels, unit, fold)
-    others = alternatives(basis, {"raw": raw, "corrected": stars}, adopted, ("corrected", *solved.values()))
-    part = predicted.iloc[places]
-    zero = np.array([one.zero_point for one in fits])[fold[places]]
-    gaia = stars.gaia - zero
-    combined = learned.combine(gaia, stars.gaia_error, part["parallax"].to_numpy(), part["fraction"].to_numpy())
-    fitted = pd.DataFrame(
-        {
-            "residual": gaia - part["parallax"].to_numpy(),
-            "variance": stars.gaia_error**2 + (part["fraction"].to_numpy() * combined) ** 2,
-            "gaia_variance": stars.gaia_error**2,
-            "combined": combined,
-            "fraction": part["fraction"].to_numpy(),
-        }
-    )
-    fitted, seen = fitted[fitted["residual"].notna()], fitted["residual"].notna().to_numpy()
-    rows = matched.iloc[places[seen]]
-    variables = {name: numbers(rows, name) for name in learn["labels"]}
-    variables |= {name: numbers(rows, name) for name in EXTINCTIONS if name in rows.columns}
+    # Not from the adopted model, which saw the others.
+    others = (stars.restrict(fold[places] != number) for number in range(learn["folds"]))
+    fits = [learned.fit(basis, some, **solved) for some in others]
+    return Training(places, raw, stars, basis, learned.fit(basis, stars, **solved), fits, fold, lines)
+
+
+def residual_variables(
+    rows: pd.DataFrame, fitted: pd.DataFrame, labels: Sequence[str], reference: Mapping[str, Any]
+) -> dict[str, np.ndarray]:
+    """What the residuals are binned in: labels, extinctions and distance [kpc] of the stars, (N,) each."""
+    variables = {name: numbers(rows, name) for name in (*labels, *EXTINCTIONS) if name in (*labels, *rows.columns)}
     if (reference.get("extinction") or {}).get("column") not in variables:
         variables["extinction"] = extinction_ks(rows, reference.get("extinction"))
-    variables["distance"] = 1.0 / fitted["combined"].to_numpy()
-    facts = {
+    return variables | {"distance": 1.0 / fitted["combined"].to_numpy()}
+
+
+def facts_of(training: Training, learn: Mapping[str, Any], rows: Rows, counts: Mapping[str, int]) -> dict[str, Any]:
+    """learned.json but for the comparison with known magnitudes and the warning."""
+    adopted, basis = training.adopted, training.basis
+    return {
         "labels": learn["labels"],
-        "cuts": [describe_cut(cut) for cut in own_cuts],
-        "solution": codes["standard"],
-        "training_stars": len(places),
+        "cuts": [describe_cut(cut) for cut in rows.cuts],
+        "solution": rows.codes["standard"],
+        "training_stars": len(training.places),
         "terms": len(adopted.coefficients),
         "folds": learn["folds"],
         **{key: learn[key] for key in ("zero_point", "distance_slope")},
@@ -311,17 +248,43 @@ def learn_magnitudes(
         "median_parallax": float(np.median(adopted.combined)),
         **counts,
     }
+
+
+def learn_magnitudes(
+    matched: pd.DataFrame, reference: Mapping[str, Any], rows: Rows
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any], list[str]]:
+    """Predictions of all rows, the tables of alternatives and residuals, facts for learned.json, lines for the log.
+
+    `matched` has one row a spectrum. The predictions have its rows in its order: learned_magnitude, its error [mag],
+    and whether the row was a training star. No star is predicted by a model that saw it.
+    """
+    learn = DEFAULTS | dict(reference.get("learn") or {})
+    rows = replace(rows, cuts=training_cuts(learn["cuts"], rows.cuts))
+    labels, unit = (
+        np.column_stack([numbers(matched, name) for name in learn["labels"]]),
+        parallax_unit(matched, reference),
+    )
+    training = train(matched, labels, unit, learn, rows)
+    places = training.places
+    predicted, counts = predict(training.fits, training.basis, labels, unit, training.fold)
+    way = ("corrected", learn["zero_point"], learn["distance_slope"])
+    stars = {"raw": training.raw, "corrected": training.stars}
+    others = alternatives(training.basis, stars, training.adopted, way)
+    zero_points = np.array([one.zero_point for one in training.fits])[training.fold[places]]
+    fitted = unseen_residuals(training.stars, zero_points, predicted.iloc[places])
+    seen = fitted["residual"].notna().to_numpy()
+    fitted = fitted[seen]
+    variables = residual_variables(matched.iloc[places[seen]], fitted, learn["labels"], reference)
+    facts = facts_of(training, learn, rows, counts)
     if learn["check"]:
         magnitude = predicted["learned_magnitude"].to_numpy()[places]
         facts["check"] = {"column": learn["check"]} | against_known(magnitude, numbers(matched, learn["check"])[places])
     facts["warning"] = "; ".join(warnings_of(facts)) or None
-    training = np.zeros(len(matched), dtype=bool)
-    training[places] = True
     result = pd.DataFrame(
         {
             "learned_magnitude": predicted["learned_magnitude"],
             "learned_magnitude_error": learned.MAG * predicted["fraction"],
-            "training": training,
+            "training": np.isin(np.arange(len(matched)), places),
         }
     )
-    return result, others, residual_table(variables, fitted), facts, lines
+    return result, others, residual_table(variables, fitted), facts, training.lines

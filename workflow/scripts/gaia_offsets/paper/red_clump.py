@@ -28,13 +28,13 @@ def red_clump_pairs(
     then = propagate(stars["ra"].to_numpy(), stars["dec"].to_numpy(), *motion, epoch - release_epoch)
     index, separation, _ = match_nearest(*then, red_clump["ra"].to_numpy(), red_clump["dec"].to_numpy(), radius_arcsec)
     distance = red_clump["distance"].to_numpy(dtype=float)
-    found = (index >= 0) & (distance[index] > 0 if len(distance) else False)
-    reference = column(stars, "reference_parallax", "Fig. 3")[found]
-    clump = 1.0 / distance[index[found]]
+    matched = (index >= 0) & (distance[index] > 0 if len(distance) else False)
+    reference = column(stars, "reference_parallax", "Fig. 3")[matched]
+    clump = 1.0 / distance[index[matched]]
     pairs = pd.DataFrame(
         {
-            "source_id": stars["source_id"].to_numpy()[found],
-            "separation": separation[found],
+            "source_id": stars["source_id"].to_numpy()[matched],
+            "separation": separation[matched],
             "reference_parallax": reference,
             "red_clump_parallax": clump,
             "difference": 1000.0 * (reference - clump),
@@ -67,9 +67,9 @@ def red_clump_trend(
     relative = 100.0 * (pairs["reference_parallax"] / pairs["red_clump_parallax"] - 1.0).to_numpy()
     tables = []
     for name, parallax in abscissae.items():
-        place = np.floor(1000.0 * parallax / width).astype(np.int64)
-        table = group_statistics(relative, place, gaussian)[["n", "median", "median_error"]]
-        x_mean = pd.Series(1000.0 * parallax).groupby(place).mean()
+        number = np.floor(1000.0 * parallax / width).astype(np.int64)
+        table = group_statistics(relative, number, gaussian)[["n", "median", "median_error"]]
+        x_mean = pd.Series(1000.0 * parallax).groupby(number).mean()
         bins = {"bin_low": table.index * width, "bin_high": (table.index + 1) * width, "x_mean": x_mean[table.index]}
         table = pd.concat([pd.DataFrame({"abscissa": name, **bins}, index=table.index), table], axis=1)
         tables.append(table[table["n"] >= min_stars])

@@ -103,8 +103,8 @@ def _judge(claim: Mapping[str, Any], run: Run, *, simulated: bool) -> dict[str, 
         row["verdict"] = "arithmetic holds" if row["verdict"] == "agrees" else "arithmetic fails"
         row["reason"] += "; arithmetic on the paper's own numbers, whatever the stars"
     elif simulated:
-        told = "; ".join(filter(None, (row["reason"], claim.get("simulated"))))
-        row |= {"verdict": "not tested here", "reason": f"a statement on real stars; the simulated ones: {told}"}
+        words = "; ".join(filter(None, (row["reason"], claim.get("simulated"))))
+        row |= {"verdict": "not tested here", "reason": f"a statement on real stars; the simulated ones: {words}"}
     return row
 
 

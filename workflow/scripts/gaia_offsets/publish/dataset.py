@@ -106,9 +106,7 @@ def read_dataset(path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
             values = values * unit_factor(str(column.unit), field.unit, f"{path}: column {field.name!r}")
         elif field.decimals is None and (wrong := int((values != np.rint(values)).sum())):
             raise TableError(f"{path}: column {field.name!r}: {wrong} values are missing or no whole numbers")
-        if field.decimals is not None:
-            values = np.round(values, field.decimals)
-        frame[field.name] = values if field.decimals is not None else values.astype(np.int64)
+        frame[field.name] = values.astype(np.int64) if field.decimals is None else np.round(values, field.decimals)
     return pd.DataFrame(frame), meta
 
 
@@ -139,17 +137,17 @@ def _read_any(path: Path, form: str) -> tuple[Table, dict[str, Any]]:
 
 def _notes(text: str) -> dict[str, str]:
     """Metadata of a machine-readable table: its notes `Note (1): key = value`, each with its continuations."""
-    found: dict[str, str] = {}
+    notes: dict[str, str] = {}
     key = ""
     for line in text.partition("\n---")[2].splitlines():
         start = re.fullmatch(r"Note \(\d+\): (\w+) = (.*)", line)
         if start:
-            key, found[start[1]] = start.groups()
+            key, notes[start[1]] = start.groups()
         elif key and line.startswith("    "):
-            found[key] += " " + line.strip()
+            notes[key] += " " + line.strip()
         else:
             key = ""
-    return found
+    return notes
 
 
 _TRUTH = {"true": True, "false": False}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import namedtuple
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -70,19 +71,8 @@ class Field:
     ucd: str
 
 
-@dataclass(frozen=True)
-class OffsetColumns:
-    """Names of the columns of one of the two offsets, in Table 1 and in its long version."""
-
-    value: str
-    error: str
-    median: str
-    median_error: str
-    sd: str
-    bootstrap_error: str
-    z: str
-
-
+# Names of the columns of one of the two offsets, in Table 1 and in its long version.
+OffsetColumns = namedtuple("OffsetColumns", "value error median median_error sd bootstrap_error z")
 COLUMNS_OF = {
     "corrected": OffsetColumns(
         "domega_corr", "e_domega_corr", "median_corr", "e_median_corr", "sd_corr", "e_boot_corr", "z_corr"

@@ -55,12 +55,12 @@ def _cells_inside(pixels: np.ndarray, *, nside: int, ordering: str, order: int) 
         ring = hp.get_all_neighbours(nside, near, nest=True)
         near = np.unique(np.concatenate([near, ring[ring >= 0]]))
     children = 4 ** (order - hp.nside2order(nside))
-    found = []
+    inside = []
     for part in np.array_split(near, max(1, len(near) * children // 1_000_000)):
         cells = (part[:, None] * children + np.arange(children)).ravel()
         centre = to_galactic(*pixel_centre(cells, nside=2**order, ordering="nested"))
-        found.append(cells[np.isin(pixel_index(*centre, nside=nside, ordering=ordering), pixels)])
-    return np.concatenate(found)
+        inside.append(cells[np.isin(pixel_index(*centre, nside=nside, ordering=ordering), pixels)])
+    return np.concatenate(inside)
 
 
 def write_footprint(pixels: np.ndarray, path: str | Path, meta: Mapping[str, Any]) -> None:

@@ -167,9 +167,9 @@ def _check_centres(table: pd.DataFrame, offsets: OffsetMap) -> None:
     """The centres in the table must lie in their pixels: this finds a wrong frame, nside or ordering."""
     names = {"equatorial": ("ra", "dec"), "galactic": ("gl", "gb")}[offsets.frame]
     centres = [table[name].to_numpy() for name in names]
-    known, found = on_sky(*centres), np.full(len(table), -1)
-    found[known] = pixel_index(*(x[known] for x in centres), nside=offsets.nside, ordering=offsets.ordering)
-    wrong = int((found != table["hindex"].to_numpy()).sum())
+    known, pixel = on_sky(*centres), np.full(len(table), -1)
+    pixel[known] = pixel_index(*(x[known] for x in centres), nside=offsets.nside, ordering=offsets.ordering)
+    wrong = int((pixel != table["hindex"].to_numpy()).sum())
     if wrong:
         raise ApplyError(
             f"{offsets.path}: {wrong} of {len(table)} pixel centres do not lie in their pixel for frame "

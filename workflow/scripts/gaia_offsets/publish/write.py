@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,13 +21,12 @@ from gaia_offsets.publish.fields import (
     VO_UNITS,
     Field,
     worded,
-    zero_point_words,
 )
 from gaia_offsets.sky.positions import COORDSYS
 from gaia_offsets.tables.formats import ASTROPY, table_format
 
 if TYPE_CHECKING:
-    from astropy.io.fits import Column, HDUList, Header
+    from astropy.io.fits import HDUList, Header
     from astropy.table import Table
 
 COOSYS = {"pos.eq.": "ICRS", "pos.galactic.": "galactic"}  # systems of VOTable 1.4, by UCD
@@ -119,63 +118,36 @@ def plain_ascii(text: str) -> str:
     return "".join(letter for letter in spelt if not unicodedata.combining(letter)).encode("ascii", "replace").decode()
 
 
-def _write_fits(described: Table, path: Path) -> None:
+def _write_fits(described: Table, path: Path, parallax: str | None = None) -> None:
+    """A FITS table of pixels; `parallax` where it holds the map of one alone."""
     from astropy.io import fits
 
-    codes = {"i": "K", "f": "D"}
-    columns = []
-    for name in described.colnames:
-        column = described[name]
+    columns, codes = [], {"i8": "K", "i4": "J", "f8": "D"}
+    for column in described.itercols():
         values = column.filled(np.nan) if hasattr(column, "filled") else column
-        unit = None if column.unit is None else str(column.unit)
-        code = codes[column.dtype.kind]
-        columns.append(fits.Column(name, code, unit=FITS_UNITS.get(unit, unit), array=np.asarray(values)))
-    about = [(described[name].description, described[name].meta["ucd"]) for name in described.colnames]
-    _write_pixels(columns, about, path, described.meta)
+        unit = None if column.unit is None else FITS_UNITS.get(str(column.unit), str(column.unit))
+        columns.append(fits.Column(column.name, codes[column.dtype.str[1:]], unit=unit, array=np.asarray(values)))
+    hdu = fits.BinTableHDU.from_columns(columns, name="OFFSETS")
+    for number, column in enumerate(described.itercols(), start=1):
+        hdu.header[f"TCOMM{number}"], hdu.header[f"TUCD{number}"] = column.description, column.meta["ucd"]
+    hdu.header.extend(healpix_header(described.meta, len(described)), update=True)
+    if parallax:
+        hdu.header["PARALLAX"] = (parallax, f"raw: published; corrected: {described.meta.get('official')}")
+    path.write_bytes(fits_bytes(fits.HDUList([fits.PrimaryHDU(), hdu])))
 
 
 def write_map(table: pd.DataFrame, path: str | Path, *, parallax: str, meta: Mapping[str, Any]) -> None:
     """Partial-sky HEALPix map for `raw` or `corrected`: OFFSET and ERROR [uas] and N of the pixels of Table 1."""
-    from astropy.io import fits
-
-    names = COLUMNS_OF[parallax]
-    table = table[table[names.value].notna()]
-    unit = FITS_UNITS["uas"]
-    columns = [
-        fits.Column("PIXEL", "K", array=table["hindex"].to_numpy()),
-        fits.Column("OFFSET", "D", unit=unit, array=table[names.value].to_numpy()),
-        fits.Column("ERROR", "D", unit=unit, array=table[names.error].to_numpy()),
-        fits.Column("N", "J", array=table["n"].to_numpy()),
-    ]
-    correction = zero_point_words(meta.get("official"))
-    meanings = (
-        "HEALPix index of the pixel",
-        OFFSETS[parallax].format(correction=correction),
-        "statistical error of OFFSET",
+    names, ucds = COLUMNS_OF[parallax], {field.name: field.ucd for field in TABLE1}
+    fields = (
+        Field("PIXEL", "", None, "HEALPix index of the pixel", ucds["hindex"]),
+        Field("OFFSET", "uas", 3, OFFSETS[parallax], ucds[names.value]),
+        Field("ERROR", "uas", 3, "statistical error of OFFSET", ucds[names.error]),
+        Field("N", "", None, "number of {solution} stars", ucds["n"]),
     )
-    meanings = (*meanings, f"number of {meta['solution']} stars")
-    ucds = {field.name: field.ucd for field in TABLE1}
-    about = zip(meanings, (ucds[name] for name in ("hindex", names.value, names.error, "n")), strict=True)
-    _write_pixels(columns, about, path, {**meta, "rows": len(table)}, parallax)
-
-
-def _write_pixels(
-    columns: list[Column],
-    about: Iterable[tuple[str, str]],
-    path: str | Path,
-    meta: Mapping[str, Any],
-    parallax: str | None = None,
-) -> None:
-    """A FITS table of pixels; `about` has meaning and UCD of each column."""
-    from astropy.io import fits
-
-    hdu = fits.BinTableHDU.from_columns(columns, name="OFFSETS")
-    for number, (meaning, ucd) in enumerate(about, start=1):
-        hdu.header[f"TCOMM{number}"], hdu.header[f"TUCD{number}"] = meaning, ucd
-    hdu.header.extend(healpix_header(meta, meta["rows"]), update=True)
-    if parallax:
-        hdu.header["PARALLAX"] = (parallax, f"raw: published; corrected: {meta.get('official')}")
-    Path(path).write_bytes(fits_bytes(fits.HDUList([fits.PrimaryHDU(), hdu])))
+    rows = table.loc[table[names.value].notna(), ["hindex", names.value, names.error, "n"]]
+    rows = rows.set_axis([field.name for field in fields], axis=1).astype({"N": "int32"})
+    _write_fits(as_astropy(rows, worded(fields, meta), {**meta, "rows": len(rows)}), Path(path), parallax)
 
 
 def _write_votable(described: Table, path: Path) -> None:

@@ -20,28 +20,28 @@ def draw_corrections(corrections: pd.DataFrame, solution: str, *, title: str) ->
     if table.empty:
         style.blank(figure.subplots(), f"no {solution} stars")
         return figure
-    place = np.arange(len(table), dtype=float)
+    y = np.arange(len(table), dtype=float)
     offsets, left = figure.subplots(1, 2, sharey=True)
     offsets.axvline(0.0, **style.DASHED)
     low, high = (table[name].to_numpy(float) for name in ("scale_low", "scale_high"))
     band = {"height": 0.7, "color": "0.85", "zorder": 0.5, "label": r"at parallax 0 (distance scale free), $\pm$1 sd"}
-    offsets.barh(place, high - low, left=low, **band)
+    offsets.barh(y, high - low, left=low, **band)
     looks = zip(OFFSETS, (-0.15, 0.15), "os", style.SAMPLE_COLOURS, strict=False)
     for name, shift, marker, colour in looks:
         error = np.nan_to_num(table[f"{name}_error"].to_numpy(float))
         look = {"marker": marker, "color": colour, "markersize": 4, "linestyle": "none", "elinewidth": 0.9}
-        offsets.errorbar(table[name], place + shift, xerr=error, label=name.replace("_", " "), **look)
+        offsets.errorbar(table[name], y + shift, xerr=error, label=name.replace("_", " "), **look)
     offsets.set_xlabel(f"Gaia minus reference parallax [{style.UAS}]")
     for number, (name, words) in enumerate(LEFT.items()):
         error = np.nan_to_num(table[f"{name}_left_error"].to_numpy(float))
         look = {"marker": style.SAMPLE_MARKERS[number], "color": style.SAMPLE_COLOURS[number], "markersize": 4}
         shift = 0.2 * (number - 1.5)
         left.errorbar(
-            table[f"{name}_left"], place + shift, xerr=error, elinewidth=0.9, linestyle="none", label=words, **look
+            table[f"{name}_left"], y + shift, xerr=error, elinewidth=0.9, linestyle="none", label=words, **look
         )
     left.set_xlabel(f"left beyond noise, sd [{style.UAS}]")
     left.set_xlim(left=min(0.0, left.get_xlim()[0]))
-    offsets.set_yticks(place, table["correction"], parse_math=False)
+    offsets.set_yticks(y, table["correction"], parse_math=False)
     offsets.set_ylim(len(table) - 0.4, -0.6)
     for ax in (offsets, left):
         ax.tick_params(axis="y", length=0)

@@ -50,8 +50,8 @@ def draw_power(axes: np.ndarray, power: pd.DataFrame) -> None:
     """l (l + 1) C_l / 2 pi of the injected map and of map minus truth, a panel a sky."""
     looks = {"injected": ("injected map", "black", "")}
     looks |= {name: (f"{LOOKS[name][0]} - truth", *LOOKS[name][1:]) for name in ("gaussian_mean", "smooth")}
-    place = np.searchsorted(BANDS, power["degree"], side="right") - 1
-    power = power.assign(band=place)[(place >= 0) & (place < len(BANDS) - 1)]
+    band = np.searchsorted(BANDS, power["degree"], side="right") - 1
+    power = power.assign(band=band)[(band >= 0) & (band < len(BANDS) - 1)]
     power["power"] *= power["degree"] * (power["degree"] + 1) / (2.0 * np.pi)
     for ax, sky in zip(axes, power["sky"].unique(), strict=True):
         for name, (label, colour, marker) in looks.items():

@@ -20,8 +20,8 @@ def headline(samples: Sequence[Mapping[str, Any]], tables: Sequence[pd.DataFrame
     rows = []
     for sample, table in zip(samples, tables, strict=True):
         for solution, part in table.groupby("solution"):
-            found = part.set_index("parallax").reindex([*PARALLAXES])
-            stars = [f"{int(n):,}" for n in found["n"].fillna(0)]
+            by_parallax = part.set_index("parallax").reindex([*PARALLAXES])
+            stars = [f"{int(n):,}" for n in by_parallax["n"].fillna(0)]
             if any(n != "0" for n in stars):
                 rows.append(
                     {
@@ -29,7 +29,7 @@ def headline(samples: Sequence[Mapping[str, Any]], tables: Sequence[pd.DataFrame
                         "simulated": sample["simulated"],
                         "official": sample["official"],
                         "solution": solution,
-                        **{name: _median(found.loc[name]) for name in PARALLAXES},
+                        **{name: _median(by_parallax.loc[name]) for name in PARALLAXES},
                         "stars": ", ".join(dict.fromkeys(stars)),
                     }
                 )

@@ -39,14 +39,14 @@ def trend_points(trends: pd.DataFrame) -> dict[str, Any]:
     """Bins of trends.csv by solution, parallax and variable, as lists."""
     names = {"x": "x_mean", "low": "bin_low", "high": "bin_high", "n": "n"}
     known = trends[np.isfinite(trends["gaussian_mean"].astype(float))]
-    found: dict[str, Any] = {}
+    points: dict[str, Any] = {}
     for (solution, parallax, variable), rows in known.groupby(["solution", "parallax", "variable"]):
         mean, error = rows["gaussian_mean"], rows["gaussian_mean_error"].fillna(0.0)
         columns = {name: rows[column].round(5).tolist() for name, column in names.items()}
         columns |= {"value": mean.round(3).tolist(), "error": error.round(3).tolist()}
         columns |= {"bottom": (mean - error).round(3).tolist(), "top": (mean + error).round(3).tolist()}
-        found.setdefault(solution, {}).setdefault(variable, {})[parallax] = columns
-    return found
+        points.setdefault(solution, {}).setdefault(variable, {})[parallax] = columns
+    return points
 
 
 def sky_figure(limits: list[float], colour_range: list[float]) -> Any:

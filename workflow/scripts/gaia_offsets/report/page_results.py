@@ -36,7 +36,7 @@ def story(tables: Mapping[str, Any], solutions: Sequence[str], official: str) ->
     counted = pixels[(pixels["solution"] == solutions[0]) & (pixels["parallax"] == "raw")]["n"]
     known = set(scatter[(scatter["parallax"] == "raw") & (scatter["n"] > 0)]["solution"])
     held = {split: validation[validation["split"] == split] for split in HELD_OUT}
-    told = {
+    values = {
         "kept": [(adjective(name), cutflow[f"kept_{name}"].iloc[-1]) for name in solutions],
         "first": cutflow.iloc[0],
         "last": cutflow.iloc[-1],
@@ -58,11 +58,11 @@ def story(tables: Mapping[str, Any], solutions: Sequence[str], official: str) ->
     }
     if claims is not None:
         differing = claims[claims["verdict"].map(pages.tone) == "differs"]
-        told |= {
+        values |= {
             "counts": pages.count_verdicts(claims),
             "differing": pages.table(differing[DIFFERING]) if len(differing) else None,
         }
-    return told
+    return values
 
 
 def finding(solution: str, rows: pd.DataFrame) -> str:

@@ -154,8 +154,8 @@ def with_offsets(
 
 def _some_zero_point(table: pd.DataFrame, name: str, corrections: Mapping[str, Mapping[str, Any]]) -> np.ndarray:
     """The zero point of the stars; raises TableError where not one has any."""
-    found = _plausible(zero_point_of(table, name, corrections), name)
-    if len(table) and np.isnan(found).all():
+    zero_points = _plausible(zero_point_of(table, name, corrections), name)
+    if len(table) and np.isnan(zero_points).all():
         empty = [column for column in MODEL[:4] if table[column].isna().all()]
         raise TableError(
             f"correction {name}: no zero point for any of {len(table)} stars"
@@ -166,7 +166,7 @@ def _some_zero_point(table: pd.DataFrame, name: str, corrections: Mapping[str, M
             )
             + "; name the columns in `columns:` of the sample or choose another correction (`official: none` for none)"
         )
-    return found
+    return zero_points
 
 
 def _plausible(zero_points: np.ndarray, name: str) -> np.ndarray:

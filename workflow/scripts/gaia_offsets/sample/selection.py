@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -79,21 +79,15 @@ def best_rows(
     not depend on the order of the rows where `prefer` and `ties` settle it.
     """
     _refuse_missing(frame, {"columns": columns, "prefer": prefer, "ties": ties})
-    preferred = as_numbers(frame[prefer], f"one_row_per.prefer: {prefer!r}", null=-np.inf) if prefer else None
+    where = f"one_row_per.prefer: {prefer!r}"
+    preferred = as_numbers(frame[prefer], where, null=-np.inf) if prefer else np.zeros(len(frame))
     keep = ~frame.duplicated(list(columns), keep=False).to_numpy()
     several = ~keep  # only these need an order
     frame, order = frame[several], frame.loc[several, list(columns)]
     order["_place"] = np.flatnonzero(several)
-    by, ascending = list(columns), [True] * len(columns)
-    if prefer:
-        order["_prefer"] = preferred[several]
-        by.append("_prefer")
-        ascending.append(False)
-    if ties:
-        order["_ties"] = frame[ties].to_numpy()
-        by.append("_ties")
-        ascending.append(True)
-    order = order.sort_values([*by, "_place"], ascending=[*ascending, True], kind="stable")
+    order["_prefer"] = -preferred[several]
+    order["_ties"] = frame[ties].to_numpy() if ties else 0
+    order = order.sort_values([*columns, "_prefer", "_ties", "_place"])
     first = ~order.duplicated(list(columns), keep="first").to_numpy()
     keep[order["_place"].to_numpy()[first]] = True
     return keep
@@ -164,39 +158,31 @@ def select_stars(
     keys = {"source_id", "ra", "dec"}
     if one_row_per:
         keys |= {*one_row_per["columns"], one_row_per.get("prefer"), one_row_per.get("ties")}
-    counts: list[pd.Series] = []
-    failed, solved, passing = [], [], []  # of all rows: the first step that fails, before and after; the solution
-    unknown: list[np.ndarray] = []  # whether the column of the cut that fails is null
+    failed, solved, passing, counts = [], [], [], []  # failed: the first step that each row fails, before and after
     observed: dict[str, list[pd.Series]] = {}
     for piece in [matched] if isinstance(matched, pd.DataFrame) else matched:
         _refuse_missing(piece, one_row_per)
         piece = piece.assign(solution=solution(piece["astrometric_params_solved"], codes))
         measurable = piece[["source_id", "parallax"]].notna().all(axis=1)
         counts.append(piece.loc[measurable, "astrometric_params_solved"].astype("Int64").value_counts())
-        first = np.stack([_first_failed(piece, before), _first_failed(piece, after)])
-        alive = first[0] == len(before)
+        (first, _), (then, null) = _first_failed(piece, before), _first_failed(piece, after)
+        alive = first == len(before)
         for name in filter(keys.__contains__, piece.columns):
             observed.setdefault(name, []).append(piece.loc[alive, name])
-        failed.append(first)
-        unknown.append(_null_in_cut(piece, first[1], cuts))
+        failed.append(np.stack([first, then, null]))
         solved.append(np.stack([(piece["solution"] == name).to_numpy(dtype=bool, na_value=False) for name in used]))
-        passing.append(piece[alive & (first[1] == len(after))])
-    first, then = np.concatenate(failed, axis=1)
+        passing.append(piece[alive & (then == len(after))])
+    first, then, null = np.concatenate(failed, axis=1)
     flow = CutFlow(dict(zip(used, np.concatenate(solved, axis=1), strict=True)), "rows of the targets table")
-    for number, (criterion, _) in enumerate(before):
+    for number, step in enumerate(before):
         if number or (first == 0).any():  # the first is preselection
-            flow.keep(first != number, criterion)
+            flow.keep(first != number, step.criterion)
     keyed = join_pieces(observed)
     warnings = _identity_warnings(keyed, one_row_per)
     if one_row_per:
-        best = flow.alive.copy()
-        best[best] = best_rows(keyed, one_row_per["columns"], one_row_per.get("prefer"), one_row_per.get("ties"))
-        text = f"one row per {' + '.join(one_row_per['columns'])}"
-        flow.keep(best, f"{text}, highest {one_row_per['prefer']}" if one_row_per.get("prefer") else text)
-    del keyed
-    null = np.concatenate(unknown)
-    for number, (criterion, _) in enumerate(after):
-        flow.keep(then != number, criterion, null)
+        _keep_best(flow, keyed, one_row_per)
+    for number, step in enumerate(after):
+        flow.keep(then != number, step.criterion, null.astype(bool))
     every = (first == len(before)) & (then == len(after))
     stars = pd.concat(passing, ignore_index=True)[flow.alive[every]]
     suspect = int((_offset(stars) > SUSPECT_MAS).sum())
@@ -208,26 +194,32 @@ def select_stars(
     return stars, flow.table(), warnings, pd.concat(counts).groupby(level=0).sum()
 
 
-Step = tuple[str, Callable[[pd.DataFrame], np.ndarray]]  # criterion, and which rows pass
+def _keep_best(flow: CutFlow, keyed: pd.DataFrame, one_row_per: Mapping[str, Any]) -> None:
+    """The step that keeps one row a star; `keyed` has the rows alive."""
+    best, prefer = flow.alive.copy(), one_row_per.get("prefer")
+    best[best] = best_rows(keyed, one_row_per["columns"], prefer, one_row_per.get("ties"))
+    text = f"one row per {' + '.join(one_row_per['columns'])}"
+    flow.keep(best, f"{text}, highest {prefer}" if prefer else text)
 
 
-def _first_failed(frame: pd.DataFrame, steps: Sequence[Step]) -> np.ndarray:
-    """Number (N,) of the first step that a row does not pass; their count where it passes all."""
+class Step(NamedTuple):
+    """A criterion, which rows pass it, and the column whose nulls are counted among those that do not."""
+
+    criterion: str
+    passes: Callable[[pd.DataFrame], np.ndarray]
+    column: str | None = None
+
+
+def _first_failed(frame: pd.DataFrame, steps: Sequence[Step]) -> tuple[np.ndarray, np.ndarray]:
+    """Number (N,) of the first step that a row does not pass, their count for none; whether a null is the reason."""
     first = np.full(len(frame), len(steps), dtype=np.uint8 if len(steps) < 256 else np.int64)
-    for number, (_, passes) in enumerate(steps):
-        first[~passes(frame) & (first == len(steps))] = number
-    return first
-
-
-def _null_in_cut(frame: pd.DataFrame, first: np.ndarray, cuts: Sequence[dict[str, Any]]) -> np.ndarray:
-    """Whether (N,) the cut that a row does not pass, the number `first`, is on a column where it has no value."""
     null = np.zeros(len(frame), dtype=bool)
-    for number, cut in enumerate(cuts):
-        if cut["op"] == "not_null":
-            continue  # its name says so
-        here = first == number
-        null[here] = frame[cut["column"]].isna().to_numpy()[here]
-    return null
+    for number, step in enumerate(steps):
+        fails = ~step.passes(frame) & (first == len(steps))
+        first[fails] = number
+        if step.column:
+            null[fails] = frame[step.column].isna().to_numpy()[fails]
+    return first, null
 
 
 def _steps(
@@ -248,18 +240,21 @@ def _steps(
     *first, last = solutions
     wanted = f"{', '.join(first)} or {last}" if first else last
     before = [
-        ("passes the cuts on catalogue columns alone", preselected),
-        ("has a Gaia counterpart", all_known("source_id")),
+        Step("passes the cuts on catalogue columns alone", preselected),
+        Step("has a Gaia counterpart", all_known("source_id")),
         # A single other class is what the next step removes.
-        *((f"is no {name} solution", is_not(name)) for name in (others if len(others) > 1 else ())),
-        (f"has a {wanted} solution", lambda frame: frame["solution"].isin(list(solutions)).to_numpy()),
-        ("has a position", all_known("ra", "dec")),
+        *(Step(f"is no {name} solution", is_not(name)) for name in (others if len(others) > 1 else ())),
+        Step(f"has a {wanted} solution", lambda frame: frame["solution"].isin(list(solutions)).to_numpy()),
+        Step("has a position", all_known("ra", "dec")),
     ]
-    after = [(describe_cut(cut), partial(cut_mask, cut=cut)) for cut in cuts]
-    after.append(("has a parallax and a reference parallax", all_known("parallax", "reference_parallax")))
+    after = []
+    for cut in cuts:
+        column = None if cut["op"] == "not_null" else cut["column"]  # whose name says so
+        after.append(Step(describe_cut(cut), partial(cut_mask, cut=cut), column))
+    after.append(Step("has a parallax and a reference parallax", all_known("parallax", "reference_parallax")))
     if max_offset_mas is not None:
         text = f"offset within {max_offset_mas:g} mas"
-        after.append((text, lambda frame: (_offset(frame) <= max_offset_mas).to_numpy(dtype=bool, na_value=False)))
+        after.append(Step(text, lambda frame: (_offset(frame) <= max_offset_mas).to_numpy(bool, na_value=False)))
     return before, after
 
 

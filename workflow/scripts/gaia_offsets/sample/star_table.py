@@ -133,8 +133,8 @@ class StarTable:
         Raises TableError with all that are missing.
         """
         needed = list(dict.fromkeys(needed))
-        told = any(all(map(self.find, pair)) for pair in FRAMES.values())  # the one pair of angles tells the others
-        missing = [name for name in needed if not self.find(name) and not (told and name in ANGLES)]
+        placed = any(all(map(self.find, pair)) for pair in FRAMES.values())  # the one pair of angles tells the others
+        missing = [name for name in needed if not self.find(name) and not (placed and name in ANGLES)]
         if missing:
             called = (f"{name!r}" + (f" (VizieR: {VIZIER[name]})" if name in VIZIER else "") for name in missing)
             options = (f"{_option(name)} {near(name, self._free, 0.5) or 'COLUMN'}" for name in missing)
@@ -239,8 +239,8 @@ def star_arrays(where: str, **arrays: Any) -> list[np.ndarray]:
     columns = {name: as_column(values, f"{where}: {name}") for name, values in arrays.items()}
     sizes = {name: len(column) for name, column in columns.items() if np.ndim(arrays[name])}
     if len(set(sizes.values())) > 1:
-        told = ", ".join(f"{name} {size}" for name, size in sizes.items())
-        raise TableError(f"{where}: the arrays are of several lengths: {told}; give one value a star")
+        listed = ", ".join(f"{name} {size}" for name, size in sizes.items())
+        raise TableError(f"{where}: the arrays are of several lengths: {listed}; give one value a star")
     for name in set(columns) - set(sizes):
         columns[name] = columns[name].repeat(next(iter(sizes.values()), 1)).reset_index(drop=True)
     units = {name: str(values.unit) for name, values in arrays.items() if getattr(values, "unit", None) is not None}

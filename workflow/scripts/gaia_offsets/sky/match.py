@@ -118,9 +118,9 @@ def match_nearest(
     # The answers to all at once would take as much memory as all positions.
     for piece in progress(pieces(len(order)), len(order), "positions", each=ROW_GROUP):
         place, point = order[piece], points[piece]
-        distance, found = tree.query(point, k=2, distance_upper_bound=np.nextafter(chord, 1.0), workers=workers)
+        distance, nearest = tree.query(point, k=2, distance_upper_bound=np.nextafter(chord, 1.0), workers=workers)
         hit, several = np.isfinite(distance).T
-        index[place[hit]] = other_order[found[hit, 0]]
+        index[place[hit]] = other_order[nearest[hit, 0]]
         separation[place[hit]] = 3600.0 * chord_angle(distance[hit, 0])
         neighbours[place] = hit
         # Few points have a second neighbour, so only those are counted out.
@@ -128,9 +128,9 @@ def match_nearest(
         tied = several & (distance[:, 0] == distance[:, 1])
         if tied.any():  # which of them the tree gives depends on all that it holds
             most = neighbours[place[tied]].max()
-            distance, found = tree.query(point[tied], k=most, distance_upper_bound=np.nextafter(chord, 1.0))
+            distance, nearest = tree.query(point[tied], k=most, distance_upper_bound=np.nextafter(chord, 1.0))
             equal = distance == distance[:, :1]
-            numbers = other_order[np.where(equal, found, 0)]
+            numbers = other_order[np.where(equal, nearest, 0)]
             index[place[tied]] = np.where(equal, numbers, np.iinfo(np.int64).max).min(axis=1)
     return index, separation, neighbours
 
@@ -228,17 +228,17 @@ def distances_of(source_id: pd.Series, distances: TableFile) -> tuple[pd.DataFra
     wanted = _numbers(source_id)
     order = np.argsort(wanted)
     ascending = wanted[order]
-    columns, found, ids = {name: [] for name in names}, [], []
+    columns, source, ids = {name: [] for name in names}, [], []
     for piece in distances.pieces(["source_id", *names]):
         ids.append(_numbers(piece["source_id"]))
         place = np.minimum(np.searchsorted(ascending, ids[-1]), len(ascending) - 1)
         hit = (ascending[place] == ids[-1]) & (ids[-1] != 0) if len(ascending) else np.zeros(len(piece), dtype=bool)
-        found.append(order[place[hit]])
+        source.append(order[place[hit]])
         for name in names:
             columns[name].append(piece[name][hit])
     _refuse_twice("distances", ids)
-    found, row = np.concatenate(found), np.full(len(wanted), -1)
-    row[found] = np.arange(len(found))
+    source, row = np.concatenate(source), np.full(len(wanted), -1)
+    row[source] = np.arange(len(source))
     return join_pieces(columns), row
 
 
@@ -296,7 +296,7 @@ def _take(table: pd.DataFrame, index: np.ndarray) -> pd.DataFrame:
     return table.astype(whole).reindex(index).reset_index(drop=True)
 
 
-def attach(targets: TableFile, found: Counterparts) -> Iterator[pd.DataFrame]:
+def attach(targets: TableFile, counterparts: Counterparts) -> Iterator[pd.DataFrame]:
     """The targets, piece by piece, with the columns of their counterparts.
 
     Columns: those of `targets`, `preselected`, GAIA and what the Gaia table has beyond STANDARD, TMASS, DISTANCES,
@@ -304,11 +304,11 @@ def attach(targets: TableFile, found: Counterparts) -> Iterator[pd.DataFrame]:
     """
     for piece in targets.pieces():
         rows = slice(piece.index.start, piece.index.stop)
-        source = found.source[rows]
+        source = counterparts.source[rows]
         parts = [piece.reset_index(drop=True), pd.DataFrame({"preselected": np.ones(len(piece), dtype=bool)})]
-        parts.append(_take(found.sources, source))
-        for table, place in found.others.values():
+        parts.append(_take(counterparts.sources, source))
+        for table, place in counterparts.others.values():
             parts.append(_take(table, np.append(place, -1)[source]))
-        neighbours = pd.array(found.neighbours[rows], dtype="Int64")
-        parts.append(pd.DataFrame({"match_separation": found.separation[rows], "match_neighbours": neighbours}))
+        neighbours = pd.array(counterparts.neighbours[rows], dtype="Int64")
+        parts.append(pd.DataFrame({"match_separation": counterparts.separation[rows], "match_neighbours": neighbours}))
         yield pd.concat(parts, axis=1)

@@ -115,13 +115,6 @@ def ecliptic_latitude(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
 ADVICE = "Correct `columns:` of the table in the config"
 
 
-def check_positions(frame: pd.DataFrame, where: str | Path, *, advice: str = ADVICE) -> list[str]:
-    """Lines about rows whose position disagrees with what else the table says of it: see Positions."""
-    positions = Positions()
-    positions.look(frame)
-    return positions.judge(where, advice)
-
-
 class Positions:
     """How many rows have ra, dec (or l, b, without these) that disagree with what else the table says of the position.
 

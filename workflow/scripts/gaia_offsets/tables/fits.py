@@ -182,6 +182,6 @@ def _narrow(header: fits.Header, places: list[int], rows: int, width: int) -> fi
     new = fits.Header([("XTENSION", "BINTABLE"), ("BITPIX", 8), ("NAXIS", 2), ("NAXIS1", width), ("NAXIS2", rows)])
     new.update({"PCOUNT": 0, "GCOUNT": 1, "TFIELDS": len(places)})
     for number, place in enumerate(places, start=1):
-        told = [key for key in _OF_A_COLUMN if f"{key}{place + 1}" in header]
-        new.update({f"{key}{number}": header[f"{key}{place + 1}"] for key in told})
+        keys = [key for key in _OF_A_COLUMN if f"{key}{place + 1}" in header]
+        new.update({f"{key}{number}": header[f"{key}{place + 1}"] for key in keys})
     return new

@@ -28,18 +28,18 @@ def nearest(name: str, names: Collection[str]) -> str:
 
 
 def column_for(name: str, present: Collection[str], where: str | Path, say: str) -> str | None:
-    """The column that stands for a standard name without being told: the name itself, VizieR's, one of ALIKE, or None.
+    """The column for a standard name where the user names none: that name, VizieR's, one of ALIKE, or None.
 
     Raises TableError where both are present; `say` tells how to choose, with {column} for the column.
     """
-    found = [own for own in (name, VIZIER.get(name)) if own in present]
-    if len(found) > 1:
-        choice = " or ".join(say.format(name=name, column=own) for own in found)
-        raise TableError(f"{where}: {' and '.join(map(repr, found))} could both be the {name!r}; write {choice}")
-    if not found and name in ALIKE:
+    sources = [own for own in (name, VIZIER.get(name)) if own in present]
+    if len(sources) > 1:
+        choice = " or ".join(say.format(name=name, column=own) for own in sources)
+        raise TableError(f"{where}: {' and '.join(map(repr, sources))} could both be the {name!r}; write {choice}")
+    if not sources and name in ALIKE:
         alike = (next((own for own in sorted(present) if own.casefold() == other), None) for other in ALIKE[name])
-        found = [own for own in alike if own]
-    return found[0] if found else None
+        sources = [own for own in alike if own]
+    return sources[0] if sources else None
 
 
 def read_table(path: str | Path, columns: dict[str, Any] | None = None, **how: Any) -> pd.DataFrame:
@@ -162,9 +162,9 @@ def _check_names(native: NativeTable, sources: Mapping[str, str]) -> None:
             vector = "columns of vectors or comment lines at the top cannot be read"
             lacking.append(f"no column {source!r} (wanted as {name!r}) ({vector})")
             continue
-        told = nearest(source, names)
-        near = near or bool(told)
-        lacking.append(f"no column {source!r} (wanted as {name!r}{told})")
+        text = nearest(source, names)
+        near = near or bool(text)
+        lacking.append(f"no column {source!r} (wanted as {name!r}{text})")
     advice = "; put the right name into `columns:` of the config" if near else ""
     more = f" and {len(names) - 60} more" if len(names) > 60 else ""
     raise TableError(f"{native.path}: {', '.join(lacking)}{advice}; the file has: {', '.join(names[:60])}{more}")

@@ -60,8 +60,8 @@ def csv_header(path: Path) -> Header:
     if not any(names):
         raise TableError(f"{path}: is no csv table: its first line, which should name the columns, is empty")
     if _RULE.fullmatch(below[1]) and len(_split(below[1], separator)) == len(names):
-        told = zip(names, _split(below[0], separator), strict=False)
-        units, lines = {name: unit.strip() for name, unit in told if unit.strip()}, lines + 2
+        pairs = zip(names, _split(below[0], separator), strict=False)
+        units, lines = {name: unit.strip() for name, unit in pairs if unit.strip()}, lines + 2
     refuse_twice(names, path)
     return Header(names, separator, lines, units)
 

@@ -58,7 +58,7 @@ def resolve(config: Config, schema: Config) -> Config:
             add(whole)
     faults += [*schema_faults(whole, schema), *not_finite(whole), *_entry_faults(whole)]
     if faults:
-        raise ConfigError(_told_once(faults, written))
+        raise ConfigError(_without_repeats(faults, written))
     for release in whole["releases"].values():
         if tables := releases.bridged(release, whole["releases"]):
             release["bridged"] = tables
@@ -73,7 +73,7 @@ def resolve(config: Config, schema: Config) -> Config:
 
 
 def _entry_faults(config: Config) -> Iterator[Fault]:
-    """Faults of values that the schema takes, as far as those that it does not take let them be looked for."""
+    """Yields faults that the schema does not see: names, files, and values that do not go together."""
     yield from as_far_as_possible(run_faults(config))
     for section, check in CHECKS.items():
         for name, entry in _maps(config.get(section)).items():
@@ -92,7 +92,7 @@ def _maps(section: Any) -> Config:
 
 
 def _add_defaults(config: Config, properties: Config) -> None:
-    """What need not be said: the schema's defaults of a sample, and the file name of a dataset that has a path."""
+    """Fills in the schema's defaults of a sample, and the file name of a dataset that has a path."""
     for entry in _maps(config.get("datasets")).values():
         path = entry.get("path") or entry.get("shipped")
         if isinstance(path, str) and entry.get("file") is None and re.search(FILE, Path(path).name):
@@ -106,7 +106,7 @@ def _add_defaults(config: Config, properties: Config) -> None:
 
 
 def _add_release(config: Config) -> None:
-    """What the releases and the archive say for samples and queries that do not say it themselves."""
+    """Fills in what releases and archive say for samples and queries that do not say it themselves."""
     for entry in config["datasets"].values():
         if entry.get("query"):
             entry["query"].setdefault("url", config["archive"]["url"])
@@ -128,15 +128,15 @@ def _add_measure(config: Config) -> None:
 
 
 def _erase_columns(config: Config) -> None:
-    """Entries of column maps that a sample set to null, against those of the sample that it is like."""
+    """Drops entries of column maps that a sample set to null to erase those of the sample that it is like."""
     for sample in config["samples"].values():
         for block in table_blocks(sample).values():
             if isinstance(block.get("columns"), dict):
                 block["columns"] = {name: column for name, column in block["columns"].items() if column is not None}
 
 
-def _told_once(faults: list[Fault], config: Config) -> list[Fault]:
-    """The faults without those that an entry only repeats from the one it is like, or a sample from `measure`.
+def _without_repeats(faults: list[Fault], config: Config) -> list[Fault]:
+    """Drops faults that an entry only repeats from the one it is like, or a sample from `measure`.
 
     What an entry lacks because its `like` leads nowhere is no fault of its own. `config` has its `like` still.
     """
@@ -164,7 +164,7 @@ def _told_once(faults: list[Fault], config: Config) -> list[Fault]:
 
 
 def _label(sample: Config, datasets: Config) -> None:
-    """The one place that tells whether a sample is simulated: where any table of it is; its title then says so."""
+    """Says whether a sample is simulated, which it is where any of its tables is; its title then says so."""
     tables = (datasets[block["dataset"]] for block in table_blocks(sample).values())
     sample["simulated"] = any(entry.get("simulated") for entry in tables)
     if sample["simulated"] and "simulated" not in sample["title"].lower():

@@ -63,8 +63,9 @@ def corrections_behind(config: Config, names: Sequence[str]) -> Config:
 def not_of_release(config: Config, release: str, name: str) -> Iterator[str]:
     """Why a correction must not be used on a release: it, or one that it stands on, is of others."""
     for below, block in _standing(config, [name]).items():
-        of_edr3 = block["kind"] == "package" and not releases.is_edr3(release)
-        its = block.get("releases") or ([] if of_edr3 else [release])
+        its = block.get("releases")
+        if not its:
+            its = [] if block["kind"] == "package" and not releases.is_edr3(release) else [release]
         if release not in its:
             fit = [other for other, entry in config["corrections"].items() if release in entry.get("releases", ())]
             yield (

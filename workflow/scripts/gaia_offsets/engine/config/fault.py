@@ -10,7 +10,7 @@ from gaia_offsets.core import faults
 from gaia_offsets.core.words import did_you_mean
 
 Config = dict[str, Any]
-REFUSED = (KeyError, TypeError, AttributeError, ValueError)  # what comes of a value that the schema refuses
+REFUSED = (KeyError, TypeError, AttributeError, ValueError)  # what a value raises that the schema refuses
 
 
 class Fault(NamedTuple):
@@ -26,24 +26,24 @@ class Fault(NamedTuple):
 class ConfigError(faults.Fault, ValueError):
     """A config that cannot be run; one line for each fault."""
 
-    def __init__(self, found: Iterable[Fault | str]) -> None:
-        super().__init__(hide_logins("\n".join(map(str, found))))
+    def __init__(self, faults: Iterable[Fault | str]) -> None:
+        super().__init__(hide_logins("\n".join(map(str, faults))))
 
 
-def below(path: str, found: Iterable[Fault]) -> Iterator[Fault]:
-    """Faults of a block, as those of the config that has the block at a path."""
-    return (Fault(f"{path}.{key}" if key else path, text) for key, text in found)
+def below(path: str, faults: Iterable[Fault]) -> Iterator[Fault]:
+    """Gives faults of a block the path of the block in front of their own; a fault of the block itself has none."""
+    return (Fault(f"{path}.{key}" if key else path, text) for key, text in faults)
 
 
 def unknown(path: str, name: Any, known: Iterable[Any], section: str) -> Iterator[Fault]:
-    """The fault of a name that is none of a section's."""
+    """Yields a fault where a name is not among those of a section."""
     if name not in known:
         yield Fault(path, f"{name!r} is not one of {section}{did_you_mean(name, known)}")
 
 
-def as_far_as_possible(found: Iterable[Fault]) -> Iterator[Fault]:
-    """Faults up to the first value of a wrong type or a missing key: those the schema tells of."""
+def as_far_as_possible(faults: Iterable[Fault]) -> Iterator[Fault]:
+    """Yields faults up to the first value that the schema refuses, of which the schema tells."""
     try:
-        yield from found
+        yield from faults
     except REFUSED:
         return

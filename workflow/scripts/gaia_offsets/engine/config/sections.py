@@ -91,19 +91,21 @@ def _query_faults(entry: Config) -> Iterator[Fault]:
 
 def _role_faults(name: str, entry: Config, config: Config) -> Iterator[Fault]:
     """A query of tables of a release that the one release of the dataset has not."""
-    roles, used = releases.roles(entry.get("query") or {}), releases_of(name, config)
-    if roles and len(used) != 1:
+    if not (roles := releases.roles(entry.get("query") or {})):
+        return
+    used = releases_of(name, config)
+    if len(used) != 1:
         whose = f"samples of {' and '.join(used)}" if used else "no sample"
         yield Fault("query.table", f"{roles[0]!r} is a table of a release, and {whose} use this dataset")
-    elif roles:
-        release, whose = config["releases"].get(used[0], {}), f"releases.{used[0]}"
-        if release.get("astrometry") == "all_source_astrometry":
-            other = f"{whose}.astrometry asks for another table"
-            yield Fault("query", f"a query takes the astrometry of gaia_source, {other}")
-        joined = releases.bridged(release, config["releases"])
-        for role in roles:
-            if not (release.get(role) or (role != roles[0] and joined.get(role))):
-                yield Fault("query", f"{whose} names no table {role}, which this query needs")
+        return
+    release, whose = config["releases"].get(used[0], {}), f"releases.{used[0]}"
+    if release.get("astrometry") == "all_source_astrometry":
+        other = f"{whose}.astrometry asks for another table"
+        yield Fault("query", f"a query takes the astrometry of gaia_source, {other}")
+    joined = releases.bridged(release, config["releases"])
+    for role in roles:
+        if not (release.get(role) or (role != roles[0] and joined.get(role))):
+            yield Fault("query", f"{whose} names no table {role}, which this query needs")
 
 
 def releases_of(dataset: str, config: Config) -> list[str]:
