@@ -9,9 +9,12 @@ STYLE := --report-stylesheet workflow/report/report.css
 REPORTED := --report-after-run $(STYLE)
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q
 
-.PHONY: setup demo toy paper validate check report test test-all nightly slurm lint format sizes bench crash docs lock clean
+.PHONY: help setup demo toy paper validate check report test test-all nightly slurm lint format sizes bench crash docs lock clean
 
-setup: $(READY)
+help:  ## these lines
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "make %-9s %s\n", $$1, $$2}'
+
+setup: $(READY)  ## the environment .venv from the lock file (all targets below need it and make it)
 
 # The package is installed as a link to this folder, so that an edit counts at once. Nothing is fetched for it.
 $(READY): envs/requirements.lock pyproject.toml
@@ -27,31 +30,28 @@ $(READY): envs/requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable .
 	touch $@
 
-# Real stars, shipped with the workflow; no network.
-demo: $(READY)
+demo: $(READY)  ## real stars, shipped; no network: run and report
 	@$(SNAKEMAKE) --configfile $(DEMO) --report results/runs/real_stars/report.html $(REPORTED)
 
-# A small simulated survey; no network.
-toy: $(READY)
+toy: $(READY)  ## a small simulated survey; no network: run and report
 	@$(SNAKEMAKE) --configfile config/toy.yaml --report results/runs/toy/report.html $(REPORTED)
 
-paper: $(READY)
+paper: $(READY)  ## the paper's configuration, config/config.yaml
 	$(SNAKEMAKE)
 
-# Simulated skies against their truth; CONFIG=config/validate_small.yaml for a minute's worth.
 validate: CONFIG = config/validate.yaml
-validate: $(READY)
+validate: $(READY)  ## simulated skies against their truth; CONFIG=config/validate_small.yaml for a minute's worth
 	@$(SNAKEMAKE) validate --configfile $(CONFIG)
 	@cat results/validation/headline.txt
 	@$(MAKE) --no-print-directory report CONFIG="$(CONFIG)" TARGET=validate
 
 # Faults of a config with file and line, also of a file that is no YAML, of which Snakemake says no more.
-check: $(READY)
+check: $(READY)  ## faults of CONFIG=config/X.yaml with what to do
 	@name=$$($(BIN)/python -m gaia_offsets.engine.config config/config.yaml $(CONFIG)) && echo "No fault; the run's name is $$name"
 
 # The report of a finished run; CONFIG=config/x.yaml for an overlay (several, in their order, make one run).
 # Refused while jobs are due: pages and captions would be of two configs.
-report: $(READY)
+report: $(READY)  ## the report of a finished run of CONFIG=config/X.yaml
 	@mkdir -p logs
 	@$(BIN)/snakemake -n $(TARGET) $(if $(CONFIG),--configfile $(CONFIG)) > logs/report.log 2>&1 || { cat logs/report.log; exit 1; }
 	@grep -q "Nothing to be done" logs/report.log || { \
@@ -61,48 +61,44 @@ report: $(READY)
 	      $(if $(CONFIG),--configfile $(CONFIG)) > logs/report.log 2>&1 || { tail -n 5 logs/report.log; exit 1; }; } && \
 	  echo "The report is made: $$report"
 
-# Lint, format and all tests that are quick.
-test: lint
+test: lint  ## lint, format and all tests that are quick
 	$(PYTEST) -m "not slow and not nightly"
 
-# All tests of a commit, as .ci/run calls them.
-test-all: lint
+test-all: lint  ## all tests of a commit, as CI calls them
 	$(PYTEST) -m "not nightly"
 
-# What takes long and seldom changes.
-nightly: crash
+nightly: crash  ## what takes long and seldom changes
 	$(PYTEST) -m nightly
 
-# The toy through a SLURM of its own on this machine, compared with a run without (docs/cluster.md says what it needs).
-slurm: $(READY)
+# The toy through a SLURM of its own on this machine, compared with a run without (docs/elsewhere.md, On a cluster).
+slurm: $(READY)  ## the toy through a SLURM of its own on this machine
 	PYTHONPATH=tests $(BIN)/python tools/slurm.py
 
-lint: $(READY)
+lint: $(READY)  ## lint, format, order of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 
-format: $(READY)
+format: $(READY)  ## code in its format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
 
-# tools/sizes.yaml anew; a test lets what it holds only fall.
-sizes: $(READY)
+sizes: $(READY)  ## tools/sizes.yaml anew; a test lets it only fall
 	$(BIN)/python tools/sizes.py
 
 # Time and memory of parts and rules beside other programs: docs/benchmark.md; ONLY="apply fits" for some of them.
-bench: $(READY)
+bench: $(READY)  ## time and memory beside other programs; ONLY="apply fits" for some
 	$(BIN)/python tools/bench.py $(ONLY)
 
 # Runs of the toy killed at random moments and started again; TIMES=5 for fewer than 20.
-crash: $(READY)
+crash: $(READY)  ## runs of the toy killed and started again; TIMES=5 for fewer than 20
 	PYTHONPATH=tests $(BIN)/python tools/crash.py $(TIMES)
 
 # docs/config.md and docs/numbers.md; the site in build/site, with the notebook run. A link that leads nowhere fails.
-docs: $(READY)
+docs: $(READY)  ## the site in build/site, with generated pages and the notebook run
 	$(BIN)/python docs/make_config_page.py
 	$(BIN)/python docs/make_numbers_page.py
 	$(BIN)/python docs/make_site.py
@@ -110,13 +106,13 @@ docs: $(READY)
 	@echo "The site is made: build/site/index.html"
 
 # The newest versions for every Python from 3.11 on, with hashes and no address; by uv in an environment of its own.
-lock: build/lock/bin/uv
+lock: build/lock/bin/uv  ## the newest versions into envs/requirements.lock
 	build/lock/bin/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --no-annotate --no-header --no-emit-index-url envs/requirements.in -o envs/requirements.lock
 
 build/lock/bin/uv:
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --quiet --disable-pip-version-check uv
 
-clean:
+clean:  ## results, resources, logs and builds go
 	find results/ -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
 	rm -rf build resources logs benchmarks .snakemake

@@ -228,16 +228,15 @@ def draw(rows: list[Row], path: Path, size: str) -> None:
 HEAD = """\
 # Benchmarks
 
-Written by `make bench`; every number is one that it printed. Each job has a process of its own. Times are medians of up
-to three runs after a warm-up; no more are made once they took 10 s together. All stars, sources and positions are
-simulated. The machine is small and noisy: ratios say more than seconds.
+Read `rules` and `tracers` for the cost of a run by its number of stars, `cross_match` and `apply` for other programs
+beside this one. `make bench` wrote this page: medians of up to three runs, each job in a process of its own, with
+simulated stars. The machine is small and noisy: ratios say more than seconds.
 """
 SIZE = """
 ## Cost against size
 
-`rules` are scripts with the inputs and params that Snakemake gives them, without the start of Python and its imports,
-for surveys with 1.37 spectra a star. The exponent is the slope of a straight line through all sizes: what does not grow
-with them (pixels, files) makes it smaller than that of large samples.
+The exponent is the slope of a line through all sizes; what does not grow with them (pixels, files) makes it smaller.
+`rules` are timed without the start of Python.
 """
 FIGURES = {"rules": "stars of the simulated survey", "tracers": "simulated tracers"}  # and what their size is
 

@@ -1,4 +1,4 @@
-"""Rehearsal of docs/public_data.md: simulated stars under the official names, fetched, matched and measured.
+"""Rehearsal of docs/reproduce.md: simulated stars under the official names, fetched, matched and measured.
 
 The overlays change addresses and sizes only; no file is placed by hand. LAMOST's server is a local one that wants a
 token, the Gaia archive and VizieR are a real TAP server on loopback.

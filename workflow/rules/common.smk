@@ -78,7 +78,7 @@ def by_input(base, per_mb, most=None):
 
     For rules to which the profiles' default does not fit. `most` is what a job never exceeds that goes through its table
     piece by piece. Memory is the largest seen with 7.1 million simulated spectra and a fifth more, time is several times
-    what it took there on two cores (docs/method.md, "What a run costs"). What is not there yet does not count: a job is
+    what it took there on two cores (docs/contributing.md, "What a run costs"). What is not there yet does not count: a job is
     asked again when its input is complete, and a group of jobs (profiles/slurm) has to be asked before.
     """
 

@@ -12,6 +12,7 @@ import gaia_offsets
 from gaia_offsets.core.columns import FRAMES, STANDARD, VIZIER
 from gaia_offsets.core.faults import message_of
 from gaia_offsets.core.log import say
+from gaia_offsets.core.version import VERSION
 from gaia_offsets.correct.apply import correct_file, read_map_for
 from gaia_offsets.correct.correction import COLUMNS, Correction
 from gaia_offsets.correct.means import file_means
@@ -24,6 +25,7 @@ from gaia_offsets.tables.formats import NAMED
 
 def _parser() -> argparse.ArgumentParser:
     whole = argparse.ArgumentParser(prog="gaia-offsets", description=gaia_offsets.__doc__.partition("\n")[0])
+    whole.add_argument("--version", action="version", version=f"gaia-offsets {VERSION}")
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
     _add_apply(commands)
     _add_mean(commands)
