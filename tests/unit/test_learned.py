@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
+from unit.shared import ROOT
 
 from gaia_offsets.core.releases import coding
 from gaia_offsets.learn import learned
@@ -178,6 +180,9 @@ def test_every_way_to_train_stands_side_by_side() -> None:
     checked = REFERENCE | {"learn": {"check": "mks_true"}}
     _, ways, residuals, facts, _ = learn_magnitudes(table, checked, WAY)
     assert len(ways) == 8
+    told = yaml.safe_load((ROOT / "docs/numbers.yaml").read_text(encoding="utf-8"))["tables"]
+    for name, table in (("zero_points", ways), ("residuals", residuals)):
+        assert set(told[f"tables/learned_{name}.csv"]["columns"]) == set(table.columns)
     assert ways["adopted"].tolist() == ["yes"] + [""] * 7
     own = ways.iloc[0]
     assert (own["magnitude_shift"], own["offset_shift"]) == (0.0, 0.0)

@@ -6,8 +6,7 @@ import pytest
 import yaml
 from unit.shared import ROOT, refused
 
-from gaia_offsets.core.columns import LEARNED
-from gaia_offsets.offsets.stars import REFERENCE_ERRORS
+from gaia_offsets.core.columns import LEARNED, REFERENCE_KINDS
 from gaia_offsets.sample.reference import extinction_ks, join_group, parallax_shift, reference_parallax
 
 NAN, MODULUS = np.nan, 10 ** (2 - 11.58 / 5)  # Ks = 10, M_Ks = -1.61, A_Ks = 0.3 * 0.1: modulus 11.58
@@ -78,7 +77,7 @@ def test_group_distances_are_joined_by_key():
 def test_every_kind_of_the_schema_has_a_parallax_and_a_kind_of_error():
     schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
     kinds = schema["$defs"]["sample"]["properties"]["reference"]["properties"]["kind"]["enum"]
-    assert set(kinds) == set(REFERENCE_ERRORS)
+    assert set(kinds) == set(REFERENCE_KINDS)
     table = pd.DataFrame({**MODULI, "distance": 2.0, "reference_parallax": 0.5, LEARNED: -1.61, **PARALLAXES})
     table = table.assign(mks=-1.61, ks_m=10.0, ebv=0.1, learned_magnitude_error=0.1)
     for kind in kinds:

@@ -21,6 +21,30 @@ class Column:
     meaning: str
 
 
+@dataclass(frozen=True)
+class ReferenceKind:
+    """A kind of reference parallax.
+
+    `error` says what its error is: a `fraction` of the parallax where it comes from a distance or a magnitude, a
+    fraction that the stars of a group share (`shared`), or a `parallax`. `columns` are those of the value and of its
+    error, `keys` those of the config that it needs besides.
+    """
+
+    error: str
+    columns: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+
+
+REFERENCE_KINDS = {
+    "distance": ReferenceKind("fraction", ("distance", "distance_error")),
+    "group_distance": ReferenceKind("shared", ("distance", "distance_error"), ("group",)),
+    "distance_modulus": ReferenceKind("fraction", ("distance_modulus", "distance_modulus_error")),
+    "absolute_magnitude": ReferenceKind("fraction", keys=("absolute_magnitude", "apparent_magnitude")),
+    LEARNED: ReferenceKind("fraction", keys=("apparent_magnitude",)),
+    "parallax": ReferenceKind("parallax", ("reference_parallax", "reference_parallax_error")),
+    "constant": ReferenceKind("parallax", keys=("value_mas",)),
+}
+
 _c = Column
 # Columns of the angles of each frame; the maps of the two are separate binnings, not rotations of one another.
 FRAMES = {"equatorial": ("ra", "dec"), "galactic": ("l", "b")}

@@ -1,7 +1,7 @@
 """Errors by resampling: bootstrap over stars, jackknife over blocks of the sky.
 
 A resample is not fitted anew: it takes one Newton step from the solution of all stars, by the influence of each star.
-The step is exact for a mean and for a mean with fixed weights; the fitted scatter behind weights stays as it is. Medians
+The step is exact for a mean and for a mean with fixed weights; the scatter behind weights is not fitted anew. Medians
 need neither step nor draws (bootstrap_medians).
 """
 

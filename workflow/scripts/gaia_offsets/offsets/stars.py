@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.core.columns import LEARNED
+from gaia_offsets.core.columns import LEARNED, REFERENCE_KINDS
 from gaia_offsets.offsets.weighted import HAMPEL
 
 DRAWN = 1_000_000  # stars, evenly drawn, that stand for a larger sample where a fit goes through it many times
@@ -19,17 +19,6 @@ DRAWN = 1_000_000  # stars, evenly drawn, that stand for a larger sample where a
 MEASURED = ("solution", "phot_g_mean_mag", "parallax", "parallax_error", "parallax_corrected")
 MEASURED += ("reference_parallax", "reference_parallax_error", "offset_raw", "offset_corrected")
 ERROR_BINS = 40  # of G, for the median error of Gaia
-# By kind of reference, its error: a fraction of the parallax where it comes from a distance or a magnitude, a fraction
-# that the stars of a group share, or a parallax of its own.
-REFERENCE_ERRORS = {
-    "distance": "fraction",
-    "distance_modulus": "fraction",
-    "absolute_magnitude": "fraction",
-    LEARNED: "fraction",
-    "group_distance": "shared",
-    "parallax": "parallax",
-    "constant": "parallax",
-}
 
 
 @dataclass(frozen=True)
@@ -88,11 +77,11 @@ def star_table(tracers: pd.DataFrame, parallax: str, reference_kind: str) -> Sta
         for name in ("reference_parallax", "parallax_error", "reference_parallax_error")
     )
     gaia = 1000.0 * chosen_parallax(tracers, parallax)
-    if REFERENCE_ERRORS[reference_kind] == "parallax":
+    if REFERENCE_KINDS[reference_kind].error == "parallax":
         return Stars(gaia, reference, gaia_error, np.zeros(len(gaia)), error)
     with np.errstate(invalid="ignore", divide="ignore"):
         fraction = np.where(reference > 0, error / reference, np.nan)
-    if REFERENCE_ERRORS[reference_kind] == "shared":
+    if REFERENCE_KINDS[reference_kind].error == "shared":
         fraction = 0.0 * fraction  # the stars of a group share that error, it is none of a single star; nulls stay null
     stars = Stars(gaia, reference * np.exp(-0.5 * fraction**2), gaia_error, fraction, np.zeros(len(gaia)))
     if reference_kind == LEARNED:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from astropy.stats import mad_std
 
-from gaia_offsets.core.columns import LEARNED, magnitude_column
+from gaia_offsets.core.columns import LEARNED, REFERENCE_KINDS, magnitude_column
 from gaia_offsets.core.faults import TableError
 from gaia_offsets.tables.values import as_names, as_numbers, floats
 
@@ -22,12 +22,6 @@ SMALLEST_REFERENCE_MAS = 0.0005  # 2 Mpc; Gaia sees single stars to 1 Mpc
 SMALLEST_ERROR_MAS = 0.003  # published errors are 0.007 mas and more
 SMALLEST_FRACTION = 3e-4  # no distance is known to that
 LARGEST_PULL = 10.0  # an error can be too large for the scatter, not by such a factor
-OTHER_REFERENCES = {
-    "distance": {"distance", "distance_error"},
-    "group_distance": {"distance", "distance_error"},
-    "distance_modulus": {"distance_modulus", "distance_modulus_error"},
-    "parallax": {"reference_parallax", "reference_parallax_error"},
-}
 LN10_OVER_5 = float(np.log(10.0) / 5.0)
 
 
@@ -79,7 +73,7 @@ def extinction_ks(table: pd.DataFrame, spec: dict[str, Any] | None) -> np.ndarra
 def reference_columns(spec: dict[str, Any]) -> set[str]:
     """Columns that `reference_parallax` reads, and those of the error where the table has them."""
     if spec["kind"] not in ("absolute_magnitude", LEARNED):
-        return OTHER_REFERENCES.get(spec["kind"], set())
+        return set(REFERENCE_KINDS[spec["kind"]].columns)
     extinction = spec.get("extinction") or {}
     named = [spec["apparent_magnitude"], magnitude_column(spec)]
     named += ["learned_magnitude_error"] if spec["kind"] == LEARNED else []

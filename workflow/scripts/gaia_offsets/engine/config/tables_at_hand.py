@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from gaia_offsets.core.columns import TARGETS, VIZIER
+from gaia_offsets.core.columns import REFERENCE_KINDS, TARGETS, VIZIER
 from gaia_offsets.core.files import OWN, own_file
 from gaia_offsets.core.words import did_you_mean
 from gaia_offsets.engine.config.fault import Config, Fault
@@ -19,7 +19,6 @@ ASTROMETRY = (
     *("source_id", "ra", "dec", "parallax", "parallax_error", "phot_g_mean_mag", "nu_eff_used_in_astrometry"),
     *("pseudocolour", "astrometric_params_solved", "ruwe"),
 )
-REFERENCES = {"distance": "distance", "distance_modulus": "distance_modulus", "parallax": "reference_parallax"}
 
 
 def own_faults(config: Config) -> Iterator[Fault]:
@@ -84,8 +83,9 @@ def _brought(sample: Config, where: str) -> Iterator[tuple[str, str]]:
     if where == "reference.group":
         yield from (("reference.group.key", reference["group"]["key"]), ("reference.kind", "distance"))
     if where == "targets":
-        if reference["kind"] in REFERENCES:
-            yield "reference.kind", REFERENCES[reference["kind"]]
+        kind = REFERENCE_KINDS[reference["kind"]]
+        if kind.columns and not kind.keys:  # else another table has them
+            yield "reference.kind", kind.columns[0]
         cuts = ((f"cuts.{number}.column", cut["column"]) for number, cut in enumerate(sample["cuts"]))
         yield from ((key, name) for key, name in (*reference_columns(reference), *cuts) if name in TARGETS)
 

@@ -7,19 +7,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from gaia_offsets.core.columns import STANDARD
+from gaia_offsets.core.columns import REFERENCE_KINDS, STANDARD
 from gaia_offsets.engine.config.fault import Config, Fault
 
 MAX_BINS = 10_000
 LONGEST = 200  # bytes of a file's name; a file system takes 255, and some endings are added
 # Units that convert into one another: what most configs use; others are looked up in astropy.
 UNITS = ({"pc", "kpc"}, {"mas", "uas", "arcsec", "deg"}, {"mas / yr", "mas/yr"})
-REFERENCES = {  # keys that a kind of reference needs
-    "absolute_magnitude": ("absolute_magnitude", "apparent_magnitude"),
-    "learned_magnitude": ("apparent_magnitude",),
-    "group_distance": ("group",),
-    "constant": ("value_mas",),
-}
 
 
 def path_faults(where: str, path: str) -> Iterator[Fault]:
@@ -97,7 +91,7 @@ def measure_faults(measure: Config) -> Iterator[Fault]:
 def reference_faults(reference: Config) -> Iterator[Fault]:
     """What a reference lacks for its kind, or has and does not use."""
     kind, extinction = reference["kind"], reference.get("extinction") or {}
-    for key in REFERENCES.get(kind, ()):
+    for key in REFERENCE_KINDS[kind].keys:
         if reference.get(key) is None:
             yield Fault(key, f"missing; kind {kind} needs it")
     if reference.get("learn") is not None and kind != "learned_magnitude":
