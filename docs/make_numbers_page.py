@@ -22,8 +22,8 @@ from gaia_offsets.publish import fields as published  # noqa: E402 - only now on
 
 INTRODUCTION = """# Where does this number come from?
 
-Every column of the tables that the run of a sample writes (those of `make validate`: [validation.md](validation.md)), its
-unit, its meaning, and the function that makes it. Written by
+Every column of the tables that the run of a sample writes, its unit, its meaning, and the function that makes it
+(tables of `make validate`: [validation.md](validation.md)). Written by
 `make docs` from `docs/numbers.yaml`. Paths are below `results/{sample}/`, those of a run below `results/`. The README
 beside each sample tells its own numbers; [method.md](method.md) tells why they are made so, [files.md](files.md) which
 rule writes which file.
