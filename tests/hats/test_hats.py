@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +79,7 @@ def test_faults_are_one_line(tmp_path: Path) -> None:
 
 
 def test_without_lsdb_the_fault_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(search_hats.sys.modules, "lsdb", None)
+    monkeypatch.setitem(sys.modules, "lsdb", None)
     with pytest.raises(TableError, match=r"LSDB, which is not installed .*: pip install -r envs/hats-requirements.txt"):
         search_hats.search_hats(pd.DataFrame(), "x", {}, radius_arcsec=1.0, workers=1)
 
