@@ -97,10 +97,11 @@ bench: $(READY)  ## time and memory beside other programs; ONLY="apply fits" for
 crash: $(READY)  ## runs of the toy killed and started again; TIMES=5 for fewer than 20
 	PYTHONPATH=tests $(BIN)/python tools/crash.py $(TIMES)
 
-# docs/config.md and docs/numbers.md; the site in build/site, with the notebook run. A link that leads nowhere fails.
+# Generated pages; then the site, with the notebook run. A link that leads nowhere fails.
 docs: $(READY)  ## the site in build/site, with generated pages and the notebook run
 	$(BIN)/python docs/make_config_page.py
 	$(BIN)/python docs/make_numbers_page.py
+	$(BIN)/python docs/make_columns_page.py
 	$(BIN)/python docs/make_site.py
 	$(BIN)/mkdocs build --quiet --strict --config-file docs/mkdocs.yml
 	@echo "The site is made: build/site/index.html"

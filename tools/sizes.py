@@ -24,7 +24,7 @@ LINES = {
     "tests": ["tests/**/*.py", "tests/**/*.txt"],
     "tools": ["tools/**/*.py"],
 }
-# docs/config.md and numbers.md are written by programs; CHANGELOG.md is there to grow.
+# docs/config.md, numbers.md and columns.md are written by programs; CHANGELOG.md is there to grow.
 WRITTEN = ["README.md", "docs/*.md", "config/data/README.md"]
 LIMITS = {"function": 60, "module": 320, "script": 100}  # lines
 
@@ -58,7 +58,7 @@ def beyond_ruff() -> dict[str, list[str]]:
 def measure() -> dict[str, dict[str, int]]:
     """All sizes."""
     scripts, modules = files(LINES["scripts"]), files(LINES["package"])
-    texts = [path for path in files(WRITTEN) if path.name not in ("config.md", "numbers.md")]
+    texts = [path for path in files(WRITTEN) if path.name not in ("config.md", "numbers.md", "columns.md")]
     longest = [lines for path in [*scripts, *modules] for lines in functions(path)]
     return {
         "lines": {name: sum(map(length, files(patterns))) for name, patterns in LINES.items()},

@@ -1,4 +1,4 @@
-"""docs/numbers.md: every column that the toy writes is in it, and the page is that of docs/numbers.yaml."""
+"""docs/numbers.md and columns.md are those of their sources; every column that the toy writes is in numbers.md."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ import yaml
 from snakemake_run import ROOT
 
 sys.path.insert(0, str(ROOT / "docs"))
+import make_columns_page
 import make_numbers_page
 
 SAMPLE = "results/simulated_giants"
 
 
 def test_the_page_is_that_of_its_source() -> None:
-    assert (ROOT / "docs/numbers.md").read_text(encoding="utf-8") == make_numbers_page.page()
+    for name, source in (("numbers", make_numbers_page), ("columns", make_columns_page)):
+        assert (ROOT / f"docs/{name}.md").read_text(encoding="utf-8") == source.page(), "run make docs"
 
 
 @pytest.mark.slow
