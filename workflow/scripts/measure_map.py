@@ -18,6 +18,9 @@ from gaia_offsets.offsets.statistics import group_statistics
 from gaia_offsets.sky.positions import pixel_index
 from gaia_offsets.tables.read import write_table
 
+# Columns that the further corrections and mean G take of the stars of the standard class.
+OF_STARS = ("solution", "phot_g_mean_mag", "parallax", "reference_parallax", "offset_raw")
+
 
 def measure_map(
     tracers: pd.DataFrame,
@@ -76,12 +79,18 @@ if __name__ == "__main__":
     tracers = pd.read_parquet(snakemake.input.tracers, columns=columns)
     nside = choose_nside(tracers, solutions[0], settings)
     scatter = Scatter(snakemake.params.reference, pd.read_csv(snakemake.input.scatter))
+    pixels = {
+        frame: pixel_index(
+            *(tracers.pop(name).to_numpy() for name in names), nside=nside, ordering=settings["ordering"]
+        )
+        for frame, names in FRAMES.items()
+    }
     standard = (tracers["solution"] == solutions[0]).to_numpy()
+    stars = tracers.loc[standard, [*OF_STARS, *(f"zero_point_{name}" for name in further)]]
     for frame, offsets, made_with in zip(FRAMES, snakemake.output.offsets, snakemake.output.settings, strict=True):
-        position = (tracers[name].to_numpy() for name in FRAMES[frame])
-        pixel = pixel_index(*position, nside=nside, ordering=settings["ordering"])
+        pixel = pixels[frame]
         table, made = measure_map(tracers, pixel, solutions, scatter, nside, settings, snakemake.params.gaussian)
-        table = with_corrections(table, tracers[standard], pixel[standard], snakemake.params.gaussian, further)
+        table = with_corrections(table, stars, pixel[standard], snakemake.params.gaussian, further)
         say(f"{frame}: {len(table)} rows, {table['hindex'].nunique()} pixels with two stars or more")
         chosen = "nside {nside}, chosen by the {chosen_by}: {published} pixels above {more_than} stars".format(**made)
         say(chosen)

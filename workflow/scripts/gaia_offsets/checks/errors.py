@@ -32,7 +32,7 @@ def error_table(
     given = offsets.set_index(["solution", "parallax"])
     parts = [
         one
-        for one in by_solution(drawn, given.index.unique("solution"), scatter, sky=True)
+        for one in by_solution(drawn, given.index.unique("solution"), scatter, sky=True, columns=["ra", "dec"])
         if (one.solution, one.parallax) in given.index
     ]
     fits = [linearised(part, gaussian) for part in parts]

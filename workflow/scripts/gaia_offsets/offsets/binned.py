@@ -11,7 +11,7 @@ import pandas as pd
 
 from gaia_offsets.core.columns import FRAMES, PARALLAXES
 from gaia_offsets.offsets.scatter import Scatter
-from gaia_offsets.offsets.stars import star_table, variances
+from gaia_offsets.offsets.stars import MEASURED, star_table, variances
 from gaia_offsets.offsets.statistics import STATISTICS, group_statistics
 from gaia_offsets.offsets.weighted import weighted_means
 from gaia_offsets.sky.positions import finest_nside
@@ -44,20 +44,29 @@ class Part:
 
 
 def by_solution(
-    tracers: pd.DataFrame, solutions: Collection[str], scatter: Scatter | None, *, sky: bool
+    tracers: pd.DataFrame,
+    solutions: Collection[str],
+    scatter: Scatter | None,
+    *,
+    sky: bool,
+    columns: Collection[str] = (),
 ) -> Iterator[Part]:
     """The stars of each solution and parallax, maybe none; without a fitted scatter their weighted means are null.
 
-    `sky` where a group holds stars of many pixels: the pattern on the sky then counts as scatter.
+    `sky` where a group holds stars of many pixels: the pattern on the sky then counts as scatter. `columns` are those
+    of `Part.stars`: a large sample has no room for a copy of all.
     """
     for solution in solutions:
-        stars = tracers[(tracers["solution"] == solution).to_numpy()]
+        use = (tracers["solution"] == solution).to_numpy()
+        stars = tracers.loc[use, list(columns)]
         for parallax, column in PARALLAXES.items():
-            difference = variance = np.full(len(stars), np.nan)
+            offset = tracers[column].to_numpy(dtype=float)[use]
+            difference = variance = np.full(len(offset), np.nan)
             if scatter is not None:
-                errors = star_table(stars, parallax, scatter.reference_kind)
+                read = [name for name in MEASURED if name in tracers.columns and name not in PARALLAXES.values()]
+                errors = star_table(tracers.loc[use, read], parallax, scatter.reference_kind)
                 difference, variance = errors.difference, variances(errors, scatter.of(solution, parallax, sky=sky))
-            yield Part(solution, parallax, stars, stars[column].to_numpy(dtype=float), difference, variance)
+            yield Part(solution, parallax, stars, offset, difference, variance)
 
 
 def weighted_statistics(difference: np.ndarray, variance: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
@@ -77,7 +86,7 @@ def global_offsets(
     """global_offsets.csv: one row each solution and parallax that has stars [uas] (Fig. 4)."""
     tables = []
     for part in by_solution(tracers, solutions, scatter, sky=True):
-        every = np.ones(len(part.stars), dtype=bool)
+        every = np.ones(len(part.offset), dtype=bool)
         tables.append(part.statistics(every, np.zeros(len(every), dtype=np.int64), gaussian))
     return _stack(tables, ["solution", "parallax"])
 
@@ -122,7 +131,8 @@ def trends(
     known. The second result has the number joined by solution and variable, the same for both parallaxes.
     """
     tables, joined = [], {solution: {} for solution in solutions}
-    for part in by_solution(tracers, solutions, scatter, sky=True):
+    columns = dict.fromkeys(["phot_g_mean_mag", "ecl_lat", *solutions.values()])
+    for part in by_solution(tracers, solutions, scatter, sky=True, columns=columns):
         for variable, x in trend_variables(part.stars, solutions[part.solution]).items():
             edge = np.asarray(edges[variable], dtype=float)
             inside = np.isfinite(part.offset) & (x >= edge[0]) & (x <= edge[-1])
