@@ -73,19 +73,19 @@ def digest(script):
     return "" if workflow.subprocess_exec else fingerprint(SCRIPTS, script)  # a job's own process compares nothing
 
 
-def by_input(base, per_mb, most=None):
+def by_input(base, per_mb):
     """Memory [MB] or longest time [min] of a job, by the size of its input; a second attempt gets twice as much.
 
-    For rules to which the profiles' default does not fit. `most` is what a job never exceeds that goes through its table
-    piece by piece. Memory is the largest seen with 7.1 million simulated spectra and a fifth more, time is several times
-    what it took there on two cores (docs/contributing.md, "What a run costs"). What is not there yet does not count: a job is
-    asked again when its input is complete, and a group of jobs (profiles/slurm) has to be asked before.
+    For rules to which the profiles' default does not fit. Memory is the largest seen with 7.1 million simulated spectra or
+    30 million simulated tracers and a fifth more, time is several times what it took there on two cores
+    (docs/contributing.md, "What a run costs"). What is not there yet does not count: a job is asked again when its input is
+    complete, and a group of jobs (profiles/slurm) has to be asked before.
     """
 
     def resource(wildcards, input, attempt):
         # Not input.size_mb: while the input is not there yet it leaves a coroutine behind that Python complains about.
         needed = base + per_mb * sum(Path(file).stat().st_size for file in input if Path(file).exists()) / 1e6
-        return int(attempt * (min(needed, most) if most else needed))
+        return int(attempt * needed)
 
     return resource
 

@@ -17,7 +17,7 @@ rule measure_global:
     conda:
         "../../envs/analysis.yaml"
     resources:
-        mem_mb=by_input(400, 12, most=6000),
+        mem_mb=by_input(800, 4),
     params:
         reference=lookup("samples/{sample}/reference/kind", within=config),
         gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
@@ -43,7 +43,7 @@ rule measure_trends:
     conda:
         "../../envs/analysis.yaml"
     resources:
-        mem_mb=by_input(400, 10, most=6000),
+        mem_mb=by_input(800, 4),
     params:
         reference=lookup("samples/{sample}/reference/kind", within=config),
         gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
@@ -69,7 +69,7 @@ rule measure_map:
     conda:
         "../../envs/analysis.yaml"
     resources:
-        mem_mb=by_input(400, 12, most=6000),
+        mem_mb=by_input(800, 4),
     params:
         reference=lookup("samples/{sample}/reference/kind", within=config),
         gaussian=lookup("samples/{sample}/measure/gaussian", within=config),
@@ -124,7 +124,7 @@ rule smooth_map:
     conda:
         "../../envs/analysis.yaml"
     resources:
-        mem_mb=by_input(1000, 15, most=6000),
+        mem_mb=by_input(1000, 4),
         runtime=by_input(10, 0.5),
     params:
         reference=lookup("samples/{sample}/reference/kind", within=config),
@@ -152,6 +152,7 @@ rule measure_errors:
     conda:
         "../../envs/analysis.yaml"
     resources:
+        mem_mb=by_input(800, 4),
         runtime=by_input(10, 0.5),
     params:
         reference=lookup("samples/{sample}/reference/kind", within=config),
@@ -176,7 +177,7 @@ rule cross_validate:
     conda:
         "../../envs/analysis.yaml"
     resources:
-        mem_mb=by_input(1200, 15),
+        mem_mb=by_input(1200, 4),
         runtime=by_input(20, 2),
     params:
         reference=lookup("samples/{sample}/reference/kind", within=config),
