@@ -1,20 +1,19 @@
 """What corrections learned from some of the stars say of the others: by star and by blocks of the sky."""
 
-import pandas as pd
-
 from gaia_offsets.checks.cross_validation import Learning, cross_validation
 from gaia_offsets.core.faults import open_log
 from gaia_offsets.core.files import read_json
 from gaia_offsets.core.log import say
 from gaia_offsets.offsets.stars import MEASURED
+from gaia_offsets.tables.parquet import read_tracers
 from gaia_offsets.tables.read import write_table
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
     measured = read_json(snakemake.input.settings)
     solution, colour = snakemake.params.solution, snakemake.params.colour
-    columns = list(dict.fromkeys([*MEASURED, "source_id", "ra", "dec", colour]))
-    stars = pd.read_parquet(snakemake.input.tracers, columns=columns, filters=[("solution", "==", solution)])
+    columns = [*MEASURED, "source_id", "ra", "dec", colour]
+    stars = read_tracers(snakemake.input.tracers, columns, solution)
     learning = Learning(
         snakemake.params.reference,
         **{name: measured[name] for name in ("nside", "more_than")},

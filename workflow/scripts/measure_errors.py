@@ -7,12 +7,13 @@ from gaia_offsets.core.faults import open_log
 from gaia_offsets.core.log import say
 from gaia_offsets.offsets.scatter import Scatter
 from gaia_offsets.offsets.stars import MEASURED
+from gaia_offsets.tables.parquet import read_tracers
 from gaia_offsets.tables.read import write_table
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
     table = error_table(
-        pd.read_parquet(snakemake.input.tracers, columns=[*MEASURED, "ra", "dec"]),
+        read_tracers(snakemake.input.tracers, [*MEASURED, "ra", "dec"]),
         Scatter(snakemake.params.reference, pd.read_csv(snakemake.input.scatter)),
         pd.read_csv(snakemake.input.offsets),
         snakemake.params.gaussian,

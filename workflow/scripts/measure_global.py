@@ -16,6 +16,7 @@ from gaia_offsets.offsets.line import LINE, zero_point_and_scale
 from gaia_offsets.offsets.scatter import SCATTER, SCATTER_NSIDE, Scatter, both_scatters
 from gaia_offsets.offsets.stars import MEASURED, drawn_stars, star_table
 from gaia_offsets.sky.positions import pixel_index
+from gaia_offsets.tables.parquet import read_tracers
 from gaia_offsets.tables.read import write_table
 
 
@@ -49,7 +50,7 @@ def scale_table(tracers: pd.DataFrame, solutions: Sequence[str], scatter: Scatte
 if __name__ == "__main__":
     open_log(snakemake.log[0])
     solutions, reference = list(snakemake.params.solutions), snakemake.params.reference
-    tracers = pd.read_parquet(snakemake.input.tracers, columns=[*MEASURED, "ra", "dec"])
+    tracers = read_tracers(snakemake.input.tracers, [*MEASURED, "ra", "dec"])
     without = int((~np.isfinite(tracers["reference_parallax_error"].to_numpy(dtype=float))).sum())
     if without:
         say(f"WARNING: {without} of {len(tracers)} stars have no reference error, and no weight")

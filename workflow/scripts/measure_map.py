@@ -16,6 +16,7 @@ from gaia_offsets.offsets.scatter import Scatter
 from gaia_offsets.offsets.stars import MEASURED, chosen_parallax
 from gaia_offsets.offsets.statistics import group_statistics
 from gaia_offsets.sky.positions import pixel_index
+from gaia_offsets.tables.parquet import read_tracers
 from gaia_offsets.tables.read import write_table
 
 # Columns that the further corrections and mean G take of the stars of the standard class.
@@ -76,7 +77,7 @@ if __name__ == "__main__":
     settings, solutions = snakemake.params.map, list(snakemake.params.solutions)
     further = [name for name in snakemake.params.corrections if name not in PARALLAXES]
     columns = [*MEASURED, *chain(*FRAMES.values()), *(f"zero_point_{name}" for name in further)]
-    tracers = pd.read_parquet(snakemake.input.tracers, columns=columns)
+    tracers = read_tracers(snakemake.input.tracers, columns)
     nside = choose_nside(tracers, solutions[0], settings)
     scatter = Scatter(snakemake.params.reference, pd.read_csv(snakemake.input.scatter))
     pixels = {
@@ -92,8 +93,7 @@ if __name__ == "__main__":
         table, made = measure_map(tracers, pixel, solutions, scatter, nside, settings, snakemake.params.gaussian)
         table = with_corrections(table, stars, pixel[standard], snakemake.params.gaussian, further)
         say(f"{frame}: {len(table)} rows, {table['hindex'].nunique()} pixels with two stars or more")
-        chosen = "nside {nside}, chosen by the {chosen_by}: {published} pixels above {more_than} stars".format(**made)
-        say(chosen)
+        say("nside {nside}, chosen by the {chosen_by}: {published} pixels above {more_than} stars".format(**made))
         if made["warning"]:
             say(f"WARNING: {made['warning']}")
         write_table(table, offsets)

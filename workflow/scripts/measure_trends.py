@@ -11,6 +11,7 @@ from gaia_offsets.core.releases import standard
 from gaia_offsets.offsets.binned import trends
 from gaia_offsets.offsets.scatter import Scatter
 from gaia_offsets.offsets.stars import MEASURED
+from gaia_offsets.tables.parquet import read_tracers
 from gaia_offsets.tables.read import write_table
 
 
@@ -27,9 +28,9 @@ if __name__ == "__main__":
     open_log(snakemake.log[0])
     bins = snakemake.params.trends
     solutions = snakemake.params.solutions
-    columns = list(dict.fromkeys([*MEASURED, *solutions.values(), "ecl_lat"]))
+    columns = [*MEASURED, *solutions.values(), "ecl_lat"]
     table, joined = trends(
-        pd.read_parquet(snakemake.input.tracers, columns=columns),
+        read_tracers(snakemake.input.tracers, columns),
         solutions,
         {variable: expand_edges(edges) for variable, edges in bins["edges"].items()},
         min_stars=bins["min_stars"],

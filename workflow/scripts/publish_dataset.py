@@ -18,6 +18,7 @@ from gaia_offsets.publish.footprint import map_meta, publish
 from gaia_offsets.publish.write import write_dataset
 from gaia_offsets.report.pages import render
 from gaia_offsets.sky.positions import pixel_index
+from gaia_offsets.tables.parquet import read_tracers
 
 
 def readme(datasets: Mapping[str, tuple[pd.DataFrame, Mapping[str, Any]]], others: Sequence[str]) -> str:
@@ -44,7 +45,7 @@ if __name__ == "__main__":
     settings = {key: made[key] for key in ("nside", "ordering", "more_than")}
     (solution, *others), output, bootstrap = snakemake.params.solutions, snakemake.output, snakemake.params.bootstrap
     columns = ["solution", "phot_g_mean_mag", "bp_rp", *PARALLAXES.values(), *chain(*FRAMES.values())]
-    tracers, datasets = pd.read_parquet(snakemake.input.tracers, columns=columns), {}
+    tracers, datasets = read_tracers(snakemake.input.tracers, columns), {}
     for frame, path in zip(FRAMES, snakemake.input.offsets, strict=True):
         offsets = pd.read_csv(path)
         table = table1(offsets, solution=solution, frame=frame, **settings)

@@ -17,6 +17,7 @@ from gaia_offsets.maps import windows as smooth_windows
 from gaia_offsets.offsets.scatter import Scatter
 from gaia_offsets.offsets.stars import MEASURED, drawn_stars
 from gaia_offsets.sky.healpix import hp
+from gaia_offsets.tables.parquet import read_tracers
 from gaia_offsets.tables.read import write_table
 
 COLUMNS = ["parallax", "hindex", "offset", "error", "n"]
@@ -81,8 +82,8 @@ if __name__ == "__main__":
     open_log(snakemake.log[0])
     measured = read_json(snakemake.input.settings)
     grid, solution, colour = snakemake.wildcards.grid, snakemake.params.solution, snakemake.params.colour
-    columns = list(dict.fromkeys([*MEASURED, *chain(*FRAMES.values()), colour]))
-    stars = pd.read_parquet(snakemake.input.tracers, columns=columns, filters=[("solution", "==", solution)])
+    columns = [*MEASURED, *chain(*FRAMES.values()), colour]
+    stars = read_tracers(snakemake.input.tracers, columns, solution)
     maps, curves, made = smooth_maps(
         stars.assign(colour=stars[colour]),
         solution,

@@ -123,6 +123,18 @@ def read_pieces(path: str | Path, columns: Collection[str] | None = None) -> Ite
         yield piece
 
 
+def read_tracers(path: str | Path, columns: Iterable[str], solution: str | None = None) -> pd.DataFrame:
+    """The columns of a table of tracers, of one class of solutions alone where it is named.
+
+    Row group by row group: pandas.read_parquet takes half as much memory again.
+    """
+    pieces = read_pieces(path, {"solution", *columns})
+    return pd.concat(
+        [piece if solution is None else piece[(piece["solution"] == solution).to_numpy()] for piece in pieces],
+        ignore_index=True,
+    )
+
+
 def join_pieces(columns: dict[str, list[pd.Series]]) -> pd.DataFrame:
     """The table of columns in pieces, which are taken out of `columns` one after the other, to hold none twice."""
     joined = {name: pd.concat(columns.pop(name), ignore_index=True) for name in list(columns)}
