@@ -228,9 +228,10 @@ def draw(rows: list[Row], path: Path, size: str) -> None:
 HEAD = """\
 # Benchmarks
 
-Read `rules` for the cost of a run by its number of stars (`tracers`, for large samples, takes half an hour and runs only
-where it is named), `cross_match` and `apply` for other programs beside this one. `make bench` wrote this page: medians of up to three runs, each job in a process of its own, with
-simulated stars. The machine is small and noisy: ratios say more than seconds.
+Read `rules` for the cost of a run by its number of stars (`tracers`, for large samples, takes half an hour and runs
+only where it is named), `cross_match` and `apply` for other programs beside this one. `make bench` wrote this page:
+medians of up to three runs, each job in a process of its own, with simulated stars. The machine is small and noisy:
+ratios say more than seconds.
 """
 SIZE = """
 ## Cost against size
