@@ -9,7 +9,7 @@ point.
 Errors that a plain fit makes, of some to tens of uas, are kept out (docs/method.md, tests):
 - The labels do not fix the magnitude: at one set of labels, stars that look far are on average less far than they look.
   So the equations take each star at the mean of its two parallaxes whose error is uncorrelated with the residual, as
-  in weighted.zero_point_and_scale, and not at its photometric parallax.
+  in line.zero_point_and_scale, and not at its photometric parallax.
 - In a survey limited in apparent magnitude the far stars of one set of labels are the luminous ones. `slope` lets the
   magnitude depend on the apparent one.
 - Of two stars at one distance with the same labels the more luminous is brighter and has the smaller error in Gaia, so
@@ -116,7 +116,7 @@ class Fit:
 def magnitude(parallax: np.ndarray, fraction: np.ndarray, unit: np.ndarray) -> np.ndarray:
     """Median absolute magnitude [mag] (N,) behind a mean reference parallax with a lognormal scatter of `fraction`.
 
-    weighted.star_table takes the mean of the lognormal out again.
+    stars.star_table takes the mean of the lognormal out again.
     """
     return MAG * (np.log(parallax / unit) + 0.5 * fraction**2)
 
