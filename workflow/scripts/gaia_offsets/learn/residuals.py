@@ -15,23 +15,16 @@ BINS = 20  # of the residuals, with as many stars each
 
 def unseen_residuals(stars: learned.Stars, zero_point: np.ndarray, predicted: pd.DataFrame) -> pd.DataFrame:
     """Input of `residual_table`: training stars, each with the zero point [mas] (N,) and the prediction of its fold."""
-    gaia, fraction = stars.gaia - zero_point, predicted["fraction"].to_numpy()
-    combined = learned.combine(gaia, stars.gaia_error, predicted["parallax"].to_numpy(), fraction)
-    return pd.DataFrame(
-        {
-            "residual": gaia - predicted["parallax"].to_numpy(),
-            "variance": stars.gaia_error**2 + (fraction * combined) ** 2,
-            "gaia_variance": stars.gaia_error**2,
-            "combined": combined,
-            "fraction": fraction,
-        }
-    )
+    reference, fraction = predicted["parallax"].to_numpy(), predicted["fraction"].to_numpy()
+    variance = {"variance": stars.gaia_error**2 + (fraction * reference) ** 2, "gaia_variance": stars.gaia_error**2}
+    residual = stars.gaia - zero_point - reference
+    return pd.DataFrame({"residual": residual, **variance, "reference": reference, "fraction": fraction})
 
 
 def residual_table(variables: Mapping[str, np.ndarray], fitted: pd.DataFrame) -> pd.DataFrame:
     """Residuals [mag] in bins of each variable, each with as many stars: mean, its error, scatter, that of the model.
 
-    `fitted` has `residual`, `variance`, `gaia_variance`, `combined` [mas] and `fraction` of stars that the model
+    `fitted` has `residual`, `variance`, `gaia_variance`, `reference` [mas] and `fraction` of stars that the model
     has not seen. A residual of +0.1 mag: the star is 0.1 mag fainter than the model says.
     """
     return pd.concat([_bins(name, values, fitted) for name, values in variables.items()], ignore_index=True)
@@ -41,12 +34,12 @@ def _bins(name: str, values: np.ndarray, fitted: pd.DataFrame) -> pd.DataFrame:
     stars = fitted.assign(x=values)[np.isfinite(values)]
     robust = hampel_weights(stars["residual"] / np.sqrt(stars["variance"]))
     weight = robust / stars["variance"]
-    sure = robust * (stars["combined"] ** 2 / stars["variance"]) ** 2
+    sure = robust * (stars["reference"] ** 2 / stars["variance"]) ** 2
     parts = {
         "x_mean": stars["x"],
-        "top": weight * stars["residual"] * stars["combined"],
-        "bottom": weight * stars["combined"] ** 2,
-        "square": sure * (stars["residual"] ** 2 - stars["gaia_variance"]) / stars["combined"] ** 2,
+        "top": weight * stars["residual"] * stars["reference"],
+        "bottom": weight * stars["reference"] ** 2,
+        "square": sure * (stars["residual"] ** 2 - stars["gaia_variance"]) / stars["reference"] ** 2,
         "said": sure * stars["fraction"] ** 2,
         "sure": sure,
     }

@@ -21,7 +21,7 @@ from gaia_offsets.tables.read import TableError
 CHUNK = 200_000  # rows that are predicted at once
 EXTINCTIONS = ("ebv", "av")  # columns of the residuals, where the table has them
 VAGUE_UAS = 5.0  # error of a zero point of the training that the user is warned of
-DEFAULTS = {"labels": LABELS, "cuts": None, "zero_point": True, "distance_slope": True, "folds": 5, "check": None}
+DEFAULTS = {"labels": LABELS, "cuts": None, "zero_point": True, "strata": "feh", "folds": 5, "check": None}
 
 
 def numbers(table: pd.DataFrame, name: str) -> np.ndarray:
@@ -101,34 +101,32 @@ def predict(
             parallax, fraction, own = fit.predict(basis, labels[rows], unit[rows])
             good = own < fraction
             vague += int((~good).sum())
-            magnitude = learned.magnitude(parallax, fraction, unit[rows])
+            magnitude = learned.magnitude(parallax, unit[rows])
             table.iloc[rows[good]] = np.column_stack([parallax, fraction, magnitude])[good]
     counts = {"rows": len(unit), "without_labels": int((~there).sum()), "outside": int((there & ~inside).sum())}
     return table, {**counts, "vague": vague, "predicted": int(table["learned_magnitude"].notna().sum())}
 
 
 def alternatives(
-    basis: learned.Basis, stars: Mapping[str, learned.Stars], adopted: learned.Fit, way: tuple[str, bool, bool]
+    basis: learned.Basis, stars: Mapping[str, learned.Stars], adopted: learned.Fit, zero_point: bool
 ) -> pd.DataFrame:
     """Every way to train: zero point [uas], slope, and how magnitudes and offsets of the training stars move by it.
 
-    A way is the parallax (`raw` or `corrected`) and whether zero point and slope are solved for; `way` is the adopted
-    one. `slope` is dM per mag of apparent magnitude. `magnitude_shift` [mag] and `offset_shift` [uas] are means over
-    the stars, against the adopted way.
+    A way is the parallax (`raw` or `corrected`), whether the zero point is solved for, as adopted where `zero_point`,
+    and whether the density along the line of sight is counted in. `slope` is dM per mag of apparent magnitude that is
+    left, `slope_shift` how far it would move the zero point [uas]. `magnitude_shift` [mag] and `offset_shift` [uas] are
+    means over the stars, against the adopted way.
     """
     rows, best = [], adopted.predict(basis, stars["raw"].labels, stars["raw"].unit)[0]
-    for parallax, zero, slope in itertools.product(("corrected", "raw"), (True, False), (True, False)):
-        here = stars[parallax]
-        solved = {"zero_point": zero, "slope": slope}
-        one = adopted if (parallax, zero, slope) == way else learned.fit(basis, here, **solved, start=adopted)
+    for parallax, zero, density in itertools.product(("corrected", "raw"), (True, False), (True, False)):
+        here, way = stars[parallax], (parallax, zero, density)
+        solved = {"zero_point": zero, "density": density}
+        one = adopted if way == ("corrected", zero_point, True) else learned.fit(basis, here, **solved, start=adopted)
         reference = one.predict(basis, here.labels, here.unit)[0]
-        row = {"parallax": parallax, "adopted": "yes" if one is adopted else ""}
-        row |= {"zero_point": 1000.0 * one.zero_point, "zero_point_error": 1000.0 * one.zero_point_error}
+        row = {"parallax": parallax, "density": "yes" if density else "no", "adopted": "yes" if one is adopted else ""}
+        for name in ("zero_point", "zero_point_error", "slope_shift"):
+            row[name] = 1000.0 * getattr(one, name) if zero else np.nan
         row |= {"slope": -one.slope, "slope_error": one.slope_error}
-        row = {
-            name: np.nan if name.startswith(tuple(key for key in solved if not solved[key])) else value
-            for name, value in row.items()
-        }
         row["magnitude_shift"] = learned.MAG * np.mean(np.log(reference / best))
         row["offset_shift"] = 1000.0 * np.mean(best - reference)
         rows.append(row)
@@ -158,8 +156,11 @@ def warnings_of(facts: Mapping[str, Any]) -> Iterator[str]:
     error = facts["zero_point_error_uas"]
     if not facts["zero_point"]:
         yield "learned magnitudes: no zero point was solved for, so that offsets are those against the training"
-    elif not facts["distance_slope"]:
-        yield "learned magnitudes: trained as if the survey had no limit in brightness, which may cost tens of uas"
+    elif abs(facts["slope"]) > 3.0 * facts["slope_error"]:
+        yield (
+            "learned magnitudes: they still drift with the apparent magnitude, so that counts do not say all of it; "
+            f"with a slope the zero point would move by {facts['slope_shift_uas']:+.1f} uas"
+        )
     if error > VAGUE_UAS:
         yield (
             f"learned magnitudes: these stars fix the zero point of their own parallaxes to {error:.1f} uas only, and "
@@ -196,8 +197,8 @@ def train(
 
     Raises TableError with too few training stars.
     """
-    parallax, error, g = (numbers(matched, name) for name in ("parallax", "parallax_error", "phot_g_mean_mag"))
-    known = np.isfinite(labels).all(axis=1) & np.isfinite(unit + parallax + g) & (error > 0)
+    parallax, error = (numbers(matched, name) for name in ("parallax", "parallax_error"))
+    known = np.isfinite(labels).all(axis=1) & np.isfinite(unit + parallax) & (error > 0)
     places, lines = training_rows(matched, known, rows)
     shift = zero_point_of(matched.iloc[places], rows.official, rows.corrections)
     places, shift = places[np.isfinite(shift)], shift[np.isfinite(shift)]
@@ -206,15 +207,18 @@ def train(
         raise TableError(
             f"learned magnitudes: too few training stars ({'; '.join(lines)}); {learned.MIN_STARS} it takes"
         )
-    raw = learned.Stars(labels[places], parallax[places], error[places], unit[places], g[places])
+    if (divides := learn["strata"]) not in (None, *learn["labels"]):
+        raise TableError(f"learned magnitudes: strata {divides!r} is none of the labels; name one, or null for none")
+    raw = learned.Stars(labels[places], parallax[places], error[places], unit[places])
     stars = replace(raw, gaia=raw.gaia - shift)
-    basis = learned.Basis(stars.labels)
-    solved = {"zero_point": learn["zero_point"], "slope": learn["distance_slope"]}
+    basis = learned.Basis(stars.labels, None if divides is None else list(learn["labels"]).index(divides))
     fold = fold_of(matched["source_id"], learn["folds"])
     # Not from the adopted model, which saw the others.
     others = (stars.restrict(fold[places] != number) for number in range(learn["folds"]))
-    fits = [learned.fit(basis, some, **solved) for some in others]
-    return Training(places, raw, stars, basis, learned.fit(basis, stars, **solved), fits, fold, lines)
+    fits = [learned.fit(basis, some, zero_point=learn["zero_point"]) for some in others]
+    return Training(
+        places, raw, stars, basis, learned.fit(basis, stars, zero_point=learn["zero_point"]), fits, fold, lines
+    )
 
 
 def residual_variables(
@@ -224,12 +228,13 @@ def residual_variables(
     variables = {name: numbers(rows, name) for name in (*labels, *EXTINCTIONS) if name in (*labels, *rows.columns)}
     if (reference.get("extinction") or {}).get("column") not in variables:
         variables["extinction"] = extinction_ks(rows, reference.get("extinction"))
-    return variables | {"distance": 1.0 / fitted["combined"].to_numpy()}
+    return variables | {"distance": 1.0 / fitted["reference"].to_numpy()}
 
 
 def facts_of(training: Training, learn: Mapping[str, Any], rows: Rows, counts: Mapping[str, int]) -> dict[str, Any]:
     """learned.json but for the comparison with known magnitudes and the warning."""
     adopted, basis = training.adopted, training.basis
+    parallax, fraction, _ = adopted.predict(basis, training.stars.labels, training.stars.unit)
     return {
         "labels": learn["labels"],
         "cuts": [describe_cut(cut) for cut in rows.cuts],
@@ -237,15 +242,17 @@ def facts_of(training: Training, learn: Mapping[str, Any], rows: Rows, counts: M
         "training_stars": len(training.places),
         "terms": len(adopted.coefficients),
         "folds": learn["folds"],
-        **{key: learn[key] for key in ("zero_point", "distance_slope")},
+        **{key: learn[key] for key in ("zero_point", "strata")},
         "domain": dict(zip(learn["labels"], np.stack([basis.low, basis.high], axis=1).tolist(), strict=True)),
         "zero_point_uas": 1000.0 * adopted.zero_point,
         "zero_point_error_uas": 1000.0 * adopted.zero_point_error,
         "extra_uas": 1000.0 * adopted.extra,
         "slope": -adopted.slope,
         "slope_error": adopted.slope_error,
-        "median_scatter_mag": float(learned.MAG * np.median(adopted.fraction)),
-        "median_parallax": float(np.median(adopted.combined)),
+        "slope_shift_uas": 1000.0 * adopted.slope_shift,
+        "counts_misfit": adopted.strata.misfit,
+        "median_scatter_mag": float(learned.MAG * np.median(fraction)),
+        "median_parallax": float(np.median(parallax)),
         **counts,
     }
 
@@ -267,9 +274,8 @@ def learn_magnitudes(
     training = train(matched, labels, unit, learn, rows)
     places = training.places
     predicted, counts = predict(training.fits, training.basis, labels, unit, training.fold)
-    way = ("corrected", learn["zero_point"], learn["distance_slope"])
     stars = {"raw": training.raw, "corrected": training.stars}
-    others = alternatives(training.basis, stars, training.adopted, way)
+    others = alternatives(training.basis, stars, training.adopted, learn["zero_point"])
     zero_points = np.array([one.zero_point for one in training.fits])[training.fold[places]]
     fitted = unseen_residuals(training.stars, zero_points, predicted.iloc[places])
     seen = fitted["residual"].notna().to_numpy()

@@ -5,7 +5,7 @@ A star without one of its errors has no weight, and is null here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +18,6 @@ DRAWN = 1_000_000  # stars, evenly drawn, that stand for a larger sample where a
 # Columns of a tracers table that the estimators read; a correction by another name needs its own one besides.
 MEASURED = ("solution", "phot_g_mean_mag", "parallax", "parallax_error", "parallax_corrected")
 MEASURED += ("reference_parallax", "reference_parallax_error", "offset_raw", "offset_corrected")
-ERROR_BINS = 40  # of G, for the median error of Gaia
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,7 @@ class Stars:
     gaia_error: np.ndarray
     fraction: np.ndarray
     reference_error: np.ndarray
+    expected: bool = False  # the reference is a mean at what chose the star: weights may depend on it, not on Gaia's
 
     @property
     def difference(self) -> np.ndarray:
@@ -43,7 +43,8 @@ class Stars:
 
     def restrict(self, use: np.ndarray | slice) -> Stars:
         """The stars of `use`, indices or a mask, alone."""
-        return Stars(*(getattr(self, name)[use] for name in self.__dataclass_fields__))
+        arrays = {name: values[use] for name, values in vars(self).items() if name != "expected"}
+        return replace(self, **arrays)
 
 
 def drawn_stars(tracers: pd.DataFrame) -> pd.DataFrame:
@@ -69,8 +70,7 @@ def star_table(tracers: pd.DataFrame, parallax: str, reference_kind: str) -> Sta
     """Stars of a tracers table [mas] for the parallax `raw`, `corrected` or of a further correction, by its name.
 
     An error of a distance or a magnitude is one of ln(parallax): exp(-f^2 / 2) takes out the mean of its lognormal.
-    Behind learned magnitudes Gaia's error is the typical one of the star's labels and distance: of the stars of one
-    magnitude that the labels say, the luminous ones are brighter and have smaller errors, and would draw the mean.
+    A learned magnitude gives the mean parallax already, at given labels and apparent magnitude (`expected`).
     """
     reference, gaia_error, error = (
         1000.0 * tracers[name].to_numpy(dtype=float, na_value=np.nan)
@@ -83,49 +83,21 @@ def star_table(tracers: pd.DataFrame, parallax: str, reference_kind: str) -> Sta
         fraction = np.where(reference > 0, error / reference, np.nan)
     if REFERENCE_KINDS[reference_kind].error == "shared":
         fraction = 0.0 * fraction  # the stars of a group share that error, it is none of a single star; nulls stay null
-    stars = Stars(gaia, reference * np.exp(-0.5 * fraction**2), gaia_error, fraction, np.zeros(len(gaia)))
+    none = np.zeros(len(gaia))
     if reference_kind == LEARNED:
-        g = tracers["phot_g_mean_mag"].to_numpy(dtype=float, na_value=np.nan)
-        log_error = error_by_magnitude(g, gaia_error)
-        for _ in range(2):  # the combined parallax depends a little on the error
-            combined = np.maximum(combined_parallax(stars, stars.gaia_error, 0.0), 0.1 * stars.reference)
-            stars = replace(stars, gaia_error=typical_error(gaia_error, g, log_error, stars.reference, combined))
-    return stars
-
-
-def error_by_magnitude(g: np.ndarray, gaia_error: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """A function of G [mag] that gives the median of ln(error): linear between bins of equal numbers of stars."""
-    there = np.flatnonzero(np.isfinite(g) & (gaia_error > 0))
-    if len(there) == 0:
-        return lambda magnitude: np.zeros(np.shape(magnitude))
-    order = there[np.argsort(g[there], kind="stable")]
-    parts = np.array_split(order, max(1, min(ERROR_BINS, len(order) // 50)))
-    middles = [np.median(g[part]) for part in parts]
-    errors = [np.median(np.log(gaia_error[part])) for part in parts]
-    return lambda magnitude: np.interp(magnitude, middles, errors)
-
-
-def typical_error(
-    gaia_error: np.ndarray,
-    g: np.ndarray,
-    log_error: Callable[[np.ndarray], np.ndarray],
-    reference: np.ndarray,
-    combined: np.ndarray,
-) -> np.ndarray:
-    """Gaia's error (N,) as it would be at the magnitude that the labels and the combined parallax say.
-
-    `reference` and `combined` are parallaxes of one unit; `log_error` is what error_by_magnitude gives.
-    """
-    expected = g + 5.0 * np.log10(reference / combined)
-    return gaia_error * np.exp(log_error(expected) - log_error(g))
+        return Stars(gaia, reference, gaia_error, fraction, none, expected=True)
+    return Stars(gaia, reference * np.exp(-0.5 * fraction**2), gaia_error, fraction, none)
 
 
 def combined_parallax(stars: Stars, gaia_error: np.ndarray, offset: float, scale: float = 1.0) -> np.ndarray:
     """Weighted mean of reference and Gaia parallax, each star's own, (N,) in uas.
 
     Gaia's is taken as offset + scale times the true one. The mean's error is uncorrelated with that of the difference:
-    weights that depend on it, unlike weights that depend on the reference, do not bias a mean.
+    weights that depend on it, unlike weights that depend on the reference, do not bias a mean. An `expected` reference
+    stands for itself: the error of the difference is uncorrelated with it alone.
     """
+    if stars.expected:
+        return stars.reference
     step = (stars.gaia - offset) / scale - stars.reference
     error, reference_error = (gaia_error / scale) ** 2, stars.reference_error**2
     # An outlier in Gaia must not raise its own variance.

@@ -12,7 +12,7 @@ from gaia_offsets.sky.positions import to_galactic
 
 Survey = Mapping[str, Any]
 
-FIELD_STREAM, PLATE_STREAM, STAR_STREAM = 0, 1, 2  # of random numbers, after the seed
+FIELD_STREAM, PLATE_STREAM, STAR_STREAM, WINDOW_STREAM = 0, 1, 2, 3  # of random numbers, after the seed
 MAP_NSIDE = 128  # 0.46 deg, half the small scale of the field
 TRUTH_NSIDE = 32  # the paper's pixels (Fig. 6)
 PLANE_WIDTH_DEG = 10.0  # of the part that belongs to the Galactic plane

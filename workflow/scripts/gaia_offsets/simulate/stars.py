@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from gaia_offsets.simulate.field import PLATE_STREAM, Survey
+from gaia_offsets.simulate.field import PLATE_STREAM, WINDOW_STREAM, Survey
+from gaia_offsets.simulate.galaxy import SUN_KPC, chance, draw_moduli, line_of_sight, place
 from gaia_offsets.simulate.labels import CLUMP_MKS, SNR_GOOD, label_errors, true_labels
 from gaia_offsets.sky.positions import to_equatorial, to_galactic
 
@@ -30,6 +31,8 @@ G_LIMITS = (9.0, 18.0)  # LAMOST's own
 EBV_MEDIAN, EBV_PLANE, EBV_PLANE_DEG, EBV_SCATTER = 0.07, 0.08, 10.0, 0.5  # giants' median is about 0.09 (Sect. 2.2)
 EBV_ERROR = 0.02  # Sect. 2.2
 A_G, A_J, A_H, A_KS, E_BP_RP = 2.74, 0.72, 0.46, 0.30, 1.34  # per E(B-V); Casagrande & VandenBerg 2018, Sect. 2.2
+
+FEH_SHIFT = (-1.5, 0.5)  # dex, by a gradient: the halo is no thinner in metals than that
 
 # Spectra. All have an SNR of more than 10 (Sect. 2); the error of M_Ks grows as 1 / SNR below SNR_GOOD.
 SNR_LIMIT, SNR_SCATTER = 10.0, 0.8
@@ -79,6 +82,58 @@ def scattered(rng: np.random.Generator, ra: np.ndarray, dec: np.ndarray) -> tupl
     return moved(ra, dec, distance, rng.uniform(0.0, 2.0 * np.pi, len(ra)))
 
 
+def intrinsic(rng: np.random.Generator, survey: Survey, giant: np.ndarray, feh_shift: np.ndarray | float) -> Columns:
+    """Magnitudes, labels and colour that `giant` and other stars have wherever they are; [Fe/H] moved by `feh_shift`."""
+    count = len(giant)
+    clump = giant & (rng.random(count) < CLUMP_FRACTION)
+    low, high = np.exp(BRANCH_SLOPE * np.array(BRANCH_MKS))
+    branch = np.log(low + (high - low) * rng.random(count)) / BRANCH_SLOPE
+    normal = rng.standard_normal(count)
+    dwarf = np.clip(DWARF_MKS + DWARF_MKS_SCATTER * normal, *DWARF_MKS_RANGE)
+    mks = np.where(clump, CLUMP_MKS + CLUMP_MKS_SCATTER * normal, np.where(giant, branch, dwarf))
+    feh = rng.normal(-0.2, 0.3, count) + feh_shift
+    teff, logg = true_labels(survey["labels"], rng, mks=mks, feh=feh, giant=giant, clump=clump)
+    colour = 1.2 + 2.4 * (5040.0 / teff - 1.05)  # BP - RP: 0.8 for the Sun, 1.2 for the clump, 1.7 at 4000 K
+    return {"mks": mks, "feh": feh, "logg": logg, "teff": teff, "colour": colour, "clump": clump}
+
+
+def reddened(stars: Columns, survey: Survey, ebv: np.ndarray, modulus: np.ndarray) -> Columns:
+    """E(B-V), G and Ks of stars at true distance moduli [mag], behind dust of which `ebv` is all."""
+    if survey["dust_kpc"] > 0:  # else all dust lies in front of every star
+        ebv = ebv * -np.expm1(-(10.0 ** (0.2 * modulus - 2.0)) / survey["dust_kpc"])
+    ks = stars["mks"] + modulus + A_KS * ebv
+    g = stars["mks"] + modulus + 1.65 * stars["colour"] + 0.03 + A_G * ebv  # G - Ks: 1.4 for the Sun, 2.0 for the clump
+    return {"ebv": ebv, "g": g, "ks": ks}
+
+
+def select_giants(
+    rng: np.random.Generator, survey: Survey, tiles: Columns, tile: np.ndarray, ebv: np.ndarray
+) -> tuple[Columns, np.ndarray]:
+    """Giants of the Galaxy that the survey's `magnitude_window` keeps, one for each tile and `ebv`; distance moduli [mag].
+
+    A star that is not kept is drawn anew in the same direction, so that the plates have their numbers.
+    """
+    window, longitude = survey["magnitude_window"], to_galactic(tiles["ra"], tiles["dec"])[0]
+    lines = line_of_sight(longitude, tiles["b"])
+    plates_rng = np.random.default_rng([survey["seed"], WINDOW_STREAM])  # the same plates in every chunk of stars
+    shift = window["plate_scatter"] * plates_rng.standard_normal(len(longitude))
+    kept, moduli, left = {}, np.empty(len(tile)), np.arange(len(tile))
+    while len(left):
+        here = tile[left]
+        modulus = draw_moduli(rng, lines, here)
+        radius, height = place(modulus, longitude[here], tiles["b"][here])
+        radial, vertical = window["feh_gradient"]
+        metals = np.clip(radial * (radius - SUN_KPC) + vertical * np.abs(height), *FEH_SHIFT)
+        stars = intrinsic(rng, survey, np.ones(len(left), dtype=bool), metals)
+        seen = reddened(stars, survey, ebv[left], modulus)["g"]
+        keep = rng.random(len(left)) < chance(seen, window, shift[here])
+        for name, values in stars.items():
+            kept.setdefault(name, np.zeros(len(tile), dtype=values.dtype))[left[keep]] = values[keep]
+        moduli[left[keep]] = modulus[keep]
+        left = left[~keep]
+    return kept, moduli
+
+
 def true_stars(rng: np.random.Generator, survey: Survey, tiles: Columns, count: int) -> Columns:
     """True properties of `count` stars: positions at J2000, distance modulus, magnitudes as seen from Earth."""
     tile = rng.choice(len(tiles["ra"]), count, p=tiles["visits"] / tiles["visits"].sum())
@@ -87,35 +142,37 @@ def true_stars(rng: np.random.Generator, survey: Survey, tiles: Columns, count: 
     ra, dec = moved(tiles["ra"][tile], tiles["dec"][tile], radius, rng.uniform(0.0, 2.0 * np.pi, count))
 
     giant = rng.random(count) < survey["giant_fraction"]
-    clump = giant & (rng.random(count) < CLUMP_FRACTION)
-    low, high = np.exp(BRANCH_SLOPE * np.array(BRANCH_MKS))
-    branch = np.log(low + (high - low) * rng.random(count)) / BRANCH_SLOPE
-    normal = rng.standard_normal(count)
-    dwarf = np.clip(DWARF_MKS + DWARF_MKS_SCATTER * normal, *DWARF_MKS_RANGE)
-    mks = np.where(clump, CLUMP_MKS + CLUMP_MKS_SCATTER * normal, np.where(giant, branch, dwarf))
-    feh = rng.normal(-0.2, 0.3, count)
-    teff, logg = true_labels(survey["labels"], rng, mks=mks, feh=feh, giant=giant, clump=clump)
-    colour = 1.2 + 2.4 * (5040.0 / teff - 1.05)  # BP - RP: 0.8 for the Sun, 1.2 for the clump, 1.7 at 4000 K
-
+    stars = intrinsic(rng, survey, giant, 0.0)
     plane = EBV_PLANE * np.exp(-np.abs(tiles["b"][tile]) / EBV_PLANE_DEG)
     ebv = (EBV_MEDIAN + plane) * rng.lognormal(0.0, EBV_SCATTER, count)
     # At equal brightness a giant of M_Ks is 10^(0.2 (M_Ks - clump)) times nearer than one of the clump.
-    nearness = 10.0 ** (0.2 * survey["luminosity_reach"] * (mks - CLUMP_MKS))
+    nearness = 10.0 ** (0.2 * survey["luminosity_reach"] * (stars["mks"] - CLUMP_MKS))
     median = np.where(giant, survey["giant_parallax_mas"] * nearness, DWARF_PARALLAX_MAS)
-    parallax = median * rng.lognormal(0.0, PARALLAX_SCATTER, count)
-    modulus = 10.0 - 5.0 * np.log10(parallax)
-    if survey["dust_kpc"] > 0:  # else all dust lies in front of every star
-        ebv *= -np.expm1(-1.0 / (parallax * survey["dust_kpc"]))
-    ks = mks + modulus + A_KS * ebv
-    g = mks + modulus + 1.65 * colour + 0.03 + A_G * ebv  # G - Ks: 1.4 for the Sun, 2.0 for the clump
+    modulus = 10.0 - 5.0 * np.log10(median * rng.lognormal(0.0, PARALLAX_SCATTER, count))
+    if survey["magnitude_window"]:
+        kept, modulus[giant] = select_giants(rng, survey, tiles, tile[giant], ebv[giant])
+        for name, values in kept.items():
+            stars[name][giant] = values
+    seen = reddened(stars, survey, ebv, modulus)
     # Stars too bright or too faint for LAMOST are mirrored into its range by their distance.
-    shift = np.where(g < G_LIMITS[0], 2.0 * (G_LIMITS[0] - g), np.where(g > G_LIMITS[1], 2.0 * (G_LIMITS[1] - g), 0.0))
-    modulus, ks, g = modulus + shift, ks + shift, g + shift
+    low, high = G_LIMITS
+    shift = np.where(
+        seen["g"] < low, 2.0 * (low - seen["g"]), np.where(seen["g"] > high, 2.0 * (high - seen["g"]), 0.0)
+    )
+    colour, ebv, ks = stars.pop("colour"), seen["ebv"], seen["ks"] + shift
     h = ks + 0.07 * colour + (A_H - A_KS) * ebv
     j = ks + 0.52 * colour + (A_J - A_KS) * ebv
-    true = {"mks": mks, "feh": feh, "logg": logg, "teff": teff, "ebv": ebv, "parallax": 10.0 ** (2.0 - 0.2 * modulus)}
-    seen = {"g": g, "j": j, "h": h, "ks": ks, "bp_rp": colour + E_BP_RP * ebv}
-    return {"ra": ra, "dec": dec, "clump": clump, **true, **seen}
+    true = {**stars, "ebv": ebv, "parallax": 10.0 ** (2.0 - 0.2 * (modulus + shift))}
+    return {
+        "ra": ra,
+        "dec": dec,
+        **true,
+        "g": seen["g"] + shift,
+        "j": j,
+        "h": h,
+        "ks": ks,
+        "bp_rp": colour + E_BP_RP * ebv,
+    }
 
 
 def spectra(rng: np.random.Generator, survey: Survey, stars: Columns, first_obsid: int) -> Columns:
