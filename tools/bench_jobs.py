@@ -119,10 +119,7 @@ def plan(folder: Path, stars: str) -> None:
     config = {"surveys": {"paper": {"stars": int(stars)}}}
     with contextlib.chdir(folder):
         jobs = parsed_workflow.plan(
-            folder,
-            [ROOT / "config/simulated_paper.yaml"],
-            config,
-            targets=[f"{sample}/{name}" for name in wanted],
+            folder, [ROOT / "config/simulated_paper.yaml"], config, targets=[f"{sample}/{name}" for name in wanted]
         )
         # In an order in which each finds its input.
         left, number = sorted((job for each in jobs.values() for job in each), key=lambda job: job.rule.name), 0

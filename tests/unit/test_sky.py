@@ -7,13 +7,7 @@ from astropy.coordinates import SkyCoord
 from unit.shared import refused
 
 from gaia_offsets.sky import positions as sky
-from gaia_offsets.sky.positions import (
-    FINEST_NSIDE,
-    complete_angles,
-    ecliptic_latitude,
-    finest_nside,
-    pixel_index,
-)
+from gaia_offsets.sky.positions import FINEST_NSIDE, complete_angles, ecliptic_latitude, finest_nside, pixel_index
 
 
 @pytest.mark.parametrize(("ordering", "poles"), [("ring", [0, 12 * 32**2 - 4]), ("nested", [1023, 8192])])

@@ -117,10 +117,7 @@ def test_the_real_stars_that_are_shipped_give_the_known_offsets(tables: dict[str
 # Medians by an independent computation, 5p [uas]; those of the Kepler giants by G, too. Of the 2,287 giants 2,259 lie
 # within 20 deg of the Galactic plane, where ding2024 ends.
 BY_CORRECTION = {
-    "kepler_giants": (
-        2259,
-        {"none": -26.00, "lindegren2021": -6.26, "maiz_apellaniz2022": -0.69, "ding2024": -7.02},
-    ),
+    "kepler_giants": (2259, {"none": -26.00, "lindegren2021": -6.26, "maiz_apellaniz2022": -0.69, "ding2024": -7.02}),
     "globular_clusters": (2961, {"none": -25.96, "lindegren2021": 7.27, "maiz_apellaniz2022": 6.96}),
 }
 BY_G = {  # in bins of half a magnitude from G = 10.5 on

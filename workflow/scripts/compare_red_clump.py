@@ -32,10 +32,7 @@ if __name__ == "__main__":
     if not np.isfinite(fraction):
         fraction = snakemake.params.red_clump_error  # no error is known: weigh both alike
     errors = {"reference_error": fraction, "red_clump_error": snakemake.params.red_clump_error}
-    abscissae = {
-        "red_clump": pairs["red_clump_parallax"].to_numpy(),
-        "mean": symmetric_parallax(pairs, **errors),
-    }
+    abscissae = {"red_clump": pairs["red_clump_parallax"].to_numpy(), "mean": symmetric_parallax(pairs, **errors)}
     trend = red_clump_trend(
         pairs,
         abscissae,

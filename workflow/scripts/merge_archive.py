@@ -8,10 +8,7 @@ from gaia_offsets.tables.read import write_table
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
-    merged = merge_chunks(
-        read_whole(snakemake.input.targets),
-        [read_whole(chunk) for chunk in snakemake.input.chunks],
-    )
+    merged = merge_chunks(read_whole(snakemake.input.targets), [read_whole(chunk) for chunk in snakemake.input.chunks])
     say(
         f"{len(merged)} targets, {int(merged['preselected'].sum())} asked for, "
         f"{int(merged['source_id'].notna().sum())} with a counterpart, "

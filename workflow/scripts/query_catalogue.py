@@ -20,9 +20,7 @@ def query_catalogue(service: Archive, query: dict[str, Any], *, dataset: str, pa
     needed = table_query.needed_columns(query)
     check_names(service, needed, key)
     rows = service.select(
-        table_query.rows_query(query, part),
-        what=what,
-        narrower=f"raise {key}.partition.parts or archive.maxrec",
+        table_query.rows_query(query, part), what=what, narrower=f"raise {key}.partition.parts or archive.maxrec"
     )
     say(f"{what}: {len(rows)} rows from {service.url}, as many as COUNT(*) says")
     return table_query.complete_rows(rows, query)

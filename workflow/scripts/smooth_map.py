@@ -26,14 +26,7 @@ FEW_STARS = 3.0  # a pixel: with fewer the errors are too small (docs/method.md)
 
 
 def smooth_maps(
-    stars: pd.DataFrame,
-    solution: str,
-    scatter: Scatter,
-    *,
-    nside: int,
-    ordering: str,
-    reach_deg: float,
-    splines: int,
+    stars: pd.DataFrame, solution: str, scatter: Scatter, *, nside: int, ordering: str, reach_deg: float, splines: int
 ) -> tuple[dict[str, pd.DataFrame], pd.DataFrame, dict[str, Any]]:
     """smooth_{frame}.csv by frame, smooth_dependence.csv and smooth.json, from a solution's stars [uas].
 

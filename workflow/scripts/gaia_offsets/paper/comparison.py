@@ -42,12 +42,7 @@ def matched_spectra(
 
 
 def read_observed(
-    path: str,
-    learned: str | list[str],
-    columns: Collection[str],
-    one_row_per: dict[str, Any] | None,
-    *,
-    min_snr: float,
+    path: str, learned: str | list[str], columns: Collection[str], one_row_per: dict[str, Any] | None, *, min_snr: float
 ) -> pd.DataFrame:
     """The `columns` of `observed_stars`, read with no more rows at a time than it takes."""
     keys = (*one_row_per["columns"], one_row_per.get("prefer"), one_row_per.get("ties")) if one_row_per else ()

@@ -73,12 +73,7 @@ class OffsetMap:
             ("hindex", self.pixels, np.diff(self.pixels, prepend=-1) < 1, "stand once, in ascending order"),
             (names.value, self.offset, ~(size <= LARGEST_UAS), f"be within {limit}"),
             (names.value, self.offset, np.isin(self.offset, STAND_FOR_NONE), "be null where there is no offset"),
-            (
-                names.error,
-                self.error,
-                ~((self.error > 0) & (self.error <= LARGEST_UAS)),
-                f"be above 0, to {limit}",
-            ),
+            (names.error, self.error, ~((self.error > 0) & (self.error <= LARGEST_UAS)), f"be above 0, to {limit}"),
             ("n", self.n, self.n < 0, "be 0 or more"),
         ):
             if wrong.any():

@@ -12,16 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.publish.fields import (
-    COLUMNS_OF,
-    FITS_UNITS,
-    META,
-    OFFSETS,
-    TABLE1,
-    VO_UNITS,
-    Field,
-    worded,
-)
+from gaia_offsets.publish.fields import COLUMNS_OF, FITS_UNITS, META, OFFSETS, TABLE1, VO_UNITS, Field, worded
 from gaia_offsets.sky.positions import COORDSYS
 from gaia_offsets.tables.formats import ASTROPY, table_format
 

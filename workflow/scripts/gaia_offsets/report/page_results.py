@@ -11,11 +11,7 @@ from gaia_offsets.core.words import number
 from gaia_offsets.maps.kernel import LONGEST_DEG
 from gaia_offsets.report import pages
 
-LEARNED = {
-    "official_global": "a constant",
-    "official_map": "the map of pixels",
-    "official_smooth": "the smooth map",
-}
+LEARNED = {"official_global": "a constant", "official_map": "the map of pixels", "official_smooth": "the smooth map"}
 HELD_OUT = {"star": "Single stars held out", "block": "Blocks of the sky held out"}
 FOUR_DECIMALS = ["log_predictive_density", "gain", "gain_error", "gain_over_constant", "gain_over_constant_error"]
 NOISE = 2.0  # standard errors below which a gain is called noise

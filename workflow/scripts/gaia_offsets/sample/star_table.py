@@ -85,12 +85,7 @@ def check_stars(stars: pd.DataFrame, where: str | Path, *, epoch: float | None =
 class StarTable:
     """The standard columns of a table of stars, in memory or in pieces: `open`, `take`, then `values` a piece."""
 
-    def __init__(
-        self,
-        columns: Mapping[str, Any] | None = None,
-        *,
-        epoch: float | None = None,
-    ) -> None:
+    def __init__(self, columns: Mapping[str, Any] | None = None, *, epoch: float | None = None) -> None:
         """`columns` maps standard names, or CORRECTION, to the table's: a name, or `{column, unit}`.
 
         `epoch` is that of the release that the stars should be of.

@@ -70,12 +70,7 @@ class Tally:
 
 
 def standardise(
-    values: pd.Series,
-    name: str,
-    origin: Origin,
-    *,
-    contract: Column | None = None,
-    tally: Tally | None = None,
+    values: pd.Series, name: str, origin: Origin, *, contract: Column | None = None, tally: Tally | None = None
 ) -> pd.Series:
     """A column in its standard type and unit, from the unit of its origin.
 
