@@ -10,9 +10,10 @@ from unit.shared import ROOT
 
 from gaia_offsets.core.releases import coding
 from gaia_offsets.learn import learned
+from gaia_offsets.learn.density import Density, Strata
 from gaia_offsets.learn.residuals import against_known, residual_table
 from gaia_offsets.learn.training import Rows, fold_of, learn_magnitudes, training_cuts
-from gaia_offsets.offsets.stars import error_by_magnitude, star_table, typical_error, variances
+from gaia_offsets.offsets.stars import star_table, variances
 from gaia_offsets.offsets.weighted import weighted_means
 from gaia_offsets.sample.reference import reference_parallax
 from gaia_offsets.tables.read import TableError
@@ -23,10 +24,10 @@ NONE = {"official": "none", "corrections": {"none": {"kind": "none"}}}
 WAY = Rows(one_row_per=None, cuts=[], codes=coding({}), **NONE)
 
 
-def giants(seed: int, count: int = 30_000, *, reach: float = 0.0, label_noise: float = 1.0) -> pd.DataFrame:
+def giants(seed: int, count: int = 30_000, *, faint: float = np.inf, label_noise: float = 1.0) -> pd.DataFrame:
     """Simulated giants in the columns of a cross-match, with `mks_true` and `parallax_true`.
 
-    `reach` 1: far giants are as bright as near ones, as in a survey limited in magnitude.
+    Of `count` stars those brighter than `faint`, in Ks, are kept, with a soft edge: a survey limited in magnitude.
     """
     rng = np.random.default_rng(seed)
     branch = np.log(np.exp(-2.1) + (np.exp(0.63) - np.exp(-2.1)) * rng.random(count)) / 0.35
@@ -34,7 +35,7 @@ def giants(seed: int, count: int = 30_000, *, reach: float = 0.0, label_noise: f
     feh = rng.normal(-0.2, 0.3, count)
     logg = 2.45 + 0.36 * (mks + 1.61) + label_noise * rng.normal(0.0, 0.07, count)  # masses
     teff = 4800.0 + 155.0 * (mks + 1.61) - 200.0 * (feh + 0.2)
-    parallax = 0.5 * 10.0 ** (0.2 * reach * (mks + 1.61)) * rng.lognormal(0.0, 0.5, count)
+    parallax = 0.5 * rng.lognormal(0.0, 0.5, count)
     g = mks + 12.0 - 5.0 * np.log10(parallax)
     # Gaia's error grows with G, so that of stars at one distance the luminous ones have the smaller error.
     error = 0.015 * 10.0 ** (0.2 * np.maximum(g - 13.0, 0.0)) * rng.lognormal(0.0, 0.1, count)
@@ -46,33 +47,67 @@ def giants(seed: int, count: int = 30_000, *, reach: float = 0.0, label_noise: f
     columns |= {"parallax": parallax + ZERO_POINT + error * rng.standard_normal(count), "parallax_error": error}
     columns |= {"ks_m": mks + 10.0 - 5.0 * np.log10(parallax), "phot_g_mean_mag": g, **observed, "mks_true": mks}
     columns |= {"parallax_true": parallax}
-    return pd.DataFrame(columns)
+    kept = rng.random(count) < 1.0 / (1.0 + np.exp((columns["ks_m"] - faint) / 0.3))
+    return pd.DataFrame(columns)[kept].reset_index(drop=True)
 
 
 def stars_of(table: pd.DataFrame) -> learned.Stars:
     unit = 10.0 ** (2.0 - 0.2 * table["ks_m"].to_numpy())
-    parallax, error, g = (table[name].to_numpy() for name in ("parallax", "parallax_error", "phot_g_mean_mag"))
-    return learned.Stars(table[["teff", "logg", "feh"]].to_numpy(), parallax, error, unit, g)
+    parallax, error = (table[name].to_numpy() for name in ("parallax", "parallax_error"))
+    return learned.Stars(table[["teff", "logg", "feh"]].to_numpy(), parallax, error, unit)
 
 
-@pytest.mark.parametrize("reach", [0.0, 0.7])
-def test_the_zero_point_comes_back(reach: float) -> None:
-    found = []
+@pytest.mark.parametrize(("faint", "count"), [(np.inf, 30_000), (9.0, 90_000)])
+def test_the_zero_point_comes_back_whatever_the_survey_selects(faint: float, count: int) -> None:
+    """And does not where the density along the line of sight is left out: far stars are the luminous ones."""
+    found, without = [], []
     for seed in range(3):
-        stars = stars_of(giants(seed, reach=reach))
-        fit = learned.fit(learned.Basis(stars.labels), stars)
-        found.append([1000.0 * (fit.zero_point - ZERO_POINT), 1000.0 * fit.zero_point_error])
-    off, error = np.transpose(found)
-    assert (error < 3.5).all()
+        stars = stars_of(giants(seed, count, faint=faint))
+        basis = learned.Basis(stars.labels, dividing=2)
+        fit, bare = learned.fit(basis, stars), learned.fit(basis, stars, density=False)
+        found.append(
+            [fit.zero_point - ZERO_POINT, fit.zero_point_error, fit.slope / fit.slope_error, fit.strata.misfit]
+        )
+        without.append([(bare.zero_point - ZERO_POINT) / bare.zero_point_error, bare.slope / bare.slope_error])
+    off, error, slope, misfit = np.transpose(found)
+    assert (error < 0.002).all()
     assert (np.abs(off) < 3.0 * error).all()
     assert abs(off.mean()) < 3.0 * error.mean() / np.sqrt(3.0)
+    assert (np.abs(slope) < 3.5).all()
+    assert (misfit < 1.15).all()
+    assert (np.abs(without) > 5.0).all()
 
 
-def test_what_a_survey_limited_in_brightness_does_to_a_fit_without_slope() -> None:
-    stars = stars_of(giants(1, reach=0.7))
-    fit = learned.fit(learned.Basis(stars.labels), stars, slope=False)
-    assert 1000.0 * (fit.zero_point - ZERO_POINT) < -10.0 * 1000.0 * fit.zero_point_error
-    assert fit.slope == fit.slope_error == 0.0
+def test_a_mean_parallax_by_hand() -> None:
+    """A normal density of ln(parallax), a normal scatter: mean and variance are those of their product."""
+    rng = np.random.default_rng(3)
+    true, width, spread = rng.normal(-1.0, 0.5, 400_000), 0.5, 0.2
+    f = rng.uniform(-1.0, 1.0, len(true))
+    log_unit = true + spread * rng.standard_normal(len(true)) - f
+    kept = rng.random(len(true)) < 1.0 / (1.0 + np.exp(-(log_unit + 1.5) / 0.1))
+    strata = Strata(log_unit[kept], f[kept], np.zeros(kept.sum()))
+    y = np.linspace(-1.8, -0.2, 9)
+    parallax, fraction = learned.expected(y, np.full(9, spread), strata, np.zeros(9))
+    share = width**2 / (width**2 + spread**2)
+    left = share * spread**2
+    # The counts say no straight line of ln R: a factor common to all.
+    ratio = parallax / np.exp(share * y + 0.5 * left)
+    np.testing.assert_allclose(ratio / ratio[4], 1.0, atol=0.01)
+    np.testing.assert_allclose(fraction, np.sqrt(np.expm1(left)), rtol=0.05)
+    bare, _ = learned.expected(y, np.full(9, spread), None, np.zeros(9))
+    np.testing.assert_allclose(bare, np.exp(y + 0.5 * spread**2))
+
+
+def test_counts_tell_a_mix_of_labels_that_changes_along_the_line_of_sight() -> None:
+    rng = np.random.default_rng(4)
+    feh = rng.normal(0.0, 0.3, 60_000)
+    f = rng.normal(np.sign(feh) * 0.3, 0.3)
+    log_unit = rng.normal(-1.0, np.where(feh > 0, 0.6, 0.25)) - f  # the poor in metals lie in a shell
+    together, apart = (Strata(log_unit, f, label) for label in (np.zeros(len(f)), feh))
+    assert (len(together.parts), len(apart.parts)) == (1, 8)
+    assert together.misfit > 1.5 > 1.15 > apart.misfit
+    assert len(Strata(log_unit[:5000], f[:5000], feh[:5000]).parts) == 2  # too few stars for more
+    assert isinstance(apart.parts[0], Density)
 
 
 def test_magnitudes_that_the_labels_fix_are_found_to_a_hundredth() -> None:
@@ -82,7 +117,7 @@ def test_magnitudes_that_the_labels_fix_are_found_to_a_hundredth() -> None:
     fit = learned.fit(basis, stars)
     parallax, fraction, own = fit.predict(basis, stars.labels, stars.unit)
     inside = basis.inside(stars.labels)
-    error = learned.magnitude(parallax, fraction, stars.unit) - table["mks_true"].to_numpy()
+    error = learned.magnitude(parallax, stars.unit) - table["mks_true"].to_numpy()
     assert np.abs(error[inside]).max() < 0.03
     assert error[inside].std() < 0.01
     assert own[inside].max() < 0.02
@@ -95,58 +130,36 @@ def test_the_scatter_is_stated() -> None:
     basis = learned.Basis(stars.labels)
     parallax, fraction, _ = learned.fit(basis, stars).predict(basis, stars.labels, stars.unit)
     assert np.sqrt(np.mean(fraction**2)) == pytest.approx(np.std(np.log(parallax / table["parallax_true"])), rel=0.05)
-    # The mean of the reference parallaxes is right at every distance, which a mean of magnitudes is not.
-    for low, high in ((0.2, 0.4), (0.4, 0.7), (0.7, 1.5)):
-        here = table["parallax_true"].between(low, high)
-        assert parallax[here].mean() == pytest.approx(table["parallax_true"][here].mean(), rel=0.01)
-
-
-def test_the_combined_parallax_has_an_error_of_its_own() -> None:
-    rng = np.random.default_rng(6)
-    gaia, reference = 0.5 + 0.03 * rng.standard_normal(200_000), 0.5 * (1.0 + 0.1 * rng.standard_normal(200_000))
-    combined = learned.combine(gaia, np.full(200_000, 0.03), reference, np.full(200_000, 0.1))
-    assert abs(np.corrcoef(combined, gaia - reference)[0, 1]) < 0.03
-    assert np.corrcoef(reference, gaia - reference)[0, 1] < -0.8
+    # The mean of the reference parallaxes is right at every apparent magnitude and all labels.
+    for name in ("ks_m", "logg"):
+        for part in np.array_split(np.argsort(table[name].to_numpy()), 4):
+            assert parallax[part].mean() == pytest.approx(table["parallax_true"].to_numpy()[part].mean(), rel=0.01)
 
 
 def test_the_weighted_mean_is_the_zero_point_of_the_training() -> None:
-    """With Gaia's own errors it is not: of the stars of one learned magnitude the luminous ones have the smaller."""
+    """It is not where weights follow Gaia's parallaxes, as for references with an error of their own."""
     table = giants(7)
     stars = stars_of(table)
     basis = learned.Basis(stars.labels)
     fit = learned.fit(basis, stars)
     parallax, fraction, _ = fit.predict(basis, stars.labels, stars.unit)
-    mean_of_lognormal = parallax * np.exp(0.5 * fraction**2)
-    tracers = table.assign(reference_parallax=mean_of_lognormal, reference_parallax_error=fraction * mean_of_lognormal)
+    tracers = table.assign(reference_parallax=parallax, reference_parallax_error=fraction * parallax)
     off = {}
     for kind in ("learned_magnitude", "absolute_magnitude"):
         found = star_table(tracers, "raw", kind)
         variance = variances(found, {"factor": 1.0, "extra": 0.0, "centre": 0.0})
         off[kind] = weighted_means(found.difference, variance, np.zeros(len(tracers)))[1][0] - 1000.0 * fit.zero_point
     assert abs(off["learned_magnitude"]) < 0.3  # uas
-    assert off["absolute_magnitude"] < -1.0
+    assert abs(off["absolute_magnitude"]) > 2.0
 
 
-def test_a_star_of_the_typical_luminosity_keeps_its_error() -> None:
-    g, error = np.linspace(10.0, 16.0, 400), 0.02 * 10.0 ** (0.1 * np.linspace(0.0, 6.0, 400))
-    known = error_by_magnitude(g, error)
-    np.testing.assert_array_equal(typical_error(error, g, known, np.ones(400), np.ones(400)), error)
-    # Farther than the reference says: as bright as it is, the star is luminous; its like would be 0.5 mag fainter.
-    fainter = typical_error(error, g, known, np.full(400, 10.0**0.1), np.ones(400))
-    np.testing.assert_allclose(fainter[30:-60] / error[30:-60], 10.0**0.05, rtol=1e-3)
-    assert (error_by_magnitude(np.full(3, np.nan), error[:3])(g) == 0.0).all()
-
-
-def test_median_magnitude_of_a_mean_parallax() -> None:
-    unit, fraction = np.array([0.2]), np.array([0.15])
-    magnitude = learned.magnitude(np.array([0.5]), fraction, unit)
-    assert magnitude[0] == pytest.approx(5.0 * np.log10(2.5) + 0.5 * 0.15**2 * 5.0 / np.log(10.0))
-    # What star_table takes out of the parallax of that magnitude is what was put in.
+def test_magnitude_of_a_mean_parallax() -> None:
+    magnitude = learned.magnitude(np.array([0.5]), np.array([0.2]))
+    assert magnitude[0] == pytest.approx(5.0 * np.log10(2.5))
     table = pd.DataFrame({"ks_m": [10.0 - 5.0 * np.log10(0.2)], "learned_magnitude": magnitude})
-    table["learned_magnitude_error"] = fraction * learned.MAG
+    table["learned_magnitude_error"] = 0.15 * learned.MAG
     parallax, error = reference_parallax(table, REFERENCE)
-    assert error[0] / parallax[0] == pytest.approx(0.15)
-    assert parallax[0] * np.exp(-0.5 * 0.15**2) == pytest.approx(0.5)
+    assert (parallax[0], error[0] / parallax[0]) == (pytest.approx(0.5), pytest.approx(0.15))
 
 
 def test_no_star_is_predicted_by_a_model_that_saw_it() -> None:
@@ -187,7 +200,7 @@ def test_every_way_to_train_stands_side_by_side() -> None:
     own = ways.iloc[0]
     assert (own["magnitude_shift"], own["offset_shift"]) == (0.0, 0.0)
     assert ways["zero_point"].isna().tolist() == 2 * [False, False, True, True]
-    assert ways["slope"].isna().tolist() == 4 * [False, True]
+    assert ways["density"].tolist() == 4 * ["yes", "no"]
     # Without a correction raw and corrected parallaxes are the same.
     np.testing.assert_allclose(ways["offset_shift"][:4], ways["offset_shift"][4:], atol=0.1)
     check = facts["check"]
@@ -199,7 +212,7 @@ def test_every_way_to_train_stands_side_by_side() -> None:
 
 
 def test_residuals_by_hand() -> None:
-    stars = pd.DataFrame({"residual": [0.01, -0.03], "variance": [4e-4, 4e-4], "combined": [0.5, 1.0]})
+    stars = pd.DataFrame({"residual": [0.01, -0.03], "variance": [4e-4, 4e-4], "reference": [0.5, 1.0]})
     stars = stars.assign(fraction=0.02, gaia_variance=3e-4)
     table = residual_table({"teff": np.array([4000.0, 4000.5])}, stars)
     assert table["n"].tolist() == [1, 1]
@@ -231,6 +244,7 @@ def test_known_magnitudes_by_hand() -> None:
         (lambda t: t.drop(columns="logg"), "no column 'logg'"),
         (lambda t: t.drop(columns="ks_m"), "no column 'ks_m'"),
         (lambda t: t.iloc[:200], "too few training stars"),
+        (lambda t: t.rename(columns={"feh": "m_h"}), "no column 'feh'"),
         (lambda t: t.assign(parallax_error=np.nan), "too few training stars"),
         (lambda t: t.assign(astrometric_params_solved=95), "0 rows with a 5p solution"),
     ],

@@ -17,6 +17,7 @@ from gaia_offsets.paper.training_set import training_groups
 from gaia_offsets.paper.verdicts import read_claims
 from gaia_offsets.sample.selection import select_stars
 from gaia_offsets.simulate.field import MAP_NSIDE
+from gaia_offsets.simulate.galaxy import MODULI, draw_moduli, line_of_sight
 from gaia_offsets.simulate.labels import bolometric_magnitude, label_errors, surface_gravity, true_labels
 from gaia_offsets.simulate.survey import survey_chunks, write_survey
 from gaia_offsets.sky.match import match_nearest
@@ -68,6 +69,36 @@ def test_luminous_giants_are_seen_farther(reach):
     slope, _ = np.polyfit(mks[usual], 5.0 * np.log10(parallax[usual]), 1)
     assert slope == pytest.approx(reach, abs=0.08)
     assert np.median(parallax[np.abs(mks + 1.61) < 0.3]) == pytest.approx(0.3, rel=0.03)
+
+
+def test_a_survey_keeps_giants_of_the_galaxy_by_their_brightness():
+    window = {"bright": 11.0, "faint": 15.0, "edge": 0.2, "plate_scatter": 0.0, "feh_gradient": [0.0, -0.3]}
+    sky = tables(magnitude_window=window, labels="physical", neighbour_fraction=0.0, snr_median=1000.0)
+    g, truth = sky["gaia_source"]["phot_g_mean_mag"], sky["truth"]
+    assert np.mean((g > 11.0) & (g < 15.0)) > 0.9
+    assert np.mean((g > 10.0) & (g < 16.0)) > 0.995
+    index = np.argsort(truth["source_id"])[np.argsort(np.argsort(sky["gaia_source"]["source_id"]))]
+    true = of_each(sky["targets"], sky["gaia_source"], truth["parallax_true"][index])
+    height = np.abs(np.sin(np.radians(of_each(sky["targets"], sky["gaia_source"], sky["gaia_source"]["b"])))) / true
+    assert np.polyfit(np.minimum(height, 5.0), sky["targets"]["feh"], 1)[0] == pytest.approx(-0.3, abs=0.03)
+    # Luminous giants are seen farther, and 3 mag make more than a factor of two.
+    mks = sky["targets"]["mks"]
+    assert np.median(true[mks > -0.5]) > 2.0 * np.median(true[mks < -3.5])
+
+
+def test_stars_thin_out_as_the_discs_and_the_halo_do():
+    """Towards the pole the thin disc's scale height near by, the halo's power law far out; moduli drawn from that."""
+    lines = line_of_sight(np.zeros(2), np.array([90.0, 30.0]))
+    per_volume = np.log(lines[0]) - 0.6 * np.log(10.0) * MODULI
+    height = 10.0 ** (0.2 * MODULI - 2.0)
+    near, far = (height > 0.1) & (height < 0.4), height > 60.0
+    assert -1.0 / np.polyfit(height[near], per_volume[near], 1)[0] == pytest.approx(0.32, abs=0.02)
+    assert np.polyfit(np.log(height[far]), per_volume[far], 1)[0] == pytest.approx(-2.7, abs=0.05)
+    direction = np.repeat([0, 1], 100_000)
+    moduli = draw_moduli(np.random.default_rng(1), lines, direction)
+    for number in (0, 1):
+        mean = np.average(MODULI, weights=lines[number])
+        assert moduli[direction == number].mean() == pytest.approx(mean, abs=0.02)
 
 
 def test_near_stars_have_little_of_the_dust_in_front_of_them():

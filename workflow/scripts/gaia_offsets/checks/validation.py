@@ -80,7 +80,7 @@ def pulls_table(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-WAYS = ["sky", "parallax", "zero_point_solved", "slope_solved", "adopted"]
+WAYS = ["sky", "parallax", "zero_point_solved", "density", "adopted"]
 
 
 def training_table(table: pd.DataFrame, ways: pd.DataFrame, standards: Sequence[str]) -> pd.DataFrame:
@@ -99,8 +99,7 @@ def training_table(table: pd.DataFrame, ways: pd.DataFrame, standards: Sequence[
     ways["off"] += ways["offset_shift"]
     ways["square"] = ways["zero_point_error"] ** 2
     ways["adopted"] = ways["adopted"].fillna("")
-    for name in ("zero_point", "slope"):
-        ways[f"{name}_solved"] = np.where(ways[name].notna(), "yes", "no")
+    ways["zero_point_solved"] = np.where(ways["zero_point"].notna(), "yes", "no")
     groups = ways.groupby(WAYS, sort=False)
     table = groups["off"].agg(seeds="size", bias="mean", bias_error="sem", scatter="std")
     table["stated_error"] = np.sqrt(groups["square"].mean())
@@ -119,7 +118,7 @@ def headline(coverage: pd.DataFrame, maps: pd.DataFrame, training: pd.DataFrame,
         title = "the same, by how the magnitudes were learned"
         lines += ["", f"{title:62}    bias +- error   stated  scatter"]
     for row in training.itertuples():
-        how = f"{row.parallax} parallaxes, zero point {row.zero_point_solved}, slope {row.slope_solved}"
+        how = f"{row.parallax} parallaxes, zero point {row.zero_point_solved}, density {row.density}"
         bias = f"{row.bias:+8.2f} +- {row.bias_error:5.2f} {row.stated_error:8.2f} {row.scatter:8.2f}"
         lines.append(f"{row.sky:18}{how:41}{'*' if row.adopted else ' '} {bias}")
     lines += ["", f"{'smooth map, equatorial':26} pixels     number   RMSE  of the paper's   68 %   95 %"]

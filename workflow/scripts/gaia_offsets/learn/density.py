@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-STARS_PER_CELL, BINS = 16.0, (6, 60)  # of the counts, in each of ln(unit) and F
+STARS_PER_CELL, BINS = 1.5, (6, 60)  # of the counts, in each of ln(unit) and F; wide bins would smear R
 RANGE = (0.5, 99.5)  # percentiles that the bins cover
 STARS_PER_KNOT, KNOTS = 300, (4, 8)  # of the cubic spline ln R
 RIDGE = 1e-3  # settles the constants and straight lines that the three functions share
@@ -72,15 +72,12 @@ class Strata:
 
     def __init__(self, log_unit: np.ndarray, f: np.ndarray, label: np.ndarray) -> None:
         """Of ln(unit), F and the label that divides the stars, (N,)."""
-        edges = np.linspace(*np.percentile(label, STRATA_RANGE), MAX_STRATA + 1)[1:-1]
-        while (
-            len(edges)
-            and (size := np.bincount(np.searchsorted(edges, label), minlength=len(edges) + 1)).min() < MIN_STARS
-        ):
-            edges = np.delete(edges, min(int(size.argmin()), len(edges) - 1))
-        self.edges = edges
+        for count in range(MAX_STRATA, 0, -1):
+            self.edges = np.linspace(*np.percentile(label, STRATA_RANGE), count + 1)[1:-1]
+            size = [int(mine.sum()) for mine in self.divided(label)]
+            if min(size) >= MIN_STARS:
+                break
         self.parts = [Density(log_unit[mine], f[mine]) for mine in self.divided(label)]
-        size = [mine.sum() for mine in self.divided(label)]
         self.misfit = float(np.average([part.misfit for part in self.parts], weights=size))
 
     def divided(self, label: np.ndarray) -> list[np.ndarray]:

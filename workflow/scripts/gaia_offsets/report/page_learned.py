@@ -9,7 +9,7 @@ from gaia_offsets.core.words import number
 from gaia_offsets.report import pages
 
 FORMATS = {"zero_point": ".2f", "zero_point_error": ".2f", "magnitude_shift": ".4f", "offset_shift": ".1f"}
-FORMATS |= {"slope": ".4f", "slope_error": ".4f"}
+FORMATS |= {"slope": ".4f", "slope_error": ".4f", "slope_shift": ".2f"}
 
 
 def spoken(facts: dict[str, Any]) -> list[str]:
@@ -21,6 +21,7 @@ def spoken(facts: dict[str, Any]) -> list[str]:
         f"{', '.join(facts['labels'])} with {facts['terms']} terms. Their cuts: {'; '.join(facts['cuts']) or 'none'}. "
         "None is on the parallax or its precision: it would prefer stars whose parallaxes came out large.",
         zero_point_sentence(facts),
+        density_sentence(facts),
         f"The magnitudes scatter by {facts['median_scatter_mag']:.3f} mag (median), {percent:.1f} % of a distance.",
         f"No star was predicted by a model that saw it ({facts['folds']} folds). {facts['predicted']:,} of "
         f"{facts['rows']:,} rows have a magnitude; {facts['without_labels']:,} lack a label, a magnitude or a "
@@ -43,6 +44,18 @@ def zero_point_sentence(facts: dict[str, Any]) -> str:
         f"The zero point left in their parallaxes after the sample's correction came out with the magnitudes: {zero} "
         f"\u00b1 {error:.2f} uas. The error is common to all offsets of the sample and stands in none of their errors."
     )
+
+
+def density_sentence(facts: dict[str, Any]) -> str:
+    """How well the counts and a slope that is left speak for the drift of the magnitudes."""
+    strata = f"in strata of {facts['strata']}" if facts["strata"] else "of all of them together"
+    slope, shift = number(facts["slope"], "+.4f"), number(facts["slope_shift_uas"], "+.2f")
+    text = (
+        f"How luminous stars of the same labels are at each apparent magnitude follows from counts {strata} "
+        f"(\u03c7\u00b2 per degree of freedom {facts['counts_misfit']:.2f}; 1 where the mix of labels is the same at "
+        f"all distances). A slope fitted besides is {slope} \u00b1 {facts['slope_error']:.4f} mag per mag"
+    )
+    return text + (f"; with it the zero point would move by {shift} uas." if facts["zero_point"] else ".")
 
 
 def _checked(check: dict[str, Any]) -> str:

@@ -83,7 +83,7 @@ def scattered(rng: np.random.Generator, ra: np.ndarray, dec: np.ndarray) -> tupl
 
 
 def intrinsic(rng: np.random.Generator, survey: Survey, giant: np.ndarray, feh_shift: np.ndarray | float) -> Columns:
-    """Magnitudes, labels and colour that `giant` and other stars have wherever they are; [Fe/H] moved by `feh_shift`."""
+    """Magnitudes, labels and colour that `giant` and other stars have anywhere; [Fe/H] moved by `feh_shift` [dex]."""
     count = len(giant)
     clump = giant & (rng.random(count) < CLUMP_FRACTION)
     low, high = np.exp(BRANCH_SLOPE * np.array(BRANCH_MKS))
@@ -109,7 +109,7 @@ def reddened(stars: Columns, survey: Survey, ebv: np.ndarray, modulus: np.ndarra
 def select_giants(
     rng: np.random.Generator, survey: Survey, tiles: Columns, tile: np.ndarray, ebv: np.ndarray
 ) -> tuple[Columns, np.ndarray]:
-    """Giants of the Galaxy that the survey's `magnitude_window` keeps, one for each tile and `ebv`; distance moduli [mag].
+    """Giants of the Galaxy that the `magnitude_window` keeps, one for each tile and `ebv`, and distance moduli [mag].
 
     A star that is not kept is drawn anew in the same direction, so that the plates have their numbers.
     """
