@@ -230,7 +230,8 @@ def test_keys_that_change_nothing(base: dict, tmp_path: Path) -> None:
 def test_a_changed_key(key: str, value: Any, rules: set[str], base: dict, tmp_path: Path) -> None:
     if isinstance(value, float) and key.removeprefix("surveys.toy.") in ("seed", "stars", "plates", "snr_median"):
         value = 40
-    others = {"spectra_per_star": 1.1, "labels": "physical", "catalogue_mks": False}
+    window = {"bright": 11.0, "faint": 15.0, "edge": 0.3, "plate_scatter": 0.5, "feh_gradient": [0, 0]}
+    others = {"spectra_per_star": 1.1, "labels": "physical", "catalogue_mks": False, "magnitude_window": window}
     value = others.get(key.removeprefix("surveys.toy."), value)
     changed = parsed.parse(tmp_path, overlay(key, copy.deepcopy(value)))
     due = {rule for rule in base if changed[rule] != base[rule]}

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-STARS_PER_CELL, BINS = 1.5, (6, 60)  # of the counts, in each of ln(unit) and F; wide bins would smear R
+STARS_PER_CELL, BINS = 1.5, (6, 40)  # of the counts, in each of ln(unit) and F; wide bins would smear R
 RANGE = (0.5, 99.5)  # percentiles that the bins cover
 STARS_PER_KNOT, KNOTS = 300, (4, 8)  # of the cubic spline ln R
 RIDGE = 1e-3  # settles the constants and straight lines that the three functions share

@@ -39,7 +39,7 @@ UNDAMPED = 15  # from here on half steps: whole ones may go round in circles
 NARROWEST = (
     0.25  # of spread^2: the density leaves that much, for R is smoothed by a usual scatter and not by the largest
 )
-COUNTED = (5, 9, 13, 17)  # iterations at which the density is counted anew, with the magnitudes that are then known
+COUNTED = (5, 9, 13)  # iterations at which the density is counted anew, with the magnitudes that are then known
 
 
 @dataclass(frozen=True)
@@ -201,22 +201,20 @@ class Equations:
         return Residuals(y, spread, reference, fraction, residual, variance, robust)
 
     def solve(self, whole: np.ndarray, at: Residuals, slope: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Newton step of what is solved for, its covariance, and the change of the last with ln(reference), (N,).
+        """Newton step of what is solved for, the inverse of its matrix, and the weighted rows of the equations.
 
         With `slope` a multiple of ln(unit) is solved for besides, as the first. That the drift by density changes with
         F, some per cent of a step, is left out.
         """
-        columns = [self.mean * at.reference[:, None], np.ones(len(at.y))]
-        gradient, prior = np.column_stack(columns)[:, self.solved], self.prior[self.solved]
+        columns = [self.mean * at.reference[:, None], np.ones((len(at.y), 1))]
+        gradient, prior = np.hstack(columns)[:, self.solved], self.prior[self.solved]
         pull = prior * whole[self.solved]
         if slope:
             gradient = np.column_stack([at.reference * self.depth, gradient])
             prior, pull = np.append(0.0, prior), np.append(0.0, pull)
-        weight = at.robust / at.variance
-        inverse = np.linalg.inv((gradient * weight[:, None]).T @ gradient + np.diag(prior))
-        score = gradient * (weight * at.residual)[:, None]
-        step = inverse @ (score.sum(axis=0) - pull)
-        return step, inverse @ (score.T @ score) @ inverse.T, (gradient @ inverse[-1]) * weight * at.reference
+        weighted = gradient * (at.robust / at.variance)[:, None]
+        inverse = np.linalg.inv(weighted.T @ gradient + np.diag(prior))
+        return inverse @ (at.residual @ weighted - pull), inverse, weighted
 
     def scatter_step(self, state: State, at: Residuals, damping: float) -> tuple[np.ndarray, float, float]:
         """New `spread` and `extra`, and the largest change of a star's ln(spread).
@@ -233,6 +231,12 @@ class Equations:
         spread = state.spread + damping * move[:-1] / max(largest, 1.0)
         extra = max(state.extra * float(np.exp(0.5 * damping * np.clip(move[-1], -1.0, 1.0))), EXTRA_FLOOR)
         return spread, extra, float(np.abs(np.log(_spread(self.spread, spread) / at.spread)).max())
+
+
+def _sandwich(inverse: np.ndarray, weighted: np.ndarray, residual: np.ndarray) -> np.ndarray:
+    """Covariance of a solution by the scatter of its residuals, not by the stated errors."""
+    score = weighted * residual[:, None]
+    return inverse @ (score.T @ score) @ inverse.T
 
 
 def fit(basis: Basis, stars: Stars, *, zero_point: bool = True, density: bool = True, start: Fit | None = None) -> Fit:
@@ -253,20 +257,22 @@ def fit(basis: Basis, stars: Stars, *, zero_point: bool = True, density: bool = 
         if density and iteration in COUNTED:
             state = equations.counted(state)
         at = equations.residuals(state)
-        step, covariance, influence = equations.solve(state.whole, at)
+        step, inverse, weighted = equations.solve(state.whole, at)
         whole, damping = state.whole.copy(), 1.0 if iteration < UNDAMPED else 0.5
         whole[equations.solved] += damping * step
         spread, extra, moved = equations.scatter_step(state, at, damping)
         state = State(whole, spread, extra, state.strata)
-        still = np.abs(step) < STEP * np.sqrt(np.maximum(np.diag(covariance), 1e-30))
+        still = np.abs(step) < STEP * np.sqrt(np.diag(inverse))
         if still.all() and moved < damping * STEP_OF_SPREAD and not (density and iteration < COUNTED[-1]):
             break
     else:
         raise TableError(
             f"learned magnitudes: the equations of {count} training stars do not settle; take fewer labels"
         )
-    sloped, sloped_covariance, _ = equations.solve(state.whole, at, slope=True)
+    covariance = _sandwich(inverse, weighted, at.residual)
+    influence = (weighted @ inverse[-1]) * at.reference
     counts = state.strata.variance(at.y, at.spread**2, equations.label, influence) if state.strata else 0.0
+    sloped, inverse, weighted = equations.solve(state.whole, at, slope=True)
     return Fit(
         coefficients=state.whole[:-1],
         spread=state.spread,
@@ -276,6 +282,6 @@ def fit(basis: Basis, stars: Stars, *, zero_point: bool = True, density: bool = 
         covariance=covariance[: equations.terms, : equations.terms],
         extra=state.extra,
         slope=float(sloped[0]),
-        slope_error=float(np.sqrt(sloped_covariance[0, 0])),
+        slope_error=float(np.sqrt(_sandwich(inverse, weighted, at.residual)[0, 0])),
         slope_shift=float(sloped[-1]) if zero_point else 0.0,
     )
