@@ -1,7 +1,5 @@
 """Correcting a catalogue with a published map: values, flags, refusals, formats, memory, and a round trip."""
 
-from __future__ import annotations
-
 import dataclasses
 import gzip
 import os
@@ -19,7 +17,7 @@ import pytest
 from astropy import units as u
 from astropy.io import fits
 from astropy.table import MaskedColumn, Table
-from unit.shared import ASTROPY, GAUSSIAN, SOLUTIONS, command_refuses, refused
+from unit.shared import ASTROPY, GAUSSIAN, SOLUTIONS, command_refuses, refused, refuses
 
 from gaia_offsets import __main__ as command
 from gaia_offsets.correct import apply, streams
@@ -156,14 +154,12 @@ def test_units_and_frames_of_a_table_are_honoured_or_refused(stars, raw):
     np.testing.assert_allclose(back["map_offset"], there["map_offset"][10:])
     np.testing.assert_allclose(back["parallax_map_corrected"], there["parallax_map_corrected"][10:])
     other["parallax"].unit = "mag"
-    with refused("'parallax'.*'mag'.*'mas'"):
-        apply.correct_table(other, raw, base="raw")
+    refuses("'parallax'.*'mag'.*'mas'", apply.correct_table, other, raw, base="raw")
     missing = good.copy()
     missing["parallax"][:2] = [-9999.0, np.inf]
     assert (apply.correct_table(missing, raw, base="raw")["map_flag"][:2] == 2).all()
     missing["parallax"] = 1e4
-    with refused("1000 mas"):
-        apply.correct_table(missing, raw, base="raw")
+    refuses("1000 mas", apply.correct_table, missing, raw, base="raw")
 
 
 def test_official_zero_point_computed_on_the_way(map_file):
@@ -196,8 +192,7 @@ def test_official_zero_point_computed_on_the_way(map_file):
     ],
 )
 def test_map_and_base_that_do_not_go_together(base, parallax, correction, words, map_file):
-    with refused(words, apply.ApplyError):
-        apply.read_map_for("none.ecsv", base, correction=correction, named=parallax)
+    refuses(words, apply.read_map_for, "none.ecsv", base, correction=correction, named=parallax, error=apply.ApplyError)
     if correction == "none":
         with refused(words, apply.ApplyError):
             apply.correct_parallax([1.0], [1.0], [50.0], apply.read_map(map_file, parallax=parallax), base=base)
@@ -492,8 +487,7 @@ def test_a_map_of_edr3_refuses_codes_that_edr3_does_not_have(map_file):
     table = pd.DataFrame({"ra": 10.0, "dec": 20.0, "parallax": [0.5, 0.6], "astrometric_params_solved": [31, 79]})
     assert len(apply.correct_table(table, offsets)) == 2  # a map that does not say its release
     offsets = dataclasses.replace(offsets, meta={**offsets.meta, "release": "Gaia EDR3"})
-    with refused("1 of 2 stars are coded 79"):
-        apply.correct_table(table, offsets)
+    refuses("1 of 2 stars are coded 79", apply.correct_table, table, offsets)
     assert len(apply.correct_table(table.drop(columns="astrometric_params_solved"), offsets)) == 2
 
 

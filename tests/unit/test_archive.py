@@ -1,13 +1,12 @@
 """The parts of the archive room that need no server: queries, preselection, chunks, choice, merging, documents."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from tap.release import DR4, RELEASE
+from unit.shared import refuses
 
 from gaia_offsets.archive import adql
 from gaia_offsets.archive import candidates as archive
@@ -123,8 +122,7 @@ def test_what_a_release_lacks() -> None:
     assert list(adql.needed_columns(bare, "source_id")) == ["gaiaedr3.gaia_source"]
     with pytest.raises(ValueError, match="no table dr2_neighbourhood"):
         ask({"epoch": 2016.0, "gaia_source": "gaiadr4.gaia_source"}, "dr2_source_id")
-    with pytest.raises(ValueError, match="no table dr3_neighbourhood"):
-        ask(RELEASE, "dr3_source_id")
+    refuses("no table dr3_neighbourhood", ask, RELEASE, "dr3_source_id", error=ValueError)
 
 
 def test_nothing_but_written_adql_stands_in_the_query() -> None:
@@ -184,8 +182,7 @@ def test_by_identifier_spectra_of_one_star_share_it() -> None:
     ],
 )
 def test_targets_that_cannot_be_matched(columns: list[str], by: str, line: str) -> None:
-    with pytest.raises(TableError, match=line):
-        preselect(pd.DataFrame({name: [1.0] for name in columns}), [], by=by, radius_arcsec=3.0)
+    refuses(line, preselect, pd.DataFrame({name: [1.0] for name in columns}), [], by=by, radius_arcsec=3.0)
 
 
 # --- chunks ----------------------------------------------------------------------------------------------------------
@@ -309,8 +306,7 @@ def test_further_columns_of_a_release_come_along_as_numbers() -> None:
         chosen = choose_counterparts(rows, targets, Crossmatch(RELEASE | {"more_columns": ["bias"]}, "source_id"))
         assert chosen["bias"].dtype == float and chosen["bias"].tolist() == pytest.approx(values, nan_ok=True)
         assert merge_chunks(targets, [chosen])["bias"].tolist() == pytest.approx(values, nan_ok=True)
-    with pytest.raises(TableError, match="columns bias come from the archive too"):
-        merge_chunks(targets.assign(bias=1.0), [chosen])
+    refuses("columns bias come from the archive too", merge_chunks, targets.assign(bias=1.0), [chosen])
 
 
 def test_a_chunk_without_targets_is_an_empty_table() -> None:
@@ -349,10 +345,8 @@ def test_all_targets_come_back_in_their_order() -> None:
 
 def test_chunks_that_do_not_add_up() -> None:
     targets, chunks = chunked()
-    with pytest.raises(TableError, match="1 of 2 targets missing, 0 twice, 0 not asked for"):
-        merge_chunks(targets, chunks[:1])
-    with pytest.raises(TableError, match="0 of 2 targets missing, 1 twice, 0 not asked for"):
-        merge_chunks(targets, [*chunks, chunks[0]])
+    refuses("1 of 2 targets missing, 0 twice, 0 not asked for", merge_chunks, targets, chunks[:1])
+    refuses("0 of 2 targets missing, 1 twice, 0 not asked for", merge_chunks, targets, [*chunks, chunks[0]])
     with pytest.raises(TableError, match="0 of 1 targets missing, 0 twice, 1 not asked for"):
         merge_chunks(targets.assign(preselected=[True, False, False]), chunks)
 
@@ -414,13 +408,11 @@ def test_results_keep_identifiers_and_nulls() -> None:
     ],
 )
 def test_documents_that_are_no_results(content: bytes, line: str) -> None:
-    with pytest.raises(Passing, match=line):
-        read_result(content)
+    refuses(line, read_result, content, error=Passing)
 
 
 def test_overflow_after_the_rows_is_seen() -> None:
-    with pytest.raises(Overflow, match="cut the result at 2 rows"):
-        read_result(document("OVERFLOW"))
+    refuses("cut the result at 2 rows", read_result, document("OVERFLOW"), error=Overflow)
 
 
 def test_every_target_is_accounted_for() -> None:

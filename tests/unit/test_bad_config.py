@@ -1,7 +1,5 @@
 """Faults of a config, each with its whole line: what, where and what to do; all found before a rule runs."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

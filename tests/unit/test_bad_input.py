@@ -2,8 +2,6 @@
 
 # ruff: noqa: E501 - the lines stand here as the user reads them
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import json

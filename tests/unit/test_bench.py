@@ -1,7 +1,5 @@
 """`make bench`: how often a job is run, what its page says, and that the page in docs/ is one that it wrote."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

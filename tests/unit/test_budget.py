@@ -1,7 +1,5 @@
 """The budget repeats the paper's arithmetic and gives the run's own numbers with the right sign."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

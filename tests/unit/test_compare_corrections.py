@@ -1,7 +1,5 @@
 """What is left beyond noise, by hand and on drawn stars; the table of corrections; and the sentence about it."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

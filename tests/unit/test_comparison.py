@@ -1,13 +1,11 @@
 """Figs. 1 to 3 in numbers: known shifts come back, the tilt of binning in a parallax with errors is there and goes."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from compare_samples import from_literature
-from unit.shared import GAUSSIAN, ROOT, refused
+from unit.shared import GAUSSIAN, ROOT, refused, refuses
 
 from gaia_offsets.paper import comparison
 from gaia_offsets.paper.magnitudes import magnitude_differences, magnitude_fits, magnitude_histogram
@@ -173,8 +171,7 @@ def test_binning_in_the_red_clump_parallax_tilts_and_the_symmetric_mean_does_not
 
 
 def test_published_offsets_need_every_key():
-    with refused("literature.yaml: entry 0"):
-        from_literature([{"paper": "x"}], "literature.yaml")
+    refuses("literature.yaml: entry 0", from_literature, [{"paper": "x"}], "literature.yaml")
 
 
 def test_the_shipped_literature_has_its_signs_and_says_what_is_partly_known():

@@ -5,7 +5,7 @@ import importlib.util
 import pytest
 import yaml
 from measure_trends import expand_edges
-from unit.shared import ROOT
+from unit.shared import ROOT, refuses
 
 from gaia_offsets.core.yamlfile import merge
 from gaia_offsets.engine.config.complete import resolve
@@ -129,10 +129,8 @@ def test_numbers_that_come_as_text_or_whole_floats_are_numbers():
 @pytest.mark.parametrize("name", ["..", ".", "a/b", "demo\n", "", "-x"])
 def test_a_run_needs_a_name_that_makes_a_folder(name):
     if name:  # an empty one counts as none
-        with pytest.raises(ConfigError, match="makes no folder"):
-            resolved({"run": {"name": name}})
-    with pytest.raises(ConfigError, match="makes no folder"):
-        run_name({"run": {"name": None}}, ["{x}.yaml"], "config/config.yaml")
+        refuses("makes no folder", resolved, {"run": {"name": name}}, error=ConfigError)
+    refuses("makes no folder", run_name, {"run": {"name": None}}, ["{x}.yaml"], "config/config.yaml", error=ConfigError)
 
 
 def test_a_run_is_named_by_its_key_or_its_last_config(tmp_path):

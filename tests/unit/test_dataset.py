@@ -1,7 +1,5 @@
 """The published map: Table 1, its formats read by other people's software, maps, footprint, long version."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil
@@ -20,7 +18,7 @@ from astropy.io.votable.ucd import parse_ucd
 from astropy.table import Table
 from mocpy import MOC
 from publish_dataset import readme
-from unit.shared import ASTROPY, GAUSSIAN, SOLUTIONS, refused
+from unit.shared import ASTROPY, GAUSSIAN, SOLUTIONS, refuses
 
 from gaia_offsets.checks.extended_table import describe_pixels, neighbour_consistency, pixel_errors
 from gaia_offsets.core.columns import FRAMES
@@ -310,8 +308,7 @@ OTHERS = [("other.csv", "hindex,ra\n1,2\n", "'dec'"), ("other.fits", "not FITS",
 def test_other_file_is_refused_in_one_line(name, text, words, tmp_path):
     if text:
         (tmp_path / name).write_text(text)
-    with refused(words):
-        d.read_dataset(tmp_path / name)
+    refuses(words, d.read_dataset, tmp_path / name)
 
 
 def run_stilts(*arguments: str) -> str:

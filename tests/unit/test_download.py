@@ -1,7 +1,5 @@
 """Downloads from a server that misbehaves on purpose."""
 
-from __future__ import annotations
-
 import errno
 import gzip
 import hashlib
@@ -21,6 +19,7 @@ import numpy as np
 import pytest
 from retrieve import retrieve
 from unit.misbehaving_http import Answer, MisbehavingServer
+from unit.shared import refuses
 
 from gaia_offsets.archive import download
 from gaia_offsets.archive import http as web
@@ -308,8 +307,7 @@ def test_kinds_and_impostors(tmp_path: Path, name: str) -> None:
     assert check_file(file, name)[0] == len(KINDS[name])
     for impostor in IMPOSTORS:
         file.write_bytes(impostor)
-        with pytest.raises(DownloadError, match=rf"(?s)not .* name {name} promises"):
-            check_file(file, name)
+        refuses(rf"(?s)not .* name {name} promises", check_file, file, name, error=DownloadError)
 
 
 @pytest.mark.parametrize(
@@ -322,8 +320,7 @@ def test_kinds_and_impostors(tmp_path: Path, name: str) -> None:
 )
 def test_damaged_files(tmp_path: Path, name: str, content: bytes, fault: str) -> None:
     (tmp_path / "x").write_bytes(content)
-    with pytest.raises(DownloadError, match=fault):
-        check_file(tmp_path / "x", name)
+    refuses(fault, check_file, tmp_path / "x", name, error=DownloadError)
 
 
 def test_count_rows(tmp_path: Path) -> None:

@@ -1,10 +1,8 @@
 """True errors of Maiz Apellaniz 2022 and of El-Badry et al. 2021, by hand."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
-from unit.shared import refused
+from unit.shared import refuses
 
 from gaia_offsets.sample.errors import error_factor, inflation, true_error
 from gaia_offsets.sample.zero_points import published_table
@@ -24,13 +22,10 @@ def test_true_error_by_hand_and_of_an_error_of_0_which_is_none():
     expected = [np.sqrt(0.03**2 + 0.0103**2), np.nan]
     assert true_error([0.02, 0.0], np.array([1.5, 2.0])) == pytest.approx(expected, nan_ok=True)
     for factor in (-1.5, 0.0, [1.5], [[1.5], [1.5]]):
-        with refused("factor should be 1 or more"):
-            true_error([0.02, 0.03], factor)
+        refuses("factor should be 1 or more", true_error, [0.02, 0.03], factor)
     for wrong in ("elbadry2021", None):
-        with refused("is none of maiz_apellaniz2022"):
-            error_factor([15.0], [31], [1.0], inflate=wrong)
-        with refused("is none of maiz_apellaniz2022"):
-            true_error([0.02], 1.5, inflate=wrong)
+        refuses("is none of maiz_apellaniz2022", error_factor, [15.0], [31], [1.0], inflate=wrong)
+        refuses("is none of maiz_apellaniz2022", true_error, [0.02], 1.5, inflate=wrong)
 
 
 def test_error_factors_of_el_badry():
@@ -45,8 +40,7 @@ def test_error_factors_of_el_badry():
 
 def test_which_inflation_is_meant():
     assert [inflation(value) for value in (None, False, True)] == [None, None, "maiz_apellaniz2022"]
-    with refused("'elbadry' is none of maiz_apellaniz2022, el_badry2021"):
-        inflation("elbadry")
+    refuses("'elbadry' is none of maiz_apellaniz2022, el_badry2021", inflation, "elbadry")
 
 
 def test_tables_are_whole():

@@ -1,7 +1,5 @@
 """What the page to explore is made of: offsets by pixel of each correction, outlines of pixels, the same bytes."""
 
-from __future__ import annotations
-
 import base64
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Figures are drawn from tables of every shape, name what they show, keep text on the canvas, repeat to the byte."""
 
-from __future__ import annotations
-
 from functools import cache, partial
 from itertools import combinations as combinations_of
 

@@ -1,7 +1,5 @@
 """What first contact with a release learns from names that are missing and from a sample of the sky."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Columns of a FITS table read block by block, packed or not, against astropy's own reader of the whole."""
 
-from __future__ import annotations
-
 import gzip
 import tracemalloc
 from pathlib import Path
@@ -11,7 +9,7 @@ import pandas as pd
 import pytest
 from astropy.io import fits
 from astropy.table import Table
-from unit.shared import refused
+from unit.shared import refuses
 
 from gaia_offsets.correct.stream_fits import read_fits
 from gaia_offsets.tables import fits as fitscolumns
@@ -87,16 +85,13 @@ def test_a_file_that_ends_early(file: Path) -> None:
     content = gzip.decompress(content) if packed else content
     start = fits.open(file)[1].fileinfo()["datLoc"]
     file.write_bytes(gzip.compress(content[: start + 10_000]) if packed else content[: start + 10_000])
-    with refused("cut short: 1001 rows are announced, "):
-        read_table(file, {"x": "id"})
+    refuses("cut short: 1001 rows are announced, ", read_table, file, {"x": "id"})
 
 
 def test_no_table(tmp_path: Path) -> None:
     fits.PrimaryHDU(np.zeros((3, 3))).writeto(tmp_path / "a.fits")
-    with refused("a.fits: .*no table in the file"):
-        read_table(tmp_path / "a.fits", {"x": "id"})
-    with refused("cannot be read as a fits table .no table in the file"):
-        read_table(tmp_path / "a.fits")
+    refuses("a.fits: .*no table in the file", read_table, tmp_path / "a.fits", {"x": "id"})
+    refuses("cannot be read as a fits table .no table in the file", read_table, tmp_path / "a.fits")
 
 
 @pytest.mark.parametrize("name", ["a.fits", "a.fits.gz"])

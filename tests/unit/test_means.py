@@ -1,12 +1,10 @@
 """The mean parallax of a group of stars: closed forms, a compact cluster, and the command."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest
 from astropy.table import Table
-from unit.shared import ASTROPY, command_refuses, refused
+from unit.shared import ASTROPY, command_refuses, refused, refuses
 
 from gaia_offsets import __main__ as command
 from gaia_offsets.core.releases import SOLVED
@@ -93,8 +91,7 @@ def test_a_unit_and_what_is_refused(tmp_path, capsys):
     for words, *more in (("parallax",), ("'nobody'", "--parallax", "p", "--group", "nobody")):
         command_refuses(capsys, words, "mean", path, *more)
     stars().assign(parallax=1.0).to_csv(path, index=False)
-    with refused("'parallax' and 'Plx' could both be"):
-        means.file_means(path)
+    refuses("'parallax' and 'Plx' could both be", means.file_means, path)
     assert means.file_means(path, columns={"parallax": "Plx"})["n"].tolist() == [4]
     with refused("no column 'ruwe'"):
         names = (*means.NEEDED, "phot_g_mean_mag", SOLVED)
@@ -191,8 +188,7 @@ def test_a_null_row_does_not_take_the_place_of_a_good_one_of_the_same_star():
 def test_factors_of_edr3_are_refused_on_dr2(name, text):
     table = pd.DataFrame({"ra": 10.0, "dec": 20.0, "parallax": [1.0], "parallax_error": 0.1, name: text})
     table = table.assign(phot_g_mean_mag=15.0, astrometric_params_solved=31, ruwe=1.0)
-    with refused("1 of 1 rows are of another release"):
-        means.group_means(table, inflate=True)
+    refuses("1 of 1 rows are of another release", means.group_means, table, inflate=True)
     assert means.group_means(table)["n"].tolist() == [1]
 
 

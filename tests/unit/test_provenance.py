@@ -1,7 +1,5 @@
 """What a run tells of itself: settings without paths of a machine, citations of all it rests on, none lost."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path
@@ -9,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from unit.shared import ROOT
+from unit.shared import ROOT, refuses
 
 from gaia_offsets.archive.rawfile import DownloadError
 from gaia_offsets.core.yamlfile import merge
@@ -64,8 +62,7 @@ def test_a_manifest_without_date_and_path(tmp_path: Path) -> None:
     path.write_text(json.dumps({**record, "retrieved": "2026-11-27T00:00:00Z", "licence": "CC0"}))
     assert tell.manifest(path) == {"dataset": "a", "file": "a.csv", "bytes": 3, "sha256": "0" * 64, "licence": "CC0"}
     path.write_text('{"dataset": "a"')
-    with pytest.raises(DownloadError, match=r"a\.csv\.manifest\.json: damaged; delete it"):
-        tell.manifest(path)
+    refuses(r"a\.csv\.manifest\.json: damaged; delete it", tell.manifest, path, error=DownloadError)
 
 
 def test_digests_by_path_below_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,5 @@
 """The token of a dataset: sent to its server, told to nobody."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import re

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from unit.shared import refused
+from unit.shared import refused, refuses
 
 from gaia_offsets.core.releases import coding
 from gaia_offsets.sample.corrections import with_offsets
@@ -37,8 +37,7 @@ def test_cuts_on_text_and_their_descriptions():
     assert describe_cut({"column": "ruwe", "op": "<=", "value": 1.4}) == "ruwe <= 1.4"
     cut = {"column": "nu_eff_used_in_astrometry", "op": "between", "value": [1.1, 1.9], "solution": "5p"}
     assert describe_cut(cut) == "1.1 <= nu_eff_used_in_astrometry <= 1.9 (5p)"
-    with refused("'y'.*x, name, solution"):
-        cut_mask(FRAME, {"column": "y", "op": "<", "value": 1})
+    refuses("'y'.*x, name, solution", cut_mask, FRAME, {"column": "y", "op": "<", "value": 1})
     for op, value in ((">", 3), ("==", 3), ("!=", 3), ("in", ["a", 3]), ("between", [1, 2])):
         with refused(f"'name': the column holds text, {op} compares it with [13]; put the value in quotes"):
             cut_mask(FRAME, {"column": "name", "op": op, "value": value})
@@ -47,8 +46,7 @@ def test_cuts_on_text_and_their_descriptions():
             cut_mask(FRAME, {"column": "x", "op": op, "value": value})
     with refused("one_row_per.prefer: 'name': the column holds text, such as 'a', not numbers"):
         best_rows(FRAME, ["x"], prefer="name")
-    with refused("one_row_per.*'quality'"):
-        best_rows(FRAME, ["name"], prefer="quality")
+    refuses("one_row_per.*'quality'", best_rows, FRAME, ["name"], prefer="quality")
 
 
 def test_highest_snr_wins_and_ties_go_to_the_lowest_obsid():
@@ -96,8 +94,7 @@ def select(table=MATCHED, cuts=(), one_row_per=ONE_ROW):
 def test_where_no_star_is_left_the_step_is_told(change, cuts, words):
     table = MATCHED.iloc[:0] if change is None else MATCHED.assign(**change).astype({"source_id": "Int64"})
     cuts = [dict(zip(("column", "op", "value"), cut, strict=True)) for cut in cuts]
-    with refused(f"no star is left: .*{words}"):
-        refuse_empty(select(table, cuts)[1])
+    refuses(f"no star is left: .*{words}", refuse_empty, select(table, cuts)[1])
 
 
 def test_cut_flow_accounts_for_every_row():

@@ -1,7 +1,5 @@
 """The simulated survey: table contracts, fractions, the injected truth, and the same bytes from the same seed."""
 
-from __future__ import annotations
-
 import healpy as hp
 import numpy as np
 import pandas as pd

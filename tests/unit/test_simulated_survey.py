@@ -1,7 +1,5 @@
 """Settings of the simulated survey: what each does, and that those of simulated_paper.yaml give the paper's sample."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

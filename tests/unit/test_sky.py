@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from astropy.coordinates import SkyCoord
-from unit.shared import refused
+from unit.shared import refuses
 
 from gaia_offsets.sky import positions as sky
 from gaia_offsets.sky.positions import FINEST_NSIDE, complete_angles, ecliptic_latitude, finest_nside, pixel_index
@@ -63,5 +63,4 @@ def test_angles_are_derived_where_absent_or_null_and_stay_where_given():
         assert complete_angles(part)[full.columns].to_numpy() == pytest.approx(full.to_numpy())
     given = pd.DataFrame({"ra": [10.0], "dec": [5.0], "l": [1.0], "b": [2.0], "ecl_lat": [3.0]})
     assert complete_angles(given).equals(given)
-    with refused("neither ra, dec nor l, b"):
-        complete_angles(pd.DataFrame({"ra": [10.0]}))
+    refuses("neither ra, dec nor l, b", complete_angles, pd.DataFrame({"ra": [10.0]}))

@@ -1,7 +1,5 @@
 """The smooth map: closed forms of kriging and injected skies (simulated)."""
 
-from __future__ import annotations
-
 from functools import cache
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The story of a run: a line a stage, a line a failure, the offsets at the end."""
 
-from __future__ import annotations
-
 import logging
 import re
 import sys

@@ -1,7 +1,5 @@
 """ADQL of datasets that come from a query: written, parsed by another, cut into parts; dry runs ask nobody."""
 
-from __future__ import annotations
-
 import socket
 from pathlib import Path
 from typing import Any
@@ -10,6 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 from parsed_workflow import plan
+from unit.shared import refuses
 from unit.test_config import resolved
 
 from gaia_offsets.archive import adql
@@ -101,10 +100,8 @@ def test_conditions(cut: dict[str, Any], written: str) -> None:
 
 def test_what_is_no_literal() -> None:
     for value in (True, None, float("nan"), float("inf"), [1], {"a": 1}):
-        with pytest.raises(QueryError, match="neither text nor a number"):
-            adql.literal(value)
-    with pytest.raises(QueryError, match=r"cut on x: .* empty"):
-        condition("t.x", {"column": "x", "op": "in", "value": []})
+        refuses("neither text nor a number", adql.literal, value, error=QueryError)
+    refuses(r"cut on x: .* empty", condition, "t.x", {"column": "x", "op": "in", "value": []}, error=QueryError)
 
 
 PARTITIONS = [{"parts": 7}, {"parts": 3, "low": -10.0, "high": 70.0}, {"parts": 4, "low": 0, "high": 3}, {"parts": 1}]
@@ -149,8 +146,7 @@ def test_rows_in_any_order_become_the_same_table() -> None:
     wanted = pd.DataFrame({"b": [0, 1, 1], "a": [None, 1.0, 2.0]})
     for rows in (frame, frame.iloc[::-1]):
         pd.testing.assert_frame_equal(complete_rows(rows, query), wanted)
-    with pytest.raises(QueryError, match="t: column a did not come back; there are b"):
-        complete_rows(frame[["b"]], query)
+    refuses("t: column a did not come back; there are b", complete_rows, frame[["b"]], query, error=QueryError)
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
@@ -160,8 +156,7 @@ def test_a_dry_run_asks_nobody(name: str, tmp_path: Path, monkeypatch: pytest.Mo
 
     for place, function in ((socket.socket, "connect"), (socket.socket, "connect_ex"), (socket, "getaddrinfo")):
         monkeypatch.setattr(place, function, refuse)
-    with pytest.raises(RuntimeError, match="the dry run"):
-        socket.create_connection(("127.0.0.1", 9))
+    refuses("the dry run", socket.create_connection, ("127.0.0.1", 9), error=RuntimeError)
     jobs = plan(tmp_path, [ROOT / f"config/{name}.yaml"])
     [merged] = jobs["merge_catalogue"]
     assert jobs["query_catalogue"] and str(merged.output[0]).startswith(f"resources/raw/{OVERLAYS[name]}/")

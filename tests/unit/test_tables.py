@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from astropy import units as u
 from astropy.table import MaskedColumn, Table
-from unit.shared import ASTROPY, refused
+from unit.shared import ASTROPY, refused, refuses
 
 from gaia_offsets.core.columns import GAIA, VIZIER
 from gaia_offsets.core.faults import TableError
@@ -84,8 +84,7 @@ def test_other_bad_files(tmp_path):
     (tmp_path / "cut.parquet").write_bytes(content[:-9])
     known = {"none.fits": "no such file", "t.xlsx": "unknown kind of table"}
     for name, words in (known | {"t.fits": "fits table", "cut.parquet": "parquet table"}).items():
-        with refused(f"{name}: .*{words}"):
-            read_table(tmp_path / name)
+        refuses(f"{name}: .*{words}", read_table, tmp_path / name)
     with refused("nothing stands for parallax"):
         read_table(write(sample_table(), tmp_path / "t.csv"), required=("source_id", "parallax"))
 
@@ -119,8 +118,7 @@ def test_identifiers_that_went_through_float64():
 def test_check_table_orders_and_refuses(tmp_path):
     frame = pd.DataFrame({"dec": [1.0], "ra": [2.0]})
     assert list(check_table(frame, ["ra", "dec"], "x").columns) == ["ra", "dec"]
-    with refused("x: column 'parallax'"):
-        check_table(frame, ["parallax"], "x")
+    refuses("x: column 'parallax'", check_table, frame, ["parallax"], "x")
 
 
 @pytest.mark.parametrize("name", ["t.parquet", "t.csv"])
@@ -201,11 +199,9 @@ def test_what_64_bits_or_one_value_cannot_hold_is_refused_in_one_line(tmp_path):
         ("parallax", lists, "holds several values a row, not one for 'parallax'"),
     ):
         pq.write_table(pa.table({name: values}), tmp_path / "t.parquet")
-        with refused(words):
-            read_table(tmp_path / "t.parquet")
+        refuses(words, read_table, tmp_path / "t.parquet")
     (tmp_path / "t.csv").write_bytes(gzip.compress(b"source_id\n7\n") + b"more")
-    with refused("other bytes follow the end of what gzip packed"):
-        read_table(tmp_path / "t.csv")
+    refuses("other bytes follow the end of what gzip packed", read_table, tmp_path / "t.csv")
 
 
 def test_units_of_logarithms_are_numbers_and_a_foreign_unit_stops_nobody(tmp_path, capsys):
@@ -255,8 +251,7 @@ def test_a_fault_in_the_thread_ahead_arrives(tmp_path):
         yield pd.DataFrame({"x": [1.0]})
         raise TableError("the second piece")
 
-    with refused("the second piece"):
-        parquet.write_pieces(frames(), tmp_path / "t.parquet", threads=2)
+    refuses("the second piece", parquet.write_pieces, frames(), tmp_path / "t.parquet", threads=2)
 
 
 def test_parquet_has_a_dictionary_of_words_and_none_of_measured_numbers(tmp_path):
@@ -290,7 +285,6 @@ def test_a_line_without_end_does_not_fill_the_memory(tmp_path):
         for _ in range(100):
             stream.write(b"a;" * 500_000)
     tracemalloc.start()
-    with refused("line.csv.gz: is no csv table: its first line has a million characters or more"):
-        csv_header(path)
+    refuses("line.csv.gz: is no csv table: its first line has a million characters or more", csv_header, path)
     assert tracemalloc.get_traced_memory()[1] < 20_000_000  # of 100 MB
     tracemalloc.stop()

@@ -1,7 +1,5 @@
 """Patterns of simulated skies, and the tables that compare what was measured with what was injected."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,7 +1,5 @@
 """Star-weighted means and the fitted scatter: closed forms and injected truths (simulated stars)."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest
