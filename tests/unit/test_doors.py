@@ -17,7 +17,7 @@ from astropy.table import QTable, Table
 from astropy.utils.masked import Masked
 from unit.shared import ASTROPY, command_refuses, refused, refuses
 from unit.test_apply import write_map
-from unit.test_bad_input import CASES, LINES
+from unit.test_bad_input import CASES, LINES, spoil
 
 from gaia_offsets import __main__ as command
 from gaia_offsets.core.columns import GAIA
@@ -92,16 +92,6 @@ KINDS: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
     "DR2 by VizieR's names": lambda t: spoil(t, OF_DR2).rename(columns={"designation": "DR2Name"}),
     "ra in hours, identifiers in designations": lambda t: spoil(t, HOURS).drop(columns=["source_id", "ecl_lat"]),
 }
-
-
-def spoil(table: pd.DataFrame, wrong: str) -> pd.DataFrame:
-    """As bad_input.txt says it: `name: value` in the third row, or columns that are something else in all rows."""
-    if ": " in wrong:
-        name, value = wrong.split(": ")
-        return table.assign(**{name: table[name].astype("str").where(table.index != 2, value)})
-    for statement in wrong.split("; "):
-        table = table.eval(statement, engine="python")
-    return table
 
 
 @pytest.mark.parametrize("door", DOORS)
