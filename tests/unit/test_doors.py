@@ -15,7 +15,7 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.table import QTable, Table
 from astropy.utils.masked import Masked
-from unit.shared import ASTROPY, command_refuses, refused, refuses
+from unit.shared import ASTROPY, ROOT, command_refuses, refused, refuses
 from unit.test_apply import write_map
 from unit.test_bad_input import CASES, LINES, spoil
 
@@ -245,15 +245,12 @@ def test_near_stars_pass_where_their_unit_is_stated(door: str, tmp_path: Path, c
 
 
 ERROR = b'<INFO name="QUERY_STATUS" value="ERROR">no such column</INFO></RESOURCE></VOTABLE>'
+OF_IT = "an error of the service: no such column"
 CUT = b'</TABLE><INFO name="QUERY_STATUS" value="OVERFLOW"/>'
 # Files that hold no whole table, and the words of the line.
 FILES: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
     "cut at the service's limit": ("t.vot", lambda b: b.replace(b"</TABLE>", CUT), "is not whole: the service cut it"),
-    "an error of the service": (
-        "t.vot",
-        lambda b: b[: b.index(b"<TABLE")] + ERROR,
-        "an error of the service: no such column",
-    ),
+    "an error of the service": ("t.vot", lambda b: b[: b.index(b"<TABLE")] + ERROR, OF_IT),
     "half a FITS file": ("t.fits", lambda b: b[:6000], "t.fits: "),
     "a page": ("t.parquet", lambda b: b"<html>log in</html>", "t.parquet: cannot be"),
     "no ECSV": ("t.ecsv", lambda b: b"<html>log in</html>", "is no ECSV file: it begins with '<html>"),
@@ -308,21 +305,21 @@ ZERO_POINTS = {
 def test_a_zero_point_by_column_of_a_sample(case: str, tmp_path: Path) -> None:
     """Read in the unit that the config says, from the one that the file states."""
     value, unit, stated, words = ZERO_POINTS[case]
-    path = tmp_path / "t.ecsv"
-    table = Table({"parallax": [1.0] * 3, "bias": [value] * 3})
+    table, columns = Table({"parallax": [1.0] * 3, "bias": [value] * 3}), {"mine": {"column": "bias", "kind": unit}}
     table["bias"].unit = stated
-    table.write(path, format="ascii.ecsv")
-    columns = {"mine": {"column": "bias", "kind": unit}}
+    table.write(tmp_path / "t.ecsv", format="ascii.ecsv")
     if words:
-        refuses(words, read_table, path, columns)
+        refuses(words, read_table, tmp_path / "t.ecsv", columns)
     else:
-        assert read_table(path, columns)["mine"].tolist() == pytest.approx([-30.0] * 3)
+        assert read_table(tmp_path / "t.ecsv", columns)["mine"].tolist() == pytest.approx([-30.0] * 3)
 
 
-def test_zero_points_of_the_other_sign_are_told(tmp_path: Path, capsys: Any) -> None:
+def test_zero_points_of_the_other_sign_are_told_and_a_thousand_times_too_small_ones_refused(capsys: Any) -> None:
     for sign, told in ((-1, 0), (1, 1)):
         correct_table(stars().assign(bias=sign * 0.03), None, correction="column:bias")
         assert capsys.readouterr().err.count("30 of 30 zero points in column 'bias' are positive") == told
+    mine = zero_point_of(pd.DataFrame({"bias": np.full(25, -3e-5)}), "mine", {"mine": {"kind": "column", "column": "bias"}})
+    refuses(r"half of the zero points are below 0\.0001 mas", _plausible, mine, "mine")
 
 
 @pytest.mark.parametrize("value", [-30.0, 99.0, -3e-5])
@@ -333,19 +330,10 @@ def test_a_zero_point_by_column_of_apply(value: float, tmp_path: Path, capsys: A
     command_refuses(capsys, words, "apply", "-", *files, "--correction", "column:bias")
 
 
-def test_zero_points_of_a_sample_a_thousand_times_too_small() -> None:
-    table = pd.DataFrame({"bias": np.full(25, -3e-5)})
-    with pytest.raises(TableError, match=r"half of the zero points are below 0\.0001 mas"):
-        _plausible(zero_point_of(table, "mine", {"mine": {"kind": "column", "column": "bias"}}), "mine")
-
-
-def test_one_column_is_not_a_distance_and_its_error(tmp_path: Path) -> None:
-    (tmp_path / "t.csv").write_text("d\n1\n")
-    with pytest.raises(TableError, match="column 'd' is named as 'distance' and as its error"):
-        read_table(tmp_path / "t.csv", {"distance": "d", "distance_error": "d"})
-
-
 def test_groups_of_a_sample_are_text_and_none_gives_no_distance(tmp_path: Path) -> None:
+    (tmp_path / "one.csv").write_text("d\n1\n")
+    twice = {"distance": "d", "distance_error": "d"}
+    refuses("column 'd' is named as 'distance' and as its error", read_table, tmp_path / "one.csv", twice)
     (tmp_path / "stars.csv").write_text("cl,parallax\n007,1\n7,1\nNA,1\n,1\n")
     (tmp_path / "groups.csv").write_text("cl,distance\n7,1\n007,2\n")
     columns = {"cluster": {"column": "cl", "kind": "name"}}
@@ -390,26 +378,13 @@ def test_apply_recognises_its_own_output(tmp_path: Path, capsys: Any) -> None:
         assert f"has a column {name!r} already" in apply("-", path, tmp_path / "p.csv", "--inflate")[1]
 
 
-def test_a_map_of_simulated_stars_is_no_correction_of_real_ones(tmp_path: Path) -> None:
-    path = str(write_map(tmp_path, simulated=True, release="Gaia DR3"))
-    block = {"kind": "map", "path": path, "on_top_of": "none", "simulated": False, "release": "dr3"}
-    corrections = {"map": block, "none": {"kind": "none"}}
-    refuses("is made of SIMULATED stars, and the sample's are real", zero_point_of, stars(), "map", corrections)
-    block["simulated"] = True
-    assert np.isfinite(zero_point_of(stars(), "map", corrections)).all()
-
-
-def test_quantities_are_what_their_units_say(tmp_path: Path) -> None:
-    offsets = read_map(write_map(tmp_path), parallax="raw")
-    table = stars()
-    plain = correct_parallax(table["parallax"], table["ra"], table["dec"], offsets, base="raw")
-    parallax = (np.asarray(table["parallax"]) * u.mas).to(u.arcsec)
-    ra = np.radians(table["ra"]).to_numpy() * u.rad
-    with_units = correct_parallax(parallax, ra, table["dec"], offsets, base="raw")
-    np.testing.assert_allclose(with_units["parallax_map_corrected"], plain["parallax_map_corrected"])
+def test_a_table_of_quantities_is_what_its_units_say(tmp_path: Path) -> None:
+    """As bare arrays are (see below)."""
+    offsets, table = read_map(write_map(tmp_path), parallax="raw"), stars()
     degrees = {name: np.asarray(table[name]) * u.deg for name in ("ra", "dec")}
-    back = correct_table(QTable({"parallax": parallax, **degrees}), offsets)
-    np.testing.assert_allclose(np.asarray(back["parallax_map_corrected"]), plain["parallax_map_corrected"])
+    given = QTable({"parallax": (np.asarray(table["parallax"]) * u.mas).to(u.arcsec), **degrees})
+    back = np.asarray(correct_table(given, offsets)["parallax_map_corrected"])
+    np.testing.assert_allclose(back, correct_table(table, offsets)["parallax_map_corrected"])
 
 
 FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
@@ -486,21 +461,26 @@ HIDE = {
 }
 
 
-@pytest.mark.parametrize("hide", HIDE.values(), ids=HIDE)
-def test_what_is_masked_in_an_array_is_null(hide: Callable[[Any], Any], tmp_path: Path) -> None:
-    hidden = hide(stars()["parallax"].to_numpy())
+@pytest.mark.parametrize("hide", HIDE)
+def test_what_is_masked_in_an_array_is_null(hide: str, tmp_path: Path) -> None:
+    hidden = HIDE[hide](stars()["parallax"].to_numpy())
     assert np.flatnonzero(call("correct_parallax", tmp_path, parallax=hidden)["map_flag"]).tolist() == [2]
     refuses("1 of 30 values of 'parallax' are null", call, "mean_parallax", tmp_path, parallax=hidden)
 
 
-def test_a_map_of_simulated_stars_says_so_in_python_too(tmp_path: Path, capsys: Any) -> None:
-    offsets = read_map(write_map(tmp_path, simulated=True), parallax="raw")
-    for door in (
-        lambda: correct_parallax([1.0], [290.0], [40.0], offsets, base="raw"),
-        lambda: correct_table(stars(), offsets),
-    ):
-        door()
-        assert "map.ecsv: made of SIMULATED stars" in capsys.readouterr().err
+def test_a_map_of_simulated_stars_says_so_in_python_and_is_no_correction_of_real_ones(tmp_path: Path, capsys: Any) -> None:
+    path = write_map(tmp_path, simulated=True, release="Gaia DR3")
+    offsets = read_map(path, parallax="raw")
+    correct_parallax([1.0], [290.0], [40.0], offsets, base="raw")
+    assert "map.ecsv: made of SIMULATED stars" in capsys.readouterr().err
+    correct_table(stars(), offsets)
+    assert "map.ecsv: made of SIMULATED stars" in capsys.readouterr().err
+    block = {"kind": "map", "path": str(path), "on_top_of": "none", "simulated": False, "release": "dr3"}
+    corrections = {"map": block, "none": {"kind": "none"}}
+    words = "is made of SIMULATED stars, and the sample's are real"
+    refuses(words, zero_point_of, stars(), "map", corrections)
+    block["simulated"] = True
+    assert np.isfinite(zero_point_of(stars(), "map", corrections)).all()
 
 
 def test_columns_and_codes_in_python_that_say_something_else(tmp_path: Path) -> None:
@@ -537,16 +517,13 @@ def test_identifiers_that_have_lost_digits_are_those_of_several_stars(tmp_path: 
     assert "1 rows equal another in position, parallax and error" in capsys.readouterr().err
 
 
-def test_a_magnitude_or_ruwe_of_0_is_none() -> None:
+def test_few_stars_in_arcsec_are_refused_by_their_errors_and_a_magnitude_or_ruwe_of_0_is_none() -> None:
+    few = stars()[:2].assign(parallax=3e-4, parallax_error=1e-5)
+    refuses("errors in column 'parallax_error' are smaller than 0.003 mas", group_means, few)
     for inflate in ("maiz_apellaniz2022", "el_badry2021"):
         factor = error_factor([15.0, 0.0], 31, 1.0, inflate=inflate)
         assert factor[0] > 1 and np.isnan(factor[1])
     assert np.isnan(error_factor([15.0], 31, 0.0))
-
-
-def test_few_stars_in_arcsec_are_refused_by_their_errors() -> None:
-    with refused("errors in column 'parallax_error' are smaller than 0.003 mas"):
-        group_means(stars()[:2].assign(parallax=3e-4, parallax_error=1e-5))
 
 
 @pytest.mark.parametrize("name", ["two.fits", "two.fits.gz"])
@@ -560,24 +537,14 @@ def test_two_tables_of_stars_in_one_file_are_refused(name: str, tmp_path: Path) 
 def test_integers_and_booleans_of_every_kind_keep_values_and_nulls(form: str, tmp_path: Path) -> None:
     """No value may be the one that stands for none."""
     kinds: dict[str, list[Any]] = {"Int64": [999999, -(2**63), None], "Int16": [16959, -(2**15), None]}
-    kinds |= {"Int8": [63, -128, None], "UInt8": [63, 0, None]}
+    kinds |= {"Int8": [63, -128, None], "UInt8": [63, 0, None], "boolean": [True, False, None]}
     table = stars()[:3].assign(**{kind: pd.array(values, dtype=kind) for kind, values in kinds.items()})
     table.to_parquet(tmp_path / "t.parquet")
-    files = [str(write_map(tmp_path)), str(tmp_path / "t.parquet"), str(tmp_path / f"out.{form}")]
-    assert command.main(["apply", *files]) == 0
-    told = {name: {"column": name} for name in kinds}
-    out = read_table(tmp_path / f"out.{form}", told)
+    assert command.main(["apply", *map(str, (write_map(tmp_path), tmp_path / "t.parquet", tmp_path / f"out.{form}"))]) == 0
+    out = read_table(tmp_path / f"out.{form}", {name: {"column": name} for name in kinds})
+    kinds["boolean"] = ["True", "False", ""] if form == "fits" else kinds["boolean"]
     for name, values in kinds.items():
-        assert [None if pd.isna(value) else value for value in out[name]] == values
-
-
-def test_booleans_with_nulls_go_into_fits(tmp_path: Path) -> None:
-    table = Table.from_pandas(stars()[:3].drop(columns="designation"))
-    table["flag"] = np.ma.array([True, False, True], mask=[False, False, True])
-    table.write(tmp_path / "t.ecsv", format="ascii.ecsv")
-    files = [str(write_map(tmp_path)), str(tmp_path / "t.ecsv"), str(tmp_path / "out.fits")]
-    assert command.main(["apply", *files]) == 0
-    assert Table.read(tmp_path / "out.fits")["flag"].tolist() == ["True", "False", ""]
+        assert [None if pd.isna(value) else value for value in out[name]] == values, name
 
 
 def test_rows_of_one_label_in_several_orders_are_refused() -> None:
@@ -591,12 +558,8 @@ def test_rows_of_one_label_in_several_orders_are_refused() -> None:
 
 def test_errors_that_are_inflated_already_are_not_inflated_by_a_sample() -> None:
     columns = {"parallax_error": "parallax_error_true_x", "parallax": "parallax_corrected"}
-    sample: dict[str, Any] = {
-        "inflate": "el_badry2021",
-        "official": "none",
-        "targets": {"dataset": "d", "columns": columns},
-    }
-    sample |= {"crossmatch": {"backend": "none"}, "reference": {}}
+    sample: dict[str, Any] = {"inflate": "el_badry2021", "official": "none", "reference": {}}
+    sample |= {"targets": {"dataset": "d", "columns": columns}, "crossmatch": {"backend": "none"}}
     config = {"corrections": {"none": {"kind": "none"}}}
     (fault,) = _corrected_faults(sample, config)
     assert "inflate would enlarge it once more" in fault.text
@@ -605,10 +568,8 @@ def test_errors_that_are_inflated_already_are_not_inflated_by_a_sample() -> None
 
 def test_the_example_of_the_method_page(capsys: Any) -> None:
     """The shipped identifiers have lost digits; no star is left out for that."""
-    root = Path(__file__).parents[2]
-    found = file_means(root / "config/data/globular_cluster_members.csv.gz", group="cluster", inflate=True)
+    found = file_means(ROOT / "config/data/globular_cluster_members.csv.gz", group="cluster", inflate=True)
     m12 = found.set_index("group").loc["M12"].round(4).tolist()
     assert m12 == [330, 0, 0.1729, 0.0030, 0.0108] and found["n"].sum() == 4551
-    assert "M12: 330 stars, 0.1729 mas with a statistical error of 0.0030 and a whole error of 0.0108" in (
-        root / "docs/method.md"
-    ).read_text(encoding="utf-8")
+    line = "M12: 330 stars, 0.1729 mas with a statistical error of 0.0030 and a whole error of 0.0108"
+    assert line in (ROOT / "docs/method.md").read_text(encoding="utf-8")

@@ -1,5 +1,7 @@
 """Learned magnitudes on simulated giants with a known zero point, and the pieces by hand."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -35,9 +37,8 @@ def giants(seed: int, count: int = 30_000, *, reach: float = 0.0, label_noise: f
     g = mks + 12.0 - 5.0 * np.log10(parallax)
     # Gaia's error grows with G, so that of stars at one distance the luminous ones have the smaller error.
     error = 0.015 * 10.0 ** (0.2 * np.maximum(g - 13.0, 0.0)) * rng.lognormal(0.0, 0.1, count)
-    observed = {"teff": teff + label_noise * rng.normal(0.0, 80.0, count)}
-    observed |= {"logg": logg + label_noise * rng.normal(0.0, 0.12, count)}
-    observed |= {"feh": feh + label_noise * rng.normal(0.0, 0.08, count)}
+    labels = {"teff": (teff, 80.0), "logg": (logg, 0.12), "feh": (feh, 0.08)}
+    observed = {name: true + label_noise * rng.normal(0.0, sd, count) for name, (true, sd) in labels.items()}
     columns = {"source_id": pd.array(np.arange(count) * 1024 + (1 << 58), dtype="Int64")}
     columns |= {"astrometric_params_solved": pd.array(np.full(count, 31), dtype="Int64")}
     columns |= {"parallax": parallax + ZERO_POINT + error * rng.standard_normal(count), "parallax_error": error}
@@ -52,6 +53,14 @@ def stars_of(table: pd.DataFrame) -> learned.Stars:
     return learned.Stars(table[["teff", "logg", "feh"]].to_numpy(), parallax, error, unit, g)
 
 
+def fitted(table: pd.DataFrame) -> tuple[Any, ...]:
+    """The stars of a table, the basis of their fit, what it predicts of them, and its zero point [uas]."""
+    stars = stars_of(table)
+    basis = learned.Basis(stars.labels)
+    fit = learned.fit(basis, stars)
+    return stars, basis, *fit.predict(basis, stars.labels, stars.unit), 1000.0 * fit.zero_point
+
+
 @pytest.mark.parametrize("reach", [0.0, 0.7])
 def test_the_zero_point_comes_back(reach: float) -> None:
     found = []
@@ -60,8 +69,7 @@ def test_the_zero_point_comes_back(reach: float) -> None:
         fit = learned.fit(learned.Basis(stars.labels), stars)
         found.append([1000.0 * (fit.zero_point - ZERO_POINT), 1000.0 * fit.zero_point_error])
     off, error = np.transpose(found)
-    assert (error < 3.5).all()
-    assert (np.abs(off) < 3.0 * error).all()
+    assert (error < 3.5).all() and (np.abs(off) < 3.0 * error).all()
     assert abs(off.mean()) < 3.0 * error.mean() / np.sqrt(3.0)
 
 
@@ -74,23 +82,16 @@ def test_what_a_survey_limited_in_brightness_does_to_a_fit_without_slope() -> No
 
 def test_magnitudes_that_the_labels_fix_are_found_to_a_hundredth() -> None:
     table = giants(4, label_noise=0.0)
-    stars = stars_of(table)
-    basis = learned.Basis(stars.labels)
-    fit = learned.fit(basis, stars)
-    parallax, fraction, own = fit.predict(basis, stars.labels, stars.unit)
+    stars, basis, parallax, fraction, own, _ = fitted(table)
     inside = basis.inside(stars.labels)
     error = learned.magnitude(parallax, fraction, stars.unit) - table["mks_true"].to_numpy()
-    assert np.abs(error[inside]).max() < 0.03
-    assert error[inside].std() < 0.01
-    assert own[inside].max() < 0.02
-    assert fraction.max() < 0.05  # the labels say it all
+    assert np.abs(error[inside]).max() < 0.03 and error[inside].std() < 0.01
+    assert own[inside].max() < 0.02 and fraction.max() < 0.05  # the labels say it all
 
 
 def test_the_scatter_is_stated() -> None:
     table = giants(5)
-    stars = stars_of(table)
-    basis = learned.Basis(stars.labels)
-    parallax, fraction, _ = learned.fit(basis, stars).predict(basis, stars.labels, stars.unit)
+    _, _, parallax, fraction, *_ = fitted(table)
     assert np.sqrt(np.mean(fraction**2)) == pytest.approx(np.std(np.log(parallax / table["parallax_true"])), rel=0.05)
     # The mean of the reference parallaxes is right at every distance, which a mean of magnitudes is not.
     for low, high in ((0.2, 0.4), (0.4, 0.7), (0.7, 1.5)):
@@ -109,17 +110,14 @@ def test_the_combined_parallax_has_an_error_of_its_own() -> None:
 def test_the_weighted_mean_is_the_zero_point_of_the_training() -> None:
     """With Gaia's own errors it is not: of the stars of one learned magnitude the luminous ones have the smaller."""
     table = giants(7)
-    stars = stars_of(table)
-    basis = learned.Basis(stars.labels)
-    fit = learned.fit(basis, stars)
-    parallax, fraction, _ = fit.predict(basis, stars.labels, stars.unit)
+    _, _, parallax, fraction, _, zero_point = fitted(table)
     mean_of_lognormal = parallax * np.exp(0.5 * fraction**2)
     tracers = table.assign(reference_parallax=mean_of_lognormal, reference_parallax_error=fraction * mean_of_lognormal)
     off = {}
     for kind in ("learned_magnitude", "absolute_magnitude"):
         found = star_table(tracers, "raw", kind)
         variance = variances(found, {"factor": 1.0, "extra": 0.0, "centre": 0.0})
-        off[kind] = weighted_means(found.difference, variance, np.zeros(len(tracers)))[1][0] - 1000.0 * fit.zero_point
+        off[kind] = weighted_means(found.difference, variance, np.zeros(len(tracers)))[1][0] - zero_point
     assert abs(off["learned_magnitude"]) < 0.3  # uas
     assert off["absolute_magnitude"] < -1.0
 
@@ -168,8 +166,7 @@ def test_what_gets_no_magnitude() -> None:
     assert predicted["learned_magnitude"].isna().tolist()[:4] == [True, True, True, False]
     assert predicted["training"].tolist()[:5] == [False, False, True, False, True]
     assert facts["rows"] == 4000 == facts["predicted"] + facts["without_labels"] + facts["outside"] + facts["vague"]
-    assert facts["without_labels"] == 2
-    assert lines[0] == "3998 rows with a 5p solution"
+    assert facts["without_labels"] == 2 and lines[0] == "3998 rows with a 5p solution"
 
 
 def test_every_way_to_train_stands_side_by_side() -> None:
@@ -188,14 +185,13 @@ def test_every_way_to_train_stands_side_by_side() -> None:
     # Without a correction raw and corrected parallaxes are the same.
     np.testing.assert_allclose(ways["offset_shift"][:4], ways["offset_shift"][4:], atol=0.1)
     check = facts["check"]
-    assert check["n"] == facts["predicted"]
-    assert abs(check["mean"]) < 0.05
+    assert check["n"] == facts["predicted"] and abs(check["mean"]) < 0.05
     assert check["sd"] == pytest.approx(facts["median_scatter_mag"], rel=0.1)
     means = residuals[residuals["variable"] == "logg"]
     assert (means["mean"].abs() < 4.0 * means["mean_error"]).mean() > 0.9
 
 
-def test_residuals_by_hand() -> None:
+def test_residuals_known_magnitudes_and_cuts_of_the_training_by_hand() -> None:
     stars = pd.DataFrame({"residual": [0.01, -0.03], "variance": [4e-4, 4e-4], "combined": [0.5, 1.0]})
     stars = stars.assign(fraction=0.02, gaia_variance=3e-4)
     table = residual_table({"teff": np.array([4000.0, 4000.5])}, stars)
@@ -205,21 +201,12 @@ def test_residuals_by_hand() -> None:
     np.testing.assert_allclose(table["mean_error"], unit * np.array([0.02 / 0.5, 0.02]))
     np.testing.assert_allclose(table["scatter"], unit * np.sqrt([0.0, 6e-4]))
     np.testing.assert_allclose(table["predicted_scatter"], unit * 0.02)
-
-
-def test_cuts_of_the_training() -> None:
-    logg, parallax = {"column": "logg", "op": "<=", "value": 3.8}, {"column": "parallax", "op": "<", "value": 1.5}
-    reference = {"column": "reference_parallax", "op": "<", "value": 1.5}
-    assert training_cuts(None, [logg, parallax, reference]) == [logg]
-    assert training_cuts([parallax], [logg]) == [parallax]
-
-
-def test_known_magnitudes_by_hand() -> None:
     found = against_known(np.array([1.0, 2.0, np.nan, 3.0]), np.array([0.9, 2.1, 5.0, np.nan]))
-    assert found["n"] == 2
-    assert found["mean"] == pytest.approx(0.0)
-    assert found["sd"] == pytest.approx(0.1 * np.sqrt(2.0))
+    assert [found[name] for name in ("n", "mean", "sd")] == pytest.approx([2, 0.0, 0.1 * np.sqrt(2.0)])
     assert against_known(np.array([1.0]), np.array([1.0])) == {"n": 1}
+    logg, parallax = {"column": "logg", "op": "<=", "value": 3.8}, {"column": "parallax", "op": "<", "value": 1.5}
+    assert training_cuts(None, [logg, parallax, parallax | {"column": "reference_parallax"}]) == [logg]
+    assert training_cuts([parallax], [logg]) == [parallax]
 
 
 @pytest.mark.parametrize(

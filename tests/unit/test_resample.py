@@ -18,8 +18,6 @@ from gaia_offsets.sky import covariance
 from gaia_offsets.sky.covariance import angular_covariance
 from gaia_offsets.sky.positions import pixel_centre, pixel_index, pixel_vectors, sky_blocks
 
-BOOTSTRAP = {"replicates": 1000, "seed": 3}  # 1,000 know an error to 2.2 %
-
 
 def sky(seed: int, groups: int, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Gaussian values with 5 % of outliers, and their groups."""
@@ -39,8 +37,11 @@ def refitted(values: np.ndarray, groups: np.ndarray, fit, replicates: int = 400)
     return np.nanstd(estimates, axis=0, ddof=1)
 
 
+BOOTSTRAP = {"replicates": 1000, "seed": 3}  # 1,000 know an error to 2.2 %
+
+
 def bootstrapped(fit) -> np.ndarray:
-    return resample.bootstrap_errors([fit], replicates=1000, seed=3)[0]  # 1,000 know an error to 2.2 %
+    return resample.bootstrap_errors([fit], **BOOTSTRAP)[0]
 
 
 def close_to(errors: np.ndarray, others: np.ndarray, tolerance: float) -> None:
@@ -134,8 +135,8 @@ def test_covariances_of_all_pairs_whatever_the_pieces(monkeypatch):
     expected = np.einsum("im,ij,jm->m", weights, every, weights) / weights.sum(axis=0) ** 2
     for piece in (7, 300, 1000):
         monkeypatch.setattr(covariance, "PIECE", piece)
-        assert covariance.mean_covariance(vectors, weights) == pytest.approx(expected, rel=1e-9)
-    assert covariance.mean_covariance(vectors, weights[:, 0]) == pytest.approx(expected[0], rel=1e-9)
+        assert covariance.mean_covariance(vectors, weights) == pytest.approx(expected, rel=1e-6)  # arccos of nearly 1
+    assert covariance.mean_covariance(vectors, weights[:, 0]) == pytest.approx(expected[0], rel=1e-6)
 
 
 def test_slopes_of_the_weights():

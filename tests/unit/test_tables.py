@@ -79,6 +79,7 @@ def test_separators_and_missing_values_of_text(tmp_path, separator):
 
 
 def test_other_bad_files(tmp_path):
+    assert [table_format(name) for name in ("a.B.CSV.gz", "x.fit", "x.xml")] == ["csv", "fits", "votable"]
     (tmp_path / "t.fits").write_text("<html>not found</html>")
     content = write(sample_table(), tmp_path / "t.parquet").read_bytes()
     (tmp_path / "cut.parquet").write_bytes(content[:-9])
@@ -87,10 +88,6 @@ def test_other_bad_files(tmp_path):
         refuses(f"{name}: .*{words}", read_table, tmp_path / name)
     with refused("nothing stands for parallax"):
         read_table(write(sample_table(), tmp_path / "t.csv"), required=("source_id", "parallax"))
-
-
-def test_formats_by_name():
-    assert [table_format(name) for name in ("a.B.CSV.gz", "x.fit", "x.xml")] == ["csv", "fits", "votable"]
 
 
 def test_names_of_vizier(tmp_path):
@@ -239,19 +236,18 @@ def test_a_table_in_pieces_gives_the_bytes_of_the_whole_and_is_read_in_pieces(tm
     assert (tmp_path / "whole.parquet").read_bytes() == (tmp_path / "pieces.parquet").read_bytes()
     parquet.write_pieces((frame[rows] for rows in parquet.pieces(len(frame))), tmp_path / "ahead.parquet", threads=2)
     assert (tmp_path / "whole.parquet").read_bytes() == (tmp_path / "ahead.parquet").read_bytes()
+
+    def broken():
+        yield frame
+        raise TableError("the second piece")
+
+    for threads in (1, 2):
+        refuses("the second piece", parquet.write_pieces, broken(), tmp_path / "t.parquet", threads=threads)
     parts = list(parquet.read_pieces(tmp_path / "whole.parquet", ["x", "source_id", "absent"]))
     assert [part.index.tolist() for part in parts] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
     assert parts[0]["source_id"].tolist()[0] == 2**62 + 1 and list(parts[0].columns) == ["source_id", "x"]
     write_table(frame[:0], tmp_path / "empty.parquet")
     assert [len(part) for part in parquet.read_pieces(tmp_path / "empty.parquet")] == [0]
-
-
-def test_a_fault_in_the_thread_ahead_arrives(tmp_path):
-    def frames():
-        yield pd.DataFrame({"x": [1.0]})
-        raise TableError("the second piece")
-
-    refuses("the second piece", parquet.write_pieces, frames(), tmp_path / "t.parquet", threads=2)
 
 
 def test_parquet_has_a_dictionary_of_words_and_none_of_measured_numbers(tmp_path):
@@ -264,27 +260,21 @@ def test_parquet_has_a_dictionary_of_words_and_none_of_measured_numbers(tmp_path
 
 
 def test_a_packed_file_beyond_the_memory_is_refused_before_it_is_read(tmp_path, monkeypatch):
-    path = tmp_path / "bomb.csv.gz"
-    rows = 3_000_000  # 24 MB of text in 24 kB
-    with gzip.open(path, "wt") as stream:
-        stream.write("ra,dec\n" + "1.0,2.0\n" * rows)
+    """24 MB of text in 24 kB; and 100 MB without the end of a line."""
+    path, line, rows = tmp_path / "bomb.csv.gz", tmp_path / "line.csv.gz", 3_000_000
+    path.write_bytes(gzip.compress(b"ra,dec\n" + b"1.0,2.0\n" * rows))
+    line.write_bytes(gzip.compress(b"a;" * 50_000_000, compresslevel=1))
     assert path.stat().st_size < 100_000
     monkeypatch.setattr(native, "memory", lambda: 20_000_000)
-    tracemalloc.start()
-    with refused("bomb.csv.gz: unpacks to more than 0.02 GB, the memory of this machine; write it as Parquet or FITS"):
-        read_table(path)
-    assert tracemalloc.get_traced_memory()[1] < 60_000_000  # two blocks of 16 MB, not the table
-    tracemalloc.stop()
+    told = "bomb.csv.gz: unpacks to more than 0.02 GB, the memory of this machine; write it as Parquet or FITS"
+    endless = "line.csv.gz: is no csv table: its first line has a million characters or more"
+    for words, read, file, most in (
+        (told, read_table, path, 60_000_000),  # two blocks of 16 MB, not the table
+        (endless, csv_header, line, 20_000_000),
+    ):
+        tracemalloc.start()
+        refuses(words, read, file)
+        assert tracemalloc.get_traced_memory()[1] < most
+        tracemalloc.stop()
     monkeypatch.setattr(native, "memory", lambda: 30_000_000)
     assert len(read_table(path)) == rows
-
-
-def test_a_line_without_end_does_not_fill_the_memory(tmp_path):
-    path = tmp_path / "line.csv.gz"
-    with gzip.open(path, "wb", compresslevel=1) as stream:
-        for _ in range(100):
-            stream.write(b"a;" * 500_000)
-    tracemalloc.start()
-    refuses("line.csv.gz: is no csv table: its first line has a million characters or more", csv_header, path)
-    assert tracemalloc.get_traced_memory()[1] < 20_000_000  # of 100 MB
-    tracemalloc.stop()
