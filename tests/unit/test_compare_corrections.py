@@ -86,12 +86,10 @@ def compared(stars: pd.DataFrame) -> pd.DataFrame:
     trends = pd.DataFrame({"bin_low": [10.0, 12.0], "bin_high": [12.0, 14.0], "variable": "phot_g_mean_mag"})
     trends = trends.assign(solution="5p", parallax="raw")
     pixel = pixel_index(stars["ra"].to_numpy(), stars["dec"].to_numpy(), nside=SCATTER_NSIDE, ordering="nested")
-    rows = [
-        {"solution": "5p", "parallax": name, **both_scatters(star_table(stars, name, "parallax"), pixel)}
-        for name in ("raw", "corrected")
-    ]
+    names = ["raw", "corrected"]
+    scatters = pd.DataFrame([both_scatters(star_table(stars, name, "parallax"), pixel) for name in names])
     corrections = {"raw": "none", "corrected": "flat", "right": "right"}
-    scatter = Scatter("parallax", pd.DataFrame(rows))
+    scatter = Scatter("parallax", scatters.assign(solution="5p", parallax=names))
     return correction_table(stars, SOLUTIONS, scatter, trends, MADE, GAUSSIAN, corrections)
 
 

@@ -88,13 +88,19 @@ def test_it_is_sent_with_every_request_and_told_by_none(server: MisbehavingServe
     assert f"/stars.csv?token={HIDDEN}: HTTP 503" in dataset.said  # urllib3's own address, hidden
 
 
-def test_an_address_with_a_query_and_a_mirror(server: MisbehavingServer, dataset: Dataset) -> None:
+def test_an_address_with_a_query_and_a_mirror_and_a_good_server_that_needs_none(server, dataset, monkeypatch) -> None:
     dataset.entry |= {"url": server.url("/catdl?name=a.csv"), "mirrors": [server.url("/mirror?x=1")]}
     tail = f"&token={quote_plus(VALUE)}"
     server.plan[f"/mirror?x=1{tail}"] = [Answer(BODY)]
     dataset()
     assert [seen.path for seen in server.served] == [f"/catdl?name=a.csv{tail}", f"/mirror?x=1{tail}"]
     assert not told(dataset.said + dataset.written())
+    monkeypatch.delenv("TEST_TOKEN")
+    server.plan["/stars.csv"] = [Answer(BODY)]
+    dataset.entry |= {"url": server.url(), "mirrors": []}
+    dataset.file.unlink()
+    dataset()
+    assert dataset.file.read_bytes() == BODY and server.served[-1].path == "/stars.csv"
 
 
 def test_what_a_killed_run_left_goes_on_without_it_in_the_record(server: MisbehavingServer, dataset: Dataset) -> None:
@@ -144,13 +150,6 @@ def test_without_the_variable_nothing_is_sent_and_the_message_names_it(
     assert {seen.path for seen in server.served} <= {"/stars.csv", PATH}  # the second where the server says so
     hint = "a registered user of this server can set the environment variable TEST_TOKEN to a token"
     assert (hint in str(caught.value)) == (name in list(REFUSALS)[:5])
-
-
-def test_a_good_server_needs_none(server: MisbehavingServer, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("TEST_TOKEN")
-    server.plan["/stars.csv"] = [Answer(BODY)]
-    dataset()
-    assert dataset.file.read_bytes() == BODY and server.served[0].path == "/stars.csv"
 
 
 def test_a_redirection_to_another_host_loses_it(server: MisbehavingServer, dataset: Dataset) -> None:
