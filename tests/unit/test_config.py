@@ -1,7 +1,5 @@
 """Every fault of a config is reported at once, on its own line, with its path and a suggestion."""
 
-import importlib.util
-
 import pytest
 import yaml
 from measure_trends import expand_edges
@@ -82,20 +80,15 @@ def test_all_faults_come_at_once_and_inherited_ones_once():
     assert [line.partition(": ")[0] for line in lines] == ["samples.2024", "samples.x.True"]
 
 
-def test_every_key_of_the_schema_is_described_and_on_the_config_page():
+def test_every_key_of_the_schema_is_described():
     def walk(node, path):
         for key, entry in node.get("properties", {}).items():
             target = SCHEMA["$defs"][entry["$ref"].split("/")[-1]] if "$ref" in entry else entry
             assert entry.get("description") or target.get("description"), f"{path}.{key}"
             walk(target, f"{path}.{key}")
 
-    walk(SCHEMA, "")
-    for name, entry in SCHEMA["$defs"].items():
+    for name, entry in ({"": SCHEMA} | SCHEMA["$defs"]).items():
         walk(entry, name)
-    spec = importlib.util.spec_from_file_location("make_config_page", ROOT / "docs/make_config_page.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    assert (ROOT / "docs/config.md").read_text() == module.page(SCHEMA), "run `make docs`"
 
 
 def test_numbers_that_come_as_text_or_whole_floats_are_numbers():

@@ -96,9 +96,7 @@ KINDS: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
 
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize(("kind", "wrong", "without", "words"), CASES["KINDS"], ids=LINES["KINDS"])
-def test_every_kind_at_every_door(
-    kind: str, wrong: str, without: str, words: str, door: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_every_kind_at_every_door(kind, wrong, without, words, door, tmp_path: Path, capsys: Any) -> None:
     """But at doors `without` it: `map` reads no errors, G and RUWE, and this one tells no release; a `mean` is that of
     any release; of a `sample` check_units looks at milliarcseconds when the reference is there (UNITS).
     """

@@ -68,9 +68,8 @@ def sky() -> tuple[Pretended, pd.DataFrame]:
     rng = np.random.default_rng(2)
     ids = np.sort(rng.choice(2**40, STARS, replace=False)) * 2**22 + 11
     ra, dec = rng.uniform(0, 360, STARS), rng.uniform(-60, 60, STARS)
-    targets = pd.DataFrame(
-        {"target_ra": ra, "target_dec": dec + ARCSEC, "gaia_source_id": pd.array(ids, dtype="Int64")}
-    )
+    targets = pd.DataFrame({"target_ra": ra, "target_dec": dec + ARCSEC})
+    targets = targets.assign(gaia_source_id=pd.array(ids, dtype="Int64"))
     return Pretended(ids, ra, dec), targets.assign(snr=np.where(np.arange(STARS) % 3 == 0, 20.0, 80.0))
 
 
@@ -139,9 +138,7 @@ def test_what_a_release_has_tables_for_and_identified_keeps_every_digit() -> Non
 
 @pytest.mark.parametrize("chunks", [1, 5])
 @pytest.mark.parametrize(("kind", "step"), [("source_id", 0), ("dr2_source_id", 1)])
-def test_who_has_no_good_identifier_is_asked_for_by_position(
-    kind: str, step: int, chunks: int, sky: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_who_has_no_good_identifier_is_asked_for_by_position(kind, step, chunks, sky: Any, capsys: Any) -> None:
     archive, targets = sky
     right = targets["gaia_source_id"].copy()
     ids = right - step

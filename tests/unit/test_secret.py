@@ -140,9 +140,7 @@ def test_refusals_do_not_tell_it(name: str, server: MisbehavingServer, dataset: 
 
 
 @pytest.mark.parametrize("name", REFUSALS)
-def test_without_the_variable_nothing_is_sent_and_the_message_names_it(
-    name: str, server: MisbehavingServer, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_variable_nothing_is_sent_and_the_message_names_it(name, server, dataset, monkeypatch) -> None:
     monkeypatch.setenv("TEST_TOKEN", " ")
     server.plan["/stars.csv"] = [REFUSALS[name]]
     with pytest.raises(DownloadError) as caught:
@@ -188,9 +186,7 @@ def test_an_address_of_the_config_may_not_hold_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_nothing_that_a_run_writes_or_prints_holds_it(
-    tmp_path: Path, server: MisbehavingServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_that_a_run_writes_or_prints_holds_it(tmp_path: Path, server, monkeypatch) -> None:
     """The rule itself, once refused and once given the file; with every file of the folder searched."""
     monkeypatch.setenv("TEST_TOKEN", VALUE)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -206,9 +202,7 @@ def test_nothing_that_a_run_writes_or_prints_holds_it(
     assert len(texts) > 5 and not told(said) and not any(map(told, texts))
 
 
-def test_the_address_is_not_in_the_traceback_of_a_bug(
-    dataset: Dataset, monkeypatch: pytest.MonkeyPatch, server: MisbehavingServer
-) -> None:
+def test_the_address_is_not_in_the_traceback_of_a_bug(dataset: Dataset, monkeypatch, server) -> None:
     def bug(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError(f"asked for {server.url(PATH)}")
 
