@@ -56,11 +56,19 @@ def sample(path: Path, folder: Path, capsys: Any) -> str:
     return said.out + said.err
 
 
+MAP: dict[str, Path] = {}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _map(tmp_path_factory: pytest.TempPathFactory) -> None:
+    MAP["path"] = write_map(tmp_path_factory.mktemp("map"))
+
+
 def at_command(*words: Any) -> Callable[[Path, Path, Any], str]:
     """A door of the command; `map`, `in` and `out` stand for files."""
 
     def run(path: Path, folder: Path, capsys: Any) -> str:
-        files = {"map": write_map(folder), "in": path, "out": folder / "out.csv"}
+        files = {"map": MAP["path"], "in": path, "out": folder / "out.csv"}
         code = command.main([str(files.get(word, word)) for word in words])
         said = capsys.readouterr().err
         if code:
@@ -396,10 +404,11 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
 }
 
 
-def call(function: str, folder: Path, **wrong: Any) -> Any:
+def call(function: str, **wrong: Any) -> Any:
     what, names = FUNCTIONS[function]
-    more = {"offsets": read_map(write_map(folder), parallax="raw"), "base": "raw"}
-    return what(*({**stars(), **wrong}[name] for name in names), **more if function == "correct_parallax" else {})
+    mapped = function == "correct_parallax"
+    more = {"offsets": read_map(MAP["path"], parallax="raw"), "base": "raw"} if mapped else {}
+    return what(*({**stars(), **wrong}[name] for name in names), **more)
 
 
 # What is wrong with the values of a column, and words of the line.
@@ -420,19 +429,19 @@ ARRAYS: dict[str, tuple[str, Callable[[np.ndarray], Any], str]] = {
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 @pytest.mark.parametrize("kind", ARRAYS)
-def test_bare_arrays_are_refused_as_columns_are(kind: str, function: str, tmp_path: Path) -> None:
+def test_bare_arrays_are_refused_as_columns_are(kind: str, function: str) -> None:
     only, wrong, words = ARRAYS[kind]
     for name in FUNCTIONS[function][1]:
         lone = kind == "one star less" and function == "true_error"
         code = kind in ("booleans", "another quantity") and name == "astrometric_params_solved"
         if only in ("", name) and not lone and not code:
             values = stars()[name].fillna(1.0).to_numpy()
-            refuses(words, call, function, tmp_path, **{name: wrong(values)})
+            refuses(words, call, function, **{name: wrong(values)})
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_bare_arrays_of_every_kind_mean_the_same(function: str, tmp_path: Path) -> None:
-    plain, table = call(function, tmp_path), stars()
+def test_bare_arrays_of_every_kind_mean_the_same(function: str) -> None:
+    plain, table = call(function), stars()
     units = {"parallax": u.mas, "parallax_error": u.mas, "ra": u.deg, "dec": u.deg, "ecl_lat": u.deg}
     other = {u.mas: u.uas, u.deg: u.rad}
     names = [name for name in FUNCTIONS[function][1] if not table[name].isna().any()]
@@ -446,7 +455,7 @@ def test_bare_arrays_of_every_kind_mean_the_same(function: str, tmp_path: Path) 
         {name: (columns[name] * unit).to(other[unit]) for name, unit in units.items() if name in names},
         {name: Masked(columns[name] * unit) for name, unit in units.items() if name in names},
     ):
-        for one, two in zip(as_list(call(function, tmp_path, **kinds)), as_list(plain), strict=True):
+        for one, two in zip(as_list(call(function, **kinds)), as_list(plain), strict=True):
             np.testing.assert_allclose(one, two, rtol=1e-8)  # the covariance has a cusp at 0
 
 
@@ -462,10 +471,10 @@ HIDE = {
 
 
 @pytest.mark.parametrize("hide", HIDE)
-def test_what_is_masked_in_an_array_is_null(hide: str, tmp_path: Path) -> None:
+def test_what_is_masked_in_an_array_is_null(hide: str) -> None:
     hidden = HIDE[hide](stars()["parallax"].to_numpy())
-    assert np.flatnonzero(call("correct_parallax", tmp_path, parallax=hidden)["map_flag"]).tolist() == [2]
-    refuses("1 of 30 values of 'parallax' are null", call, "mean_parallax", tmp_path, parallax=hidden)
+    assert np.flatnonzero(call("correct_parallax", parallax=hidden)["map_flag"]).tolist() == [2]
+    refuses("1 of 30 values of 'parallax' are null", call, "mean_parallax", parallax=hidden)
 
 
 def test_a_map_of_simulated_stars_says_so_and_is_no_correction_of_real_ones(tmp_path: Path, capsys: Any) -> None:

@@ -58,17 +58,8 @@ def test_the_fit_moves_and_stretches_with_the_data(shift, scale):
     assert stretched == pytest.approx(scale * sd, rel=1e-5)
 
 
-def test_groups_do_not_touch_each_other():
-    rng = np.random.default_rng(5)
-    a, b = rng.normal(0, 1, 100), rng.normal(1000, 7, 300)
-    together = fit_density_power(group_stars(np.concatenate([b, a]), np.repeat([9, 2], [300, 100])), beta=0.3)
-    for i, part in enumerate((a, b)):
-        alone = fit_density_power(group_stars(part, np.zeros(len(part))), beta=0.3)
-        assert (together[0][i], together[1][i]) == pytest.approx((alone[0][0], alone[1][0]), rel=1e-9)
-
-
 @pytest.mark.parametrize("contaminated", [False, True])
-@pytest.mark.parametrize(("n", "groups"), [(50, 12000), (100, 12000), (1000, 2000), (20_000, 160)])
+@pytest.mark.parametrize(("n", "groups"), [(50, 6000), (100, 6000), (1000, 1000), (20_000, 80)])
 def test_bias_and_scatter_of_the_fit(n, groups, contaminated):
     """On Gaussian draws, and with 5 % of them five times wider.
 
@@ -105,14 +96,6 @@ def test_histogram_fit_equals_curve_fit():
     assert by_hand.robust_sigmas(by_hand.medians()) == pytest.approx(1.5 / 0.67448975)
     few_or_equal = group_stars(np.array([1.0, 2.0] + [5.0] * 6), np.repeat([0, 1], [2, 6]))
     assert np.isnan(fit_histogram(few_or_equal, bins=40)).all()
-
-
-def test_histogram_fit_scatters_more_than_the_default():
-    # docs/method.md: about 25 % above sigma / sqrt(N), as theory says for least squares on densities
-    rng = np.random.default_rng(8)
-    groups = group_stars(rng.standard_normal(400 * 400), np.repeat(np.arange(400), 400))
-    literal, default = fit_histogram(groups, bins=40)[0], fit_density_power(groups, beta=0.3)[0]
-    assert 1.1 < literal.std() / default.std() < 1.35
 
 
 def tracers(n=3000):

@@ -28,15 +28,6 @@ def test_two_stars_by_the_closed_form():
     assert error == pytest.approx(np.sqrt(variance), rel=1e-7) and between > 5e-5
 
 
-def test_close_stars_have_the_weights_of_least_squares():
-    errors = np.array([0.02, 0.05, 0.03])
-    parallax = np.array([1.0, 1.1, 0.9])
-    whole = np.linalg.inv(np.diag(errors**2) + 1e-6 * V0)
-    best = whole.sum(axis=0) / whole.sum()
-    mean, _, error = means.mean_parallax(parallax, errors, [10.0] * 3, [20.0] * 3)
-    assert mean == pytest.approx(best @ parallax) and error == pytest.approx(whole.sum() ** -0.5, rel=1e-4)
-
-
 def test_a_compact_cluster_falls_to_the_floor_and_no_further():
     random = np.random.default_rng(1)
     for n, below in ((100, 0.0120), (5000, 0.01033)):

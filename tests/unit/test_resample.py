@@ -160,19 +160,6 @@ def test_jackknife_of_equal_blocks_is_the_closed_form():
     assert resample.jackknife_error(1.0, np.ones(5), np.ones(5)) == 0
 
 
-def test_jackknife_of_unequal_blocks():
-    """Independent stars in blocks of very different size: still sd / sqrt(n), in the mean over skies."""
-    rng = np.random.default_rng(10)
-    sizes = np.arange(1, 41) * 5
-    blocks = np.repeat(np.arange(40), sizes)
-    variances = []
-    for _ in range(300):
-        values = rng.normal(0, 50, len(blocks))
-        fit = resample.linear_mean(values, np.zeros(len(values), dtype=int))
-        variances.append(resample.jackknife_error(fit.estimate[0], *resample.without_blocks(fit, blocks)) ** 2)
-    assert np.sqrt(np.mean(variances)) == pytest.approx(50 / np.sqrt(len(blocks)), rel=0.04)
-
-
 @pytest.mark.parametrize("name", ["gaussian", "weighted"])
 def test_one_step_without_a_block_is_the_refit(name):
     values, _ = sky(11, 1, 4000)
