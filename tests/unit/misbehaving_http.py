@@ -1,7 +1,5 @@
 """A web server on 127.0.0.1 that misbehaves as told: the other side of test_download.py and test_web.py."""
 
-from __future__ import annotations
-
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer

@@ -1,9 +1,7 @@
 """What several unit tests use: settings of the Gaussian fit, values by others, and refusals in one line."""
 
-from __future__ import annotations
-
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,6 +31,12 @@ def refused(words: str, error: type[Exception] = TableError) -> Iterator[None]:
     with pytest.raises(error, match=words) as caught:
         yield
     assert len(str(caught.value).splitlines()) == 1
+
+
+def refuses(words: str, what: Callable[..., Any], *given: Any, error: type[Exception] = TableError, **how: Any) -> None:
+    """The call is refused in one line that holds the words (a regular expression)."""
+    with refused(words, error):
+        what(*given, **how)
 
 
 def command_refuses(capsys: pytest.CaptureFixture[str], words: str, *arguments: Any) -> None:

@@ -1,7 +1,5 @@
 """Correcting a catalogue with a published map: values, flags, refusals, formats, memory, and a round trip."""
 
-from __future__ import annotations
-
 import dataclasses
 import gzip
 import os
@@ -19,7 +17,7 @@ import pytest
 from astropy import units as u
 from astropy.io import fits
 from astropy.table import MaskedColumn, Table
-from unit.shared import ASTROPY, GAUSSIAN, SOLUTIONS, command_refuses, refused
+from unit.shared import ASTROPY, GAUSSIAN, SOLUTIONS, command_refuses, refused, refuses
 
 from gaia_offsets import __main__ as command
 from gaia_offsets.correct import apply, streams
@@ -39,8 +37,11 @@ def offsets_of(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return -30.0 - 0.25 * pixels, 2.0 + 0.5 * pixels
 
 
-def write_map(folder, *, form="ecsv", corrected=True, south=False, **meta):
-    """A map of the northern or southern part of the frame, as a dataset file; the grid is among `meta`."""
+def write_map(folder, *, form="ecsv", corrected=True, south=False, wrong=lambda table: table, said=None, **meta):
+    """A map of the northern or southern part of the frame, as a dataset file; the grid is among `meta`.
+
+    `wrong` makes of the table what is written, and `said` is metadata that are not true of it.
+    """
     grid = {key: meta.get(key, value) for key, value in GRID.items()}
     pixels = np.arange(192)
     latitude = pixel_centre(pixels, nside=4, ordering=grid["ordering"])[1]
@@ -50,9 +51,12 @@ def write_map(folder, *, form="ecsv", corrected=True, south=False, **meta):
     rows = pd.concat([rows.assign(parallax=kind, gaussian_mean=mean) for kind, mean in kinds], ignore_index=True)
     rows = rows[(rows["parallax"] == "raw") | corrected].assign(solution="5p")
     facts = {key: f"some {key}" for key, *_ in published.META} | grid
-    facts |= {"simulated": False, "more_than": 50, "systematic_uas": 10.3, "official": "lindegren2021"} | meta
+    facts |= (
+        {"simulated": False, "more_than": 50, "systematic_uas": 10.3, "official": "lindegren2021"} | meta | (said or {})
+    )
     path = folder / f"map.{form}"
-    write.write_dataset(dataset.table1(rows, solution="5p", more_than=50, **grid), path, published.TABLE1, facts)
+    table = wrong(dataset.table1(rows, solution="5p", more_than=50, **grid))
+    write.write_dataset(table, path, published.TABLE1, facts)
     return path
 
 
@@ -156,14 +160,10 @@ def test_units_and_frames_of_a_table_are_honoured_or_refused(stars, raw):
     np.testing.assert_allclose(back["map_offset"], there["map_offset"][10:])
     np.testing.assert_allclose(back["parallax_map_corrected"], there["parallax_map_corrected"][10:])
     other["parallax"].unit = "mag"
-    with refused("'parallax'.*'mag'.*'mas'"):
-        apply.correct_table(other, raw, base="raw")
+    refuses("'parallax'.*'mag'.*'mas'", apply.correct_table, other, raw, base="raw")
     missing = good.copy()
     missing["parallax"][:2] = [-9999.0, np.inf]
     assert (apply.correct_table(missing, raw, base="raw")["map_flag"][:2] == 2).all()
-    missing["parallax"] = 1e4
-    with refused("1000 mas"):
-        apply.correct_table(missing, raw, base="raw")
 
 
 def test_official_zero_point_computed_on_the_way(map_file):
@@ -196,8 +196,7 @@ def test_official_zero_point_computed_on_the_way(map_file):
     ],
 )
 def test_map_and_base_that_do_not_go_together(base, parallax, correction, words, map_file):
-    with refused(words, apply.ApplyError):
-        apply.read_map_for("none.ecsv", base, correction=correction, named=parallax)
+    refuses(words, apply.read_map_for, "none.ecsv", base, correction=correction, named=parallax, error=apply.ApplyError)
     if correction == "none":
         with refused(words, apply.ApplyError):
             apply.correct_parallax([1.0], [1.0], [50.0], apply.read_map(map_file, parallax=parallax), base=base)
@@ -347,7 +346,6 @@ def test_command_refuses_in_one_line(stars, map_file, tmp_path, capsys):
         command_refuses(capsys, words, "apply", *arguments)
 
     for words, *more in (
-        ("use the raw map", "--map", "corrected"),
         ("use the corrected map", "--base", "official", "--map", "raw"),
         ("'plx'", "--parallax", "plx"),
         ("nested, not ring", "--ordering", "ring"),
@@ -357,7 +355,6 @@ def test_command_refuses_in_one_line(stars, map_file, tmp_path, capsys):
         ("'phot_g_mean_mag'", "--with-official"),
     ):
         refuses(words, *start, *more)
-    refuses("is the catalogue itself", map_file, path, path, "--overwrite")
     refuses("no such file", map_file, tmp_path / "none.fits", output)
     refuses("no such file", tmp_path / "none.ecsv", path, output)
     refuses("unknown kind of table", map_file, path, tmp_path / "out.txt")
@@ -369,7 +366,6 @@ def test_command_refuses_in_one_line(stars, map_file, tmp_path, capsys):
             Table({"parallax": [1.0], "ra": [1.0], **columns}).write(odd, format=ASTROPY[form], overwrite=True)
             refuses(words, map_file, odd, tmp_path / f"o.{form}")
     assert run(*start) == 0
-    refuses("exists already", *start)
     refuses("corrected once", map_file, output, tmp_path / "twice.fits")
     assert not list(tmp_path.glob("*.part"))
 
@@ -397,19 +393,18 @@ def test_empty_catalogue(form, raw, tmp_path):
     assert len(result) == 0 and result.colnames[3:] == ADDED
 
 
+@pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="no peak memory is told; getrusage's is the parent's"
+)
 @pytest.mark.parametrize("form", ["parquet", "fits", "csv"])
 def test_memory_does_not_grow_with_the_catalogue(form, map_file, tmp_path):
-    """Two million rows, every option; Parquet in one row group: the whole is 176 MB as read, 280 MB as written."""
-    if not Path("/proc/self/status").exists():
-        pytest.skip("this system does not tell a process its peak memory")  # getrusage's includes the parent's
-    n = 2_000_000
+    """Every option, Parquet in one row group; without chunks, twice the rows take 70 MB more."""
+    n = 200_000
     random = np.random.default_rng(2)
-    columns = {"source_id": np.arange(n), "ra": random.integers(0, 360, n), "dec": random.integers(-90, 90, n)}
+    columns = {"source_id": np.arange(n), "ra": random.uniform(0, 360, n), "dec": random.uniform(-90, 90, n)}
     columns |= {"Plx": random.integers(1, 9, n) / 4, "e_Plx": 0.25, "Gmag": random.integers(24, 84, n) / 4}
-    columns |= {"nueff": 1.5, "pscol": 1.5, "Solved": 31, "RUWE": 1.0}
-    columns["ELAT"] = ecliptic_latitude(columns["ra"], columns["dec"])
-    table = pd.DataFrame(columns).astype({"ra": float, "dec": float})
-    # Half a million rows of CSV do not fill the read-ahead: 307, 406, 441, 441 MB at 0.5, 2, 4, 8 million rows.
+    table = pd.DataFrame(columns).assign(nueff=1.5, pscol=1.5, Solved=31, RUWE=1.0)
+    table["ELAT"] = ecliptic_latitude(columns["ra"], columns["dec"])
     paths = [tmp_path / f"{rows}.{form}" for rows in (n // 2, n)]
     for path in paths:
         part = table[: int(path.stem)]
@@ -420,8 +415,8 @@ def test_memory_does_not_grow_with_the_catalogue(form, map_file, tmp_path):
         else:
             fits.BinTableHDU(part.to_records(index=False)).writeto(path)
     code = (
-        "import sys; from gaia_offsets.__main__ import main\n"
-        "options = ['--overwrite', '--with-official', '--inflate']\n"
+        "import sys; from gaia_offsets.correct import streams; streams.CHUNK = 10_000\n"
+        "from gaia_offsets.__main__ import main; options = ['--overwrite', '--with-official', '--inflate']\n"
         "for path in sys.argv[3:]:\n"
         "    assert main(['apply', sys.argv[1], path, sys.argv[2], *options]) == 0\n"
         "    print(*(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
@@ -429,7 +424,7 @@ def test_memory_does_not_grow_with_the_catalogue(form, map_file, tmp_path):
     done = python("-c", code, map_file, tmp_path / f"out.{form}", *paths)
     assert done.returncode == 0, done.stderr
     peaks = [int(line) / 1024 for line in done.stdout.split()]
-    assert peaks[1] - peaks[0] < 100, peaks
+    assert peaks[1] - peaks[0] < 40, peaks
 
 
 def test_round_trip_on_simulated_stars():
@@ -471,15 +466,6 @@ def test_round_trip_on_simulated_stars():
     assert outside.any() and np.isnan(result["parallax_map_corrected"][outside]).all()
 
 
-def test_an_image_before_the_table_does_not_spoil_the_output(stars, map_file, tmp_path):
-    table = fits.table_to_hdu(stars["ra", "dec", "parallax"])
-    fits.HDUList([fits.PrimaryHDU(np.zeros((100, 100))), table]).writeto(tmp_path / "image.fits")
-    assert run(map_file, tmp_path / "image.fits", tmp_path / "out.fits", "--base", "raw") == 0
-    out = Table.read(tmp_path / "out.fits")
-    assert len(out) == len(stars) and (plain(out["ra"]) == plain(stars["ra"])).all()
-    assert (plain(out["map_flag"]) == 0).any()
-
-
 def test_masks_of_astropys_parquet_are_nulls(map_file, tmp_path):
     table = Table({"ra": [10.0, 10.0], "dec": [40.0, 40.0], "parallax": MaskedColumn([1.0, 0.5], mask=[True, False])})
     table.write(tmp_path / "masked.parquet", format="parquet")
@@ -492,8 +478,7 @@ def test_a_map_of_edr3_refuses_codes_that_edr3_does_not_have(map_file):
     table = pd.DataFrame({"ra": 10.0, "dec": 20.0, "parallax": [0.5, 0.6], "astrometric_params_solved": [31, 79]})
     assert len(apply.correct_table(table, offsets)) == 2  # a map that does not say its release
     offsets = dataclasses.replace(offsets, meta={**offsets.meta, "release": "Gaia EDR3"})
-    with refused("1 of 2 stars are coded 79"):
-        apply.correct_table(table, offsets)
+    refuses("1 of 2 stars are coded 79", apply.correct_table, table, offsets)
     assert len(apply.correct_table(table.drop(columns="astrometric_params_solved"), offsets)) == 2
 
 

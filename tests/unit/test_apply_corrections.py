@@ -1,14 +1,12 @@
 """Corrections before a map and without one, true errors, and VizieR's names: what `gaia-offsets apply` takes."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest
 from astropy.io import fits
 from astropy.table import MaskedColumn, Table
 from crossmatch_tables import open_tables
-from unit.shared import ASTROPY, ROOT, command_refuses, refused
+from unit.shared import ASTROPY, ROOT, command_refuses, refused, refuses
 from unit.test_apply import offsets_of, plain, run, write_map
 
 from gaia_offsets.core.columns import VIZIER
@@ -144,9 +142,8 @@ def test_ecliptic_latitude_is_computed_where_there_is_none():
     table.remove_column("ELAT")
     result = apply.correct_table(table, None, correction=MAIZ)
     latitude = ecliptic_latitude(np.array([270.1]), np.array([-68.43928]))
-    assert (
-        result["subtracted_zero_point"][1] == zero_point("lindegren2021", [15.0], [np.nan], [1.35], latitude, [95])[0]
-    )
+    expected = zero_point("lindegren2021", [15.0], [np.nan], [1.35], latitude, [95])[0]
+    assert result["subtracted_zero_point"][1] == expected
 
 
 def test_a_map_and_a_correction_that_do_not_go_together(tmp_path, capsys):
@@ -191,8 +188,7 @@ def test_recipes_of_edr3_are_refused_for_another_release(tmp_path, capsys):
         assert not output.exists()
     with refused("1 of 2 stars are coded 63"):
         zero_point("lindegren2021", [15.0] * 2, [1.5] * 2, [1.5] * 2, [0.0] * 2, [31, 63])
-    with refused("1 of 2 stars are coded 63"):
-        error_factor([15.0] * 2, [31, 63], [1.0] * 2)
+    refuses("1 of 2 stars are coded 63", error_factor, [15.0] * 2, [31, 63], [1.0] * 2)
 
 
 def test_two_columns_that_could_be_the_same_are_refused(tmp_path, capsys):
@@ -203,22 +199,17 @@ def test_two_columns_that_could_be_the_same_are_refused(tmp_path, capsys):
     command_refuses(capsys, f"^{path}: {line}\n$", "apply", "-", path, output, "--with-official")
     assert run("-", path, output, "--with-official", "--parallax", "Plx") == 0
     assert run("-", path, output, "--inflate", "--overwrite") == 0  # which parallax does not matter here
+    less = vizier()
+    less["Plx"] = 1000.0 * np.asarray(less["Plx"])  # a unit without a column goes with the names of VizieR
+    path, output = written("csv", tmp_path, less)
+    assert run("-", path, output, "--correction", MAIZ, "--unit", "parallax=uas") == 0
+    assert pd.read_csv(output)["parallax_corrected"][0] == pytest.approx(1.036349, abs=1e-6)
     both["ruwe"] = 1.0
-    with refused("'ruwe' and 'RUWE'.*--ruwe RUWE"):
-        apply.correct_table(both, None, inflate=True)
+    refuses("'ruwe' and 'RUWE'.*--ruwe RUWE", apply.correct_table, both, None, inflate=True)
     for missing in ("e_Plx", "Gmag", "Solved", "RUWE"):
         less = vizier()
         less.remove_column(missing)
-        with refused("no column"):
-            apply.correct_table(less, None, inflate=True)
-
-
-def test_a_unit_without_a_column_goes_with_the_names_of_vizier(tmp_path):
-    table = vizier()
-    table["Plx"] = 1000.0 * np.asarray(table["Plx"])
-    path, output = written("csv", tmp_path, table)
-    assert run("-", path, output, "--correction", MAIZ, "--unit", "parallax=uas") == 0
-    assert pd.read_csv(output)["parallax_corrected"][0] == pytest.approx(1.036349, abs=1e-6)
+        refuses("no column", apply.correct_table, less, None, inflate=True)
 
 
 def test_a_map_that_does_not_say_what_it_stands_on(tmp_path, capsys):

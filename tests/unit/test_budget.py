@@ -1,7 +1,5 @@
 """The budget repeats the paper's arithmetic and gives the run's own numbers with the right sign."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -38,18 +36,20 @@ def test_numbers_follow_their_formula(effect, paper, run):
     assert (row["run_inputs"] == "") == np.isnan(run)
 
 
-def test_what_the_run_lacks_is_null_without_inputs():
+def test_what_the_run_lacks_is_null_without_inputs_and_a_limit_is_found_among_the_cuts():
     run = table(red_clump=np.nan, limit=np.nan, selection=np.nan)
     for effect in ("red clump comparison", "cut on parallax, Gaia's instead of the reference's"):
         assert np.isnan(run["run_uas"][effect]) and run["run_inputs"][effect] == ""
     assert "nan" not in run.to_csv()
+    cuts = [{"column": "snr", "op": ">=", "value": 50}, {"column": "parallax", "op": "<", "value": 1.5}]
+    limits = [budget.parallax_limit(some) for some in (cuts, cuts[:1], [cuts[1] | {"op": ">"}])]
+    assert limits == [1.5, None, None]
 
 
 def test_inverse_distance_bias_is_that_of_simulated_distances():
     modulus_error = 0.085 * 5 / np.log(10)
     parallax = 450 * 10 ** (0.2 * modulus_error * np.random.default_rng(3).standard_normal(1_000_000))
     assert parallax.mean() - 450 == pytest.approx(budget.inverse_distance_bias(450, 0.085), abs=0.15)
-    assert np.median(parallax) - 450 == pytest.approx(0, abs=0.15)
 
 
 def test_a_cut_on_gaia_lowers_the_offset_and_one_on_the_reference_raises_it():
@@ -60,13 +60,6 @@ def test_a_cut_on_gaia_lowers_the_offset_and_one_on_the_reference_raises_it():
     assert budget.selection_shift(offset, gaia, own, 0.4) < -5
     assert budget.selection_shift(offset, gaia, own, 9.0) == 0.0
     assert np.isnan(budget.selection_shift(offset, gaia, own, -1.0))
-
-
-def test_the_limit_is_found_among_the_cuts():
-    cuts = [{"column": "snr", "op": ">=", "value": 50}, {"column": "parallax", "op": "<", "value": 1.5}]
-    assert budget.parallax_limit(cuts) == 1.5
-    assert budget.parallax_limit(cuts[:1]) is None
-    assert budget.parallax_limit([{"column": "parallax", "op": ">", "value": 1.5}]) is None
 
 
 @pytest.mark.parametrize("prefer", ["snr", "parallax_error", None])

@@ -1,7 +1,5 @@
 """What is left beyond noise, by hand and on drawn stars; the table of corrections; and the sentence about it."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -52,22 +50,6 @@ def test_the_error_is_that_of_leaving_out_blocks():
     assert error == pytest.approx(sd - np.sqrt(sd**2 - expected), rel=0.03)
 
 
-def test_drawn_patterns_come_back_and_noise_does_not():
-    rng = np.random.default_rng(5)
-    found = {0.0: [], 8.0: []}
-    for true, values in found.items():
-        for _ in range(60):
-            groups = np.repeat(np.arange(40), 50)
-            difference = rng.normal(0, true, 40)[groups] + rng.normal(0, 40, 2000)
-            values.append(left_over(difference, np.full(2000, 1600.0), groups, groups % 20, more_than=1))
-    sds, errors = np.array(found[8.0]).T
-    assert np.mean(sds**2) == pytest.approx(64.0, abs=3 * np.std(sds**2) / np.sqrt(60))
-    assert np.std(sds) == pytest.approx(np.mean(errors), rel=0.25)
-    nothing, error = np.array(found[0.0]).T
-    assert np.mean(nothing == 0) > 0.35  # as often as not
-    assert np.mean(nothing > 2 * error) < 0.1  # the page says: one in twenty
-
-
 def tracers(n: int = 4000) -> pd.DataFrame:
     """5p stars whose published parallax is off by a step of 40 uas at G = 12, which the correction `right` knows."""
     rng = np.random.default_rng(8)
@@ -88,12 +70,10 @@ def compared(stars: pd.DataFrame) -> pd.DataFrame:
     trends = pd.DataFrame({"bin_low": [10.0, 12.0], "bin_high": [12.0, 14.0], "variable": "phot_g_mean_mag"})
     trends = trends.assign(solution="5p", parallax="raw")
     pixel = pixel_index(stars["ra"].to_numpy(), stars["dec"].to_numpy(), nside=SCATTER_NSIDE, ordering="nested")
-    rows = [
-        {"solution": "5p", "parallax": name, **both_scatters(star_table(stars, name, "parallax"), pixel)}
-        for name in ("raw", "corrected")
-    ]
+    names = ["raw", "corrected"]
+    scatters = pd.DataFrame([both_scatters(star_table(stars, name, "parallax"), pixel) for name in names])
     corrections = {"raw": "none", "corrected": "flat", "right": "right"}
-    scatter = Scatter("parallax", pd.DataFrame(rows))
+    scatter = Scatter("parallax", scatters.assign(solution="5p", parallax=names))
     return correction_table(stars, SOLUTIONS, scatter, trends, MADE, GAUSSIAN, corrections)
 
 

@@ -1,13 +1,11 @@
 """Figs. 1 to 3 in numbers: known shifts come back, the tilt of binning in a parallax with errors is there and goes."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from compare_samples import from_literature
-from unit.shared import GAUSSIAN, ROOT, refused
+from unit.shared import GAUSSIAN, ROOT, refused, refuses
 
 from gaia_offsets.paper import comparison
 from gaia_offsets.paper.magnitudes import magnitude_differences, magnitude_fits, magnitude_histogram
@@ -38,16 +36,13 @@ def observed(count: int = 4000, shift: float = 0.02) -> pd.DataFrame:
     return table.assign(logg=np.where(mks < 1, 2.5, 4.4), ks_m=magnitude)
 
 
-def test_observed_stars_are_one_a_source_with_a_counterpart_and_enough_snr():
-    columns = {"source_id": pd.array([7, 7, 8, None, 9], dtype="Int64"), "snr": [60.0, 90.0, 49.0, 300.0, 50.0]}
-    matched = pd.DataFrame(columns | {"obsid": [1, 2, 3, 4, 5]})
-    assert comparison.observed_stars(matched, PER_SOURCE, min_snr=50)["obsid"].tolist() == [2, 5]
-    assert comparison.observed_stars(matched, None, min_snr=50)["obsid"].tolist() == [1, 2, 5]
-
-
 @pytest.mark.parametrize("one_row_per", [PER_SOURCE, PER_SOURCE | {"prefer": "quality"}, None])
 def test_what_is_read_early_changes_no_star(tmp_path, monkeypatch, one_row_per):
-    """Read in pieces with the rows that can matter: the stars of the whole table."""
+    """Read in pieces with the rows that can matter: the stars of the whole table, one a source with enough S/N."""
+    columns = {"source_id": pd.array([7, 7, 8, None, 9], dtype="Int64"), "snr": [60.0, 90.0, 49.0, 300.0, 50.0]}
+    few = pd.DataFrame(columns | {"obsid": [1, 2, 3, 4, 5], "quality": [1.0, 2.0, 9.0, 9.0, 9.0]})
+    kept = comparison.observed_stars(few, one_row_per, min_snr=50)["obsid"].tolist()
+    assert kept == ([2, 5] if one_row_per else [1, 2, 5])
     rng = np.random.default_rng(3)
     columns = {"source_id": pd.array(rng.integers(0, 300, 1000), dtype="Int64")}
     columns |= {"snr": rng.choice([10.0, 49.0, 50.0, 80.0, np.nan], 1000)}
@@ -60,9 +55,8 @@ def test_what_is_read_early_changes_no_star(tmp_path, monkeypatch, one_row_per):
     read = comparison.read_observed(str(tmp_path / "matched.parquet"), [], ["mks"], one_row_per, min_snr=50)
     expected = comparison.observed_stars(matched, one_row_per, min_snr=50)
     assert "unused" not in read and 50 < len(read) < 500
-    pd.testing.assert_frame_equal(
-        read.reset_index(drop=True), expected[read.columns].reset_index(drop=True), check_dtype=False
-    )
+    expected = expected[read.columns].reset_index(drop=True)
+    pd.testing.assert_frame_equal(read.reset_index(drop=True), expected, check_dtype=False)
 
 
 def test_magnitude_differences_return_the_shift_for_both_kinds():
@@ -76,19 +70,15 @@ def test_magnitude_differences_return_the_shift_for_both_kinds():
     assert fits.loc["giant", "median_parallax"] == pytest.approx(giants["parallax"].median())
 
 
-def test_magnitude_differences_by_hand():
+def test_magnitude_differences_by_hand_in_bins_that_are_centred_on_0():
     # 1 kpc: modulus 10, so M_Gaia = 12 - 0.3 * 0.5 - 10 = 1.85. 100 pc: modulus 5, so M_Gaia = 9 - 5 = 4.
     stars = {"logg": [3.8, 3.81], "mks": [1.80, 4.10], "ks_m": [12.0, 9.0], "ebv": [0.5, 0.0]}
     stars |= {"r_med_geo": [1000.0, 100.0], "parallax": [1.0, 10.0]}
     table = magnitude_differences(pd.DataFrame(stars), REFERENCE, max_logg=3.8)
     assert table["kind"].tolist() == ["giant", "dwarf"] and table["parallax"].tolist() == [1.0, 10.0]
     assert table["difference"].to_numpy() == pytest.approx([0.05, -0.10])
-
-
-def test_bins_of_the_magnitude_differences_are_centred_on_0():
     giants = pd.DataFrame({"kind": "giant", "difference": [0.0, 0.009, -0.009, 0.011, -0.051, 1.009, 1.011, -1.011]})
-    dwarfs = pd.DataFrame({"kind": "dwarf", "difference": [-1.009]})
-    table = magnitude_histogram(pd.concat([giants, dwarfs]))
+    table = magnitude_histogram(pd.concat([giants, pd.DataFrame({"kind": "dwarf", "difference": [-1.009]})]))
     assert table.groupby("kind")["bin_low"].agg(["size", "min"]).to_numpy().tolist() == [[101, -1.01], [101, -1.01]]
     assert table["bin_high"].to_numpy() == pytest.approx(table["bin_low"] + 0.02)
     filled = table[table["count"] > 0]
@@ -135,15 +125,11 @@ def test_red_clump_pairs_allow_for_proper_motion():
     assert pairs["difference"].to_numpy() == pytest.approx([0.0, -100.0])
     assert pairs["separation"].max() < 0.01
     assert len(red_clump_pairs(stars, clump.iloc[:0], **how)) == 0
-
-
-def test_stars_of_another_sample_stand_for_a_red_clump_catalogue():
-    stars = pd.DataFrame({"source_id": [1, 2], "ra": [10.0, 20.0], "dec": 0.0, "pmra": [0.0, 9000.0], "pmdec": 0.0})
-    other = stars.assign(reference_parallax=[0.5, np.nan])[::-1]
-    how = {"release_epoch": 2016.0, "epoch": 2016.0, "radius_arcsec": 3.0}
-    pairs = red_clump_pairs(stars.assign(reference_parallax=0.51), clump_of_sample(other), **how)
-    assert pairs["source_id"].tolist() == [1]  # the second has no distance
-    assert pairs["difference"].to_numpy() == pytest.approx([10.0])
+    # Stars of another sample stand for a catalogue; the first has no distance, and the fast one the same epoch.
+    other = stars.assign(reference_parallax=[np.nan, 0.5, 0.3])[::-1]
+    pairs = red_clump_pairs(stars.assign(reference_parallax=0.51), clump_of_sample(other), **how | {"epoch": 2016.0})
+    assert pairs["source_id"].tolist() == [2, 3]
+    assert pairs["difference"].to_numpy() == pytest.approx([10.0, 210.0])
 
 
 def tilted_pairs() -> pd.DataFrame:
@@ -172,12 +158,8 @@ def test_binning_in_the_red_clump_parallax_tilts_and_the_symmetric_mean_does_not
     assert summary["mean"][0] == pytest.approx(pairs["difference"].mean())
 
 
-def test_published_offsets_need_every_key():
-    with refused("literature.yaml: entry 0"):
-        from_literature([{"paper": "x"}], "literature.yaml")
-
-
 def test_the_shipped_literature_has_its_signs_and_says_what_is_partly_known():
+    refuses("literature.yaml: entry 0", from_literature, [{"paper": "x"}], "literature.yaml")
     path = ROOT / "workflow/resources/literature.yaml"
     rows = from_literature(yaml.safe_load(path.read_text(encoding="utf-8")), path)
     new = {row.label: [row.parallax, row.offset, row.error] for row in rows.itertuples()}

@@ -1,12 +1,10 @@
 """Corrections as data: values of an independent implementation, each kind by hand, and what is refused."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from unit.shared import ROOT, refused
+from unit.shared import ROOT, refused, refuses
 
 from gaia_offsets.core.columns import TRACERS
 from gaia_offsets.publish.dataset import at_centres
@@ -106,22 +104,17 @@ def on_the_map(on: str, path: str, release: str = "dr3") -> np.ndarray:
     return zero_point_of(stars, "map", CORRECTIONS | {"map": block})
 
 
-def test_a_map_goes_on_top_of_what_it_stands_on_and_no_farther_than_its_pixels(map_path):
+def test_a_map_goes_on_top_of_what_it_stands_on_alone_and_no_farther_than_its_pixels(map_path, tmp_path):
     known = [-0.024509 + 0.005, np.nan, np.nan]  # the model at (12, 1.45, 20); outside; no position
     assert on_the_map("lindegren2021", map_path) == pytest.approx(known, abs=1e-6, nan_ok=True)
     assert on_the_map("none", map_path) == pytest.approx([-0.020, np.nan, np.nan], nan_ok=True)  # the raw map
-
-
-def test_a_map_on_another_correction_and_one_that_does_not_say_are_refused(map_path, tmp_path):
-    with refused("correction map: .* stands on lindegren2021, not on maiz_apellaniz2022"):
-        on_the_map("maiz_apellaniz2022", map_path)
-    with refused("is a map of Gaia EDR3, the sample is of dr4"):
-        on_the_map("none", map_path, release="dr4")
+    line = "correction map: .* stands on lindegren2021, not on maiz_apellaniz2022"
+    refuses(line, on_the_map, "maiz_apellaniz2022", map_path)
+    refuses("is a map of Gaia EDR3, the sample is of dr4", on_the_map, "none", map_path, release="dr4")
     without = tmp_path / "equatorial.csv"
     lines = open(map_path, encoding="utf-8").read().splitlines()
     without.write_text("\n".join(line for line in lines if not line.startswith("#")).replace(" ", ","))
-    with refused("does not state its frame; .* or use its .ecsv or .fits"):
-        on_the_map("lindegren2021", str(without))
+    refuses("does not state its frame; .* or use its .ecsv or .fits", on_the_map, "lindegren2021", str(without))
 
 
 # ---------------------------------------------------------------- refusals
@@ -129,13 +122,11 @@ def test_a_map_on_another_correction_and_one_that_does_not_say_are_refused(map_p
 
 def test_unknown_names_missing_columns_and_bad_coefficients_are_refused(tmp_path):
     stars = table([12.0], 1.4, 0.0)
-    with refused("'mine' is not one of none, lindegren2021"):
-        zero_point_of(stars, "mine", CORRECTIONS)
-    with refused("correction dr4: .* no column 'bias'"):
-        zero_point_of(stars, "dr4", {"dr4": {"kind": "column", "column": "bias"}})
-    for name in ("lindegren2021", "maiz_apellaniz2022"):
-        with refused(f"correction {name}: .* no column 'ecl_lat'"):
-            zero_point_of(stars.drop(columns="ecl_lat"), name, CORRECTIONS)
+    refuses("'mine' is not one of none, lindegren2021", zero_point_of, stars, "mine", CORRECTIONS)
+    for name, without in (("dr4", "bias"), ("lindegren2021", "ecl_lat"), ("maiz_apellaniz2022", "ecl_lat")):
+        known = CORRECTIONS | {"dr4": {"kind": "column", "column": "bias"}}
+        line = f"correction {name}: .* no column '{without}'"
+        refuses(line, zero_point_of, stars.drop(columns=without, errors="ignore"), name, known)
     path = tmp_path / "q.csv"
     corrections = {"mine": {"kind": "coefficients", "path": str(path)}}
     for text, words in (
@@ -149,8 +140,7 @@ def test_unknown_names_missing_columns_and_bad_coefficients_are_refused(tmp_path
         ("g_mag,q00_uas,q00_uas\n10,1,2\n", "q00_uas"),
     ):
         path.write_text(text)
-        with refused(words):
-            zero_point_of(stars, "mine", corrections)
+        refuses(words, zero_point_of, stars, "mine", corrections)
 
 
 # ---------------------------------------------------------------- tracers
@@ -175,8 +165,7 @@ def test_no_zero_point_at_all_and_wrong_units_are_told():
     with refused("any of 3 stars.*nu_eff_used_in_astrometry"):
         tracers(STARS.assign(nu_eff_used_in_astrometry=np.nan, pseudocolour=np.nan))
     many = pd.concat([STARS.iloc[:2]] * 20, ignore_index=True)
-    with refused("median of 40 stars.*units"):
-        tracers(many.assign(parallax=many["parallax"] * 1000))
+    refuses("median of 40 stars.*units", tracers, many.assign(parallax=many["parallax"] * 1000))
     few = STARS.assign(parallax=[1.5, 1.4, 1.3])
     assert tracers(few)["offset_raw"].median() > 900
 
@@ -189,8 +178,8 @@ def test_further_corrections_stand_behind_the_columns_of_the_tracers():
     turned = tracers(STARS, official="maiz_apellaniz2022", also=["lindegren2021"])
     assert turned["zero_point"].equals(found["zero_point_maiz_apellaniz2022"].rename("zero_point"))
     assert turned["offset_corrected"].iloc[0] == pytest.approx(50 + 36.349, abs=2e-3)
-    with refused("correction dr4: the table has no column 'bias'"):
-        tracers(STARS, "none", CORRECTIONS | {"dr4": {"kind": "column", "column": "bias"}}, also=["dr4"])
+    more = CORRECTIONS | {"dr4": {"kind": "column", "column": "bias"}}
+    refuses("correction dr4: the table has no column 'bias'", tracers, STARS, "none", more, also=["dr4"])
 
 
 def test_inflated_errors_stand_in_the_place_of_published_ones(tmp_path):
@@ -210,8 +199,7 @@ def test_a_sentinel_is_null_and_a_wrong_unit_is_told():
     corrections = CORRECTIONS | {"mine": {"kind": "column", "column": "bias"}}
     found = tracers(stars, also=["mine"], corrections=corrections)["zero_point_mine"]
     assert np.isnan(found.iloc[0]) and (found.iloc[1:] == -0.03).all()
-    with refused(r"mine.*unit"):
-        tracers(stars.assign(bias=-30.0), also=["mine"], corrections=corrections)
+    refuses(r"mine.*unit", tracers, stars.assign(bias=-30.0), also=["mine"], corrections=corrections)
     # One of `also` may know none of the stars.
     none = tracers(stars.assign(bias=np.nan), also=["mine"], corrections=corrections)
     assert none["zero_point_mine"].isna().all() and none["zero_point"].notna().any()

@@ -1,7 +1,5 @@
 """Downloads from a server that misbehaves on purpose."""
 
-from __future__ import annotations
-
 import errno
 import gzip
 import hashlib
@@ -18,9 +16,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from astropy.table import Table
 from retrieve import retrieve
 from unit.misbehaving_http import Answer, MisbehavingServer
+from unit.shared import refuses
 
 from gaia_offsets.archive import download
 from gaia_offsets.archive import http as web
@@ -49,9 +50,7 @@ class Run:
         self.file, self.waits, self.lines = folder / "raw/stars.csv", waits, []
         self.part = self.file.with_name("stars.csv.part")
 
-    def __call__(
-        self, *addresses: str, attempts: int = 5, timeout: float = 5.0, **options: Any
-    ) -> tuple[str, int, str]:
+    def __call__(self, *addresses: str, attempts: int = 5, timeout: float = 5.0, **options: Any) -> Any:
         patience = web.Patience(attempts=attempts, timeout=timeout)
         return Transfer(self.file, patience=patience, report=self.lines.append, **options).fetch(*addresses)
 
@@ -117,9 +116,7 @@ CASES = {
 
 
 @pytest.mark.parametrize(("answers", "statuses", "if_range", "options", "said"), CASES.values(), ids=CASES)
-def test_the_file_comes_whole(
-    server: MisbehavingServer, run: Run, answers: Any, statuses: Any, if_range: Any, options: Any, said: str
-) -> None:
+def test_the_file_comes_whole(server, run, answers, statuses, if_range, options, said) -> None:
     server.plan["/stars.csv"] = list(answers)
     assert run(server.url(), **options) == (server.url(), SIZE, SHA256)
     assert run.whole() and said in run.said
@@ -142,9 +139,7 @@ def test_the_file_comes_whole(
         (b"x" * 1000, None, [200], {}),
     ],
 )
-def test_the_rest_of_a_killed_run(
-    server: MisbehavingServer, run: Run, left: bytes, url: str | None, statuses: list[int], options: Any
-) -> None:
+def test_the_rest_of_a_killed_run(server, run, left, url, statuses, options) -> None:
     server.plan["/stars.csv"] = [GOOD]
     run.leave(left, url and server.url(url))
     run(server.url(), **options)
@@ -182,9 +177,7 @@ def test_a_killed_process_leaves_what_came(server: MisbehavingServer, run: Run) 
         (Answer(gzip.compress(BODY), headers={"Content-Encoding": "gzip"}), {}, ["packed (gzip)"]),
     ],
 )
-def test_what_is_refused_comes_from_the_mirror(
-    server: MisbehavingServer, run: Run, answer: Answer, options: dict[str, Any], facts: list[str]
-) -> None:
+def test_what_is_refused_comes_from_the_mirror(server, run, answer, options, facts) -> None:
     server.plan["/stars.csv"], server.plan["/mirror.csv"] = [answer], [GOOD]
     message = run.fails(server.url(), **options)
     assert all(fact in message for fact in [*facts, "stars.csv", server.url()])
@@ -308,28 +301,17 @@ def test_kinds_and_impostors(tmp_path: Path, name: str) -> None:
     assert check_file(file, name)[0] == len(KINDS[name])
     for impostor in IMPOSTORS:
         file.write_bytes(impostor)
-        with pytest.raises(DownloadError, match=rf"(?s)not .* name {name} promises"):
-            check_file(file, name)
+        refuses(rf"(?s)not .* name {name} promises", check_file, file, name, error=DownloadError)
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "fault"),
-    [
+def test_damaged_files_and_their_rows(tmp_path: Path) -> None:
+    for name, content, fault in (
         ("a.parquet", b"PAR1" + b"." * 1000, "cut short.*1004 bytes"),
         ("a.csv.gz", b"\x1f\x8b" + b"\xff" * 50, "damaged"),
         ("a.csv", b"ra,dec\n\0\0", "not a table"),
-    ],
-)
-def test_damaged_files(tmp_path: Path, name: str, content: bytes, fault: str) -> None:
-    (tmp_path / "x").write_bytes(content)
-    with pytest.raises(DownloadError, match=fault):
-        check_file(tmp_path / "x", name)
-
-
-def test_count_rows(tmp_path: Path) -> None:
-    import pandas as pd
-    from astropy.table import Table
-
+    ):
+        (tmp_path / "x").write_bytes(content)
+        refuses(fault, check_file, tmp_path / "x", name, error=DownloadError)
     frame = pd.DataFrame({"ra": np.arange(37.0)})
     frame.to_parquet(tmp_path / "a.parquet")
     Table.from_pandas(frame).write(tmp_path / "a.fits")
@@ -452,16 +434,12 @@ def test_no_more_comes_than_may(server: MisbehavingServer, run: Run, answer: Ans
     assert run(server.url(), **{**options, "largest": 2e6}) == (server.url(), SIZE, SHA256)
 
 
-def test_a_server_that_trickles_is_given_up_for_the_next(
-    server: MisbehavingServer, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_trickles_is_given_up_for_the_next(server: MisbehavingServer, run: Run, monkeypatch: Any) -> None:
     monkeypatch.setattr(download, "WINDOW", 0.3)
     server.plan |= {"/slow.csv": [Answer(BODY, trickle=10)], "/stars.csv": [GOOD]}  # 500 bytes/s
-    rate = {"slowest": 5000.0}
-    began = time.monotonic()
-    assert "below 5 kB/s (downloads.slowest_kb_s of the config); what came is kept" in run.fails(
-        server.url("/slow.csv"), **rate
-    )
+    rate, began = {"slowest": 5000.0}, time.monotonic()
+    words = "below 5 kB/s (downloads.slowest_kb_s of the config); what came is kept"
+    assert words in run.fails(server.url("/slow.csv"), **rate)
     assert run.part.stat().st_size >= HALF
     assert run(server.url("/slow.csv"), server.url(), **rate) == (server.url(), SIZE, SHA256)
     assert time.monotonic() - began < 30 and run.whole()  # 500 kB would take 1,000 s

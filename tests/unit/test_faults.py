@@ -1,7 +1,5 @@
 """How a rule's script ends: the message alone where the fault was foreseen, a traceback where it is ours."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

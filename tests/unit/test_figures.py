@@ -1,7 +1,5 @@
 """Figures are drawn from tables of every shape, name what they show, keep text on the canvas, repeat to the byte."""
 
-from __future__ import annotations
-
 from functools import cache, partial
 from itertools import combinations as combinations_of
 
@@ -84,15 +82,13 @@ def trends_table(solutions: tuple[str, ...] = ("5p", "6p")) -> pd.DataFrame:
 
 def map_table(hindex: np.ndarray, solutions: tuple[str, ...] = ("5p",), n: int = 70) -> pd.DataFrame:
     counts = np.full(len(hindex), n)
-    parts = [
-        statistics(counts, mean).assign(solution=s, parallax=p, hindex=hindex) for s, p, mean in combinations(solutions)
-    ]
+    rows = [(statistics(counts, mean), s, p) for s, p, mean in combinations(solutions)]
+    parts = [part.assign(solution=s, parallax=p, hindex=hindex) for part, s, p in rows]
     return pd.concat(parts, ignore_index=True)
 
 
 def patch(longitude: float, latitude: float, radius: float) -> np.ndarray:
-    vector = hp.ang2vec(longitude, latitude, lonlat=True)
-    return hp.query_disc(32, vector, np.radians(radius), nest=True)
+    return hp.query_disc(32, hp.ang2vec(longitude, latitude, lonlat=True), np.radians(radius), nest=True)
 
 
 def northern() -> np.ndarray:
@@ -356,9 +352,7 @@ def pixel_colour(figure: Figure, panel: int, hindex: int) -> float:
 
 def test_map_shows_the_pixel_where_it_lies_on_one_scale():
     figure = made("fig6 one pixel")
-    titles = [
-        f"{parallax}, {frame}" for parallax in ("raw", "corrected") for frame in ("equatorial (ICRS)", "Galactic")
-    ]
+    titles = [f"{kind}, {frame}" for kind in ("raw", "corrected") for frame in ("equatorial (ICRS)", "Galactic")]
     assert [ax.get_title() for ax in figure.axes[:4]] == titles
     assert [pixel_colour(figure, panel, 4000) for panel in range(4)] == pytest.approx([-28.0, -28.0, 2.6, 2.6])
     assert {ax.images[0].get_clim() for ax in figure.axes[:4]} == {(-60.0, 60.0)}

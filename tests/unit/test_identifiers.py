@@ -1,7 +1,5 @@
 """Identifiers of an unknown release: the draw, the shares, the choice, and who is asked for by position after all."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +10,7 @@ from prepare_targets import prepare_targets
 from probe_identifiers import DRAWN, draw, probe_identifiers
 from query_archive import query_archive
 from tap.release import DR4, RELEASE
-from unit.shared import refused
+from unit.shared import refused, refuses
 
 from gaia_offsets.archive.adql import Crossmatch, needed_columns
 from gaia_offsets.archive.candidates import (
@@ -70,9 +68,8 @@ def sky() -> tuple[Pretended, pd.DataFrame]:
     rng = np.random.default_rng(2)
     ids = np.sort(rng.choice(2**40, STARS, replace=False)) * 2**22 + 11
     ra, dec = rng.uniform(0, 360, STARS), rng.uniform(-60, 60, STARS)
-    targets = pd.DataFrame(
-        {"target_ra": ra, "target_dec": dec + ARCSEC, "gaia_source_id": pd.array(ids, dtype="Int64")}
-    )
+    targets = pd.DataFrame({"target_ra": ra, "target_dec": dec + ARCSEC})
+    targets = targets.assign(gaia_source_id=pd.array(ids, dtype="Int64"))
     return Pretended(ids, ra, dec), targets.assign(snr=np.where(np.arange(STARS) % 3 == 0, 20.0, 80.0))
 
 
@@ -100,28 +97,22 @@ def test_the_release_is_found_by_the_share_that_agrees(sky: Any, capsys: pytest.
     assert "as source_id 0.0% exist, 0.0% agree, dr2_source_id 9" in said and "taken as dr2_source_id" in said
 
 
-def test_identifiers_that_exist_and_lie_elsewhere_are_not_believed(sky: Any) -> None:
-    shuffled = np.random.default_rng(1).permutation(sky[1]["gaia_source_id"].to_numpy())
-    sky[1]["gaia_source_id"] = pd.array(shuffled, dtype="Int64")
+def test_identifiers_that_lie_elsewhere_are_not_believed_and_lost_digits_are_named(sky: Any) -> None:
+    ids = sky[1]["gaia_source_id"].to_numpy()
+    sky[1]["gaia_source_id"] = pd.array(np.random.default_rng(1).permutation(ids), dtype="Int64")
     with refused(
         "gaia_source_id leads to no known release: of 2000 drawn, as source_id 100.0% exist, 0.[01]% agree, "
         "dr2_source_id 0.0% exist, 0.0% agree within 3 arcsec, 50% are needed; look at .*crossmatch.by: position"
     ):
         probe(sky)
-
-
-def test_lost_digits_are_named(sky: Any) -> None:
-    rounded = sky[1]["gaia_source_id"].to_numpy(dtype=float).astype("int64")
-    sky[1]["gaia_source_id"] = pd.array(rounded, dtype="Int64")
-    with refused(r"gaia_source_id \(all are multiples of 256, as after a passage through float64\) leads to no"):
-        probe(sky)
+    sky[1]["gaia_source_id"] = pd.array(ids.astype(float).astype("int64"), dtype="Int64")
+    refuses(r"gaia_source_id \(all are multiples of 256, as after a passage through float64\) leads to no", probe, sky)
 
 
 def test_targets_without_any_identifier(sky: Any) -> None:
     for none in (0, -9999, pd.NA):
         sky[1]["gaia_source_id"] = pd.array([none] * STARS, dtype="Int64")
-        with refused("no gaia_source_id above 0 among the 2000 to ask for; look at .* crossmatch.by: position"):
-            probe(sky)
+        refuses("no gaia_source_id above 0 among the 2000 to ask for; look at .* crossmatch.by: position", probe, sky)
     with refused("no column 'gaia_source_id', which crossmatch.by: identifier needs"):
         prepared(sky[1].drop(columns="gaia_source_id"))
 
@@ -137,17 +128,17 @@ def test_the_draw_is_the_same_each_time_and_holds_no_star_twice(sky: Any) -> Non
     assert len(draw(few)) == int((few["gaia_source_id"] > 0).sum()) > 100
 
 
-def test_what_a_release_has_tables_for() -> None:
+def test_what_a_release_has_tables_for_and_identified_keeps_every_digit() -> None:
     assert possible_kinds(RELEASE) == ["source_id", "dr2_source_id"]
     assert possible_kinds(RELEASE | {"dr2_neighbourhood": None}) == ["source_id"]
     assert possible_kinds(DR4) == ["source_id", "dr2_source_id", "dr3_source_id"]
+    targets = pd.DataFrame({"gaia_source_id": pd.array([2**62 + 1, 0, -9999, None], dtype="Int64")})
+    assert identified(targets, "dr2_source_id")["gaia_dr2_source_id"].tolist() == [2**62 + 1]
 
 
 @pytest.mark.parametrize("chunks", [1, 5])
 @pytest.mark.parametrize(("kind", "step"), [("source_id", 0), ("dr2_source_id", 1)])
-def test_who_has_no_good_identifier_is_asked_for_by_position(
-    kind: str, step: int, chunks: int, sky: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_who_has_no_good_identifier_is_asked_for_by_position(kind, step, chunks, sky: Any, capsys: Any) -> None:
     archive, targets = sky
     right = targets["gaia_source_id"].copy()
     ids = right - step
@@ -199,8 +190,3 @@ def test_spectra_of_a_star_are_kept_together_with_and_without_an_identifier() ->
     # The last one's identifier cannot be believed: both would have to lie within the radius of one source.
     passed, lines = preselect(targets, CUT, by="identifier", radius_arcsec=3.0)
     assert passed.tolist() == [True, True, True, False] and lines[0] == "4 targets, 4 with target_ra and target_dec"
-
-
-def test_identified_keeps_every_digit() -> None:
-    targets = pd.DataFrame({"gaia_source_id": pd.array([2**62 + 1, 0, -9999, None], dtype="Int64")})
-    assert identified(targets, "dr2_source_id")["gaia_dr2_source_id"].tolist() == [2**62 + 1]

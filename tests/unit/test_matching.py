@@ -9,7 +9,7 @@ from astropy.table import Table
 from frames import Frame, match_catalogues
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from unit.shared import refused
+from unit.shared import refuses
 
 from gaia_offsets.sky import match as matching
 from gaia_offsets.sky.match import Match, attach, find_counterparts, match_nearest, propagate
@@ -29,15 +29,12 @@ def test_propagation_agrees_with_astropy():
     assert apart.max() < 1e-4
 
 
-def test_positions_after_no_time_are_those_given():
-    ra, dec = propagate([10.0, 370.0], [5.0, -6.0], [1e3, np.nan], [1e3, 0.0], 0.0)
-    assert ra.tolist() == [10.0, 370.0] and dec.tolist() == [5.0, -6.0]
-
-
-def test_propagation_of_nothing_and_over_the_pole():
+def test_propagation_over_the_pole_and_of_nothing_and_after_no_time():
     ra, dec = propagate([10.0, 20.0], [5.0, 89.9999], [np.nan, 0.0], [np.nan, 1e3], 16.0)
     assert ra[0] == pytest.approx(10.0) and dec[0] == pytest.approx(5.0)
     assert ra[1] == pytest.approx(200.0) and dec[1] == pytest.approx(90 - (16 - 0.36) / 3600)
+    ra, dec = propagate([10.0, 370.0], [5.0, -6.0], [1e3, np.nan], [1e3, 0.0], 0.0)
+    assert ra.tolist() == [10.0, 370.0] and dec.tolist() == [5.0, -6.0]
 
 
 @pytest.mark.parametrize("centre", [(0.0, 0.0), (123.0, 89.999), (359.9999, -30.0), (50.0, -90.0)])
@@ -78,6 +75,10 @@ def test_empty_lists_and_rows_without_a_position_harm_no_other():
         found = match_nearest([1.0, nan, 1.0], [2.0, 2.0, nan], others, [2.0] * len(others), 3.0)
         assert found[0].tolist() == expected and found[2].tolist() == [int(index >= 0) for index in expected]
         assert np.isnan(found[1][1:]).all()
+    # Of equally near ones it is the first.
+    same = [10.0] * 5 + [50.0] * 40 + [200.0]
+    index, apart, neighbours = match_nearest([10.0, 50.0, 200.0], [20.0] * 3, same, [20.0] * 46, 3.0)
+    assert index.tolist() == [0, 5, 45] and neighbours.tolist() == [5, 40, 1] and (apart < 1e-6).all()
 
 
 def test_threads_and_pieces_change_nothing(monkeypatch):
@@ -91,12 +92,6 @@ def test_threads_and_pieces_change_nothing(monkeypatch):
     assert 0.5 < (once[0][0] >= 0).mean() < 1 and once[0][2].max() > 1
     for one, other in zip(once[0] + once[1], again[0] + again[1], strict=True):
         np.testing.assert_array_equal(one, other)
-
-
-def test_of_equally_near_ones_it_is_the_first():
-    same = [10.0] * 5 + [50.0] * 40 + [200.0]
-    index, separation, neighbours = match_nearest([10.0, 50.0, 200.0], [20.0] * 3, same, [20.0] * 46, 3.0)
-    assert index.tolist() == [0, 5, 45] and neighbours.tolist() == [5, 40, 1] and (separation < 1e-6).all()
 
 
 def catalogues():
@@ -124,25 +119,18 @@ def test_the_moving_star_is_found_where_it_was():
     assert "ks_m" not in without and "r_med_geo" not in without and len(without) == 3
 
 
-def test_faulty_tables_are_refused():
+def test_further_columns_of_the_gaia_table_come_along_and_faulty_tables_are_refused():
     targets, gaia, tmass, distances = catalogues()
-    with refused("Gaia table: 2 source_ids"):
-        match_catalogues(targets, pd.concat([gaia, gaia]), tmass, distances, **SETTINGS)
-    with refused("distances table: 2 source_ids"):
-        match_catalogues(targets, gaia, tmass, pd.concat([distances, distances]), **SETTINGS)
-    with refused("columns ks_m, ra "):
-        match_catalogues(targets.assign(ra=1.0, ks_m=2.0), gaia, tmass, distances, **SETTINGS)
-
-
-def test_further_columns_of_the_gaia_table_come_along():
-    gaia = pd.DataFrame({"source_id": [1, 2], "ra": [10.0, 20.0], "dec": 0.0, "pmra": 0.0, "pmdec": 0.0})
-    gaia = gaia.assign(parallax=1.0, bias=[-0.02, -0.03])
-    targets = pd.DataFrame({"target_ra": [20.0, 50.0], "target_dec": [0.0, 0.0]})
-    how = {"target_epoch": 2017.5, "gaia_epoch": 2017.5, "radius_arcsec": 1.0, "tmass_radius_arcsec": 1.0}
-    matched = match_catalogues(targets, gaia, None, None, **how)
-    assert matched["bias"].tolist() == pytest.approx([-0.03, np.nan], nan_ok=True)
-    with refused("columns bias would be overwritten"):
-        match_catalogues(targets.assign(bias=1.0), gaia, None, None, **how)
+    twice = pd.concat([gaia, gaia]), pd.concat([distances, distances])
+    refuses("Gaia table: 2 source_ids", match_catalogues, targets, twice[0], tmass, distances, **SETTINGS)
+    refuses("distances table: 2 source_ids", match_catalogues, targets, gaia, tmass, twice[1], **SETTINGS)
+    both = targets.assign(ra=1.0, ks_m=2.0)
+    refuses("columns ks_m, ra ", match_catalogues, both, gaia, tmass, distances, **SETTINGS)
+    biased = gaia.assign(bias=[-0.02, -0.03])
+    matched = match_catalogues(targets, biased, None, None, **SETTINGS)
+    assert matched["bias"].tolist() == pytest.approx([-0.02, -0.02, np.nan], nan_ok=True)
+    words = "columns bias would be overwritten"
+    refuses(words, match_catalogues, targets.assign(bias=1.0), biased, None, None, **SETTINGS)
 
 
 def sky(n):
@@ -165,10 +153,9 @@ def sky(n):
 @pytest.mark.parametrize("kind", ["parquet", "fits", "csv"])
 def test_tables_in_pieces_give_what_frames_do(kind, tmp_path, monkeypatch):
     monkeypatch.setattr(parquet, "ROW_GROUP", 100)
-    frames, files = sky(600), {}
-    for role, frame in frames.items():
-        path = tmp_path / f"{role}.{kind if role == 'targets' else 'parquet'}"
-        files[role] = write(frame, path)
+    frames = sky(600)
+    paths = {role: tmp_path / f"{role}.{kind if role == 'targets' else 'parquet'}" for role in frames}
+    files = {role: write(frames[role], path) for role, path in paths.items()}
     whole = find_counterparts(**files, how=Match(**SETTINGS))
     parquet.write_pieces(attach(files["targets"], whole), tmp_path / "whole.parquet", fast=True)
     matched = pd.concat(parquet.read_pieces(tmp_path / "whole.parquet"))
@@ -192,5 +179,5 @@ def write(frame, path):
 def test_a_source_that_stands_twice_is_refused(where):
     frames = {role: frame.reset_index(drop=True) for role, frame in sky(100).items()}
     frames[where].loc[7, "source_id"] = frames[where].loc[8, "source_id"]  # at another place of the sky
-    with refused("table: 1 source_ids stand more than once"):
-        find_counterparts(**{role: Frame(f) for role, f in frames.items()}, how=Match(**SETTINGS))
+    tables = {role: Frame(frame) for role, frame in frames.items()}
+    refuses("table: 1 source_ids stand more than once", find_counterparts, **tables, how=Match(**SETTINGS))

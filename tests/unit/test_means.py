@@ -1,12 +1,10 @@
 """The mean parallax of a group of stars: closed forms, a compact cluster, and the command."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest
 from astropy.table import Table
-from unit.shared import ASTROPY, command_refuses, refused
+from unit.shared import ASTROPY, command_refuses, refuses
 
 from gaia_offsets import __main__ as command
 from gaia_offsets.core.releases import SOLVED
@@ -30,15 +28,6 @@ def test_two_stars_by_the_closed_form():
     assert error == pytest.approx(np.sqrt(variance), rel=1e-7) and between > 5e-5
 
 
-def test_close_stars_have_the_weights_of_least_squares():
-    errors = np.array([0.02, 0.05, 0.03])
-    parallax = np.array([1.0, 1.1, 0.9])
-    whole = np.linalg.inv(np.diag(errors**2) + 1e-6 * V0)
-    best = whole.sum(axis=0) / whole.sum()
-    mean, _, error = means.mean_parallax(parallax, errors, [10.0] * 3, [20.0] * 3)
-    assert mean == pytest.approx(best @ parallax) and error == pytest.approx(whole.sum() ** -0.5, rel=1e-4)
-
-
 def test_a_compact_cluster_falls_to_the_floor_and_no_further():
     random = np.random.default_rng(1)
     for n, below in ((100, 0.0120), (5000, 0.01033)):
@@ -56,6 +45,13 @@ def test_many_stars_are_gathered_and_give_nearly_the_same(monkeypatch):
     monkeypatch.setattr(covariance, "MANY", 100)
     gathered = means.mean_parallax(*stars)
     assert gathered[:2] == exact[:2] and gathered[2] == pytest.approx(exact[2], rel=0.01) and gathered[2] != exact[2]
+
+
+def table_of(**columns) -> pd.DataFrame:
+    """Stars of one place and parallax, but for these columns."""
+    rows = max(len(values) for values in columns.values() if not isinstance(values, str | int))
+    table = pd.DataFrame({"ra": 10.0, "dec": 20.0, "parallax": 1.0, "parallax_error": 0.1}, index=range(rows))
+    return table.assign(**columns)
 
 
 def stars() -> pd.DataFrame:
@@ -93,12 +89,10 @@ def test_a_unit_and_what_is_refused(tmp_path, capsys):
     for words, *more in (("parallax",), ("'nobody'", "--parallax", "p", "--group", "nobody")):
         command_refuses(capsys, words, "mean", path, *more)
     stars().assign(parallax=1.0).to_csv(path, index=False)
-    with refused("'parallax' and 'Plx' could both be"):
-        means.file_means(path)
+    refuses("'parallax' and 'Plx' could both be", means.file_means, path)
     assert means.file_means(path, columns={"parallax": "Plx"})["n"].tolist() == [4]
-    with refused("no column 'ruwe'"):
-        names = (*means.NEEDED, "phot_g_mean_mag", SOLVED)
-        means.group_means(pd.DataFrame({name: [1.0] for name in names}), inflate=True)
+    table = pd.DataFrame({name: [1.0] for name in (*means.NEEDED, "phot_g_mean_mag", SOLVED)})
+    refuses("no column 'ruwe'", means.group_means, table, inflate=True)
 
 
 def test_a_file_is_read_by_the_columns_that_the_mean_needs(tmp_path, capsys):
@@ -147,7 +141,7 @@ NAMES = {
 @pytest.mark.parametrize("form", ["csv", "fits", "vot", "ecsv", "parquet"])
 def test_names_of_groups_are_text_digit_by_digit(kind, form, tmp_path, capsys):
     names, expected = NAMES[kind]
-    table = pd.DataFrame({"ra": 10.0, "dec": 20.0, "parallax": 1.0, "parallax_error": 0.1, "cl": names})
+    table = table_of(cl=names)
     path = tmp_path / f"t.{form}"
     if form == "csv":
         table.to_csv(path, index=False)
@@ -159,60 +153,36 @@ def test_names_of_groups_are_text_digit_by_digit(kind, form, tmp_path, capsys):
     assert (f"{without} of {len(names)} stars have no group" in capsys.readouterr().err) == (without > 0)
 
 
-def test_numbers_of_groups_in_binary_formats(tmp_path):
-    table = pd.DataFrame({"ra": 10.0, "dec": 20.0, "parallax": 1.0, "parallax_error": 0.1}, index=range(3))
-    for values, expected in (
-        (pd.array([2**62 + 1, None, 2**62 + 3], dtype="Int64"), [str(2**62 + 1), str(2**62 + 3)]),
-        (pd.array([2**62 + 1, None, 2**62 + 3], dtype="UInt64"), [str(2**62 + 1), str(2**62 + 3)]),
+def test_numbers_of_groups_keep_their_digits_beside_one_that_is_missing(tmp_path):
+    numbers, expected = [2**62 + 1, None, 2**62 + 3], [str(2**62 + 1), str(2**62 + 3)]
+    for values, groups in (
+        *((pd.array(numbers, dtype=kind), expected) for kind in ("Int64", "UInt64")),
         ([1.0, np.nan, 2.0], ["1", "2"]),
         ([0.1, 0.1 + 1e-15, np.nan], ["0.1", "0.100000000000001"]),
     ):
-        table.assign(cl=values).to_parquet(tmp_path / "t.parquet")
-        assert means.file_means(tmp_path / "t.parquet", group="cl")["group"].tolist() == expected
-
-
-@pytest.mark.parametrize(
-    "hidden", [list, lambda names: np.ma.MaskedArray([n or 0 for n in names], [n is None for n in names])]
-)
-def test_groups_in_python_keep_their_digits_beside_one_that_is_missing(hidden):
-    table = pd.DataFrame({"ra": 10.0, "dec": 20.0, "parallax": 1.0, "parallax_error": 0.1}, index=range(3))
-    found = means.group_means(table, hidden([2**62 + 1, None, 2**62 + 2]))
-    assert found["group"].tolist() == [str(2**62 + 1), str(2**62 + 2)]
-
-
-def test_a_null_row_does_not_take_the_place_of_a_good_one_of_the_same_star():
-    table = pd.DataFrame({"ra": 10.0, "dec": 20.0, "parallax": [np.nan, 1.0], "parallax_error": 0.1, "source_id": 7})
-    found = means.group_means(table).iloc[0]
-    assert (found["n"], found["left_out"], found["mean_parallax"]) == (1, 1, 1.0)
+        table_of(cl=values).to_parquet(tmp_path / "t.parquet")
+        assert means.file_means(tmp_path / "t.parquet", group="cl")["group"].tolist() == groups
+    for given in (numbers, np.ma.MaskedArray([number or 0 for number in numbers], [False, True, False])):
+        assert means.group_means(table_of(ra=[10.0] * 3), given)["group"].tolist() == expected
 
 
 @pytest.mark.parametrize("name", ["designation", "DESIGNATION"])
 @pytest.mark.parametrize("text", ["Gaia DR2 1", "GAIA DR2 1", "gaia  dr2 1"])
 def test_factors_of_edr3_are_refused_on_dr2(name, text):
-    table = pd.DataFrame({"ra": 10.0, "dec": 20.0, "parallax": [1.0], "parallax_error": 0.1, name: text})
-    table = table.assign(phot_g_mean_mag=15.0, astrometric_params_solved=31, ruwe=1.0)
-    with refused("1 of 1 rows are of another release"):
-        means.group_means(table, inflate=True)
+    table = table_of(phot_g_mean_mag=[15.0], astrometric_params_solved=31, ruwe=[1.0], **{name: text})
+    refuses("1 of 1 rows are of another release", means.group_means, table, inflate=True)
     assert means.group_means(table)["n"].tolist() == [1]
 
 
-def test_capitals_of_an_identifier_are_seen(tmp_path, capsys):
-    table = pd.DataFrame({"SOURCE_ID": [7, 7, 8], "ra": 10.0, "dec": 20.0, "parallax": 1.0, "parallax_error": 0.1})
-    table.to_csv(tmp_path / "t.csv", index=False)
-    assert means.file_means(tmp_path / "t.csv")["n"].tolist() == [2]
-    assert "1 rows are of a source_id" in capsys.readouterr().err
-
-
-def test_identifiers_of_0_are_none_and_the_others_count_once(tmp_path, capsys):
-    table = pd.DataFrame({"source_id": [7, 7, 0, 0, -9999], "ra": 10.0, "dec": 20.0, "parallax": 1.0})
-    table.assign(parallax_error=0.1).to_csv(tmp_path / "t.csv", index=False)
+def test_identifiers_of_0_are_none_and_the_others_also_in_capitals_count_once(tmp_path, capsys):
+    table_of(SOURCE_ID=[7, 7, 0, 0, -9999]).to_csv(tmp_path / "t.csv", index=False)
     assert means.file_means(tmp_path / "t.csv")["n"].tolist() == [4]
     said = capsys.readouterr().err
     assert "1 rows are of a source_id" in said and "3 identifier(s) of 0 or less are taken as unknown" in said
 
 
 def test_a_star_counts_once_and_an_absurd_parallax_is_told(tmp_path, capsys):
-    table = pd.DataFrame({"ra": 10.0, "dec": 20.0, "parallax": [1.0, 1.0, 1.1, 99.99], "parallax_error": 0.1})
+    table = table_of(parallax=[1.0, 1.0, 1.1, 99.99])
     once = means.group_means(table[1:3])
     table.assign(source_id=[7, 7, 8, 9]).to_csv(tmp_path / "t.csv", index=False)
     found = means.file_means(tmp_path / "t.csv")
@@ -223,6 +193,9 @@ def test_a_star_counts_once_and_an_absurd_parallax_is_told(tmp_path, capsys):
     assert "1 parallaxes lie more than 10 mas from the median" in capsys.readouterr().err
     table[:3].assign(source_id=[7, 7, 8]).to_csv(tmp_path / "t.csv", index=False)
     pd.testing.assert_frame_equal(means.file_means(tmp_path / "t.csv"), once)
+    # A null row does not take the place of a good one of the same star.
+    found = means.group_means(table_of(parallax=[np.nan, 1.0], source_id=7)).iloc[0]
+    assert (found["n"], found["left_out"], found["mean_parallax"]) == (1, 1, 1.0)
 
 
 def test_a_mean_after_a_correction_names_its_column(tmp_path, capsys):

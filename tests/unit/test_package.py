@@ -1,7 +1,5 @@
 """The names that the package offers a user's Python."""
 
-from __future__ import annotations
-
 import doctest
 import pydoc
 import subprocess

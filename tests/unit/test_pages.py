@@ -1,7 +1,5 @@
 """Pages of the report: what they show is escaped, verdicts are counted apart, the results tell their story."""
 
-from __future__ import annotations
-
 import re
 
 import numpy as np

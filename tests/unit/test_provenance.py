@@ -1,7 +1,5 @@
 """What a run tells of itself: settings without paths of a machine, citations of all it rests on, none lost."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path
@@ -9,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from unit.shared import ROOT
+from unit.shared import ROOT, refuses
 
 from gaia_offsets.archive.rawfile import DownloadError
 from gaia_offsets.core.yamlfile import merge
@@ -58,21 +56,17 @@ def test_settings_hold_what_the_samples_rest_on_and_no_path() -> None:
     assert set(settings_of("toy.yaml")["surveys"]) == {"toy"}
 
 
-def test_a_manifest_without_date_and_path(tmp_path: Path) -> None:
+def test_a_manifest_without_date_and_path_and_digests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.csv").write_text("abc")
+    known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # of FIPS 180-2
+    assert tell.digests(["a.csv", tmp_path / "a.csv"]) == {"a.csv": known}  # by path below the run
     path = tmp_path / "a.csv.manifest.json"
     record = {"dataset": "a", "file": "a.csv", "bytes": 3, "sha256": "0" * 64, "rows": None, "path": "/mine/a.csv"}
     path.write_text(json.dumps({**record, "retrieved": "2026-11-27T00:00:00Z", "licence": "CC0"}))
     assert tell.manifest(path) == {"dataset": "a", "file": "a.csv", "bytes": 3, "sha256": "0" * 64, "licence": "CC0"}
     path.write_text('{"dataset": "a"')
-    with pytest.raises(DownloadError, match=r"a\.csv\.manifest\.json: damaged; delete it"):
-        tell.manifest(path)
-
-
-def test_digests_by_path_below_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("a.csv").write_text("abc")
-    known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # of FIPS 180-2
-    assert tell.digests(["a.csv", tmp_path / "a.csv"]) == {"a.csv": known}
+    refuses(r"a\.csv\.manifest\.json: damaged; delete it", tell.manifest, path, error=DownloadError)
 
 
 # ---------------------------------------------------------------- citations
@@ -103,6 +97,9 @@ def test_the_demo_cites_all_that_it_rests_on() -> None:
     ):
         assert found[citation]["why"] == why
     assert found["Lindegren et al. 2021b, A&A 649, A4"]["doi"] == "10.1051/0004-6361/202039653"
+    text = tell.bibtex(references(DEMO))  # balanced
+    assert text.count("{") == text.count("}") and not re.search(r"(?<!\\)[&%#]", text)
+    assert len(re.findall(r"^@(article|misc)\{(\w+),$", text, re.MULTILINE)) == text.count("@")
     texts = tell.acknowledged(DEMO, KNOWN)
     assert [text.partition(" ")[0] for text in texts] == ["This", "This"]
     assert "mission Gaia" in texts[0] and "Two Micron All Sky Survey" in texts[1]
@@ -112,14 +109,11 @@ def test_the_paper_thanks_lamost_and_cites_distances_and_2mass() -> None:
     texts, cites = tell.acknowledged(settings_of(), KNOWN), {row[0] for row in tell.cited(settings_of(), KNOWN)}
     assert any("LAMOST" in text for text in texts) and any("Two Micron" in text for text in texts)
     assert {"Bailer-Jones et al. 2021, AJ 161, 147", "Skrutskie et al. 2006, AJ 131, 1163"} <= cites
-    asked = tell.acknowledged(settings_of("lamost_k_giants.yaml"), KNOWN)
-    assert any("VizieR" in text for text in asked) and not any("VizieR" in text for text in texts)
-
-
-def test_simulated_stars_owe_nothing_to_a_survey() -> None:
-    toy = settings_of("toy.yaml")
+    toy = settings_of("toy.yaml")  # simulated stars owe nothing to a survey
     assert tell.acknowledged(toy, KNOWN) == []
     assert {what for _, what, _ in tell.cited(toy, KNOWN)} == {"the method", "correction lindegren2021", "software"}
+    asked = tell.acknowledged(settings_of("lamost_k_giants.yaml"), KNOWN)
+    assert any("VizieR" in text for text in asked) and not any("VizieR" in text for text in texts)
 
 
 def test_a_dataset_without_citation_is_told() -> None:
@@ -145,9 +139,3 @@ def test_what_the_file_of_citations_names_exists() -> None:
     for citation, entry in BIBLIOGRAPHY.items():  # a slip of the hand: another year or page than that of the citation
         values = re.findall(r"^  (?:year|journal|volume|pages|note) = {(.+)},$", entry, re.MULTILINE)
         assert values and all(value.replace("\\", "") in citation for value in values)
-
-
-def test_bibtex_is_balanced() -> None:
-    text = tell.bibtex(references(DEMO))
-    assert text.count("{") == text.count("}") and not re.search(r"(?<!\\)[&%#]", text)
-    assert len(re.findall(r"^@(article|misc)\{(\w+),$", text, re.MULTILINE)) == text.count("@")

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from unit.shared import ROOT, refused
+from unit.shared import ROOT, refuses
 
 from gaia_offsets.core.columns import LEARNED, REFERENCE_KINDS
 from gaia_offsets.sample.reference import extinction_ks, join_group, parallax_shift, reference_parallax
@@ -47,16 +47,14 @@ def test_every_kind_by_hand(table, spec, parallax, error):
 
 def test_text_where_magnitudes_are_expected_is_refused():
     line = "reference parallax: 'mks' for absolute magnitude: the column holds text, such as 'bright', not numbers"
-    with refused(line):
-        reference_parallax(pd.DataFrame(STAR | {"mks": ["bright"]}), MKS)
+    refuses(line, reference_parallax, pd.DataFrame(STAR | {"mks": ["bright"]}), MKS)
 
 
 def test_extinction_of_a_colour_excess_and_a_missing_column():
     table = pd.DataFrame({"j_m": [11.0], "ks_m": [10.2]})
     spec = {"blue": "j_m", "red": "ks_m", "intrinsic": 0.62, "coefficient": 0.5}
     assert extinction_ks(table, spec) == pytest.approx([0.09]) and extinction_ks(table, None) == [0.0]
-    with refused("'ks_m'.*apparent magnitude"):
-        reference_parallax(pd.DataFrame({"mks": [1.0]}), MKS)
+    refuses("'ks_m'.*apparent magnitude", reference_parallax, pd.DataFrame({"mks": [1.0]}), MKS)
 
 
 def test_group_distances_are_joined_by_key():
@@ -70,8 +68,7 @@ def test_group_distances_are_joined_by_key():
         ({"cluster": ["a", "a", "b"], "distance": [1.0, 1.0, 1.0]}, "'a'.*more than once"),
         ({"name": ["a"], "distance": [1.0]}, "groups.*'cluster'"),
     ):
-        with refused(words):
-            join_group(stars, pd.DataFrame(faulty), "cluster")
+        refuses(words, join_group, stars, pd.DataFrame(faulty), "cluster")
 
 
 def test_every_kind_of_the_schema_has_a_parallax_and_a_kind_of_error():

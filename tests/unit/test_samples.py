@@ -1,7 +1,5 @@
 """What a sample has and what is made of it, as data: without Snakemake."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """The token of a dataset: sent to its server, told to nobody."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import re
@@ -90,13 +88,19 @@ def test_it_is_sent_with_every_request_and_told_by_none(server: MisbehavingServe
     assert f"/stars.csv?token={HIDDEN}: HTTP 503" in dataset.said  # urllib3's own address, hidden
 
 
-def test_an_address_with_a_query_and_a_mirror(server: MisbehavingServer, dataset: Dataset) -> None:
+def test_an_address_with_a_query_and_a_mirror_and_a_good_server_that_needs_none(server, dataset, monkeypatch) -> None:
     dataset.entry |= {"url": server.url("/catdl?name=a.csv"), "mirrors": [server.url("/mirror?x=1")]}
     tail = f"&token={quote_plus(VALUE)}"
     server.plan[f"/mirror?x=1{tail}"] = [Answer(BODY)]
     dataset()
     assert [seen.path for seen in server.served] == [f"/catdl?name=a.csv{tail}", f"/mirror?x=1{tail}"]
     assert not told(dataset.said + dataset.written())
+    monkeypatch.delenv("TEST_TOKEN")
+    server.plan["/stars.csv"] = [Answer(BODY)]
+    dataset.entry |= {"url": server.url(), "mirrors": []}
+    dataset.file.unlink()
+    dataset()
+    assert dataset.file.read_bytes() == BODY and server.served[-1].path == "/stars.csv"
 
 
 def test_what_a_killed_run_left_goes_on_without_it_in_the_record(server: MisbehavingServer, dataset: Dataset) -> None:
@@ -136,9 +140,7 @@ def test_refusals_do_not_tell_it(name: str, server: MisbehavingServer, dataset: 
 
 
 @pytest.mark.parametrize("name", REFUSALS)
-def test_without_the_variable_nothing_is_sent_and_the_message_names_it(
-    name: str, server: MisbehavingServer, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_variable_nothing_is_sent_and_the_message_names_it(name, server, dataset, monkeypatch) -> None:
     monkeypatch.setenv("TEST_TOKEN", " ")
     server.plan["/stars.csv"] = [REFUSALS[name]]
     with pytest.raises(DownloadError) as caught:
@@ -146,13 +148,6 @@ def test_without_the_variable_nothing_is_sent_and_the_message_names_it(
     assert {seen.path for seen in server.served} <= {"/stars.csv", PATH}  # the second where the server says so
     hint = "a registered user of this server can set the environment variable TEST_TOKEN to a token"
     assert (hint in str(caught.value)) == (name in list(REFUSALS)[:5])
-
-
-def test_a_good_server_needs_none(server: MisbehavingServer, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("TEST_TOKEN")
-    server.plan["/stars.csv"] = [Answer(BODY)]
-    dataset()
-    assert dataset.file.read_bytes() == BODY and server.served[0].path == "/stars.csv"
 
 
 def test_a_redirection_to_another_host_loses_it(server: MisbehavingServer, dataset: Dataset) -> None:
@@ -191,9 +186,7 @@ def test_an_address_of_the_config_may_not_hold_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_nothing_that_a_run_writes_or_prints_holds_it(
-    tmp_path: Path, server: MisbehavingServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_that_a_run_writes_or_prints_holds_it(tmp_path: Path, server, monkeypatch) -> None:
     """The rule itself, once refused and once given the file; with every file of the folder searched."""
     monkeypatch.setenv("TEST_TOKEN", VALUE)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -209,9 +202,7 @@ def test_nothing_that_a_run_writes_or_prints_holds_it(
     assert len(texts) > 5 and not told(said) and not any(map(told, texts))
 
 
-def test_the_address_is_not_in_the_traceback_of_a_bug(
-    dataset: Dataset, monkeypatch: pytest.MonkeyPatch, server: MisbehavingServer
-) -> None:
+def test_the_address_is_not_in_the_traceback_of_a_bug(dataset: Dataset, monkeypatch, server) -> None:
     def bug(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError(f"asked for {server.url(PATH)}")
 

@@ -1,7 +1,5 @@
 """The shipped samples: columns, identifiers, counts, derived columns, and medians that were measured independently."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,7 +1,5 @@
 """The simulated survey: table contracts, fractions, the injected truth, and the same bytes from the same seed."""
 
-from __future__ import annotations
-
 import healpy as hp
 import numpy as np
 import pandas as pd
@@ -15,7 +13,7 @@ from gaia_offsets.simulate.field import MAP_NSIDE, angular_power, covariance, po
 from gaia_offsets.simulate.gaia import geometric_distance
 from gaia_offsets.simulate.stars import moved, plates
 from gaia_offsets.sky.match import match_nearest, propagate
-from gaia_offsets.sky.positions import ecliptic_latitude, pixel_index, to_galactic
+from gaia_offsets.sky.positions import ecliptic_latitude, pixel_index, separation, to_galactic, unit_vectors
 from gaia_offsets.tables.read import read_table
 from gaia_offsets.tables.values import rounded_source_ids
 
@@ -190,28 +188,16 @@ def test_red_clump_distances(tables, stars):
     assert np.subtract(*np.quantile(ratio, [0.8413, 0.1587])) / 2 == pytest.approx(0.05, rel=0.05)
 
 
-def test_geometric_distance_follows_the_parallax_and_the_prior():
+def test_geometric_distance_follows_the_parallax_and_the_prior_and_inherits_the_residual_offset(tables, stars):
     sharp = geometric_distance(np.array([2.0]), np.array([0.002]))
     assert sharp["r_med_geo"][0] == pytest.approx(500, rel=1e-3)
     assert sharp["r_hi_geo"][0] / sharp["r_med_geo"][0] == pytest.approx(1.001, rel=1e-4)
     # No information: the peak of r^3 exp(-r) in ln r.
     assert geometric_distance(np.array([-1.0]), np.array([1e4]))["r_med_geo"][0] == pytest.approx(3000, rel=1e-3)
-
-
-def test_geometric_distances_inherit_the_residual_offset(tables, stars):
     near = stars[(stars["parallax_error"] < 0.03) & (stars["parallax_true"].between(0.8, 2)) & (stars["ruwe"] < 1.4)]
     near = near.merge(tables["distances"], on="source_id")
     excess = 1e6 / near["r_med_geo"] - 1e3 * near["parallax_true"]
     assert excess.mean() == pytest.approx(near["residual_offset"].mean(), abs=2.0)
-
-
-def test_power_spectrum_sums_to_the_covariance():
-    degree = 3 * MAP_NSIDE - 1
-    power = angular_power(OFFSET, degree)
-    for angle in (5.0, 16.0, 60.0):
-        terms = (2 * np.arange(degree + 1) + 1) / (4 * np.pi) * power
-        total = np.polynomial.legendre.legval(np.cos(np.radians(angle)), terms)
-        assert total == pytest.approx(covariance(angle, OFFSET), rel=0.01)
 
 
 def test_field_has_the_covariance_of_the_config():
@@ -231,6 +217,11 @@ def test_field_has_the_covariance_of_the_config():
         found = np.mean((fields[:, pixel] * fields[:, other])[:, apart > 0])
         assert found == pytest.approx(expected, rel=0.05, abs=4.0), angle
     assert covariance([0.0, 1.0], OFFSET) == pytest.approx([192.0, 142 * np.exp(-1 / 16) + 50 * np.exp(-1)])
+    power = angular_power(OFFSET, 3 * MAP_NSIDE - 1)  # sums to it
+    for angle in (5.0, 16.0, 60.0):
+        terms = (2 * np.arange(len(power)) + 1) / (4 * np.pi) * power
+        total = np.polynomial.legendre.legval(np.cos(np.radians(angle)), terms)
+        assert total == pytest.approx(covariance(angle, OFFSET), rel=0.01)
 
 
 def test_the_sky_without_its_field_is_global_part_and_galactic_plane():
@@ -241,7 +232,7 @@ def test_the_sky_without_its_field_is_global_part_and_galactic_plane():
     assert sky[np.abs(np.abs(b) - 10) < 0.3] == pytest.approx(-5.0 * np.exp(-0.5), abs=0.1)
 
 
-@pytest.mark.parametrize("count", [1, 14, 4000])
+@pytest.mark.parametrize("count", [1, 14, 30, 4000])
 def test_plates(count):
     tiles = plates({**SURVEY, "plates": count})
     assert tiles["visits"].sum() == count and tiles["visits"].min() >= 1
@@ -250,17 +241,13 @@ def test_plates(count):
     anticentre = (np.abs(l - 180) < 30) & (np.abs(tiles["b"]) < 30)
     if count == 4000:
         assert tiles["visits"][anticentre].mean() > 1.5 * tiles["visits"][~anticentre].mean()
-
-
-def test_few_plates_make_one_region():
-    tiles = plates(SURVEY)
-    x, y = np.radians(tiles["ra"]), np.radians(tiles["dec"])
-    vectors = np.column_stack([np.cos(y) * np.cos(x), np.cos(y) * np.sin(x), np.sin(y)])
-    touching = vectors @ vectors.T > np.cos(np.radians(5.0))
-    reached = touching[0]
-    for _ in tiles["ra"]:
-        reached = touching[reached].any(axis=0)
-    assert reached.all()
+    else:  # few plates make one region
+        vectors = unit_vectors(tiles["ra"], tiles["dec"])
+        touching = separation(vectors[:, None], vectors[None]) < 5.0
+        reached = touching[0]
+        for _ in tiles["ra"]:
+            reached = touching[reached].any(axis=0)
+        assert reached.all()
 
 
 def test_same_survey_gives_the_same_bytes_and_another_seed_another_sky(tmp_path):

@@ -1,7 +1,5 @@
 """Settings of the simulated survey: what each does, and that those of simulated_paper.yaml give the paper's sample."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +8,7 @@ from frames import match_catalogues
 from select_stars import add_reference
 from snakemake_run import ROOT
 from unit.test_config import resolved
+from unit.test_simulate import written
 
 from gaia_offsets.paper.comparison import observed_stars
 from gaia_offsets.paper.red_clump import red_clump_pairs
@@ -19,7 +18,7 @@ from gaia_offsets.sample.selection import select_stars
 from gaia_offsets.simulate.field import MAP_NSIDE
 from gaia_offsets.simulate.galaxy import MODULI, draw_moduli, line_of_sight
 from gaia_offsets.simulate.labels import bolometric_magnitude, label_errors, surface_gravity, true_labels
-from gaia_offsets.simulate.survey import survey_chunks, write_survey
+from gaia_offsets.simulate.survey import survey_chunks
 from gaia_offsets.sky.match import match_nearest
 from gaia_offsets.tables.read import read_table
 
@@ -147,10 +146,9 @@ def test_physical_labels_hide_the_mass_of_giants_and_keep_dwarfs_apart():
 )
 def test_label_errors_at_a_signal_to_noise_ratio(snr, shares):
     for (kind, teff), share in zip((("straight_lines", 60.0), ("physical", 80.0)), shares, strict=True):
-        errors = label_errors(kind, np.array([snr]))
-        assert errors == {
-            name: pytest.approx(share * sd) for name, sd in (("teff", teff), ("logg", 0.12), ("feh", 0.08))
-        }
+        sds = {"teff": teff, "logg": 0.12, "feh": 0.08}
+        expected = {name: pytest.approx(share * sd) for name, sd in sds.items()}
+        assert label_errors(kind, np.array([snr])) == expected
 
 
 def test_observed_physical_labels_scatter_as_stated():
@@ -186,9 +184,7 @@ def test_a_catalogue_without_absolute_magnitudes_is_otherwise_the_same(tmp_path)
     for table, columns in without.items():
         for name, values in columns.items():
             np.testing.assert_array_equal(values, full[table][name])
-    kinds = {"fits": ("targets", "red_clump", "truth_map"), "parquet": ("gaia_source", "tmass", "distances", "truth")}
-    paths = {name: str(tmp_path / f"{name}.{kind}") for kind, names in kinds.items() for name in names}
-    write_survey({**GIANTS, "stars": 500, "catalogue_mks": False}, paths)
+    paths, _ = written(tmp_path, {**GIANTS, "stars": 500, "catalogue_mks": False})
     file = read_table(paths["targets"])
     assert "mks" not in file and {"obsid", "snr", "teff", "logg", "feh", "ebv"} <= set(file)
 
@@ -199,9 +195,8 @@ def test_straight_lines_give_the_stars_that_they_gave():
 
 
 def test_claims_name_settings_of_the_survey():
-    told = [
-        claim["simulated"] for claim in read_claims(ROOT / "workflow/resources/claims.yaml") if "simulated" in claim
-    ]
+    claims = read_claims(ROOT / "workflow/resources/claims.yaml")
+    told = [claim["simulated"] for claim in claims if "simulated" in claim]
     named = [words[len("set by ") : -len(" of the survey")] for words in told if words.endswith(" of the survey")]
     assert len(named) == 10
     assert {key for names in named for key in names.split(" and ")} <= set(PAPER)
@@ -210,9 +205,7 @@ def test_claims_name_settings_of_the_survey():
 def test_the_survey_at_the_papers_scale_has_the_papers_sample(tmp_path):
     """A thirtieth of its stars: counts within 5 standard deviations of their share of the paper's."""
     share = 150_000 / PAPER["stars"]
-    kinds = {"fits": ("targets", "red_clump", "truth_map"), "parquet": ("gaia_source", "tmass", "distances", "truth")}
-    paths = {name: str(tmp_path / f"{name}.{kind}") for kind, names in kinds.items() for name in names}
-    rows = write_survey({**PAPER, "stars": 150_000}, paths)
+    paths, rows = written(tmp_path, {**PAPER, "stars": 150_000})
     sample = CONFIG["samples"]["simulated_lamost"]
     match, comparison = sample["crossmatch"], sample["comparison"]
     columns = {"targets": sample["targets"]["columns"], "gaia": None, "tmass": None, "distances": None}
@@ -220,9 +213,8 @@ def test_the_survey_at_the_papers_scale_has_the_papers_sample(tmp_path):
     how = {"target_epoch": match["epoch"], "gaia_epoch": 2016.0, "radius_arcsec": match["radius_arcsec"]}
     how["tmass_radius_arcsec"] = match["tmass_radius_arcsec"]
     matched = match_catalogues(**{role: table.read() for role, table in opened.items()}, **how)
-    stars, cutflow, *_ = select_stars(
-        add_reference(matched, sample["reference"], None), one_row_per=sample["one_row_per"], cuts=sample["cuts"]
-    )
+    rule = {"one_row_per": sample["one_row_per"], "cuts": sample["cuts"]}
+    stars, cutflow, *_ = select_stars(add_reference(matched, sample["reference"], None), **rule)
     clump = read_table(paths["red_clump"], sample["red_clump"]["columns"], required=("ra", "dec", "distance"))
     pairs = red_clump_pairs(stars, clump, release_epoch=2016.0, epoch=2000.0, radius_arcsec=3.0)
 

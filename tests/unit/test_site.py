@@ -1,7 +1,5 @@
 """The notebook runs offline and its numbers hold; the site is whole: a link that leads nowhere fails."""
 
-from __future__ import annotations
-
 import json
 import re
 import runpy

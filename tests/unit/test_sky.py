@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from astropy.coordinates import SkyCoord
-from unit.shared import refused
+from unit.shared import refuses
 
 from gaia_offsets.sky import positions as sky
 from gaia_offsets.sky.positions import FINEST_NSIDE, complete_angles, ecliptic_latitude, finest_nside, pixel_index
@@ -16,6 +16,9 @@ def test_poles_and_centres_lie_in_their_pixels(ordering, poles):
     assert pixel_index([0.0, 0.0], [90.0, -90.0], **grid).tolist() == poles
     index = np.arange(12 * 32**2)
     assert (pixel_index(*sky.pixel_centre(index, **grid), **grid) == index).all()
+    # Barnard's star and 61 Cyg A (Gaia EDR3): a source_id holds the nested pixel.
+    ids, ra, dec = np.array([4472832130942575872, 1872046609345556480]), [269.448503, 316.748480], [4.739420, 38.763862]
+    assert (pixel_index(ra, dec, nside=32, ordering="nested") == ids >> 49).all()
 
 
 @pytest.mark.parametrize("nside", [1, 4, 32, FINEST_NSIDE])
@@ -27,22 +30,11 @@ def test_the_finest_nside_is_the_one_whose_pixels_are_full(nside):
     expected = finest_nside(ra % 360, dec, more_than=10)
     counts = {n: np.bincount(pixel_index(ra % 360, dec, nside=n, ordering="nested")) for n in (expected, 2 * expected)}
     full = {n: c[c > 10].sum() / len(ra) for n, c in counts.items()}
-    assert full[expected] >= 0.5 and (expected == FINEST_NSIDE or full[2 * expected] < 0.5)
-
-
-def test_the_finest_nside_at_its_limits():
-    same = np.full(100, 10.0)
-    half = np.concatenate([np.full(50, 10.0), np.linspace(0, 359, 50)])
-    none = np.zeros(0)
+    same, half = np.full(100, 10.0), np.concatenate([np.full(50, 10.0), np.linspace(0, 359, 50)])
+    none = np.zeros(0)  # no pixel is full
     assert finest_nside(same, same, more_than=99) == finest_nside(half, same, more_than=49) == FINEST_NSIDE
-    assert finest_nside(same, same, more_than=100) == finest_nside(none, none, more_than=1) == 1  # no pixel is full
-
-
-def test_source_id_holds_the_nested_pixel():
-    # Barnard's star and 61 Cyg A (identifiers and positions of Gaia EDR3)
-    ids = np.array([4472832130942575872, 1872046609345556480])
-    ra, dec = [269.448503, 316.748480], [4.739420, 38.763862]
-    assert (pixel_index(ra, dec, nside=32, ordering="nested") == ids >> 49).all()
+    assert finest_nside(same, same, more_than=100) == finest_nside(none, none, more_than=1) == 1
+    assert full[expected] >= 0.5 and (expected == FINEST_NSIDE or full[2 * expected] < 0.5)
 
 
 def test_galactic_and_ecliptic_poles():
@@ -63,5 +55,4 @@ def test_angles_are_derived_where_absent_or_null_and_stay_where_given():
         assert complete_angles(part)[full.columns].to_numpy() == pytest.approx(full.to_numpy())
     given = pd.DataFrame({"ra": [10.0], "dec": [5.0], "l": [1.0], "b": [2.0], "ecl_lat": [3.0]})
     assert complete_angles(given).equals(given)
-    with refused("neither ra, dec nor l, b"):
-        complete_angles(pd.DataFrame({"ra": [10.0]}))
+    refuses("neither ra, dec nor l, b", complete_angles, pd.DataFrame({"ra": [10.0]}))

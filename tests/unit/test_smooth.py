@@ -1,14 +1,14 @@
 """The smooth map: closed forms of kriging and injected skies (simulated)."""
 
-from __future__ import annotations
-
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.optimize import check_grad
 from smooth_map import smooth_maps
+from unit.shared import refuses
 
 from gaia_offsets.maps import kernel as smooth_kernel
 from gaia_offsets.maps import nodes as smooth_nodes
@@ -101,9 +101,9 @@ def test_nodes_by_hand() -> None:
 def test_slopes_of_the_likelihood(point: list[float]) -> None:
     nodes = some_nodes(np.arange(300), LEVEL, KERNELS["exponential"])
     at = centres(nodes.pixels, LEVEL)
+    parts = slice(0, 140), slice(140, 300)
     blocks = [
-        (smooth_kernel.log_distances(at[part], at[part]), nodes.offset[part] / 12.0, nodes.variance[part] / 144.0)
-        for part in (slice(0, 140), slice(140, 300))
+        (smooth_kernel.log_distances(at[p], at[p]), nodes.offset[p] / 12.0, nodes.variance[p] / 144.0) for p in parts
     ]
     value, slopes = (lambda x, part=part: smooth_kernel.likelihood(x, blocks)[part] for part in (0, 1))
     assert check_grad(value, slopes, np.array(point)) < 1e-6
@@ -138,41 +138,32 @@ def test_windows_against_a_dense_solution(kernel: Kernel) -> None:
     assert (table["error"] / error).between(0.98, 1.05).all()
 
 
-@pytest.mark.parametrize("level", [0, 1, 3])
-def test_coarse_maps_are_the_dense_solution(level: int) -> None:
+def test_coarse_maps_are_the_dense_solution_and_distant_fields_do_not_meet() -> None:
     """Where the sky is one window, nothing is approximated."""
-    pixels, kernel = np.arange(12 * 4**level), KERNELS["rough, with a white part"]
-    nodes = some_nodes(pixels[::3], level, kernel, terms=1)
-    table = smooth_windows.smooth_map(nodes, [(kernel, 1.0)], reach_deg=180.0)
-    offset, error = dense(nodes, kernel, pixels)
-    assert table["hindex"].tolist() == pixels.tolist()
-    apart = np.abs(table["offset"] - offset) / error
-    assert apart.max() < (1e-8 if level < 2 else 0.02)
+    apart = np.concatenate([np.arange(20), 11 * 256 + np.arange(20)])
+    every = [(level, np.arange(12 * 4**level), 3, "rough, with a white part", 180.0) for level in (0, 1, 3)]
+    for (level, pixels, step, kernel, reach), most in zip([*every, (LEVEL, apart, 1, "exponential", 0.0)],
+                                                          (1e-8, 1e-8, 0.02, 0.15), strict=True):  # fmt: skip
+        nodes = some_nodes(pixels[::step], level, KERNELS[kernel], terms=1 if step > 1 else 0)
+        table = smooth_windows.smooth_map(nodes, [(KERNELS[kernel], 1.0)], reach_deg=reach)
+        offset, error = dense(nodes, KERNELS[kernel], pixels)
+        assert table["hindex"].tolist() == pixels.tolist()
+        assert (np.abs(table["offset"] - offset) / error).max() < most
 
 
 @pytest.mark.parametrize("finest", [1, 4, 5])
 def test_a_window_holds_the_sky_once(finest: int) -> None:
-    for cell in (0, 5, 12 * 4 ** max(finest - 3, 0) - 1):
-        seen = [
-            smooth_windows.parts(cells, finest - level)
-            for level, cells in smooth_windows.window(cell, max(finest - 3, 0), finest)
-        ]
+    coarsest = max(finest - 3, 0)
+    for cell in (0, 5, 12 * 4**coarsest - 1):
+        window = smooth_windows.window(cell, coarsest, finest)
+        seen = [smooth_windows.parts(cells, finest - level) for level, cells in window]
         assert sorted(np.concatenate(seen)) == list(range(12 * 4**finest))
-
-
-def test_two_distant_fields_do_not_meet() -> None:
-    pixels = np.concatenate([np.arange(20), 11 * 256 + np.arange(20)])
-    kernel = KERNELS["exponential"]
-    nodes = some_nodes(pixels, LEVEL, kernel)
-    offset, error = dense(nodes, kernel, pixels)
-    table = smooth_windows.smooth_map(nodes, [(kernel, 1.0)], reach_deg=0.0)
-    assert np.abs((table["offset"] - offset) / error).max() < 0.15
 
 
 def test_one_pixel_is_no_map_but_is_predicted() -> None:
     nodes = some_nodes(np.array([100]), LEVEL, KERNELS["none"])
-    with pytest.raises(smooth_kernel.NoMap, match="1 pixels hold stars with errors, it takes 10"):
-        smooth_kernel.learn_kernels(nodes)
+    line = "1 pixels hold stars with errors, it takes 10"
+    refuses(line, smooth_kernel.learn_kernels, nodes, error=smooth_kernel.NoMap)
     offset, variance = smooth_windows.predict(nodes, KERNELS["exponential"], np.array([100]))
     assert offset == pytest.approx(nodes.offset) and variance == pytest.approx(nodes.variance)  # all is the constant
 
@@ -212,10 +203,8 @@ def test_a_smooth_sky_gets_a_smooth_kernel_and_smaller_errors() -> None:
     nodes = nodes_of(offset, variance, pixel)
     learned = smooth_kernel.learn_kernels(nodes)
     assert learned[0][0].power > 1.5
-    smooth, rough = (
-        smooth_windows.smooth_map(nodes, kernels, reach_deg=0.0)
-        for kernels in (learned, [(Kernel(150.0, 25.0, 1.0, 0.0), 1.0)])
-    )
+    both = learned, [(Kernel(150.0, 25.0, 1.0, 0.0), 1.0)]
+    smooth, rough = (smooth_windows.smooth_map(nodes, kernels, reach_deg=0.0) for kernels in both)
     assert smooth["error"].mean() < 0.8 * rough["error"].mean()
     assert 0.55 < np.mean(np.abs(smooth["offset"] - truth[smooth["hindex"]]) < smooth["error"]) < 0.85
 
@@ -262,10 +251,7 @@ def test_outliers_and_stars_without_errors_have_no_weight() -> None:
     offset, variance = np.array([0.0, 1.0, -1.0, 500.0, 2.0, np.nan]), np.array([4.0, 4.0, 4.0, 4.0, np.nan, 4.0])
     weights = smooth_nodes.robust_weights(offset, variance, smooth_nodes.outlier_scale(offset, variance))
     assert weights == pytest.approx([0.25, 0.25, 0.25, 0.0, 0.0, 0.0])
-
-
-def test_a_pattern_larger_than_the_errors_makes_no_outliers() -> None:
-    offset, variance, *_ = sky(Kernel(200.0, 15.0, 1.0, 0.0), 4, sd=2.0)
+    offset, variance, *_ = sky(Kernel(200.0, 15.0, 1.0, 0.0), 4, sd=2.0)  # a pattern larger than the errors makes none
     assert (smooth_nodes.robust_weights(offset, variance, smooth_nodes.outlier_scale(offset, variance)) > 0).all()
 
 
@@ -286,13 +272,17 @@ def test_curves_come_back_with_their_errors(level: int) -> None:
     assert 0.7 < np.std(pulls) < 1.3 and np.abs(pulls).max() < 4.0
 
 
-def test_a_curve_is_level_beyond_its_corners_and_knows_no_nulls() -> None:
+def test_a_curve_is_level_beyond_its_corners_and_knows_no_nulls_and_few_stars_get_none() -> None:
     x = np.append(np.linspace(10.0, 14.0, 1000), np.nan)
     terms = smooth_nodes.curve_terms(x, 3)
     assert np.abs(terms(x)[:-1].mean(axis=0)).max() < 1e-9 and not terms(x)[-1].any()
     assert terms(np.array([14.0, 20.0]))[0] == pytest.approx(terms(np.array([14.0, 20.0]))[1])
     for none in (np.full(5, np.nan), np.full(5, 12.0)):
         assert smooth_nodes.curve_terms(none, 3)(x).shape == (1001, 0)
+    stars = pd.DataFrame({"phot_g_mean_mag": np.linspace(9, 14, 300), "colour": 1.5})
+    pixel = np.arange(300) // 2  # 150 stars besides one a pixel; two variables of n terms ask for 20 n
+    assert not smooth_nodes.curves_of(stars, 8, pixel) and not smooth_nodes.curves_of(stars, 0, pixel)
+    assert list(smooth_nodes.curves_of(stars, 7, pixel)) == ["phot_g_mean_mag", "colour"]
 
 
 def test_a_term_that_is_constant_in_each_pixel_is_no_curve() -> None:
@@ -309,30 +299,22 @@ def test_a_term_that_is_constant_in_each_pixel_is_no_curve() -> None:
         assert nodes.coefficients[0] != 0 and nodes.coefficients[1] == 0
 
 
-def test_few_stars_get_no_curves() -> None:
-    stars = pd.DataFrame({"phot_g_mean_mag": np.linspace(9, 14, 300), "colour": 1.5})
-    pixel = np.arange(300) // 2  # 150 stars besides one a pixel; two variables of n terms ask for 20 n
-    assert not smooth_nodes.curves_of(stars, 8, pixel) and not smooth_nodes.curves_of(stars, 0, pixel)
-    assert list(smooth_nodes.curves_of(stars, 7, pixel)) == ["phot_g_mean_mag", "colour"]
-
-
-def tracers(offset: np.ndarray, pixel: np.ndarray, error: float) -> tuple[pd.DataFrame, Scatter]:
-    """Tracers in the centres of pixels, with these offsets in both parallaxes, and their scatter."""
+def mapped(offset: np.ndarray, pixel: np.ndarray, **how: Any) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
+    """Maps of tracers in the centres of pixels, with these offsets in both parallaxes, and what is told of them."""
     ra, dec = hp.pix2ang(GRID["nside"], pixel, nest=True, lonlat=True)
     stars = pd.DataFrame({"solution": "5p", "ra": ra, "dec": dec, "l": ra, "b": dec, "phot_g_mean_mag": 12.0})
-    stars = stars.assign(colour=1.5, reference_parallax=1.0, reference_parallax_error=1e-9)
+    stars = stars.assign(colour=1.5, reference_parallax=1.0, reference_parallax_error=1e-9, parallax_error=0.06)
     parallax = 1.0 + offset / 1000.0
-    stars = stars.assign(parallax=parallax, parallax_corrected=parallax, parallax_error=error / 1000.0)
+    stars = stars.assign(parallax=parallax, parallax_corrected=parallax, offset_raw=offset, offset_corrected=offset)
     row = dict.fromkeys(SCATTER, 0.0) | {"sky_factor": 1.0, "sky_extra": 0.0, "solution": "5p", "factor": 1.0}
     scatter = Scatter("parallax", pd.DataFrame([row | {"parallax": name} for name in ("raw", "corrected")]))
-    return stars.assign(offset_raw=offset, offset_corrected=offset), scatter
+    maps, _, made = smooth_maps(stars, "5p", scatter, **GRID | {"reach_deg": 5.0, "splines": 0} | how)
+    return maps, made
 
 
 def test_ring_ordering_gives_the_same_map() -> None:
     offset, _, pixel, _ = sky(PATTERN, 6, stars=4000)
-    stars, scatter = tracers(offset, pixel, 60.0)
-    nested, _, made = smooth_maps(stars, "5p", scatter, **GRID, reach_deg=5.0, splines=0)
-    ring, _, same = smooth_maps(stars, "5p", scatter, nside=16, ordering="ring", reach_deg=5.0, splines=0)
+    (nested, made), (ring, same) = (mapped(offset, pixel, ordering=ordering) for ordering in ("nested", "ring"))
     assert same == made | {"ordering": "ring"} and made["warning"] is None
     for frame, table in ring.items():
         assert (table.groupby("parallax")["hindex"].diff().dropna() > 0).all()
@@ -341,27 +323,23 @@ def test_ring_ordering_gives_the_same_map() -> None:
         pd.testing.assert_frame_equal(again.reset_index(drop=True), expected)
 
 
-def test_smooth_json_says_what_would_go_unnoticed() -> None:
+def test_smooth_json_says_what_would_go_unnoticed_and_warns_of_few_stars_and_pixels() -> None:
     offset, _, pixel, _ = sky(KERNELS["none"], 12, stars=4000)
-    stars, scatter = tracers(offset, pixel, 60.0)
-    _, _, made = smooth_maps(stars, "5p", scatter, **GRID, reach_deg=5.0, splines=0)
+    _, made = mapped(offset, pixel)
     facts = made["kernels"]["corrected"]
     assert facts["pixels"] == len(np.unique(pixel)) and facts["mixture"][0]["amplitude"] == 0.0
     assert 0.5 < facts["unnoticed_uas"] < 60.0
-
-
-def test_few_stars_a_pixel_are_warned_of() -> None:
     offset, _, pixel, _ = sky(PATTERN, 12, stars=300)
-    stars, scatter = tracers(offset, pixel, 60.0)
-    _, _, made = smooth_maps(stars, "5p", scatter, **GRID, reach_deg=0.0, splines=0)
-    assert "stars a pixel with any: the errors of raw are too small" in made["warning"]
+    assert "a pixel with any: the errors of raw are too small" in mapped(offset, pixel, reach_deg=0.0)[1]["warning"]
+    few = pixel < np.unique(pixel)[9]
+    maps, made = mapped(offset[few], pixel[few])
+    assert not len(maps["equatorial"])
+    assert "no smooth map of raw parallaxes: 9 pixels hold stars with errors, it takes 10" in made["warning"]
 
 
 def test_without_errors_there_is_no_map_and_the_reason_is_told() -> None:
     """A parallax of which nothing is known, as without an official correction, is no fault."""
-    stars = pd.DataFrame(
-        {"solution": "5p", "ra": np.linspace(0, 90, 40), "dec": 0.0, "l": 10.0, "b": 20.0}, index=range(40)
-    )
+    stars = pd.DataFrame({"solution": "5p", "ra": np.linspace(0, 90, 40), "dec": 0.0, "l": 10.0, "b": 20.0})
     stars = stars.assign(parallax=1.0, parallax_corrected=np.nan, reference_parallax=1.1, parallax_error=np.nan)
     stars = stars.assign(reference_parallax_error=0.1, offset_raw=-100.0, offset_corrected=np.nan)
     row = dict.fromkeys(SCATTER, np.nan) | {"sky_factor": np.nan, "sky_extra": np.nan, "solution": "5p"}
@@ -369,12 +347,3 @@ def test_without_errors_there_is_no_map_and_the_reason_is_told() -> None:
     maps, curves, made = smooth_maps(stars, "5p", scatter, **GRID, reach_deg=3.0, splines=0)
     assert [len(table) for table in (*maps.values(), curves)] == [0, 0, 0]
     assert made["warning"] == "no smooth map of raw parallaxes: no 5p star has errors of both parallaxes"
-
-
-def test_too_few_pixels_are_told() -> None:
-    offset, _, pixel, _ = sky(KERNELS["none"], 9, stars=200)
-    few = pixel < np.unique(pixel)[9]
-    stars, scatter = tracers(offset[few], pixel[few], 60.0)
-    maps, _, made = smooth_maps(stars, "5p", scatter, **GRID, reach_deg=3.0, splines=0)
-    assert not len(maps["equatorial"])
-    assert "no smooth map of raw parallaxes: 9 pixels hold stars with errors, it takes 10" in made["warning"]

@@ -1,7 +1,5 @@
 """The story of a run: a line a stage, a line a failure, the offsets at the end."""
 
-from __future__ import annotations
-
 import logging
 import re
 import sys
@@ -99,16 +97,13 @@ def test_chatter_is_dropped_and_what_matters_passes(told):
         assert told.format(record(text, ERROR, "error", exception=kind)) == text
 
 
-def test_before_a_run_and_for_touch_snakemake_speaks_itself(told):
+def test_before_a_run_for_touch_and_for_records_of_another_snakemake_it_speaks_itself(told):
     assert job(told, 1, "measure_map", sample="giants") == "None"  # a plain formatter's words for no message
+    begin(told)
+    assert told.format(record("Job 1 begins", event="job_info")) == "Job 1 begins"
     told.workflow.touch = True
     told.format(record(event="workflow_started"))
     assert told.format(record("Job stats", event="run_info", stats={"total": 3})) == "Job stats"
-
-
-def test_records_of_another_snakemake_do_not_stop_it(told):
-    begin(told)
-    assert told.format(record("Job 1 begins", event="job_info")) == "Job 1 begins"
 
 
 TRACE = 'Traceback (most recent call last):\n  File "x.py", line 1, in <module>\n    f()\n    ^^^\n'
@@ -126,17 +121,12 @@ OURS = "12 rows\nERROR: x.csv: no column 'ra'\n"
         ("fetching\nx.fits: not fetched: 404\n\n", ["x.fits: not fetched: 404"]),
         (f"{TRACE}AssertionError\n", ["AssertionError"]),
         (TRACE, ["    ^^^"]),  # killed while it wrote
+        (f"{TRACE}V: 0\n" + 40 * "line\n", ["V: 0", *(story.LINES - 1) * ["line"], "(29 more lines in the log)"]),
     ],
 )
 def test_the_lines_that_matter(text, expected, tmp_path):
     (tmp_path / "a.log").write_text(text)
     assert story.error_lines(str(tmp_path / "a.log"))[1] == expected
-
-
-def test_long_messages_are_cut(tmp_path):
-    (tmp_path / "a.log").write_text(TRACE + "ValueError: 0\n" + "".join(f"line {n}\n" for n in range(40)))
-    _, lines = story.error_lines(str(tmp_path / "a.log"))
-    assert len(lines) == story.LINES + 1 and "29 more lines" in lines[-1]
 
 
 @pytest.mark.parametrize(
@@ -217,11 +207,8 @@ def test_it_is_installed_for_a_run_and_not_otherwise(changes, handler):
     assert isinstance(handler.formatter, story.Story) == (not changes)
     if changes:
         told.failed([])
-
-
-def test_another_snakemake_keeps_its_output():
-    assert story.install(workflow()).handler is None
-    assert story.install(SimpleNamespace()).handler is None
+    story.LOGGER.removeHandler(handler)  # as of another Snakemake, which keeps its output
+    assert story.install(workflow()).handler is None and story.install(SimpleNamespace()).handler is None
 
 
 # ---------------------------------------------------------------- summary
@@ -276,19 +263,13 @@ def test_summary_of_one_simulated_sample_with_its_report_and_of_nothing(tmp_path
     assert text.endswith("\n".join(f"{name} {tmp_path}/{place}" for name, place in places.items()))
 
 
-def test_a_broken_table_does_not_fail_the_run(tmp_path, caplog):
-    write(tmp_path, "toy", "")
-    (tmp_path / "toy/tables/global_offsets.csv").write_text("a,b\n1,2\n")
-    with caplog.at_level(INFO, "snakemake.logging"):
-        told = story.Story()
-        told.about = (str(tmp_path), [{"name": "toy"}], "toy")
-        told.succeeded()
-    assert "could not be made: KeyError('solution')" in caplog.text
-
-
-def test_a_run_with_nothing_to_do_tells_what_was_measured(told, tmp_path):
+def test_a_run_with_nothing_to_do_tells_what_was_measured_and_a_broken_table_does_not_fail_it(told, tmp_path, caplog):
     write(tmp_path, "toy", "5p,raw,3,-20,1\n")
     told.about = (str(tmp_path), [{"name": "toy", "title": "Toy"}], "toy")
     lines = told.format(record(NOTHING)).splitlines()
     assert lines[0].startswith("Nothing to be done")
     assert any("-20.0 ± 1.0" in line for line in lines) and not any("Done in" in line for line in lines)
+    (tmp_path / "toy/tables/global_offsets.csv").write_text("a,b\n1,2\n")
+    with caplog.at_level(INFO, "snakemake.logging"):
+        told.succeeded()
+    assert "could not be made: KeyError('solution')" in caplog.text

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from astropy import units as u
 from astropy.table import MaskedColumn, Table
-from unit.shared import ASTROPY, refused
+from unit.shared import ASTROPY, refused, refuses
 
 from gaia_offsets.core.columns import GAIA, VIZIER
 from gaia_offsets.core.faults import TableError
@@ -79,19 +79,15 @@ def test_separators_and_missing_values_of_text(tmp_path, separator):
 
 
 def test_other_bad_files(tmp_path):
+    assert [table_format(name) for name in ("a.B.CSV.gz", "x.fit", "x.xml")] == ["csv", "fits", "votable"]
     (tmp_path / "t.fits").write_text("<html>not found</html>")
     content = write(sample_table(), tmp_path / "t.parquet").read_bytes()
     (tmp_path / "cut.parquet").write_bytes(content[:-9])
     known = {"none.fits": "no such file", "t.xlsx": "unknown kind of table"}
     for name, words in (known | {"t.fits": "fits table", "cut.parquet": "parquet table"}).items():
-        with refused(f"{name}: .*{words}"):
-            read_table(tmp_path / name)
+        refuses(f"{name}: .*{words}", read_table, tmp_path / name)
     with refused("nothing stands for parallax"):
         read_table(write(sample_table(), tmp_path / "t.csv"), required=("source_id", "parallax"))
-
-
-def test_formats_by_name():
-    assert [table_format(name) for name in ("a.B.CSV.gz", "x.fit", "x.xml")] == ["csv", "fits", "votable"]
 
 
 def test_names_of_vizier(tmp_path):
@@ -119,8 +115,7 @@ def test_identifiers_that_went_through_float64():
 def test_check_table_orders_and_refuses(tmp_path):
     frame = pd.DataFrame({"dec": [1.0], "ra": [2.0]})
     assert list(check_table(frame, ["ra", "dec"], "x").columns) == ["ra", "dec"]
-    with refused("x: column 'parallax'"):
-        check_table(frame, ["parallax"], "x")
+    refuses("x: column 'parallax'", check_table, frame, ["parallax"], "x")
 
 
 @pytest.mark.parametrize("name", ["t.parquet", "t.csv"])
@@ -201,11 +196,9 @@ def test_what_64_bits_or_one_value_cannot_hold_is_refused_in_one_line(tmp_path):
         ("parallax", lists, "holds several values a row, not one for 'parallax'"),
     ):
         pq.write_table(pa.table({name: values}), tmp_path / "t.parquet")
-        with refused(words):
-            read_table(tmp_path / "t.parquet")
+        refuses(words, read_table, tmp_path / "t.parquet")
     (tmp_path / "t.csv").write_bytes(gzip.compress(b"source_id\n7\n") + b"more")
-    with refused("other bytes follow the end of what gzip packed"):
-        read_table(tmp_path / "t.csv")
+    refuses("other bytes follow the end of what gzip packed", read_table, tmp_path / "t.csv")
 
 
 def test_units_of_logarithms_are_numbers_and_a_foreign_unit_stops_nobody(tmp_path, capsys):
@@ -243,20 +236,18 @@ def test_a_table_in_pieces_gives_the_bytes_of_the_whole_and_is_read_in_pieces(tm
     assert (tmp_path / "whole.parquet").read_bytes() == (tmp_path / "pieces.parquet").read_bytes()
     parquet.write_pieces((frame[rows] for rows in parquet.pieces(len(frame))), tmp_path / "ahead.parquet", threads=2)
     assert (tmp_path / "whole.parquet").read_bytes() == (tmp_path / "ahead.parquet").read_bytes()
+
+    def broken():
+        yield frame
+        raise TableError("the second piece")
+
+    for threads in (1, 2):
+        refuses("the second piece", parquet.write_pieces, broken(), tmp_path / "t.parquet", threads=threads)
     parts = list(parquet.read_pieces(tmp_path / "whole.parquet", ["x", "source_id", "absent"]))
     assert [part.index.tolist() for part in parts] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
     assert parts[0]["source_id"].tolist()[0] == 2**62 + 1 and list(parts[0].columns) == ["source_id", "x"]
     write_table(frame[:0], tmp_path / "empty.parquet")
     assert [len(part) for part in parquet.read_pieces(tmp_path / "empty.parquet")] == [0]
-
-
-def test_a_fault_in_the_thread_ahead_arrives(tmp_path):
-    def frames():
-        yield pd.DataFrame({"x": [1.0]})
-        raise TableError("the second piece")
-
-    with refused("the second piece"):
-        parquet.write_pieces(frames(), tmp_path / "t.parquet", threads=2)
 
 
 def test_parquet_has_a_dictionary_of_words_and_none_of_measured_numbers(tmp_path):
@@ -269,28 +260,21 @@ def test_parquet_has_a_dictionary_of_words_and_none_of_measured_numbers(tmp_path
 
 
 def test_a_packed_file_beyond_the_memory_is_refused_before_it_is_read(tmp_path, monkeypatch):
-    path = tmp_path / "bomb.csv.gz"
-    rows = 3_000_000  # 24 MB of text in 24 kB
-    with gzip.open(path, "wt") as stream:
-        stream.write("ra,dec\n" + "1.0,2.0\n" * rows)
+    """24 MB of text in 24 kB; and 100 MB without the end of a line."""
+    path, line, rows = tmp_path / "bomb.csv.gz", tmp_path / "line.csv.gz", 3_000_000
+    path.write_bytes(gzip.compress(b"ra,dec\n" + b"1.0,2.0\n" * rows))
+    line.write_bytes(gzip.compress(b"a;" * 50_000_000, compresslevel=1))
     assert path.stat().st_size < 100_000
     monkeypatch.setattr(native, "memory", lambda: 20_000_000)
-    tracemalloc.start()
-    with refused("bomb.csv.gz: unpacks to more than 0.02 GB, the memory of this machine; write it as Parquet or FITS"):
-        read_table(path)
-    assert tracemalloc.get_traced_memory()[1] < 60_000_000  # two blocks of 16 MB, not the table
-    tracemalloc.stop()
+    told = "bomb.csv.gz: unpacks to more than 0.02 GB, the memory of this machine; write it as Parquet or FITS"
+    endless = "line.csv.gz: is no csv table: its first line has a million characters or more"
+    for words, read, file, most in (
+        (told, read_table, path, 60_000_000),  # two blocks of 16 MB, not the table
+        (endless, csv_header, line, 20_000_000),
+    ):
+        tracemalloc.start()
+        refuses(words, read, file)
+        assert tracemalloc.get_traced_memory()[1] < most
+        tracemalloc.stop()
     monkeypatch.setattr(native, "memory", lambda: 30_000_000)
     assert len(read_table(path)) == rows
-
-
-def test_a_line_without_end_does_not_fill_the_memory(tmp_path):
-    path = tmp_path / "line.csv.gz"
-    with gzip.open(path, "wb", compresslevel=1) as stream:
-        for _ in range(100):
-            stream.write(b"a;" * 500_000)
-    tracemalloc.start()
-    with refused("line.csv.gz: is no csv table: its first line has a million characters or more"):
-        csv_header(path)
-    assert tracemalloc.get_traced_memory()[1] < 20_000_000  # of 100 MB
-    tracemalloc.stop()

@@ -1,7 +1,5 @@
 """Patterns of simulated skies, and the tables that compare what was measured with what was injected."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -41,9 +39,6 @@ def test_the_white_pattern_is_independent_from_pixel_to_pixel() -> None:
     values = field[:, 0]
     assert values.var() == pytest.approx(192.0, rel=0.05)
     assert abs(np.corrcoef(values[:-1], values[1:])[0, 1]) < 4 / np.sqrt(len(values))
-
-
-def test_a_sky_without_pattern_is_flat() -> None:
     assert not residual_field(OFFSET | {"pattern": "none"}, 1, TRUTH_NSIDE).any()
 
 
@@ -101,31 +96,27 @@ def test_a_number_follows_shifts_of_its_stars_as_its_truth_does(estimator: str) 
     assert after[estimator] - before[estimator] == pytest.approx(share, abs=0.03)
 
 
-def test_the_true_line_is_that_of_the_injected_offsets() -> None:
+def test_the_true_line_is_that_of_the_injected_offsets_and_nearest_stars_are_averaged() -> None:
     parallax = np.linspace(0.2, 1.0, 50)
     stars = pd.DataFrame({"parallax_true": parallax, "truth": -4.0 + 10.0 * parallax, "true_variance": 900.0})
     assert true_line(stars) == pytest.approx({"zero_point": -4.0, "scale": 1.01})
+    rng = np.random.default_rng(2)
+    stars = pd.DataFrame({"ra": rng.uniform(0.0, 60.0, 4000), "dec": rng.uniform(-5.0, 5.0, 4000)})
+    values = np.where(stars["ra"] < 30.0, -10.0, 10.0)
+    pixels = pixel_index(np.array([10.0, 50.0]), np.zeros(2), **GRID)
+    assert nearest_means(stars, values, "equatorial", pixels, GRID)["value"].tolist() == [-10.0, 10.0]
 
 
 def test_pixels_without_stars_have_the_injected_map_and_the_mean_colour_part() -> None:
     truth_map = np.arange(12.0 * 32**2)
     stars = pd.DataFrame({"ra": [10.0, 50.0], "dec": [5.0, 30.0]})
     at = truth_map[pixel_index(stars["ra"], stars["dec"], **GRID)]
-    pixels = pd.DataFrame(
-        {"hindex": [3, 4, 4], "n": [0, 0, 2], "parallax": "corrected", "truth": [np.nan, np.nan, 7.0]}
-    )
-    pixels = pixels.assign(frame=["equatorial", "galactic", "equatorial"], quantity="smooth")
+    pixels = pd.DataFrame({"hindex": [3, 4, 4], "n": [0, 0, 2], "truth": [np.nan, np.nan, 7.0]})
+    frames = ["equatorial", "galactic", "equatorial"]
+    pixels = pixels.assign(frame=frames, quantity="smooth", parallax="corrected")
     filled = add_area(pixels, stars.assign(true_corrected=at + 1.5), truth_map, GRID)
     assert filled["truth"].tolist() == pytest.approx([4.5, np.nan, 7.0, 5.5], nan_ok=True)
     assert filled["quantity"].tolist() == ["smooth"] * 3 + ["smooth_area"]
-
-
-def test_nearest_stars_are_averaged() -> None:
-    rng = np.random.default_rng(2)
-    stars = pd.DataFrame({"ra": rng.uniform(0.0, 60.0, 4000), "dec": rng.uniform(-5.0, 5.0, 4000)})
-    values = np.where(stars["ra"] < 30.0, -10.0, 10.0)
-    pixels = pixel_index(np.array([10.0, 50.0]), np.zeros(2), **GRID)
-    assert nearest_means(stars, values, "equatorial", pixels, GRID)["value"].tolist() == [-10.0, 10.0]
 
 
 def test_a_mean_over_the_sky_counts_the_pattern_as_scatter() -> None:

@@ -1,7 +1,5 @@
 """The patient session: what is tried again, how often, after which wait; what is not."""
 
-from __future__ import annotations
-
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -10,6 +8,7 @@ from typing import Any
 import pytest
 import requests
 from unit.misbehaving_http import Answer, MisbehavingServer
+from unit.shared import refuses
 
 from gaia_offsets.archive import http as web
 
@@ -72,8 +71,7 @@ def test_a_server_that_is_not_there(waits: list[float]) -> None:
     with MisbehavingServer() as gone:
         url = gone.url()
     session = web.Session(web.Patience(attempts=2), lambda line: None)
-    with pytest.raises(web.GaveUp, match=r"refused \(2 tries\)"):
-        session.post(url)
+    refuses(r"refused \(2 tries\)", session.post, url, error=web.GaveUp)
 
 
 def test_dates_and_nonsense_in_retry_after(waits: list[float]) -> None:
@@ -111,8 +109,7 @@ def test_progress_starts_the_count_anew(waits: list[float]) -> None:
 
     patience = web.Patience(attempts=4, first_pause=1.0)
     lines: list[str] = []
-    with pytest.raises(ValueError, match="broken"):
-        web.again(fail, patience, lines.append, (ValueError,), lambda: next(heights))
+    refuses("broken", web.again, fail, patience, lines.append, (ValueError,), lambda: next(heights), error=ValueError)
     assert waits == [1.0, 1.0, 2.0, 4.0] and "broken; try 3 of 4" in lines[-1]
     with pytest.raises(ZeroDivisionError):
         web.again(lambda: 1 / 0, patience, lines.append, (ValueError,))

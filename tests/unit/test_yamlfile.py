@@ -1,12 +1,10 @@
 """What is wrong with a YAML file is told with its line, quickly."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 
 import pytest
-from unit.shared import ROOT
+from unit.shared import ROOT, refuses
 
 from gaia_offsets.core.yamlfile import YamlError, read_yaml
 
@@ -57,12 +55,9 @@ def test_each_fault_has_its_line(text: str, line: str, tmp_path: Path) -> None:
 def test_other_files_and_sound_ones(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     path.write_bytes(b"a: \xe9\n")
-    with pytest.raises(YamlError, match="byte 3 is no text; save the file as UTF-8"):
-        read_yaml(path)
-    with pytest.raises(YamlError, match=r"nowhere\.yaml: No such file"):
-        read_yaml(tmp_path / "nowhere.yaml")
-    with pytest.raises(YamlError, match="Is a directory"):
-        read_yaml(tmp_path)
+    refuses("byte 3 is no text; save the file as UTF-8", read_yaml, path, error=YamlError)
+    refuses(r"nowhere\.yaml: No such file", read_yaml, tmp_path / "nowhere.yaml", error=YamlError)
+    refuses("Is a directory", read_yaml, tmp_path, error=YamlError)
     path.write_text("\ufeffa: &a {x: 1}\nb: {<<: *a, y: *a}\nc: {<<: *a, x: 2}\n", encoding="utf-8")
     assert read_yaml(path) == {"a": {"x": 1}, "b": {"x": 1, "y": {"x": 1}}, "c": {"x": 2}}
     path.write_text("# nothing\n")
@@ -70,5 +65,4 @@ def test_other_files_and_sound_ones(tmp_path: Path) -> None:
     for ours in sorted((ROOT / "config").glob("*.yaml")):
         assert read_yaml(ours)
     path.write_text("a: 1\na: 2\nb: {c: 1, c: 2}\n")
-    with pytest.raises(YamlError, match=r"x\.yaml:2: .*\n.*x\.yaml:3: "):
-        read_yaml(path)
+    refuses(r"x\.yaml:2: .*\n.*x\.yaml:3: ", read_yaml, path, error=YamlError)

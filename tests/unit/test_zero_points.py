@@ -8,7 +8,7 @@ import pytest
 from astropy import units as u
 from astropy.table import MaskedColumn
 from astropy.utils.masked import Masked
-from unit.shared import MAIZ, refused
+from unit.shared import MAIZ, refused, refuses
 from zero_point import zpt
 
 from gaia_offsets.publish.fields import MODELS, OFFICIAL
@@ -113,5 +113,4 @@ def test_single_nulls_and_what_cannot_be() -> None:
         assert np.isnan(
             [zero_point(OFFICIAL, null, 1.5, None, 0.0, 31), zero_point(OFFICIAL, 15, 1.5, 1.5, 0, null)]
         ).all()
-    with refused("outside -90 to 90 deg"):
-        zero_point(OFFICIAL, 15.0, 1.5, None, 95.0, 31)
+    refuses("outside -90 to 90 deg", zero_point, OFFICIAL, 15.0, 1.5, None, 95.0, 31)
