@@ -374,6 +374,23 @@ def test_command_refuses_in_one_line(stars, map_file, tmp_path, capsys):
     assert not list(tmp_path.glob("*.part"))
 
 
+def test_maps_that_come_with_it_have_names(tmp_path, capsys):
+    assert command.main(["maps"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("kepler_giants: Gaia EDR3, 2112 stars, 47 pixels of 1.8 deg, ra 283 to 300, dec 37 to 51\n")
+    assert "\nglobular_clusters: Gaia EDR3, 2961 stars, 12 pixels of 7.3 deg around (ra, dec) = (264, 48), " in said
+    stars = pd.DataFrame({"ra": [290.0, 10.0], "dec": [42.0, -30.0], "parallax": 0.8})
+    stars.to_csv(tmp_path / "t.csv", index=False)
+    assert run("kepler_giants", tmp_path / "t.csv", tmp_path / "out.csv") == 0
+    assert pd.read_csv(tmp_path / "out.csv")["map_flag"].tolist() == [0, 1]
+    assert apply.correct_table(stars, "globular_clusters")["map_flag"].tolist() == [1, 1]  # only files are refused
+    command_refuses(capsys, "no map that comes with this: kepler_giants, glob", "apply", "kepler", "t.csv", "o.csv")
+    pixels = np.unique(pixel_index(np.arange(340.0, 380.0) % 360, np.linspace(1, 5, 40), nside=32, ordering="nested"))
+    values = (np.full(len(pixels), value) for value in (-30.0, 5.0, 60))
+    across = apply.OffsetMap("raw", "equatorial", 32, "nested", 10.3, pixels, *values, {})
+    assert across.footprint == "22 pixels of 1.8 deg, ra 340 to 18, dec 1 to 5"
+
+
 def test_units_of_the_command_by_hand(map_file, tmp_path):
     """Every unit is another than ours, and every number below was computed by hand: a changed factor shows."""
     # 11 h 20 m are 170 deg and 0.4 rad are 22.918 deg, z = 0.38942. HEALPix, nside 4 (Gorski et al. 2005): the lines

@@ -16,8 +16,10 @@ import yaml
 from snakemake_run import MAP, OFFLINE, ROOT, SAMPLES, SMALL, TOY, run_snakemake
 
 from gaia_offsets.publish.dataset import read_dataset
+from gaia_offsets.publish.offset_map import SHIPPED
 
 GLOBAL = "tables/global_offsets.csv"
+DATA = ROOT / "workflow/scripts/gaia_offsets/data"
 TABLE1 = "dataset/equatorial.ecsv"
 BOTH = ["simulated_giants", "auto"]
 
@@ -135,9 +137,12 @@ def test_corrections_side_by_side_give_the_known_offsets(demo: Path, tables: dic
     on_map = on_map.set_index(["solution", "correction"])
     table1 = read_dataset(demo / MAP)[0]
     assert on_map.loc[("5p", "map"), "n"] == table1["n"].sum()  # the stars of its pixels
-    # The map that the notebook starts from is this one, to a unit of its last digit.
-    shipped = read_dataset(ROOT / "docs/notebook/kepler_giants_equatorial.ecsv")[0]
-    pd.testing.assert_frame_equal(table1, shipped, rtol=0, atol=0.0011)
+    for name in SHIPPED:  # what comes with the package is this run's, to a unit of the last digit; else: make maps
+        (table, facts), (here, now) = map(
+            read_dataset, (DATA / f"{name}.ecsv", demo / MAP.replace("kepler_giants", name))
+        )
+        pd.testing.assert_frame_equal(here, table, rtol=0, atol=0.0011)
+        assert now == facts | {name: now[name] for name in ("config_digest", "versions")}
     assert abs(on_map.loc[("5p", "map"), "median"]) < 2 and on_map.loc[("5p", "lindegren2021"), "median"] < -5
     for name, (n, medians) in BY_CORRECTION.items():
         table = pd.read_csv(demo / f"results/{name}/tables/corrections.csv")
@@ -234,3 +239,57 @@ def test_as_a_module_of_another_workflow(tmp_path: Path, small: Path) -> None:
     assert (theirs / "mine.csv").read_bytes() == (small / f"results/simulated_giants/{GLOBAL}").read_bytes()
     assert not (theirs / "results").exists() and not (theirs / "resources").exists()
     assert list(elsewhere.iterdir()) == []
+
+
+BY_ADDRESS = """
+configfile: "mine.yaml"
+
+module offsets:
+    snakefile: github("somebody/gaia-offsets", path="workflow/Snakefile", tag="1.0.0")
+    config: config
+
+use rule * from offsets
+"""
+
+
+@pytest.mark.slow
+def test_as_a_module_by_address_from_an_empty_folder(tmp_path: Path) -> None:
+    """The files that git tracks are a repository of one commit, to which the address leads."""
+    origin, mine = tmp_path / "hosted/somebody/gaia-offsets", tmp_path / "mine"
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True)
+    if listed.returncode:
+        pytest.skip("no git checkout: nothing tells the project's files from the user's")
+    mine.mkdir()
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x@y", f"--git-dir={origin}/.git", f"--work-tree={ROOT}"]
+    subprocess.run(["git", "init", "-q", origin], check=True)
+    add = [*git, "add", "--pathspec-from-file=-", "--pathspec-file-nul"]
+    subprocess.run(add, cwd=ROOT, input=listed.stdout, check=True)
+    subprocess.run([*git, "commit", "-q", "-m", "all"], check=True)
+    subprocess.run([*git, "tag", "1.0.0"], check=True)
+    pd.read_csv(ROOT / "config/data/kepler_giants.csv.gz").rename(columns={"kic": "source_id"}).to_csv(
+        mine / "stars.csv"
+    )
+    sample = {"targets": {"path": "stars.csv", "columns": {"distance": {"column": "distance", "unit": "kpc"}}}}
+    sample |= {"title": "My stars", "reference": {"kind": "distance"}}
+    overlay(mine / "mine.yaml", {"samples": {"my_stars": sample}})
+    (mine / "Snakefile").write_text(BY_ADDRESS, encoding="utf-8")
+    leads = ("url.file://" + f"{tmp_path}/hosted/.insteadOf", "https://github.com/")
+    env |= {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": leads[0], "GIT_CONFIG_VALUE_0": leads[1]}
+    env |= {"XDG_CACHE_HOME": str(tmp_path / "cache"), **OFFLINE}
+
+    def run(*words: str) -> str:
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", *words]
+        done = subprocess.run(command, cwd=mine, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout
+
+    planned = run("-n")
+    assert "draw_figures_of_my_stars" in planned and "lamost" not in planned and "runs/mine/" in planned
+    table = f"results/my_stars/{GLOBAL}"
+    targets = [table, "results/my_stars/results.html", "results/runs/mine/samples.png"]
+    run(*targets)
+    rows = pd.read_csv(mine / table).set_index(["solution", "parallax"])
+    assert rows.loc[("5p", "raw"), "median"] == pytest.approx(-25.92, abs=0.02)  # as in tests/unit/test_shipped_data.py
+    run("--report", "report.html", "--", *targets)
+    assert "Nothing to be done" in run("-n", *targets)

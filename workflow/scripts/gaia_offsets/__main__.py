@@ -17,10 +17,14 @@ from gaia_offsets.correct.apply import correct_file, read_map_for
 from gaia_offsets.correct.correction import COLUMNS, Correction
 from gaia_offsets.correct.means import file_means
 from gaia_offsets.publish.fields import BASES, COLUMN_PREFIX, COLUMNS_OF, INFLATIONS, MODELS, NONE, OFFICIAL, TRUE_ERROR
-from gaia_offsets.publish.offset_map import ApplyError
+from gaia_offsets.publish.offset_map import SHIPPED, ApplyError, read_map
 from gaia_offsets.sample.errors import MAIZ_APELLANIZ
 from gaia_offsets.sample.star_table import CORRECTION
 from gaia_offsets.tables.formats import NAMED
+
+MAP_HELP = (
+    f"a file of results/*/dataset/ in any of its formats, {', '.join(SHIPPED)} (gaia-offsets maps), or - for none"
+)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -29,6 +33,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
     _add_apply(commands)
     _add_mean(commands)
+    about = "maps that come with this, for MAP of apply: where they are, and whose distances they stand on"
+    commands.add_parser("maps", help=about, description=about).set_defaults(run=_maps)
     _add_check_release(commands)
     return whole
 
@@ -36,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_apply(commands: Any) -> None:
     about = "correct the parallaxes of a catalogue with a zero point, a published map or both"
     parser = commands.add_parser("apply", help=about, description=about)
-    parser.add_argument("dataset", metavar="MAP", help="a file of results/*/dataset/ in any of its formats; - for none")
+    parser.add_argument("dataset", metavar="MAP", help=MAP_HELP)
     parser.add_argument("catalogue", metavar="CATALOGUE", help=f"your table: {NAMED}; FITS, Parquet, CSV of any size")
     parser.add_argument("output", metavar="OUTPUT", help="your table with columns added; one of the same endings")
     parser.add_argument(
@@ -160,6 +166,13 @@ def _mean(arguments: argparse.Namespace) -> None:
     columns = _columns(arguments, _known_columns(arguments))
     means = file_means(arguments.catalogue, group=arguments.group, columns=columns, **settings)
     print(means.to_csv(index=False, float_format="%.6f", lineterminator="\n"), end="")
+
+
+def _maps(arguments: argparse.Namespace) -> None:
+    for name, distances in SHIPPED.items():
+        offsets = read_map(name, parallax="raw")
+        print(f"{name}: {offsets.meta['release']}, {offsets.n.sum()} stars, {offsets.footprint}\n    {distances}")
+    print("No all-sky map comes with this: one is made by a run (docs/reproduce.md).")
 
 
 def _check_release(arguments: argparse.Namespace) -> None:

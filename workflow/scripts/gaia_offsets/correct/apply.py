@@ -78,17 +78,18 @@ def read_map_for(
     return read_map(path, parallax=map_for(base, correction=correction), **stated)
 
 
-def correct_table(table: pd.DataFrame | Table, offsets: OffsetMap | None, **settings: Any) -> pd.DataFrame | Table:
+def correct_table(
+    table: pd.DataFrame | Table, offsets: OffsetMap | str | Path | None, **settings: Any
+) -> pd.DataFrame | Table:
     """A copy of a DataFrame or astropy Table with columns added: those of correct_parallax, or parallax_corrected.
 
-    `offsets` is the map, None for a zero point alone. `settings` are those of Correction: base, columns, correction,
-    inflate. Columns that bear the archive's names, or VizieR's, need no entry in `columns`; units of an astropy Table
-    are honoured. What is taken as unknown, or contradicts something in a few rows, is said on standard error. Raises
-    ApplyError or TableError, one line each.
+    `offsets` is the map, its file or name, None for a zero point alone. `settings` are those of Correction: base,
+    columns, correction, inflate. Columns that bear the archive's names, or VizieR's, need no entry in `columns`; units
+    of an astropy Table are honoured. What is taken as unknown, or contradicts something in a few rows, is said on
+    standard error. Raises ApplyError or TableError, one line each.
 
     >>> stars = pd.DataFrame({"RA_ICRS": [45.0, 45.0], "DE_ICRS": [60.0, -60.0], "plx_mas": [0.5, 0.7]})
-    >>> offsets = read_map("equatorial.ecsv", parallax="raw")
-    >>> corrected = correct_table(stars, offsets, columns={"parallax": "plx_mas"})
+    >>> corrected = correct_table(stars, "equatorial.ecsv", columns={"parallax": "plx_mas"})
     >>> corrected[["plx_mas", "parallax_map_corrected", "map_flag"]].round(3)
        plx_mas  parallax_map_corrected  map_flag
     0      0.5                   0.533         0
@@ -107,14 +108,14 @@ def correct_file(
 
     FITS, Parquet and CSV, written in the format they were read in, go through in chunks of rows, whatever their
     size; VOTable, ECSV and a change of format take memory for the whole table. FITS: the first binary table of the
-    file is corrected; other HDUs are copied. The output appears under its name when it is complete.
+    file is corrected; other HDUs are copied. The output appears under its name when it is complete, and not at all
+    where the map reaches none of its rows.
 
     Raises ApplyError or TableError, one line each.
 
     >>> stars = {"ra": [45.0, 45.0], "dec": [60.0, -60.0], "parallax": [0.5, 0.7]}
     >>> pd.DataFrame(stars).to_csv("stars.csv", index=False)
-    >>> offsets = read_map("equatorial.ecsv", parallax="raw")
-    >>> correct_file("stars.csv", "corrected.csv", Correction(offsets))
+    >>> correct_file("stars.csv", "corrected.csv", Correction("equatorial.ecsv"))
     array([1, 1, 0, 0, 0])
     """
     catalogue, output = Path(catalogue), Path(output)
