@@ -115,7 +115,7 @@ def test_inflate_alone_and_the_report(tmp_path, capsys):
     assert capsys.readouterr().err.splitlines() == [
         "3 of 5 rows: corrected with lindegren2021",
         "1 of 5 rows: no parallax: null",
-        "1 of 5 rows: no zero point for such a star: null",
+        "1 of 5 rows: an input is null, or out of the range of lindegren2021: null",
     ]
 
 

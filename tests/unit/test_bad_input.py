@@ -25,9 +25,9 @@ from unit.shared import ASTROPY
 from gaia_offsets import __main__ as command
 from gaia_offsets.archive.rawfile import check_file, is_due, write_manifest
 from gaia_offsets.core.columns import GAIA
-from gaia_offsets.correct import apply
 from gaia_offsets.publish import fields as published
 from gaia_offsets.publish import write
+from gaia_offsets.publish.offset_map import read_map
 from gaia_offsets.sample.reference import check_units, reference_parallax
 from gaia_offsets.sample.selection import select_stars
 from gaia_offsets.sample.star_table import check_stars
@@ -356,7 +356,7 @@ def test_a_map_is_refused(case: str, tmp_path: Path) -> None:
     given = GIVEN["MAPS"].get(case, "")
     meta = yaml.safe_load(given) if ": " in given else {}
     path = write_map(tmp_path, wrong=MAPS.get(case, "" if meta else given), **meta)
-    assert refusal(lambda: apply.read_map(path, parallax="raw"), tmp_path) == LINES["MAPS"][case]
+    assert refusal(lambda: read_map(path, parallax="raw"), tmp_path) == LINES["MAPS"][case]
 
 
 def drop_last_row(path: Path) -> None:
@@ -383,10 +383,10 @@ def drop_last_row(path: Path) -> None:
 @pytest.mark.parametrize("form", FORMS)
 def test_a_map_with_a_row_less_is_refused(form: str, tmp_path: Path) -> None:
     path = write_map(tmp_path, form)
-    assert len(apply.read_map(path, parallax="raw").pixels) == 4
+    assert len(read_map(path, parallax="raw").pixels) == 4
     drop_last_row(path)
     line = f"map.{form}: has 3 rows where its metadata say 4; take the whole file"
-    assert refusal(lambda: apply.read_map(path, parallax="raw"), tmp_path) == line
+    assert refusal(lambda: read_map(path, parallax="raw"), tmp_path) == line
 
 
 # ---------------------------------------------------------------- gaia-offsets apply

@@ -15,6 +15,7 @@ import pytest
 import yaml
 from snakemake_run import MAP, OFFLINE, ROOT, SAMPLES, SMALL, TOY, run_snakemake
 
+from gaia_offsets.core.yamlfile import merge
 from gaia_offsets.publish.dataset import read_dataset
 from gaia_offsets.publish.offset_map import SHIPPED
 
@@ -203,12 +204,10 @@ def test_claims_of_the_users_own(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- inside other workflows
 
 SNAKEFILE = """
-configfile: "{root}/config/config.yaml"
-configfile: "{root}/config/toy.yaml"
-configfile: "small.yaml"
+configfile: "mine.yaml"
 
 module offsets:
-    snakefile: "{root}/workflow/Snakefile"
+    snakefile: {address}
     config: config
     pathvars:
         results="out/products",
@@ -222,74 +221,46 @@ rule mine:
     output: "mine.csv"
     shell: "cp {{input[0]}} {{output}}"
 """
+ADDRESSES = {
+    "path": f'"{ROOT}/workflow/Snakefile"',
+    "address": 'github("somebody/gaia-offsets", path="workflow/Snakefile", tag="1.0.0")',
+}
+
+
+def hosted(folder: Path) -> dict[str, str]:
+    """Settings of git by which addresses of GitHub lead to `folder`; there the files that git tracks are a repository."""
+    origin = folder / "somebody/gaia-offsets"
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x@y", f"--git-dir={origin}/.git", f"--work-tree={ROOT}"]
+    if (listed := subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True)).returncode:
+        pytest.skip("no git checkout: nothing tells the project's files from the user's")
+    subprocess.run(["git", "init", "-q", origin], check=True)
+    add = [*git, "add", "--pathspec-from-file=-", "--pathspec-file-nul"]
+    for command in (add, [*git, "commit", "-q", "-m", "all"], [*git, "tag", "1.0.0"]):
+        subprocess.run(command, cwd=ROOT, input=listed.stdout, check=True)
+    settings = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"url.file://{folder}/.insteadOf"}
+    return {**settings, "GIT_CONFIG_VALUE_0": "https://github.com/", "XDG_CACHE_HOME": str(folder / "cache")}
 
 
 @pytest.mark.slow
-def test_as_a_module_of_another_workflow(tmp_path: Path, small: Path) -> None:
+@pytest.mark.parametrize("kind", ADDRESSES)
+def test_as_a_module_of_another_workflow(kind: str, tmp_path: Path, small: Path) -> None:
     theirs, elsewhere = (tmp_path / name for name in ("theirs", "elsewhere"))
     for folder in (theirs, elsewhere):
         folder.mkdir()
-    overlay(theirs / "small.yaml", SMALL["config"])
-    (theirs / "Snakefile").write_text(SNAKEFILE.format(root=ROOT, table=GLOBAL), encoding="utf-8")
+    overlay(theirs / "mine.yaml", merge(yaml.safe_load(TOY.read_text(encoding="utf-8")), SMALL["config"]))
+    (theirs / "Snakefile").write_text(SNAKEFILE.format(address=ADDRESSES[kind], table=GLOBAL), encoding="utf-8")
     command = [sys.executable, "-m", "snakemake", "--cores", "2", "--directory", theirs, "-s", theirs / "Snakefile"]
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | OFFLINE
+    env |= hosted(tmp_path / "hosted") if kind == "address" else {}
+    planned = []
     # From a third folder: neither the files nor the rules may lean on where the command was typed.
-    done = subprocess.run(command, cwd=elsewhere, env={**os.environ, **OFFLINE}, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert "Done in" not in done.stderr  # the story is for our own runs
+    for words in ([], ["--report", "report.html"], ["-n"], ["-n", "offsets_all"]):
+        done = subprocess.run([*command, *words], cwd=elsewhere, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-3000:]
+        assert "Done in" not in done.stderr  # the story is for our own runs
+        planned.append(done.stdout)
+    assert "Nothing to be done" in planned[2] and (theirs / "report.html").is_file()
+    assert "out/products/runs/mine/" in planned[3] and "lamost" not in planned[3]
     assert (theirs / "mine.csv").read_bytes() == (small / f"results/simulated_giants/{GLOBAL}").read_bytes()
     assert not (theirs / "results").exists() and not (theirs / "resources").exists()
     assert list(elsewhere.iterdir()) == []
-
-
-BY_ADDRESS = """
-configfile: "mine.yaml"
-
-module offsets:
-    snakefile: github("somebody/gaia-offsets", path="workflow/Snakefile", tag="1.0.0")
-    config: config
-
-use rule * from offsets
-"""
-
-
-@pytest.mark.slow
-def test_as_a_module_by_address_from_an_empty_folder(tmp_path: Path) -> None:
-    """The files that git tracks are a repository of one commit, to which the address leads."""
-    origin, mine = tmp_path / "hosted/somebody/gaia-offsets", tmp_path / "mine"
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True)
-    if listed.returncode:
-        pytest.skip("no git checkout: nothing tells the project's files from the user's")
-    mine.mkdir()
-    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    git = ["git", "-c", "user.name=x", "-c", "user.email=x@y", f"--git-dir={origin}/.git", f"--work-tree={ROOT}"]
-    subprocess.run(["git", "init", "-q", origin], check=True)
-    add = [*git, "add", "--pathspec-from-file=-", "--pathspec-file-nul"]
-    subprocess.run(add, cwd=ROOT, input=listed.stdout, check=True)
-    subprocess.run([*git, "commit", "-q", "-m", "all"], check=True)
-    subprocess.run([*git, "tag", "1.0.0"], check=True)
-    pd.read_csv(ROOT / "config/data/kepler_giants.csv.gz").rename(columns={"kic": "source_id"}).to_csv(
-        mine / "stars.csv"
-    )
-    sample = {"targets": {"path": "stars.csv", "columns": {"distance": {"column": "distance", "unit": "kpc"}}}}
-    sample |= {"title": "My stars", "reference": {"kind": "distance"}}
-    overlay(mine / "mine.yaml", {"samples": {"my_stars": sample}})
-    (mine / "Snakefile").write_text(BY_ADDRESS, encoding="utf-8")
-    leads = ("url.file://" + f"{tmp_path}/hosted/.insteadOf", "https://github.com/")
-    env |= {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": leads[0], "GIT_CONFIG_VALUE_0": leads[1]}
-    env |= {"XDG_CACHE_HOME": str(tmp_path / "cache"), **OFFLINE}
-
-    def run(*words: str) -> str:
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", *words]
-        done = subprocess.run(command, cwd=mine, env=env, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr[-3000:]
-        return done.stdout
-
-    planned = run("-n")
-    assert "draw_figures_of_my_stars" in planned and "lamost" not in planned and "runs/mine/" in planned
-    table = f"results/my_stars/{GLOBAL}"
-    targets = [table, "results/my_stars/results.html", "results/runs/mine/samples.png"]
-    run(*targets)
-    rows = pd.read_csv(mine / table).set_index(["solution", "parallax"])
-    assert rows.loc[("5p", "raw"), "median"] == pytest.approx(-25.92, abs=0.02)  # as in tests/unit/test_shipped_data.py
-    run("--report", "report.html", "--", *targets)
-    assert "Nothing to be done" in run("-n", *targets)

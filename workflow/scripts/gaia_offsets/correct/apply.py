@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +13,8 @@ from gaia_offsets.core.log import say
 from gaia_offsets.core.releases import EPOCHS, SOLVED
 from gaia_offsets.correct.correction import Correction, check_base, corrected_by_map
 from gaia_offsets.correct.streams import add_columns, with_columns
-from gaia_offsets.publish.fields import NONE, OFFICIAL, map_for
-from gaia_offsets.publish.offset_map import ApplyError, OffsetMap, read_map
+from gaia_offsets.publish.fields import NONE, OFFICIAL
+from gaia_offsets.publish.offset_map import ApplyError, OffsetMap
 from gaia_offsets.sample.star_table import CORRECTION, star_arrays
 from gaia_offsets.sample.zero_points import check_edr3
 from gaia_offsets.tables.formats import refuse_folder, table_format
@@ -65,17 +64,6 @@ def correct_parallax(
     say(*offsets.warning)
     parallax, *position = (given[name] for name in ("parallax", *FRAMES[offsets.frame]))
     return corrected_by_map(parallax, *position, offsets, solved=given.get(SOLVED), zero_point=given.get(CORRECTION))
-
-
-def read_map_for(
-    path: str | Path, base: str, *, correction: str = NONE, named: str | None = None, **stated: Any
-) -> OffsetMap:
-    """The map of a dataset file that goes with a base; ApplyError where the one `named` is another.
-
-    `correction` is what is subtracted first; `stated` is what read_map takes besides.
-    """
-    check_base(base, named, correction)
-    return read_map(path, parallax=map_for(base, correction=correction), **stated)
 
 
 def correct_table(
@@ -134,7 +122,3 @@ def correct_file(
         raise TableError(f"{output}: cannot be written, {what}")
     add_columns(catalogue, output, correction)
     return correction.counts
-
-
-if __name__ == "__main__":  # how the command was called once; silence would look like success
-    sys.exit("the command is: gaia-offsets apply MAP CATALOGUE OUTPUT (or python -m gaia_offsets apply ...)")

@@ -73,10 +73,11 @@ def corrected_by_map(
     }
 
 
-def check_base(base: str, parallax: str | None, correction: str) -> None:
-    """Raise ApplyError where a parallax of this base must not be corrected with this map; None is the one that fits."""
+def check_base(base: str, parallax: str | None, correction: str) -> str:
+    """The map that goes on a parallax of this base; ApplyError where that of `parallax` does not, None is any."""
     for _, reason in pairing_faults(base, parallax, correction=correction):
         raise ApplyError(reason)
+    return map_for(base, correction=correction)
 
 
 class Correction:
@@ -105,9 +106,9 @@ class Correction:
         the catalogue's: a name, or `{column, unit}`. Raises ApplyError for what does not go together, or where there
         is nothing to do.
         """
-        check_base(base, getattr(offsets, "parallax", None), correction)
+        fitting = check_base(base, getattr(offsets, "parallax", None), correction)
         if isinstance(offsets, str | Path):
-            offsets = read_map(offsets, parallax=map_for(base, correction=correction))
+            offsets = read_map(offsets, parallax=fitting)
         inflate = inflation(inflate)
         subtracts = correction != NONE
         if not (offsets or subtracts or inflate):
@@ -246,7 +247,7 @@ class Correction:
             elif count:
                 own = {
                     INSIDE: f"corrected with {self.correction}",
-                    NO_ZERO_POINT: "no zero point for such a star: null",
+                    NO_ZERO_POINT: f"an input is null, or out of the range of {self.correction}: null",
                 }
                 yield f"{count} of {self.rows} rows: {own.get(flag, FLAGS[flag])}"
         if self.without_error:
