@@ -228,7 +228,7 @@ ADDRESSES = {
 
 
 def hosted(folder: Path) -> dict[str, str]:
-    """Settings of git by which addresses of GitHub lead to `folder`; there the files that git tracks are a repository."""
+    """Settings of git by which addresses of GitHub lead to `folder`: there our files are a repository with a tag."""
     origin = folder / "somebody/gaia-offsets"
     git = ["git", "-c", "user.name=x", "-c", "user.email=x@y", f"--git-dir={origin}/.git", f"--work-tree={ROOT}"]
     if (listed := subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True)).returncode:
@@ -260,7 +260,7 @@ def test_as_a_module_of_another_workflow(kind: str, tmp_path: Path, small: Path)
         assert "Done in" not in done.stderr  # the story is for our own runs
         planned.append(done.stdout)
     assert "Nothing to be done" in planned[2] and (theirs / "report.html").is_file()
-    assert "out/products/runs/mine/" in planned[3] and "lamost" not in planned[3]
+    assert "out/products/runs/mine/" in planned[3] and "products/lamost" not in planned[3]
     assert (theirs / "mine.csv").read_bytes() == (small / f"results/simulated_giants/{GLOBAL}").read_bytes()
     assert not (theirs / "results").exists() and not (theirs / "resources").exists()
     assert list(elsewhere.iterdir()) == []
