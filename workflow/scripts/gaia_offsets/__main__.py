@@ -45,9 +45,7 @@ def _add_apply(commands: Any) -> None:
     words = {"usage": "gaia-offsets apply MAP CATALOGUE OUTPUT [options]; MAP is - for none", "epilog": EXAMPLES}
     layout = argparse.RawDescriptionHelpFormatter  # for the lines of the examples
     parser = commands.add_parser("apply", help=about, description=about, formatter_class=layout, **words)
-    a_map = (
-        f"a file of results/*/dataset/ in any of its formats, {' or '.join(SHIPPED)} (gaia-offsets maps), - for none"
-    )
+    a_map = f"a file of results/*/dataset/, {' or '.join(SHIPPED)} (gaia-offsets maps), or - for none"
     parser.add_argument("dataset", metavar="MAP", help=a_map)
     parser.add_argument("catalogue", metavar="CATALOGUE", help=f"your table: {NAMED}; FITS, Parquet, CSV of any size")
     parser.add_argument("output", metavar="OUTPUT", help="your table with columns added; one of the same endings")
