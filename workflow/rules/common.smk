@@ -20,11 +20,11 @@ from gaia_offsets.engine.products import DATASET_KINDS, EXTENDED_KINDS, alike
 from gaia_offsets.engine.samples import Sample
 from snakemake import __version__ as ENGINE
 
-CONFIGS = workflow.overwrite_configfiles or workflow.configfiles  # the latter where this is a module
+CONFIGS = workflow.overwrite_configfiles
 
 try:
     if workflow.modifier.skip_configfile:  # as a module
-        config = over_own(config, OWN_CONFIG)
+        config, CONFIGS = over_own(config, OWN_CONFIG), CONFIGS or workflow.configfiles
     choose_samples(config, CONFIGS, OWN_CONFIG)
     config = resolve(
         merge(load_yaml(SCRIPTS / "../settings.yaml"), config),
