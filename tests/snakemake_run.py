@@ -39,6 +39,7 @@ DEMO: dict[str, Any] = {
         *(f"results/{name}/tables/global_offsets.csv" for name in SAMPLES),
         *(f"results/{name}/corrections.html" for name in ("kepler_giants", "globular_clusters")),
         "results/kepler_giants_magnitudes/tables/corrections.csv",
+        MAP.replace("kepler_giants", "globular_clusters"),
     ],
 }
 

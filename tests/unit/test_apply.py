@@ -21,9 +21,11 @@ from unit.shared import ASTROPY, GAUSSIAN, SOLUTIONS, command_refuses, refused, 
 
 from gaia_offsets import __main__ as command
 from gaia_offsets.correct import apply, streams
+from gaia_offsets.correct.correction import check_base
 from gaia_offsets.offsets.binned import pixel_offsets
 from gaia_offsets.publish import dataset, write
 from gaia_offsets.publish import fields as published
+from gaia_offsets.publish.offset_map import read_map
 from gaia_offsets.sample.zero_points import zero_point
 from gaia_offsets.sky.positions import ecliptic_latitude, pixel_centre, pixel_index, to_galactic
 from gaia_offsets.tables.read import read_table
@@ -67,7 +69,7 @@ def map_file(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def raw(map_file) -> apply.OffsetMap:
-    return apply.read_map(map_file, parallax="raw")
+    return read_map(map_file, parallax="raw")
 
 
 def correct(catalogue, output, offsets, **settings):
@@ -121,7 +123,7 @@ def plain(column) -> np.ndarray:
 
 @pytest.mark.parametrize("frame", ["equatorial", "galactic"])
 def test_arrays_by_definition(frame, stars, tmp_path):
-    offsets = apply.read_map(write_map(tmp_path, frame=frame), parallax="raw")
+    offsets = read_map(write_map(tmp_path, frame=frame), parallax="raw")
     flags, values = expected(stars, frame)
     assert set(flags) == {0, 1, 2, 3}
     for table in (stars, stars.to_pandas()):
@@ -136,7 +138,7 @@ def test_arrays_by_definition(frame, stars, tmp_path):
 
 
 def test_lists_edges_of_the_sky_and_nothing(map_file):
-    corrected = apply.read_map(map_file, parallax="corrected")
+    corrected = read_map(map_file, parallax="corrected")
     places = [0, 360, 10, 10, -180], [90, 89.999, 50, None, 50]
     result = apply.correct_parallax([1.0, 1.0, None, 1.0, 1.0], *places, corrected, base="official")
     assert result["map_flag"].tolist() == [0, 0, 2, 3, 0]
@@ -168,7 +170,7 @@ def test_units_and_frames_of_a_table_are_honoured_or_refused(stars, raw):
 
 def test_official_zero_point_computed_on_the_way(map_file):
     """Stars inside the model's range, outside of it, and outside the footprint."""
-    corrected = apply.read_map(map_file, parallax="corrected")
+    corrected = read_map(map_file, parallax="corrected")
     columns = {"ra": [90.0, 90.0, 270.0], "dec": [23.4393, 23.4393, -23.4393]}  # on the ecliptic
     columns |= {"parallax": 1.0, "ecl_lat": 0.0, "pseudocolour": np.nan}
     columns |= {"phot_g_mean_mag": [15.0, 25.0, 15.0], "nu_eff_used_in_astrometry": 1.5}
@@ -196,17 +198,17 @@ def test_official_zero_point_computed_on_the_way(map_file):
     ],
 )
 def test_map_and_base_that_do_not_go_together(base, parallax, correction, words, map_file):
-    refuses(words, apply.read_map_for, "none.ecsv", base, correction=correction, named=parallax, error=apply.ApplyError)
+    refuses(words, check_base, base, parallax, correction, error=apply.ApplyError)
     if correction == "none":
         with refused(words, apply.ApplyError):
-            apply.correct_parallax([1.0], [1.0], [50.0], apply.read_map(map_file, parallax=parallax), base=base)
+            apply.correct_parallax([1.0], [1.0], [50.0], read_map(map_file, parallax=parallax), base=base)
 
 
 @pytest.mark.parametrize("form", ["ecsv", "fits", "vot", "parquet", "mrt", "csv"])
 @pytest.mark.parametrize("grid", [GRID, GRID | {"frame": "galactic", "ordering": "ring"}])
 def test_every_format_of_the_map(form, grid, tmp_path):
     path = write_map(tmp_path, form=form, **grid)
-    offsets = apply.read_map(path, parallax="corrected", **(grid | {"systematic_uas": 10.3} if form == "csv" else {}))
+    offsets = read_map(path, parallax="corrected", **(grid | {"systematic_uas": 10.3} if form == "csv" else {}))
     assert {key: getattr(offsets, key) for key in grid} == grid and offsets.systematic_uas == 10.3
     assert (offsets.offset == offsets_of(offsets.pixels)[1]).all() and (offsets.n == 60 + offsets.pixels).all()
 
@@ -224,14 +226,14 @@ def test_every_format_of_the_map(form, grid, tmp_path):
 def test_maps_that_are_refused(wrong, words, tmp_path):
     path = write_map(tmp_path, form="csv")
     with refused(words, apply.ApplyError):
-        apply.read_map(path, **{"parallax": "raw", "systematic_uas": 10.3, **GRID, **wrong})
+        read_map(path, **{"parallax": "raw", "systematic_uas": 10.3, **GRID, **wrong})
 
 
 def test_maps_that_say_otherwise_or_nothing(map_file, tmp_path):
     with refused("equatorial, not galactic", apply.ApplyError):
-        apply.read_map(map_file, parallax="raw", frame="galactic")
+        read_map(map_file, parallax="raw", frame="galactic")
     with refused("no pixel has a corrected", apply.ApplyError):
-        apply.read_map(write_map(tmp_path, corrected=False), parallax="corrected")
+        read_map(write_map(tmp_path, corrected=False), parallax="corrected")
 
 
 FORMS = [(a, b) for a in ASTROPY for b in ASTROPY if a == b or "csv" not in (a, b)]
@@ -277,7 +279,7 @@ def test_fits_keeps_every_byte_of_odd_columns(stars, tmp_path, monkeypatch):
     hdu = fits.BinTableHDU.from_columns(columns, name="STARS")
     fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(np.zeros((7, 7))), hdu]).writeto(path, checksum=True)
     fits.setval(path, "TSCAL2", value=1e-6, ext=2)
-    offsets = apply.read_map(write_map(tmp_path, simulated=True), parallax="raw")
+    offsets = read_map(write_map(tmp_path, simulated=True), parallax="raw")
     monkeypatch.setattr(streams, "CHUNK", 37)
     correct(path, output, offsets)
     with fits.open(output) as hdus, fits.open(path) as originals:
@@ -368,6 +370,23 @@ def test_command_refuses_in_one_line(stars, map_file, tmp_path, capsys):
     assert run(*start) == 0
     refuses("corrected once", map_file, output, tmp_path / "twice.fits")
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_maps_that_come_with_it_have_names(tmp_path, capsys):
+    assert command.main(["maps"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("kepler_giants: Gaia EDR3, 2112 stars, 47 pixels of 1.8 deg, ra 283 to 300, dec 37 to 51\n")
+    assert "\nglobular_clusters: Gaia EDR3, 2961 stars, 12 pixels of 7.3 deg around (ra, dec) = (264, 48), " in said
+    stars = pd.DataFrame({"ra": [290.0, 10.0], "dec": [42.0, -30.0], "parallax": 0.8})
+    stars.to_csv(tmp_path / "t.csv", index=False)
+    assert run("kepler_giants", tmp_path / "t.csv", tmp_path / "out.csv") == 0
+    assert pd.read_csv(tmp_path / "out.csv")["map_flag"].tolist() == [0, 1]
+    assert apply.correct_table(stars, "globular_clusters")["map_flag"].tolist() == [1, 1]  # only files are refused
+    command_refuses(capsys, "no map that comes with this: kepler_giants, glob", "apply", "kepler", "t.csv", "o.csv")
+    pixels = np.unique(pixel_index(np.arange(340.0, 380.0) % 360, np.linspace(1, 5, 40), nside=32, ordering="nested"))
+    values = (np.full(len(pixels), value) for value in (-30.0, 5.0, 60))
+    across = apply.OffsetMap("raw", "equatorial", 32, "nested", 10.3, pixels, *values, {})
+    assert across.footprint == "22 pixels of 1.8 deg, ra 340 to 18, dec 1 to 5"
 
 
 def test_units_of_the_command_by_hand(map_file, tmp_path):
@@ -474,7 +493,7 @@ def test_masks_of_astropys_parquet_are_nulls(map_file, tmp_path):
 
 
 def test_a_map_of_edr3_refuses_codes_that_edr3_does_not_have(map_file):
-    offsets = apply.read_map(map_file, parallax="raw")
+    offsets = read_map(map_file, parallax="raw")
     table = pd.DataFrame({"ra": 10.0, "dec": 20.0, "parallax": [0.5, 0.6], "astrometric_params_solved": [31, 79]})
     assert len(apply.correct_table(table, offsets)) == 2  # a map that does not say its release
     offsets = dataclasses.replace(offsets, meta={**offsets.meta, "release": "Gaia EDR3"})

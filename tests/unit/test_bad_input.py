@@ -28,7 +28,7 @@ from unit.test_apply import write_map
 from gaia_offsets import __main__ as command
 from gaia_offsets.archive.rawfile import check_file, is_due, write_manifest
 from gaia_offsets.core.columns import GAIA
-from gaia_offsets.correct import apply
+from gaia_offsets.publish.offset_map import read_map
 from gaia_offsets.sample.reference import check_units, reference_parallax
 from gaia_offsets.sample.selection import select_stars
 from gaia_offsets.sample.star_table import check_stars
@@ -321,7 +321,7 @@ def test_a_map_is_refused(case: str, tmp_path: Path) -> None:
     given = GIVEN["MAPS"].get(case, "")
     more = {"said": yaml.safe_load(given)} if ": " in given else {"wrong": third_row(given) if given else MAPS[case]}
     path = write_map(tmp_path, **more)
-    assert refusal(lambda: apply.read_map(path, parallax="raw"), tmp_path) == LINES["MAPS"][case]
+    assert refusal(lambda: read_map(path, parallax="raw"), tmp_path) == LINES["MAPS"][case]
 
 
 def drop_last_row(path: Path) -> None:
@@ -345,10 +345,10 @@ def drop_last_row(path: Path) -> None:
 @pytest.mark.parametrize("form", ["ecsv", "fits", "vot", "parquet", "mrt"])
 def test_a_map_with_a_row_less_is_refused(form: str, tmp_path: Path) -> None:
     path = write_map(tmp_path, form=form)
-    assert len(apply.read_map(path, parallax="raw").pixels) == 88
+    assert len(read_map(path, parallax="raw").pixels) == 88
     drop_last_row(path)
     line = f"map.{form}: has 87 rows where its metadata say 88; take the whole file"
-    assert refusal(lambda: apply.read_map(path, parallax="raw"), tmp_path) == line
+    assert refusal(lambda: read_map(path, parallax="raw"), tmp_path) == line
 
 
 # ---------------------------------------------------------------- gaia-offsets apply

@@ -22,9 +22,10 @@ from unit.test_bad_input import CASES, LINES, spoil
 from gaia_offsets import __main__ as command
 from gaia_offsets.core.columns import GAIA
 from gaia_offsets.core.faults import TableError
-from gaia_offsets.correct.apply import correct_parallax, correct_table, read_map
+from gaia_offsets.correct.apply import correct_parallax, correct_table
 from gaia_offsets.correct.means import file_means, group_means, mean_parallax
 from gaia_offsets.engine.config.sample import _corrected_faults
+from gaia_offsets.publish.offset_map import read_map
 from gaia_offsets.sample.corrections import _plausible, zero_point_of
 from gaia_offsets.sample.errors import error_factor, true_error
 from gaia_offsets.sample.reference import join_group

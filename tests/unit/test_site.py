@@ -9,34 +9,40 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from unit.shared import ROOT
 
-NOTEBOOKS = sorted((ROOT / "docs/notebook").glob("*.ipynb"))
+import gaia_offsets
+
+NOTEBOOK = ROOT / "docs/notebook/correct_parallaxes.ipynb"
 site = runpy.run_path(str(ROOT / "docs/make_site.py"))
 
 
-def test_notebooks_are_kept_without_what_they_printed() -> None:
-    assert NOTEBOOKS
-    for path in NOTEBOOKS:
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        code = [cell for cell in cells if cell["cell_type"] == "code"]
-        assert len(code) >= 3
-        assert [cell for cell in code if cell["outputs"] or cell["execution_count"] is not None] == []
+def test_the_notebook_is_short_public_and_kept_without_what_it_printed() -> None:
+    cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
+    assert len(cells) <= 20
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert [cell for cell in code if cell["outputs"] or cell["execution_count"] is not None] == []
+    ours = re.findall(r"gaia_offsets.*", "".join(line for cell in code for line in cell["source"]))
+    assert len(ours) == 1 and set(ours[0].partition(" import ")[2].split(", ")) <= set(gaia_offsets.__all__)
 
 
-def test_from_the_shipped_map_to_corrected_parallaxes(tmp_path: Path) -> None:
-    page, space = site["run_notebook"](ROOT / "docs/notebook/correct_parallaxes.ipynb", tmp_path)
-    medians = {name: values.median() for name, values in space["offsets"].items()}
+def test_from_a_catalogue_to_corrected_parallaxes_and_an_offset_of_ones_own(tmp_path: Path) -> None:
+    page, space = site["run_notebook"](NOTEBOOK, tmp_path)
+    medians, own = space["core"]["median"], pd.concat(space["own"])["median"]
     # All 2,287 stars have -25.92 and -6.26 by an independent computation; these are the 2,112 in pixels of the map, and
     # 8 % of the stars left out move a median with an error of 0.6 uas by 0.17 uas (sd).
-    assert len(space["stars"]) == 2287 and space["offsets"]["published"].count() == 2112
+    assert len(space["stars"]) == 2287 and (space["core"]["n"] == 2112).all()
     assert medians["published"] == pytest.approx(-25.92, abs=0.6)
-    assert medians["official zero point"] == pytest.approx(-6.26, abs=0.6)
+    assert medians["zero point"] == pytest.approx(-6.26, abs=0.6)
     # The map was made of these stars: what is left is below its own error, about 4 uas a pixel of 40 stars.
     assert abs(medians["raw map"]) < 1 and abs(medians["zero point and map"]) < 1
-    assert page.count("![](") == 1 and (tmp_path / "correct_parallaxes_1.png").stat().st_size > 10_000
-    assert f"published            median  {medians['published']:.1f}" in page
+    # Of the clusters, as `make demo` measures them.
+    assert own.to_list() == pytest.approx([-25.96, -22.5, 7.27, 2.7], abs=0.06)
+    assert (space["means"]["error"] > 0.0103).all()
+    assert page.count("![](") == 2 and (tmp_path / "correct_parallaxes_1.png").stat().st_size > 10_000
+    assert f"published           2112   {medians['published']:.1f}" in page
 
 
 class Addresses(HTMLParser):

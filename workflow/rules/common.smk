@@ -11,7 +11,7 @@ from gaia_offsets.core.yamlfile import merge
 from gaia_offsets.engine import products, samples
 from gaia_offsets.engine.about import run_settings
 from gaia_offsets.engine.config.complete import resolve
-from gaia_offsets.engine.config.read import choose_samples, run_name
+from gaia_offsets.engine.config.read import choose_samples, over_own, run_name
 from gaia_offsets.engine.config.sections import catalogue_ending
 from gaia_offsets.engine.config.shorthand import validation_runs
 from gaia_offsets.engine.config.tables_at_hand import own_faults, path_faults, table_faults, table_notes
@@ -20,13 +20,17 @@ from gaia_offsets.engine.products import DATASET_KINDS, EXTENDED_KINDS, alike
 from gaia_offsets.engine.samples import Sample
 from snakemake import __version__ as ENGINE
 
+CONFIGS = workflow.overwrite_configfiles
+
 try:
-    choose_samples(config, workflow.overwrite_configfiles, OWN_CONFIG)
+    if workflow.modifier.skip_configfile:  # as a module
+        config, CONFIGS = over_own(config, OWN_CONFIG), CONFIGS or workflow.configfiles
+    choose_samples(config, CONFIGS, OWN_CONFIG)
     config = resolve(
         merge(load_yaml(SCRIPTS / "../settings.yaml"), config),
         load_yaml(SCRIPTS / "../schemas/config.schema.yaml"),
     )
-    RUN = run_name(config, workflow.overwrite_configfiles, OWN_CONFIG)
+    RUN = run_name(config, CONFIGS, OWN_CONFIG)
 except ConfigError as faults:
     raise WorkflowError(f"The config has faults (keys are explained in docs/config.md):\n{faults}") from None
 if faults := [*own_faults(config)] or workflow.is_main_process and [*path_faults(config), *table_faults(config)]:

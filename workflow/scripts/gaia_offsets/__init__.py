@@ -41,6 +41,8 @@ __all__ = sorted(_WHERE)
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("gaia_offsets.core.version").VERSION
     if name not in _WHERE:
         raise AttributeError(f"module 'gaia_offsets' has no attribute {name!r}")
     return getattr(import_module(f"gaia_offsets.{_WHERE[name]}"), name)

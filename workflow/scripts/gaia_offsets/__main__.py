@@ -13,14 +13,19 @@ from gaia_offsets.core.columns import FRAMES, STANDARD, VIZIER
 from gaia_offsets.core.faults import message_of
 from gaia_offsets.core.log import say
 from gaia_offsets.core.version import VERSION
-from gaia_offsets.correct.apply import correct_file, read_map_for
-from gaia_offsets.correct.correction import COLUMNS, Correction
+from gaia_offsets.correct.apply import correct_file
+from gaia_offsets.correct.correction import COLUMNS, Correction, check_base
 from gaia_offsets.correct.means import file_means
 from gaia_offsets.publish.fields import BASES, COLUMN_PREFIX, COLUMNS_OF, INFLATIONS, MODELS, NONE, OFFICIAL, TRUE_ERROR
-from gaia_offsets.publish.offset_map import ApplyError
+from gaia_offsets.publish.offset_map import SHIPPED, ApplyError, read_map
 from gaia_offsets.sample.errors import MAIZ_APELLANIZ
 from gaia_offsets.sample.star_table import CORRECTION
 from gaia_offsets.tables.formats import NAMED
+
+EXAMPLES = """examples:
+  gaia-offsets apply - stars.fits corrected.fits --correction lindegren2021
+  gaia-offsets apply results/my_stars/dataset/equatorial.ecsv stars.csv corrected.csv --parallax my_parallax
+"""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -29,14 +34,19 @@ def _parser() -> argparse.ArgumentParser:
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
     _add_apply(commands)
     _add_mean(commands)
+    about = "maps that come with this, for MAP of apply: where they are, and whose distances they stand on"
+    commands.add_parser("maps", help=about, description=about).set_defaults(run=_maps)
     _add_check_release(commands)
     return whole
 
 
 def _add_apply(commands: Any) -> None:
     about = "correct the parallaxes of a catalogue with a zero point, a published map or both"
-    parser = commands.add_parser("apply", help=about, description=about)
-    parser.add_argument("dataset", metavar="MAP", help="a file of results/*/dataset/ in any of its formats; - for none")
+    words = {"usage": "gaia-offsets apply MAP CATALOGUE OUTPUT [options]; MAP is - for none", "epilog": EXAMPLES}
+    layout = argparse.RawDescriptionHelpFormatter  # for the lines of the examples
+    parser = commands.add_parser("apply", help=about, description=about, formatter_class=layout, **words)
+    a_map = f"a file of results/*/dataset/, {' or '.join(SHIPPED)} (gaia-offsets maps), or - for none"
+    parser.add_argument("dataset", metavar="MAP", help=a_map)
     parser.add_argument("catalogue", metavar="CATALOGUE", help=f"your table: {NAMED}; FITS, Parquet, CSV of any size")
     parser.add_argument("output", metavar="OUTPUT", help="your table with columns added; one of the same endings")
     parser.add_argument(
@@ -67,7 +77,7 @@ def _add_apply(commands: Any) -> None:
     parser.add_argument("--ordering", choices=("nested", "ring"), help="ordering of a dataset in CSV")
     parser.add_argument("--systematic", type=float, metavar="UAS", help="systematic floor in place of the dataset's")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing output")
-    _add_columns(parser, COLUMNS)
+    _add_columns(parser)
     parser.set_defaults(run=_apply)
 
 
@@ -83,7 +93,7 @@ def _add_mean(commands: Any) -> None:
         help=f"zero point to subtract first: {', '.join(MODELS)}, {COLUMN_PREFIX}NAME, or {NONE} (default)",
     )
     _add_inflate(parser, "multiply errors by k or f first, without a floor")
-    _add_columns(parser, COLUMNS)
+    _add_columns(parser)
     parser.set_defaults(run=_mean)
 
 
@@ -108,16 +118,13 @@ def _add_check_release(commands: Any) -> None:
     parser.set_defaults(run=_check_release)
 
 
-def _add_columns(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
+def _add_columns(parser: argparse.ArgumentParser) -> None:
     """Options that name columns and units; the archive's names and VizieR's need none."""
-    for name in names:
-        parser.add_argument(
-            f"--{name.replace('_', '-')}",
-            metavar="COLUMN",
-            help=f"column of the catalogue, where it is called neither {name} nor {VIZIER[name]}: "
-            f"{STANDARD[name].meaning} [{STANDARD[name].unit or 'no unit'}]",
-        )
-    parser.add_argument(
+    group = parser.add_argument_group("columns of the catalogue that bear neither the archive's name nor VizieR's")
+    for name in COLUMNS:
+        about = f"{STANDARD[name].meaning} [{STANDARD[name].unit or 'no unit'}]; VizieR: {VIZIER[name]}"
+        group.add_argument(f"--{name.replace('_', '-')}", metavar="COLUMN", help=about)
+    group.add_argument(
         "--unit",
         action="append",
         default=[],
@@ -126,9 +133,9 @@ def _add_columns(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
     )
 
 
-def _columns(arguments: argparse.Namespace, names: Sequence[str]) -> dict[str, dict[str, str]]:
-    given = {name: getattr(arguments, name) for name in names if name != CORRECTION}
-    columns = {name: {"column": column} for name, column in given.items() if column}
+def _columns(arguments: argparse.Namespace) -> dict[str, dict[str, str]]:
+    columns = {name: {"column": column} for name in COLUMNS if (column := getattr(arguments, name))}
+    names = (*COLUMNS, CORRECTION) if arguments.correction.startswith(COLUMN_PREFIX) else COLUMNS
     for entry in arguments.unit:
         name, equals, unit = entry.partition("=")
         if name not in names or not equals:
@@ -137,29 +144,33 @@ def _columns(arguments: argparse.Namespace, names: Sequence[str]) -> dict[str, d
     return columns
 
 
-def _known_columns(arguments: argparse.Namespace) -> Sequence[str]:
-    return (*COLUMNS, CORRECTION) if arguments.correction.startswith(COLUMN_PREFIX) else COLUMNS
-
-
 def _apply(arguments: argparse.Namespace) -> None:
     stated = {name: getattr(arguments, name) for name in ("frame", "nside", "ordering")}
-    stated |= {"named": arguments.map, "systematic_uas": arguments.systematic}
+    stated["systematic_uas"] = arguments.systematic
     offsets = None
     if arguments.dataset != "-":
-        offsets = read_map_for(arguments.dataset, arguments.base, correction=arguments.correction, **stated)
-    elif any(value is not None for value in stated.values()):
+        fitting = check_base(arguments.base, arguments.map, arguments.correction)
+        offsets = read_map(arguments.dataset, parallax=fitting, **stated)
+    elif any(value is not None for value in (*stated.values(), arguments.map)):
         raise ApplyError("--map, --frame, --nside, --ordering and --systematic are for a map, and MAP is -")
     settings = {"base": arguments.base, "correction": arguments.correction, "inflate": arguments.inflate}
-    correction = Correction(offsets, columns=_columns(arguments, _known_columns(arguments)), **settings)
+    correction = Correction(offsets, columns=_columns(arguments), **settings)
     correct_file(arguments.catalogue, arguments.output, correction, overwrite=arguments.overwrite)
     say(*correction.report())
 
 
 def _mean(arguments: argparse.Namespace) -> None:
     settings = {"inflate": arguments.inflate, "correction": arguments.correction}
-    columns = _columns(arguments, _known_columns(arguments))
+    columns = _columns(arguments)
     means = file_means(arguments.catalogue, group=arguments.group, columns=columns, **settings)
     print(means.to_csv(index=False, float_format="%.6f", lineterminator="\n"), end="")
+
+
+def _maps(arguments: argparse.Namespace) -> None:
+    for name, distances in SHIPPED.items():
+        offsets = read_map(name, parallax="raw")
+        print(f"{name}: {offsets.meta['release']}, {offsets.n.sum()} stars, {offsets.footprint}\n    {distances}")
+    print("No all-sky map comes with this: one is made by a run (docs/reproduce.md).")
 
 
 def _check_release(arguments: argparse.Namespace) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +13,8 @@ from gaia_offsets.core.log import say
 from gaia_offsets.core.releases import EPOCHS, SOLVED
 from gaia_offsets.correct.correction import Correction, check_base, corrected_by_map
 from gaia_offsets.correct.streams import add_columns, with_columns
-from gaia_offsets.publish.fields import NONE, OFFICIAL, map_for
-from gaia_offsets.publish.offset_map import ApplyError, OffsetMap, read_map
+from gaia_offsets.publish.fields import NONE, OFFICIAL
+from gaia_offsets.publish.offset_map import ApplyError, OffsetMap
 from gaia_offsets.sample.star_table import CORRECTION, star_arrays
 from gaia_offsets.sample.zero_points import check_edr3
 from gaia_offsets.tables.formats import refuse_folder, table_format
@@ -67,28 +66,18 @@ def correct_parallax(
     return corrected_by_map(parallax, *position, offsets, solved=given.get(SOLVED), zero_point=given.get(CORRECTION))
 
 
-def read_map_for(
-    path: str | Path, base: str, *, correction: str = NONE, named: str | None = None, **stated: Any
-) -> OffsetMap:
-    """The map of a dataset file that goes with a base; ApplyError where the one `named` is another.
-
-    `correction` is what is subtracted first; `stated` is what read_map takes besides.
-    """
-    check_base(base, named, correction)
-    return read_map(path, parallax=map_for(base, correction=correction), **stated)
-
-
-def correct_table(table: pd.DataFrame | Table, offsets: OffsetMap | None, **settings: Any) -> pd.DataFrame | Table:
+def correct_table(
+    table: pd.DataFrame | Table, offsets: OffsetMap | str | Path | None, **settings: Any
+) -> pd.DataFrame | Table:
     """A copy of a DataFrame or astropy Table with columns added: those of correct_parallax, or parallax_corrected.
 
-    `offsets` is the map, None for a zero point alone. `settings` are those of Correction: base, columns, correction,
-    inflate. Columns that bear the archive's names, or VizieR's, need no entry in `columns`; units of an astropy Table
-    are honoured. What is taken as unknown, or contradicts something in a few rows, is said on standard error. Raises
-    ApplyError or TableError, one line each.
+    `offsets` is the map, its file or name, None for a zero point alone. `settings` are those of Correction: base,
+    columns, correction, inflate. Columns that bear the archive's names, or VizieR's, need no entry in `columns`; units
+    of an astropy Table are honoured. What is taken as unknown, or contradicts something in a few rows, is said on
+    standard error. Raises ApplyError or TableError, one line each.
 
     >>> stars = pd.DataFrame({"RA_ICRS": [45.0, 45.0], "DE_ICRS": [60.0, -60.0], "plx_mas": [0.5, 0.7]})
-    >>> offsets = read_map("equatorial.ecsv", parallax="raw")
-    >>> corrected = correct_table(stars, offsets, columns={"parallax": "plx_mas"})
+    >>> corrected = correct_table(stars, "equatorial.ecsv", columns={"parallax": "plx_mas"})
     >>> corrected[["plx_mas", "parallax_map_corrected", "map_flag"]].round(3)
        plx_mas  parallax_map_corrected  map_flag
     0      0.5                   0.533         0
@@ -107,14 +96,14 @@ def correct_file(
 
     FITS, Parquet and CSV, written in the format they were read in, go through in chunks of rows, whatever their
     size; VOTable, ECSV and a change of format take memory for the whole table. FITS: the first binary table of the
-    file is corrected; other HDUs are copied. The output appears under its name when it is complete.
+    file is corrected; other HDUs are copied. The output appears under its name when it is complete, and not at all
+    where the map reaches none of its rows.
 
     Raises ApplyError or TableError, one line each.
 
     >>> stars = {"ra": [45.0, 45.0], "dec": [60.0, -60.0], "parallax": [0.5, 0.7]}
     >>> pd.DataFrame(stars).to_csv("stars.csv", index=False)
-    >>> offsets = read_map("equatorial.ecsv", parallax="raw")
-    >>> correct_file("stars.csv", "corrected.csv", Correction(offsets))
+    >>> correct_file("stars.csv", "corrected.csv", Correction("equatorial.ecsv"))
     array([1, 1, 0, 0, 0])
     """
     catalogue, output = Path(catalogue), Path(output)
@@ -133,7 +122,3 @@ def correct_file(
         raise TableError(f"{output}: cannot be written, {what}")
     add_columns(catalogue, output, correction)
     return correction.counts
-
-
-if __name__ == "__main__":  # how the command was called once; silence would look like success
-    sys.exit("the command is: gaia-offsets apply MAP CATALOGUE OUTPUT (or python -m gaia_offsets apply ...)")

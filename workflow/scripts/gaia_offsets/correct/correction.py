@@ -25,11 +25,12 @@ from gaia_offsets.publish.fields import (
     OUTSIDE,
     TRUE_ERROR,
     ZERO_POINT,
+    map_for,
     named_like,
     pairing_faults,
     true_error_field,
 )
-from gaia_offsets.publish.offset_map import ApplyError, OffsetMap, on_sky
+from gaia_offsets.publish.offset_map import ApplyError, OffsetMap, on_sky, read_map
 from gaia_offsets.sample.errors import FLOOR_MAS, INFLATING, error_factor, inflation
 from gaia_offsets.sample.star_table import CORRECTION, IDENTITY, StarTable
 from gaia_offsets.sample.zero_points import MODEL, check_edr3, model_zero_point
@@ -72,10 +73,11 @@ def corrected_by_map(
     }
 
 
-def check_base(base: str, parallax: str | None, correction: str) -> None:
-    """Raise ApplyError where a parallax of this base must not be corrected with this map; None is the one that fits."""
+def check_base(base: str, parallax: str | None, correction: str) -> str:
+    """The map that goes on a parallax of this base; ApplyError where that of `parallax` does not, None is any."""
     for _, reason in pairing_faults(base, parallax, correction=correction):
         raise ApplyError(reason)
+    return map_for(base, correction=correction)
 
 
 class Correction:
@@ -91,20 +93,22 @@ class Correction:
 
     def __init__(
         self,
-        offsets: OffsetMap | None,
+        offsets: OffsetMap | str | Path | None,
         *,
         base: str = "raw",
         columns: Mapping[str, Any] | None = None,
         correction: str = NONE,
         inflate: str | bool | None = None,
     ) -> None:
-        """`offsets` is the map, None for none; `correction` (none, a name of MODELS, or column:NAME) comes off first.
+        """`offsets` is the map, its file or name, or None; `correction` (none, one of MODELS, column:NAME) comes first.
 
         `inflate` adds true errors, by one of INFLATIONS (True: the first). `columns` maps standard names (COLUMNS) to
         the catalogue's: a name, or `{column, unit}`. Raises ApplyError for what does not go together, or where there
         is nothing to do.
         """
-        check_base(base, offsets.parallax if offsets else None, correction)
+        fitting = check_base(base, getattr(offsets, "parallax", None), correction)
+        if isinstance(offsets, str | Path):
+            offsets = read_map(offsets, parallax=fitting)
         inflate = inflation(inflate)
         subtracts = correction != NONE
         if not (offsets or subtracts or inflate):
@@ -218,6 +222,14 @@ class Correction:
         """Raise TableError where the values as a whole cannot be in the unit that they are taken to be in."""
         self.lines += self.stars.finish()
 
+    def refuse_elsewhere(self) -> None:
+        """Raise ApplyError where the map reaches no row: a file of nulls would look like success."""
+        if self.offsets and self.counts[OUTSIDE] and not self.counts[INSIDE]:
+            raise ApplyError(
+                f"{self.where}: none of {self.rows} rows is in the map's footprint, {self.offsets.footprint}; nothing "
+                "is written: take another map, or - for a zero point alone"
+            )
+
     def _zero_point(self, values: Mapping[str, np.ndarray]) -> np.ndarray | None:
         """The correction [mas] of each row, null where the model has none; None for no correction."""
         if self.correction in MODELS:
@@ -235,7 +247,7 @@ class Correction:
             elif count:
                 own = {
                     INSIDE: f"corrected with {self.correction}",
-                    NO_ZERO_POINT: "no zero point for such a star: null",
+                    NO_ZERO_POINT: f"an input is null, or out of the range of {self.correction}: null",
                 }
                 yield f"{count} of {self.rows} rows: {own.get(flag, FLAGS[flag])}"
         if self.without_error:

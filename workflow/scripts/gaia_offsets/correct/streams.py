@@ -60,6 +60,7 @@ def add_columns(catalogue: Path, output: Path, work: Correction) -> None:
             work.finish()
         else:
             _write_whole(with_columns(_read_whole(catalogue, before), work, catalogue), part, after, work)
+        work.refuse_elsewhere()
         part.replace(output)
     except TableError:
         raise

@@ -14,11 +14,16 @@ from gaia_offsets.core.faults import TableError
 from gaia_offsets.core.releases import named_epoch
 from gaia_offsets.publish.dataset import read_dataset, typed
 from gaia_offsets.publish.fields import COLUMNS_OF
-from gaia_offsets.sky.positions import pixel_index
+from gaia_offsets.sky.positions import pixel_centre, pixel_index
 
 if TYPE_CHECKING:
     import pandas as pd
 
+# Maps that come with this, Table 1 of `make demo` (`make maps` writes them anew): whose distances they stand on.
+SHIPPED = {
+    "kepler_giants": "asteroseismic distances of Miglio et al. 2021; with the radii of Sharma et al. 2016, 23 uas more",
+    "globular_clusters": "distances of Baumgardt & Vasiliev 2021, not free of Gaia; each pixel has its cluster's error",
+}
 LARGEST_UAS = 10_000.0  # of an offset or its error in a map; real ones are below 100
 SMALLEST_UAS, SMALLEST_SCATTER_UAS = 0.1, 1.0  # half of the offsets, and the scatter of single stars, are larger
 LARGEST_NSIDE = 2**29
@@ -104,6 +109,19 @@ class OffsetMap:
         return value, error, np.where(inside, self.n[place], 0)
 
     @property
+    def footprint(self) -> str:
+        """Where its pixels are, in words: the centres of a few, ranges of many."""
+        longitude, latitude = pixel_centre(self.pixels, nside=self.nside, ordering=self.ordering)
+        names, size = FRAMES[self.frame], f"{len(self.pixels)} pixels of {58.6 / self.nside:.2g} deg"
+        if len(self.pixels) <= 20:
+            places = ", ".join(f"({x:.0f}, {y:.0f})" for x, y in zip(longitude, latitude, strict=True))
+            return f"{size} around ({', '.join(names)}) = {places}"
+        order = np.sort(longitude)  # the range begins behind the widest gap, which may hold the origin
+        first = int(np.argmax(np.diff(order, prepend=order[-1] - 360)))
+        ranges = zip(names, ((order[first], order[first - 1]), (latitude.min(), latitude.max())), strict=True)
+        return f"{size}, " + ", ".join(f"{name} {low:.0f} to {high:.0f}" for name, (low, high) in ranges)
+
+    @property
     def warning(self) -> list[str]:
         """What whoever uses it on real stars must be told."""
         simulated = self.meta.get("simulated")
@@ -130,7 +148,7 @@ def read_map(
     ordering: str | None = None,
     systematic_uas: float | None = None,
 ) -> OffsetMap:
-    """The map `raw` or `corrected` of a dataset file (ECSV, FITS, VOTable, Parquet, MRT or CSV).
+    """The map `raw` or `corrected` of a dataset file (ECSV, FITS, VOTable, Parquet, MRT or CSV), or a name of SHIPPED.
 
     Frame, nside and ordering come from the file's metadata; a CSV file has none, and they must be given. Raises
     ApplyError or TableError, one line each, for what is missing, unknown or contradicts the file.
@@ -141,6 +159,10 @@ def read_map(
     """
     if parallax not in COLUMNS_OF:
         raise ApplyError(f"map {parallax!r} is neither raw nor corrected")
+    if str(path) in SHIPPED:
+        path = Path(__file__).parents[1] / f"data/{path}.ecsv"
+    elif not Path(path).suffix:
+        raise ApplyError(f"{path}: no file of a dataset, and no map that comes with this: {', '.join(SHIPPED)}")
     table, meta = read_dataset(path)
     given = typed({"frame": frame, "nside": nside, "ordering": ordering, "systematic_uas": systematic_uas}, path)
     stated, names = {**meta, **given}, COLUMNS_OF[parallax]

@@ -31,6 +31,14 @@ def load_yaml(*paths: str | Path) -> Config:
     return functools.reduce(merge, configs, {})
 
 
+def over_own(config: Config, own: str | Path) -> Config:
+    """The config of a module, which is its user's alone, over the workflow's `own`: it runs the user's samples."""
+    base = load_yaml(own)
+    if isinstance(samples := config.get("samples"), dict):
+        base["run"]["samples"] = list(samples)
+    return merge(base, config)
+
+
 def run_name(config: Config, files: Sequence[str | Path], own: str | Path) -> str:
     """Name of a run, the folder under results/runs/: run.name, else that of its last config file, else `paper`.
 
