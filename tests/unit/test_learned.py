@@ -91,7 +91,7 @@ def test_a_mean_parallax_by_hand() -> None:
     f = rng.uniform(-1.0, 1.0, len(true))
     log_unit = true + spread * rng.standard_normal(len(true)) - f
     kept = rng.random(len(true)) < 1.0 / (1.0 + np.exp(-(log_unit + 1.5) / 0.1))
-    strata = Strata(log_unit[kept], f[kept], np.zeros(kept.sum()))
+    strata = Strata(log_unit[kept], f[kept], np.full(kept.sum(), spread**2), np.zeros(kept.sum()))
     y = np.linspace(-1.8, -0.2, 9)
     parallax, fraction = learned.expected(y, np.full(9, spread), strata, np.zeros(9))
     share = width**2 / (width**2 + spread**2)
@@ -109,10 +109,10 @@ def test_counts_tell_a_mix_of_labels_that_changes_along_the_line_of_sight() -> N
     feh = rng.normal(0.0, 0.3, 60_000)
     f = rng.normal(np.sign(feh) * 0.3, 0.3)
     log_unit = rng.normal(-1.0, np.where(feh > 0, 0.6, 0.25)) - f  # the poor in metals lie in a shell
-    together, apart = (Strata(log_unit, f, label) for label in (np.zeros(len(f)), feh))
+    together, apart = (Strata(log_unit, f, np.zeros(len(f)), label) for label in (np.zeros(len(f)), feh))
     assert (len(together.parts), len(apart.parts)) == (1, 8)
     assert together.misfit > 1.5 > 1.15 > apart.misfit
-    assert len(Strata(log_unit[:5000], f[:5000], feh[:5000]).parts) == 2  # too few stars for more
+    assert len(Strata(log_unit[:5000], f[:5000], np.zeros(5000), feh[:5000]).parts) == 2  # too few stars for more
     assert isinstance(apart.parts[0], Density)
 
 

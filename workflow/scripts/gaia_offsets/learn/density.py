@@ -27,8 +27,8 @@ class Density:
     counts, 1 where R is the same for all labels.
     """
 
-    def __init__(self, log_unit: np.ndarray, f: np.ndarray) -> None:
-        """From ln(unit) and F, (N,), of the stars."""
+    def __init__(self, log_unit: np.ndarray, f: np.ndarray, variance: np.ndarray) -> None:
+        """From ln(unit), F and the variance of the scatter about y, (N,), of the stars."""
         from sklearn.preprocessing import SplineTransformer
 
         bins = int(np.clip(np.sqrt(len(f) / STARS_PER_CELL), *BINS))
@@ -41,6 +41,9 @@ class Density:
         self.spline: Any = SplineTransformer(knots=knots, extrapolation="linear", include_bias=False).fit(y[:, None])
         each = np.eye(bins)
         self._fit(np.hstack([self.rows(y), *(each[cell] for cell in cells)]), counts, bins)
+        middle = np.linspace(*np.quantile(log_unit + f, (0.05, 0.95)), 50)
+        self.curvature = min(2.0 * np.polyfit(middle, self.rows(middle) @ self.coefficients, 2)[0], 0.0)
+        self.smoothing = float(np.mean(variance))
 
     def _fit(self, design: np.ndarray, counts: np.ndarray, bins: int) -> None:
         """Poisson regression by weighted least squares, iterated; two columns for each bin are A and S."""
@@ -62,22 +65,26 @@ class Density:
         return self.spline.transform(y[:, None])
 
     def steps(self, y: np.ndarray, variance: np.ndarray) -> np.ndarray:
-        """Rows of ln R(y + k variance) - ln R(y) for k = 1 and 2: (2, N, terms)."""
+        """Rows of ln R(y + k variance) - ln R(y) for k = 1 and 2: (2, N, terms).
+
+        R as counted is smoothed by the usual scatter; a star's own makes it wider, as that of a normal density.
+        """
+        width = 1.0 / np.maximum(1.0 - self.curvature * (variance - self.smoothing), 0.5)
         here = self.rows(y)
-        return np.stack([self.rows(y + k * variance) - here for k in (1, 2)])
+        return np.stack([width[:, None] * (self.rows(y + k * variance) - here) for k in (1, 2)])
 
 
 class Strata:
     """A Density for each part of the stars by one label, as its mix changes along the line of sight."""
 
-    def __init__(self, log_unit: np.ndarray, f: np.ndarray, label: np.ndarray) -> None:
-        """Of ln(unit), F and the label that divides the stars, (N,)."""
+    def __init__(self, log_unit: np.ndarray, f: np.ndarray, variance: np.ndarray, label: np.ndarray) -> None:
+        """Of ln(unit), F, the variance of the scatter and the label that divides the stars, (N,)."""
         for count in range(MAX_STRATA, 0, -1):
             self.edges = np.linspace(*np.percentile(label, STRATA_RANGE), count + 1)[1:-1]
             size = [int(mine.sum()) for mine in self.divided(label)]
             if min(size) >= MIN_STARS:
                 break
-        self.parts = [Density(log_unit[mine], f[mine]) for mine in self.divided(label)]
+        self.parts = [Density(log_unit[mine], f[mine], variance[mine]) for mine in self.divided(label)]
         self.misfit = float(np.average([part.misfit for part in self.parts], weights=size))
 
     def divided(self, label: np.ndarray) -> list[np.ndarray]:

@@ -36,9 +36,7 @@ STEP = 0.03  # of its own error: where an iteration has converged
 STEP_OF_SPREAD = 0.03  # the same for the scatter of a star, as a fraction of it
 ITERATIONS = 200
 UNDAMPED = 15  # from here on half steps: whole ones may go round in circles
-NARROWEST = (
-    0.25  # of spread^2: the density leaves that much, for R is smoothed by a usual scatter and not by the largest
-)
+NARROWEST = 0.25  # of spread^2: the density leaves that much of it, wherever its curvature is large
 COUNTED = (5, 9, 13)  # iterations at which the density is counted anew, with the magnitudes that are then known
 
 
@@ -189,7 +187,8 @@ class Equations:
 
     def counted(self, state: State) -> State:
         """The state with the density counted anew."""
-        return replace(state, strata=Strata(self.log_unit, self.mean @ state.whole[:-1], self.label))
+        variance = _spread(self.spread, state.spread) ** 2
+        return replace(state, strata=Strata(self.log_unit, self.mean @ state.whole[:-1], variance, self.label))
 
     def residuals(self, state: State) -> Residuals:
         """The stars at a state."""
