@@ -215,8 +215,8 @@ class Equations:
         inverse = np.linalg.inv(weighted.T @ gradient + np.diag(prior))
         return inverse @ (at.residual @ weighted - pull), inverse, weighted
 
-    def scatter_step(self, state: State, at: Residuals, damping: float) -> tuple[np.ndarray, float, float]:
-        """New `spread` and `extra`, and the largest change of a star's ln(spread).
+    def scatter_step(self, state: State, at: Residuals, damping: float) -> tuple[np.ndarray, float, float, np.ndarray]:
+        """New `spread` and `extra`, the largest change of a star's ln(spread), and the covariance of `spread`.
 
         Scoring of a Gaussian variance (fraction * reference)^2 + extra^2 + error^2, logarithmic in the first two.
         """
@@ -225,11 +225,22 @@ class Equations:
         pull = at.robust * (at.residual**2 / at.variance - 1.0)
         prior = 2.0 * np.append(self.spread_prior, 0.0)
         information = (shares * at.robust[:, None]).T @ shares + np.diag(prior + 1e-9)
-        move = np.linalg.solve(information, shares.T @ pull - prior * np.append(state.spread, 0.0))
+        inverse = np.linalg.inv(information)
+        move = inverse @ (shares.T @ pull - prior * np.append(state.spread, 0.0))
         largest = np.abs(self.spread @ move[:-1]).max()
         spread = state.spread + damping * move[:-1] / max(largest, 1.0)
         extra = max(state.extra * float(np.exp(0.5 * damping * np.clip(move[-1], -1.0, 1.0))), EXTRA_FLOOR)
-        return spread, extra, float(np.abs(np.log(_spread(self.spread, spread) / at.spread)).max())
+        moved = float(np.abs(np.log(_spread(self.spread, spread) / at.spread)).max())
+        return spread, extra, moved, 2.0 * inverse[:-1, :-1]
+
+    def zero_point_variance(self, strata: Strata, at: Residuals, influence: np.ndarray, scatter: np.ndarray) -> float:
+        """What counts and the covariance of the `scatter` add to the variance of the zero point [mas2].
+
+        `influence` (N,) is how it moves with ln(reference) of each star; the others are solved for anew.
+        """
+        wider = expected(at.y, at.spread * np.exp(0.005), strata, self.label)[0]
+        slopes = (influence * np.log(wider / at.reference) / 0.01) @ self.spread
+        return strata.variance(at.y, at.spread**2, self.label, influence) + float(slopes @ scatter @ slopes)
 
 
 def _sandwich(inverse: np.ndarray, weighted: np.ndarray, residual: np.ndarray) -> np.ndarray:
@@ -259,7 +270,7 @@ def fit(basis: Basis, stars: Stars, *, zero_point: bool = True, density: bool = 
         step, inverse, weighted = equations.solve(state.whole, at)
         whole, damping = state.whole.copy(), 1.0 if iteration < UNDAMPED else 0.5
         whole[equations.solved] += damping * step
-        spread, extra, moved = equations.scatter_step(state, at, damping)
+        spread, extra, moved, scatter = equations.scatter_step(state, at, damping)
         state = State(whole, spread, extra, state.strata)
         still = np.abs(step) < STEP * np.sqrt(np.diag(inverse))
         if still.all() and moved < damping * STEP_OF_SPREAD and not (density and iteration < COUNTED[-1]):
@@ -270,14 +281,14 @@ def fit(basis: Basis, stars: Stars, *, zero_point: bool = True, density: bool = 
         )
     covariance = _sandwich(inverse, weighted, at.residual)
     influence = (weighted @ inverse[-1]) * at.reference
-    counts = state.strata.variance(at.y, at.spread**2, equations.label, influence) if state.strata else 0.0
+    more = equations.zero_point_variance(state.strata, at, influence, scatter) if state.strata else 0.0
     sloped, inverse, weighted = equations.solve(state.whole, at, slope=True)
     return Fit(
         coefficients=state.whole[:-1],
         spread=state.spread,
         strata=state.strata,
         zero_point=float(state.whole[-1]),
-        zero_point_error=float(np.sqrt(covariance[-1, -1] + counts)) if zero_point else 0.0,
+        zero_point_error=float(np.sqrt(covariance[-1, -1] + more)) if zero_point else 0.0,
         covariance=covariance[: equations.terms, : equations.terms],
         extra=state.extra,
         slope=float(sloped[0]),
