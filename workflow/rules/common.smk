@@ -181,8 +181,11 @@ def page_files(names):
 
 
 def overview_files():
-    """The files of the figures of a run's samples."""
-    return {
-        name: picture(f"<results>/runs/<run>/{name}", name, "Samples side by side", what=label)
-        for name, label in OVERVIEWS.items()
-    }
+    """The figures of a run's samples, their page, and the top of the report."""
+    folder, category = "<results>/runs/<run>", "Samples side by side"
+    about = {"page": ("samples", category, {"what": "global offsets, table"})}
+    about |= {"headline": ("headline", "Results", {"sample": "all of the run"})}
+    files = {name: picture(f"{folder}/{name}", name, category, what=label) for name, label in OVERVIEWS.items()}
+    for key, (name, category, labels) in about.items():
+        files[key] = report(f"{folder}/{name}.html", caption=f"../report/{name}.rst", category=category, labels=labels)
+    return files

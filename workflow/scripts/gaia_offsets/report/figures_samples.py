@@ -50,7 +50,8 @@ def draw_samples(samples: pd.DataFrame, *, title: str) -> Figure:
     ax.set_ylim(place.max(initial=0) + 0.6, -0.6)
     for edge in np.flatnonzero(np.diff(place) > 1.5):
         ax.axhline((place[edge] + place[edge + 1]) / 2, color="0.6", linewidth=0.6)
-    ax.set_xlabel(f"global offset, Gaia minus reference parallax [{style.UAS}]")
+    bars = "bars: statistical errors of this run, errors as published (some with systematic parts) of the literature"
+    ax.set_xlabel(f"global offset, Gaia minus reference parallax [{style.UAS}]\n{bars}", x=0.3)
     handles = [
         Line2D([], [], **look(parallax, origin), label=f"{parallax}, {name}")
         for origin, name in (("run", "this run"), ("literature", "literature"))
@@ -109,12 +110,19 @@ def draw_sample_scales(lines: Sequence[tuple[str, pd.DataFrame]], solution: str,
     same stars on other distance scales differ in the scale and share the zero point.
     """
     figure = style.canvas(4.2, title)
-    ax = figure.subplots()
-    shown = 0
-    looks = zip(lines, cycle(style.SAMPLE_COLOURS), cycle(style.SAMPLE_MARKERS), strict=False)
-    for (name, table), colour, marker in looks:
-        for _, row in style.rows(table, parallax="corrected").iterrows():
-            shown += style.scale_ellipses(ax, row, color=colour, marker=marker, label=name)
-    if style.scale_axes(ax, shown, solution):
-        style.sample_legend(figure, shown, title=style.ELLIPSES_TITLE)
+    rows = pd.concat([style.rows(table, parallax="corrected").assign(label=name) for name, table in lines])
+    looks = [*zip(cycle(style.SAMPLE_COLOURS), cycle(style.SAMPLE_MARKERS), range(len(rows)), strict=False)]
+    sds = rows[["zero_point_error", "scale_error"]].astype(float)
+    sharp = (sds <= 3.0 * sds.min()).all(axis=1).to_numpy()  # a wide ellipse would press these onto one another
+    panels = [("all", sharp | True)] + [("the most precise", sharp)] * (0 < sharp.sum() < sds.notna().all(axis=1).sum())
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for ax, (name, wanted) in zip(axes, panels, strict=True):
+        shown = 0
+        for (_, row), (colour, marker, number) in zip(rows.iterrows(), looks, strict=True):
+            if wanted[number]:
+                shown += style.scale_ellipses(ax, row, color=colour, marker=marker, label=row["label"])
+        if style.scale_axes(ax, shown, solution) and ax is axes[0]:
+            style.sample_legend(figure, shown, title=style.ELLIPSES_TITLE, handles=ax.get_legend_handles_labels()[0])
+        if len(panels) > 1:
+            ax.set_title(name)
     return figure
