@@ -42,7 +42,7 @@ if __name__ == "__main__":
     open_log(snakemake.log[0])
     tables = read_inputs(snakemake.input.items())
     params = snakemake.params
-    links = [(f"{name}.html", products.PAGES[name]) for name in snakemake.output.keys()]
+    links = [(f"{name}.html", products.PAGES[name]) for name, _ in snakemake.output.items()]
     nav = [pages.run_links(params.run, f"../runs/{params.run}/"), (params.title, links)]
     for name, path in snakemake.output.items():
         template, title, values = PAGES[name]

@@ -69,7 +69,7 @@ class Sample(Products):
 
     @cached_property
     def facts(self) -> dict[str, Any]:
-        """Name, title, whether its stars are simulated, official correction, standard class and that's colour; products."""
+        """Name, title, whether its stars are simulated, correction, standard class and its colour, products."""
         own = {key: self.block[key] for key in ("title", "simulated", "official")}
         coding = self.coding
         own |= {"standard": self.standard, "colour": coding["colours"][self.standard], "correction": self.correction}

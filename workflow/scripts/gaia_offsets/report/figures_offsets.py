@@ -102,7 +102,7 @@ def draw_trends(
             if len(part):  # solutions have colours of their own, all else in common
                 ax.set_xlim(style.padded(part if variable == "colour" else points))
                 if (bins := joined[solution][variable]) > 1:
-                    text = "all bins joined" if part["x_mean"].nunique() == 1 else f"{bins} bins joined"
+                    text = "all bins joined" if part["bin_low"].nunique() == 1 else f"{bins} bins joined"
                     ax.set_title(text, loc="right", size=7, color="0.35")
             else:
                 ax.set_xticks([])

@@ -114,7 +114,9 @@ def draw_sample_scales(lines: Sequence[tuple[str, pd.DataFrame]], solution: str,
     looks = [*zip(cycle(style.SAMPLE_COLOURS), cycle(style.SAMPLE_MARKERS), range(len(rows)), strict=False)]
     sds = rows[["zero_point_error", "scale_error"]].astype(float)
     sharp = (sds <= 3.0 * sds.min()).all(axis=1).to_numpy()  # a wide ellipse would press these onto one another
-    panels = [("all", sharp | True)] + [("the most precise", sharp)] * (0 < sharp.sum() < sds.notna().all(axis=1).sum())
+    panels = [("all", sharp | True)]
+    if 0 < sharp.sum() < sds.notna().all(axis=1).sum():
+        panels.append(("the most precise", sharp))
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for ax, (name, wanted) in zip(axes, panels, strict=True):
         shown = 0

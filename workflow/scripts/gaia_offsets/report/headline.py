@@ -21,18 +21,19 @@ def medians(samples: Sequence[Mapping[str, Any]], *tables: Sequence[pd.DataFrame
     solution without stars has no row.
     """
     rows = []
-    for sample, offsets, corrections in zip(samples, *tables, strict=True):
+    for sample, offsets, compared in zip(samples, *tables, strict=True):
         for solution, part in offsets.groupby("solution"):
             by_parallax = part.set_index("parallax").reindex([*PARALLAXES])
             raw, corrected = by_parallax["n"].fillna(0).astype(int)
             if raw or corrected:
                 row = {"sample": sample["title"] + " (simulated stars: nothing about Gaia)" * sample["simulated"]}
-                row["solution"] = solution
+                row |= {"solution": solution}
                 for name, values in by_parallax.iterrows():
                     row |= {name: values["median"], f"{name}_error": values["median_error"]}
                 row["correction"] = sample["correction"] if np.isfinite(row["corrected"]) else ""
-                row["one_percent"] = one_percent(corrections, solution)
-                rows.append(row | {"stars": f"{raw:,}" + f", {corrected:,} corrected" * (corrected != raw)})
+                row["one_percent"] = one_percent(compared, solution)
+                row["stars"] = f"{raw:,}" if corrected == raw else f"{raw:,}, {corrected:,} corrected"
+                rows.append(row)
     return pd.DataFrame(rows)
 
 

@@ -31,10 +31,10 @@ def verdict(corrections: pd.DataFrame, solution: str) -> str:
         return f"{can}, and which leaves the smaller offset: their true parallax is 0, on any distance scale."
     medians = table.loc[table["correction"] != "none", "median"]
     apart = float(medians.max() - medians.min()) if len(medians) > 1 else 0.0
-    same = f" A distance scale wrong by {apart / moved:.1f} % would do as much as the {apart:.1f} {UAS} between the corrections."
+    same = f" One wrong by {apart / moved:.1f} % would do as much as the {apart:.1f} {UAS} between the corrections."
     return (
-        f"{can}, within the errors beside it. It cannot tell which leaves the right offset, because distances that are "
-        f"wrong by 1 % move every offset by {moved:.1f} {UAS} in the median.{same if apart else ''}"
+        f"{can}, within the errors beside it. It cannot tell which leaves the right offset, because a distance scale "
+        f"that is wrong by 1 % moves every offset by {moved:.1f} {UAS} in the median.{same if apart else ''}"
     )
 
 

@@ -24,7 +24,7 @@ from gaia_offsets.report.skymap import FRAME_AXES, NO_DATA
 
 TRENDS = {
     "phot_g_mean_mag": "G [mag]",
-    "colour": "{colour} [1/\N{GREEK SMALL LETTER MU}m]",
+    "colour": "colour [1/\N{GREEK SMALL LETTER MU}m]",
     "sin_ecl_lat": "sine of ecliptic latitude",
 }
 COLOURS = {"nu_eff_used_in_astrometry": "effective wavenumber", "pseudocolour": "pseudocolour"}
@@ -90,14 +90,11 @@ def sky_figure(limits: list[float], colour_range: list[float]) -> Any:
     return plot
 
 
-def trend_figure(variable: str, colour: str, shown: Mapping[str, Any], span: tuple[float, float]) -> Any:
-    """A panel of trends with one source a parallax, at first those of `shown`.
-
-    `colour` says what the colour is, `span` is the range of offsets.
-    """
+def trend_figure(variable: str, shown: Mapping[str, Any], span: tuple[float, float]) -> Any:
+    """A panel of trends with one source a parallax, at first those of `shown`; `span` is the range of offsets."""
     plot = figure(
         name=variable, height=280, sizing_mode="stretch_width", tools="pan,wheel_zoom,reset,save", y_range=span,
-        x_axis_label=TRENDS[variable].format(colour=colour), y_axis_label=f"offset [{UAS}]", toolbar_location="above",
+        x_axis_label=TRENDS[variable], y_axis_label=f"offset [{UAS}]", toolbar_location="above",
     )  # fmt: skip
     for level in style.LEVELS:
         plot.hspan(y=level, line_color="black", line_dash="dashed", line_width=0.7)
@@ -161,10 +158,9 @@ def explorer(
     document.add_root(sky_figure(frames["equatorial"]["limits"], colour_range))
     known = trends[np.isfinite(trends["gaussian_mean"].astype(float))]
     points = trend_points(trends)
-    colour = ", ".join(f"{COLOURS[column]} ({name})" for name, column in solutions.items())
     for variable in TRENDS:
         span = style.robust_range(known[known["variable"] == variable])  # that of Fig. 5
-        document.add_root(trend_figure(variable, colour, points.get(standard(solutions), {}).get(variable, {}), span))
+        document.add_root(trend_figure(variable, points.get(standard(solutions), {}).get(variable, {}), span))
     text, roots = document_json(document)
     data = {"frames": frames, "trends": points, "claims": claim_rows(claims) if claims is not None else []}
     data["range"] = colour_range
@@ -178,6 +174,7 @@ def explorer(
         "frames": {frame: FRAME_AXES[frame][0] for frame in frames},
         "kinds": {"pixels": f"pixels (nside {made['nside']})", "smooth": f"smooth (nside {smooth_made['nside']})"},
         "solutions": {name: long_name(name) for name in solutions},
+        "colour": " or ".join(f"{COLOURS[column]} ({name})" for name, column in solutions.items()),
         "more_than": made["more_than"],
         "offsets": pages.table(tables["offsets"][MEASURED]),
         "claimed": claims is not None,

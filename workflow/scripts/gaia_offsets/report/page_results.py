@@ -85,7 +85,7 @@ def finding(solution: str, rows: pd.DataFrame, official: str, moved: float) -> s
     """What was found of the stars of a solution; `rows` of global_offsets.csv by parallax."""
     words = []
     begins = {"raw": f"the published parallaxes of the {solution} stars are"}
-    begins |= {"corrected": f"corrected by {official} they are"} if official != "none" else {}
+    begins |= {"corrected": f"corrected by {official}"} if official != "none" else {}
     for parallax, begin in begins.items():
         if parallax in rows.index and np.isfinite(rows.loc[parallax, "median"]):
             row = rows.loc[parallax]
@@ -93,8 +93,9 @@ def finding(solution: str, rows: pd.DataFrame, official: str, moved: float) -> s
             words.append(f"{begin} {size} by {measured(abs(row['median']), row['median_error'])} {UAS}")
     if not words:
         return f"No {solution} star has an offset."
-    hangs = f" Distances that are wrong by 1 % move this by {moved:.1f} {UAS}." if moved > 0 else ""
-    return f"If the reference parallaxes are right, {' and '.join(words)} in the median.{hangs}"
+    return "; ".join(words) + (
+        f". Distances that are wrong by 1 % move this by {moved:.1f} {UAS}." if moved > 0 else "."
+    )
 
 
 def scatter_finding(row: pd.Series, known: Collection[str]) -> str:
@@ -104,7 +105,7 @@ def scatter_finding(row: pd.Series, known: Collection[str]) -> str:
     if not row["n"]:
         return f"No {row['solution']} star has an error of its reference parallax, so there are no weighted means."
     if not np.isfinite(row["pull_sd"]):
-        return f"There are too few {row['solution']} stars to test their errors by their scatter; they are taken as stated."
+        return f"Too few {row['solution']} stars test their errors by their scatter: these are taken as stated."
     extra = f", with {row['extra']:.0f} {UAS} added in quadrature," if row["extra"] >= 0.5 else ""
     return (
         f"The {row['solution']} stars scatter {row['pull_sd']:.2f} times as much as the published errors say; Gaia's "
