@@ -153,9 +153,20 @@ def family(rule, names):
     return f"{rule}_of_{names[0]}"
 
 
-def picture(path, caption, category, **labels):
+def picture(path, caption, category, labels):
     """The files of a figure, PNG and PDF, and what the report says of it."""
     return [report(f"{path}.png", caption=f"../report/{caption}.rst", category=category, labels=labels), f"{path}.pdf"]
+
+
+def titled(**labels):
+    """Labels in the report with a sample's title, which must be its own to stand without its name."""
+
+    def get(wildcards):
+        titles = [sample.block["title"] for sample in KNOWN.values()]
+        title = KNOWN[wildcards.sample].block["title"]
+        return {"sample": title if titles.count(title) == 1 else f"{title} ({wildcards.sample})", **labels}
+
+    return get
 
 
 def figure_files(names):
@@ -163,21 +174,17 @@ def figure_files(names):
     folder, files = "<results>/{sample}/figures", {}
     for name in names:
         caption, label = products.FIGURES[name]
-        files[name] = picture(f"{folder}/{name}", caption, "Figures", sample="{sample}", figure=label)
+        files[name] = picture(f"{folder}/{name}", caption, "Figures", titled(figure=label))
     for parallax in PARALLAXES:  # two pictures, between which the report switches
-        about = {"sample": "{sample}", "figure": "6", "parallax": parallax}
-        name = f"fig6_map_{parallax}"
-        files[name] = picture(f"{folder}/{name}", "fig6", "Map before and after correction", **about)[0]
+        about, name = titled(figure="6", parallax=parallax), f"fig6_map_{parallax}"
+        files[name] = picture(f"{folder}/{name}", "fig6", "Map before and after correction", about)[0]
     return files
 
 
 def page_files(names):
     """The files of a sample's pages."""
-    folder, about = "<results>/{sample}", {"labels": {"sample": "{sample}"}}
-    return {
-        name: report(f"{folder}/{name}.html", caption=f"../report/{name}.rst", category=products.PAGES[name], **about)
-        for name in names
-    }
+    about = {name: {"caption": f"../report/{name}.rst", "category": products.PAGES[name]} for name in names}
+    return {name: report(f"<results>/{{sample}}/{name}.html", labels=titled(), **about[name]) for name in names}
 
 
 def overview_files():
@@ -185,7 +192,7 @@ def overview_files():
     folder, category = "<results>/runs/<run>", "Samples side by side"
     about = {"page": ("samples", category, {"what": "global offsets, table"})}
     about |= {"headline": ("headline", "Results", {"sample": "all of the run"})}
-    files = {name: picture(f"{folder}/{name}", name, category, what=label) for name, label in OVERVIEWS.items()}
+    files = {name: picture(f"{folder}/{name}", name, category, {"what": label}) for name, label in OVERVIEWS.items()}
     for key, (name, category, labels) in about.items():
         files[key] = report(f"{folder}/{name}.html", caption=f"../report/{name}.rst", category=category, labels=labels)
     return files

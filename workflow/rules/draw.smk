@@ -92,7 +92,7 @@ for SHOWN, OF in alike(KNOWN.values(), attrgetter("pages")).items():
             run=RUN,
             simulated=lookup("samples/{sample}/simulated", within=config),
             correction=of("correction"),
-            subtracted=of("subtracted"),
+            corrections=of("compared_corrections"),
             words=of("words"),
             experimental=of("experimental"),
             colour_range=lookup("figures/colour_range_uas", within=config),

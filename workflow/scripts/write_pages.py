@@ -22,7 +22,7 @@ PAGES: dict[str, tuple[str, str, Callable[[Mapping[str, Any], Any], dict[str, An
     "explore": (
         "explore.html.j2",
         "A page to explore: {}",
-        lambda t, about: explorer(t, about.solutions, about.subtracted, about.colour_range),
+        lambda t, about: explorer(t, about.solutions, about.corrections, about.words, about.colour_range),
     ),
     "corrections": (
         "corrections.html.j2",

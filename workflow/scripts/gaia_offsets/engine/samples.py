@@ -217,22 +217,14 @@ class Sample(Products):
         """These in words, by name: the paper that each cites, if no other cites it, else the name."""
         blocks = {name: self.config["corrections"][name] for name in self.compared_corrections.values()}
         cited = {name: (block.get("citation") or "").split(",")[0] for name, block in blocks.items()}
-        named = {
-            n: text if text and [*cited.values()].count(text) == 1 else n.replace("_", " ") for n, text in cited.items()
-        }
-        return {
-            name: f"{text} (experimental)" if "experimental" in blocks[name] else text for name, text in named.items()
-        }
-
-    @cached_property
-    def subtracted(self) -> dict[str, str]:
-        """What is subtracted, in words, by the parallax that it makes."""
-        return {parallax: self.words[name] for parallax, name in self.compared_corrections.items()}
+        alone = {text for text in cited.values() if text and [*cited.values()].count(text) == 1}
+        marks = {name: " (experimental)" if "experimental" in block else "" for name, block in blocks.items()}
+        return {name: (text if text in alone else name.replace("_", " ")) + marks[name] for name, text in cited.items()}
 
     @cached_property
     def correction(self) -> str:
         """The official one in words."""
-        return self.subtracted.get("corrected", "none")
+        return self.words.get(self.block["official"], "none")
 
     @cached_property
     def experimental(self) -> dict[str, str]:

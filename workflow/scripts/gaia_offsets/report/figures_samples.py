@@ -68,17 +68,20 @@ def draw_sample_trends(trends: Sequence[tuple[str, pd.DataFrame]], solution: str
     """Mean offset of several samples against G, colour and sin(ecliptic latitude), raw and corrected.
 
     `trends` has each sample's title and the rows of its standard class of trends.csv; `solution` names the class and
-    `colour` the axis of its colour. A row of panels has one scale.
+    `colour` the axis of its colour. A row of panels has one scale; samples in a heap get a row of their own, too.
     """
-    figure = style.canvas(7.4, title)
-    axes = figure.subplots(3, 2, sharex="row", sharey="row")
+    panels = []
+    for variable in style.VARIABLES:
+        parts = [style.rows(table, variable=variable) for _, table in trends]
+        panels.append((variable, [part[np.isfinite(part["gaussian_mean"].astype(float))] for part in parts]))
+        panels += [(variable, parts) for parts in [narrow(panels[-1][1])] if parts]
+    figure = style.canvas(2.47 * len(panels), title)
+    axes = figure.subplots(len(panels), 2, sharex="row", sharey="row")
     looks = [
         {"color": colour, "marker": marker, "markersize": 3}
         for _, colour, marker in zip(trends, cycle(style.SAMPLE_COLOURS), cycle(style.SAMPLE_MARKERS), strict=False)
     ]
-    for row, variable in zip(axes, style.VARIABLES, strict=True):
-        parts = [style.rows(table, variable=variable) for _, table in trends]
-        parts = [part[np.isfinite(part["gaussian_mean"].astype(float))] for part in parts]
+    for row, (variable, parts) in zip(axes, panels, strict=True):
         every = pd.concat(parts)
         for ax, parallax in zip(row, PARALLAXES, strict=True):
             ax.set(
@@ -100,6 +103,17 @@ def draw_sample_trends(trends: Sequence[tuple[str, pd.DataFrame]], solution: str
     ]
     style.sample_legend(figure, len(handles), handles=handles)
     return figure
+
+
+def narrow(parts: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
+    """The bins of those samples that lie in one heap on the axis of all; nothing where no two do."""
+
+    def span(table: pd.DataFrame) -> float:
+        return float(table["x_mean"].max() - table["x_mean"].min()) if len(table) else 0.0
+
+    whole = span(pd.concat(parts))
+    heap = [part if span(part) < 0.2 * whole else part[:0] for part in parts]
+    return heap if sum(map(bool, map(len, heap))) > 1 and span(pd.concat(heap)) < 0.2 * whole else []
 
 
 @style.styled

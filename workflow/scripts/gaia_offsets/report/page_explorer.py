@@ -1,4 +1,4 @@
-"""A page to explore a sample: its sky, trends, pixels and claims, in one file that needs no network."""
+"""A page to explore a sample: its sky, trends and pixels, in one file that needs no network."""
 
 import json
 import re
@@ -30,7 +30,6 @@ TRENDS = {
 COLOURS = {"nu_eff_used_in_astrometry": "effective wavenumber", "pseudocolour": "pseudocolour"}
 POINTS = ("x", "low", "high", "n", "value", "error", "bottom", "top")  # what the page draws of a bin
 MEASURED = ["solution", "parallax", "n", "median", "median_error", "gaussian_mean", "gaussian_mean_error"]
-CLAIMS = ["claim", "place", "published", "reproduced", "unit", "verdict", "reason"]
 # Ids are counted, never drawn at random, whatever the user's settings are; renumbered below.
 settings.simple_ids = True
 
@@ -118,12 +117,6 @@ def trend_figure(variable: str, shown: Mapping[str, Any], span: tuple[float, flo
     return plot
 
 
-def claim_rows(claims: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows of claims.csv for the page, each with the class of its verdict; numbers stay numbers."""
-    table = claims[CLAIMS].assign(tone=claims["verdict"].map(pages.tone)).astype(object)
-    return table.where(table.notna(), None).to_dict("records")
-
-
 def document_json(document: Document) -> tuple[str, list[tuple[str, str]]]:
     """The document as JSON, and name and id of its roots; ids count from 1, whatever the process made before."""
     text = serialize_json(document.to_json())
@@ -138,15 +131,19 @@ def script_safe(text: str) -> str:
 
 
 def explorer(
-    tables: Mapping[str, Any], solutions: Mapping[str, str], words: Mapping[str, str], colour_range: list[float]
+    tables: Mapping[str, Any],
+    solutions: Mapping[str, str],
+    names: Mapping[str, str],
+    words: Mapping[str, str],
+    colour_range: list[float],
 ) -> dict[str, Any]:
     """What the template explore.html.j2 takes, besides what every page takes.
 
     `tables` are map_{frame} and smooth_{frame} of both frames, offsets (global_offsets.csv), trends, map_made
-    (map_equatorial.json), smooth_made (smooth.json) and perhaps claims; `words` says what is subtracted, by the
-    parallax that it makes, as in compare_corrections.
+    (map_equatorial.json) and smooth_made (smooth.json); `names` has the corrections by the parallax that they make, as
+    in compare_corrections, and `words` their words by name.
     """
-    made, smooth_made, claims, trends = (tables.get(name) for name in ("map_made", "smooth_made", "claims", "trends"))
+    made, smooth_made, trends = (tables[name] for name in ("map_made", "smooth_made", "trends"))
     grids = {"pixels": made, "smooth": smooth_made}
     grids = {kind: {key: grid[key] for key in ("nside", "ordering")} for kind, grid in grids.items()}
     frames = {}
@@ -162,20 +159,18 @@ def explorer(
         span = style.robust_range(known[known["variable"] == variable])  # that of Fig. 5
         document.add_root(trend_figure(variable, points.get(standard(solutions), {}).get(variable, {}), span))
     text, roots = document_json(document)
-    data = {"frames": frames, "trends": points, "claims": claim_rows(claims) if claims is not None else []}
-    data["range"] = colour_range
+    data = {"frames": frames, "trends": points, "range": colour_range}
     return {
         "data": script_safe(json.dumps(data, separators=(",", ":"), allow_nan=False)),
         "document": script_safe(text),
         "roots": roots,
         "wide": frames["equatorial"]["limits"][1] > 2,
         "bokeh": "\n".join(Resources(mode="inline", components=["bokeh"]).js_raw),
-        "parallaxes": {name: "published (raw)" if name == "raw" else f"after {text}" for name, text in words.items()},
+        "parallaxes": {key: f"after {words[name]}" for key, name in names.items()} | {"raw": "published (raw)"},
         "frames": {frame: FRAME_AXES[frame][0] for frame in frames},
         "kinds": {"pixels": f"pixels (nside {made['nside']})", "smooth": f"smooth (nside {smooth_made['nside']})"},
         "solutions": {name: long_name(name) for name in solutions},
         "colour": " or ".join(f"{COLOURS[column]} ({name})" for name, column in solutions.items()),
         "more_than": made["more_than"],
         "offsets": pages.table(tables["offsets"][MEASURED]),
-        "claimed": claims is not None,
     }

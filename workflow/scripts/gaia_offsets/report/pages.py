@@ -22,6 +22,7 @@ TEMPLATES = Environment(
     keep_trailing_newline=True,
 )
 TEMPLATES.globals["UAS"] = UAS
+OFFSETS = ("raw", "corrected", "median", "mean", "gaussian_mean", "weighted_mean", "at_zero", "zero_point")
 NONE = "\N{EN DASH}"  # of a cell without a value
 # What a verdict of claims.csv counts as, which is also the class of its cell. The first two alone are tests of the run.
 TONES = {
@@ -52,9 +53,9 @@ def run_links(run: str, folder: str = "") -> tuple[str, list[tuple[str, str]]]:
 def table(frame: pd.DataFrame, formats: Mapping[str, str] | None = None) -> Markup:
     """A table as HTML, a value and its error in one column; `formats` has, by column, those of numbers below 1000.
 
-    Where it has none that is `.1f`. Heads and what they mean stand in the template, by column.
+    Where it has none that is `.1f`, of an offset with its sign. Heads and what they mean stand in the template.
     """
-    formats = formats or {}
+    formats = dict.fromkeys(OFFSETS, "+.1f") | dict(formats or {})
     names = [name for name in frame if name.removesuffix("_error") == name or name.removesuffix("_error") not in frame]
     columns = [_cells(frame, name, formats.get(name, ".1f")) for name in names]
     heads = [

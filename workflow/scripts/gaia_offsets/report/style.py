@@ -166,7 +166,7 @@ def padded(points: pd.DataFrame) -> tuple[float, float] | None:
     if len(points) == 0:
         return None
     low, high = float(points["x_mean"].min()), float(points["x_mean"].max())
-    pad = 0.06 * (high - low) or 0.05 * max(abs(low), 1.0)
+    pad = 0.05 * (high - low) or 0.05 * max(abs(low), 1.0)
     return low - pad, high + pad
 
 
