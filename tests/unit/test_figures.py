@@ -42,6 +42,7 @@ fig6 = partial(drawn, draw_maps, colour_range=[-60, 60])
 counts = partial(drawn, draw_counts)
 SPANS = {"phot_g_mean_mag": (11, 15), "colour": (1.3, 1.6), "sin_ecl_lat": (-0.4, 1.0)}
 TRENDS = {"title": TITLE, "min_stars": 100, "joined": {s: dict.fromkeys(SPANS, 1) for s in ("5p", "6p")}}
+ALL = {s: dict.fromkeys(SPANS, 14) for s in ("5p", "6p")}
 FIT = ["gaussian_mean", "gaussian_mean_error", "gaussian_sd"]
 
 
@@ -200,7 +201,7 @@ CASES = {
     "fig5 no 6p": lambda: draw_trends(trends_table(("5p",)), solutions=SOLUTIONS, **TRENDS),
     "fig5 empty": lambda: draw_trends(without(trends_table()), solutions=SOLUTIONS, **TRENDS),
     "fig5 nulls": lambda: draw_trends(with_nulls(trends_table()), solutions=SOLUTIONS, **TRENDS),
-    "fig5 one bin": lambda: draw_trends(trends_table().iloc[:1], solutions=SOLUTIONS, **TRENDS),
+    "fig5 one bin": lambda: draw_trends(trends_table().iloc[:1], solutions=SOLUTIONS, **TRENDS | {"joined": ALL}),
     "fig6 sky": lambda: fig6(maps(northern())),
     "fig6 patch": lambda: fig6(maps(patch(150, 30, 12))),
     "fig6 pole": lambda: fig6(maps(patch(0, 89, 12))),

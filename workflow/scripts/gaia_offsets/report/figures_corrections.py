@@ -61,7 +61,8 @@ def coverage(corrections: pd.DataFrame) -> list[str]:
             sentences.append(
                 f"{solution}: all rows are measured on the same {there['n'].min():,} stars, those that all of these "
                 f"corrections have. Each has: {each}. The rows say nothing of stars that one of them lacks, such as "
-                "those outside its part of the sky; without it in 'also' the others have all of theirs."
+                "those outside its part of the sky. Leave it out of the list 'also' of the config to compare the "
+                "others on all of theirs."
             )
         for name in table.loc[table["n_own"] == 0, "correction"]:
             sentences.append(f"{solution}: {name} has none of these stars, and is not compared.")
