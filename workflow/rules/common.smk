@@ -36,6 +36,8 @@ if workflow.is_main_process:
 
 SAMPLES, DATASETS = config["run"]["samples"], config["datasets"]
 KNOWN = {name: Sample(config, name) for name in config["samples"]}
+TITLES = [sample.block["title"] for sample in KNOWN.values()]
+TITLES = {s.name: t + f" ({s.name})" * (TITLES.count(t) > 1) for s, t in zip(KNOWN.values(), TITLES)}
 # Longest time [min] of a job that waits for a TAP service; how patient it is, its script reads from the config.
 WAITING = 1 + int(
     config["archive"]["attempts"] * (config["archive"]["timeout_s"] + config["archive"]["max_wait_s"]) / 60
@@ -159,14 +161,8 @@ def picture(path, caption, category, labels):
 
 
 def titled(**labels):
-    """Labels in the report with a sample's title, which must be its own to stand without its name."""
-
-    def get(wildcards):
-        titles = [sample.block["title"] for sample in KNOWN.values()]
-        title = KNOWN[wildcards.sample].block["title"]
-        return {"sample": title if titles.count(title) == 1 else f"{title} ({wildcards.sample})", **labels}
-
-    return get
+    """Labels in the report, with a sample's title."""
+    return lambda wildcards: {"sample": TITLES[wildcards.sample], **labels}
 
 
 def figure_files(names):
@@ -181,18 +177,19 @@ def figure_files(names):
     return files
 
 
+def page(path, category, labels):
+    """A page, whose caption bears its name, and what the report says of it."""
+    return report(path, caption=f"../report/{Path(path).stem}.rst", category=category, labels=labels)
+
+
 def page_files(names):
     """The files of a sample's pages."""
-    about = {name: {"caption": f"../report/{name}.rst", "category": products.PAGES[name]} for name in names}
-    return {name: report(f"<results>/{{sample}}/{name}.html", labels=titled(), **about[name]) for name in names}
+    return {name: page(f"<results>/{{sample}}/{name}.html", products.PAGES[name], titled()) for name in names}
 
 
 def overview_files():
     """The figures of a run's samples, their page, and the top of the report."""
     folder, category = "<results>/runs/<run>", "Samples side by side"
-    about = {"page": ("samples", category, {"what": "global offsets, table"})}
-    about |= {"headline": ("headline", "Results", {"sample": "all of the run"})}
     files = {name: picture(f"{folder}/{name}", name, category, {"what": label}) for name, label in OVERVIEWS.items()}
-    for key, (name, category, labels) in about.items():
-        files[key] = report(f"{folder}/{name}.html", caption=f"../report/{name}.rst", category=category, labels=labels)
-    return files
+    files["page"] = page(f"{folder}/samples.html", category, {"what": "global offsets, table"})
+    return files | {"headline": page(f"{folder}/headline.html", "Results", {"sample": "all of the run"})}

@@ -83,7 +83,6 @@ rule compare_samples:
     conda:
         "../../envs/analysis.yaml"
     params:
-        run=RUN,
         samples=[KNOWN[name].facts for name in SAMPLES],
         literature=content(LITERATURE),
         dpi=lookup("figures/dpi", within=config),

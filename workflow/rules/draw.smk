@@ -37,7 +37,6 @@ for DRAWN, OF in alike(KNOWN.values(), attrgetter("figures")).items():
         params:
             title=lookup("samples/{sample}/title", within=config),
             simulated=lookup("samples/{sample}/simulated", within=config),
-            claims=lookup("samples/{sample}/claims", within=config),
             correction=of("correction"),
             words=of("words"),
             max_ebv=lookup("samples/{sample}/comparison/max_ebv_training", within=config, default=None),

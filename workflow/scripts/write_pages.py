@@ -9,12 +9,10 @@ from gaia_offsets.core.files import read_inputs
 from gaia_offsets.core.log import say
 from gaia_offsets.engine import products
 from gaia_offsets.report import pages
-from gaia_offsets.report.figures_corrections import in_words
-from gaia_offsets.report.page_claims import budget_page, claims_page
 from gaia_offsets.report.page_corrections import corrections_page
 from gaia_offsets.report.page_explorer import explorer
-from gaia_offsets.report.page_learned import learned_page
 from gaia_offsets.report.page_results import story
+from gaia_offsets.report.page_tables import budget_page, claims_page, learned_page
 
 # By page: template, title, and what else the template takes of the rule's inputs (read, by name) and its params.
 PAGES: dict[str, tuple[str, str, Callable[[Mapping[str, Any], Any], dict[str, Any]]]] = {
@@ -27,7 +25,7 @@ PAGES: dict[str, tuple[str, str, Callable[[Mapping[str, Any], Any], dict[str, An
     "corrections": (
         "corrections.html.j2",
         "Corrections side by side: {}",
-        lambda t, about: corrections_page(in_words(t["corrections"], about.words), about.solution, about.experimental),
+        lambda t, about: corrections_page(t["corrections"], about.solution, about.words, about.experimental),
     ),
     "claims": ("claims.html.j2", "What the paper states, tested on: {}", lambda t, _: claims_page(t["claims"])),
     "budget": ("budget.html.j2", "Systematic effects: {}", lambda t, _: budget_page(t["budget"])),

@@ -1,7 +1,6 @@
 """The corrections of a sample side by side, as a figure of the standard class."""
 
 import textwrap
-from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -67,8 +66,3 @@ def coverage(corrections: pd.DataFrame) -> list[str]:
         for name in table.loc[table["n_own"] == 0, "correction"]:
             sentences.append(f"{solution}: {name} has none of these stars, and is not compared.")
     return sentences
-
-
-def in_words(corrections: pd.DataFrame, words: Mapping[str, str]) -> pd.DataFrame:
-    """corrections.csv with the words of the corrections for their names."""
-    return corrections.assign(correction=corrections["correction"].map(words))

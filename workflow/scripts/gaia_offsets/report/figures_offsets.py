@@ -134,11 +134,10 @@ def draw_scale(lines: pd.DataFrame, solution: str, *, title: str) -> Figure:
     """Zero point [uas] against scale of a solution for both parallaxes; `lines` is zero_point_scale.csv."""
     figure = style.canvas(3.6, title)
     ax = figure.subplots()
-    shown = 0
-    for parallax in PARALLAXES:
-        look = {"color": style.COLOURS[parallax], "marker": style.MARKERS[parallax]}
-        for _, row in style.rows(lines, solution=solution, parallax=parallax).iterrows():
-            shown += style.scale_ellipses(ax, row, label=f"{parallax}, {row['n']:,} {solution} stars", **look)
-    if style.scale_axes(ax, shown, solution):
+    drawn = []
+    for _, row in style.rows(lines, solution=solution).iterrows():
+        look = {"color": style.COLOURS[row["parallax"]], "marker": style.MARKERS[row["parallax"]]}
+        drawn.append((row, look | {"label": f"{row['parallax']}, {row['n']:,} {solution} stars"}))
+    if style.scale_panel(ax, drawn, solution):
         ax.legend(title=style.ELLIPSES_TITLE, loc="best")
     return figure

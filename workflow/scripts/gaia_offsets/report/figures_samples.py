@@ -73,8 +73,8 @@ def draw_sample_trends(trends: Sequence[tuple[str, pd.DataFrame]], solution: str
     panels = []
     for variable in style.VARIABLES:
         parts = [style.rows(table, variable=variable) for _, table in trends]
-        panels.append((variable, [part[np.isfinite(part["gaussian_mean"].astype(float))] for part in parts]))
-        panels += [(variable, parts) for parts in [narrow(panels[-1][1])] if parts]
+        parts = [part[np.isfinite(part["gaussian_mean"].astype(float))] for part in parts]
+        panels += [(variable, shown) for shown in (parts, narrow(parts)) if shown]
     figure = style.canvas(2.47 * len(panels), title)
     axes = figure.subplots(len(panels), 2, sharex="row", sharey="row")
     looks = [
@@ -125,20 +125,18 @@ def draw_sample_scales(lines: Sequence[tuple[str, pd.DataFrame]], solution: str,
     """
     figure = style.canvas(4.2, title)
     rows = pd.concat([style.rows(table, parallax="corrected").assign(label=name) for name, table in lines])
-    looks = [*zip(cycle(style.SAMPLE_COLOURS), cycle(style.SAMPLE_MARKERS), range(len(rows)), strict=False)]
+    looks = zip(cycle(style.SAMPLE_COLOURS), cycle(style.SAMPLE_MARKERS), rows["label"], strict=False)
+    looks = [dict(zip(("color", "marker", "label"), look, strict=True)) for look in looks]
+    drawn = [(row, look) for (_, row), look in zip(rows.iterrows(), looks, strict=True)]
     sds = rows[["zero_point_error", "scale_error"]].astype(float)
-    sharp = (sds <= 3.0 * sds.min()).all(axis=1).to_numpy()  # a wide ellipse would press these onto one another
-    panels = [("all", sharp | True)]
-    if 0 < sharp.sum() < sds.notna().all(axis=1).sum():
-        panels.append(("the most precise", sharp))
-    axes = figure.subplots(1, len(panels), squeeze=False)[0]
-    for ax, (name, wanted) in zip(axes, panels, strict=True):
-        shown = 0
-        for (_, row), (colour, marker, number) in zip(rows.iterrows(), looks, strict=True):
-            if wanted[number]:
-                shown += style.scale_ellipses(ax, row, color=colour, marker=marker, label=row["label"])
-        if style.scale_axes(ax, shown, solution) and ax is axes[0]:
-            style.sample_legend(figure, shown, title=style.ELLIPSES_TITLE, handles=ax.get_legend_handles_labels()[0])
-        if len(panels) > 1:
+    sharp = (sds <= 3.0 * sds.min()).all(axis=1)  # a wide ellipse would press these onto one another
+    panels = {"all": drawn, "the most precise": [one for one, fine in zip(drawn, sharp, strict=True) if fine]}
+    two = 0 < sharp.sum() < sds.notna().all(axis=1).sum()
+    axes = figure.subplots(1, 1 + two, squeeze=False)[0]
+    for ax, (name, part) in zip(axes, panels.items(), strict=False):
+        if style.scale_panel(ax, part, solution) and ax is axes[0]:
+            handles = ax.get_legend_handles_labels()[0]
+            style.sample_legend(figure, len(handles), title=style.ELLIPSES_TITLE, handles=handles)
+        if two:
             ax.set_title(name)
     return figure

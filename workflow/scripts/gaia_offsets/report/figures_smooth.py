@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from gaia_offsets.report import style
 from gaia_offsets.report.skymap import colour_bar, line_legend, offset_scale, sky_panels, sky_row
 
-PANELS = [("raw", "offset"), ("corrected", "offset"), ("corrected", "error")]
+PANELS = {name: (name.split()[0], "offset") for name in ("raw offset", "corrected offset")}
+PANELS |= {"standard error of the corrected offset": ("corrected", "error")}
 
 
 @style.styled
@@ -32,19 +33,17 @@ def draw_smooth(
         style.blank(figure.subplots(), f"no smooth map: too few pixels with {solution} stars")
         return figure
     figure, axes, skies = sky_panels(maps, made, title=title, rows=3)
-    errors = np.concatenate([table.loc[table["parallax"] == "corrected", "error"] for table in maps.values()])
-    top = float(np.ceil(np.quantile(errors, 0.99))) if len(errors) else 1.0
-    for row, (parallax, column) in zip(axes, PANELS, strict=True):
+    for row, (what, (parallax, column)) in zip(axes, PANELS.items(), strict=True):
         tables = [style.rows(table, parallax=parallax) for table in maps.values()]
-        own = parallax == "corrected"
-        if column == "offset":
-            scale, what, extend = offset_scale(tables, column, colour_range, own=own), f"{parallax} offset", "both"
-        else:
-            scale = {"norm": Normalize(0.0, top), "cmap": "viridis"}
-            what, extend = f"standard error of the {parallax} offset", "max"
+        own = parallax == "corrected" and column == "offset"
+        scale, extend = offset_scale(tables, column, colour_range, own=own), "both"
+        if column == "error":
+            errors = np.concatenate([table[column] for table in tables])
+            top = float(np.ceil(np.quantile(errors, 0.99))) if len(errors) else 1.0
+            scale, extend = {"norm": Normalize(0.0, top), "cmap": "viridis"}, "max"
         words = {"title": lambda sky, _, what=what: f"{what}, {sky.name}", "none": "too few pixels with stars"}
         sky_row(row, skies, tables, column, scale, **words)
-        more = ", on a scale of its own" if extend == "both" and own else f"; nside {made['nside']}"
-        colour_bar(figure, row, scale, extend=extend, label=f"{what}, {solution} [{style.UAS}]{more}")
+        more = "on a scale of its own" if own else f"nside {made['nside']}"
+        colour_bar(figure, row, scale, extend=extend, label=f"{what}, {solution} [{style.UAS}], {more}")
     line_legend(figure, axes)
     return figure

@@ -11,8 +11,6 @@ import pandas as pd
 from gaia_offsets.core.columns import PARALLAXES
 from gaia_offsets.report.page_corrections import one_percent
 
-LINE = ["label", "solution", "reference"]  # columns that name a published offset
-
 
 def medians(samples: Sequence[Mapping[str, Any]], *tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """A row for each sample and solution: offset of each parallax with its error [uas], and what it hangs on.
@@ -39,14 +37,13 @@ def medians(samples: Sequence[Mapping[str, Any]], *tables: Sequence[pd.DataFrame
 
 def side_by_side(published: pd.DataFrame) -> pd.DataFrame:
     """Published offsets with a row for both parallaxes; `published` are rows of samples.csv."""
-    lines = published[LINE].drop_duplicates()
+    keys = ["label", "solution", "reference"]
+    lines = published[keys].drop_duplicates()
     for parallax in PARALLAXES:
         part = published[published["parallax"] == parallax]
         part = part.rename(columns={"offset": parallax, "error": f"{parallax}_error"})
-        lines = lines.merge(part[[*LINE, parallax, f"{parallax}_error"]], how="left", on=LINE)
-    return lines[
-        ["label", "solution", *(f"{name}{error}" for name in PARALLAXES for error in ("", "_error")), "reference"]
-    ]
+        lines = lines.merge(part[[*keys, parallax, f"{parallax}_error"]], how="left", on=keys)
+    return lines[[*lines.columns.drop("reference"), "reference"]]
 
 
 def picture(path: str | Path) -> str:

@@ -45,8 +45,11 @@ def page_table(corrections: pd.DataFrame) -> pd.DataFrame:
     return table.rename(columns={"median_jackknife_error": "block_error"})[SHOWN]
 
 
-def corrections_page(corrections: pd.DataFrame, solution: str, experimental: Mapping[str, str]) -> dict[str, Any]:
-    """What the page takes; `experimental` says why a correction is that, by name."""
+def corrections_page(
+    corrections: pd.DataFrame, solution: str, words: Mapping[str, str], experimental: Mapping[str, str]
+) -> dict[str, Any]:
+    """What the page takes; `words` has those of the corrections, `experimental` says why some are that."""
+    corrections = corrections.replace({"correction": words})
     return {
         "verdict": verdict(corrections, solution),
         "coverage": coverage(corrections),

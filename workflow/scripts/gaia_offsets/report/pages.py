@@ -21,7 +21,8 @@ TEMPLATES = Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
-TEMPLATES.globals["UAS"] = UAS
+TEMPLATES.globals |= {"UAS": UAS, "number": number, "measured": measured}
+TEMPLATES.tests["finite"] = np.isfinite
 OFFSETS = ("raw", "corrected", "median", "mean", "gaussian_mean", "weighted_mean", "at_zero", "zero_point")
 NONE = "\N{EN DASH}"  # of a cell without a value
 # What a verdict of claims.csv counts as, which is also the class of its cell. The first two alone are tests of the run.

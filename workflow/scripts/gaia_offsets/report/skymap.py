@@ -1,8 +1,7 @@
 """Maps of the sky: projections, graticule and the values of HEALPix pixels.
 
-skyproj 2.6 was tried on both kinds of maps, the whole sky and a patch, and repeats to the byte as well; but its labels
-run into titles, neighbouring panels and the colour bar that panels share, as its axes take no part in the layout.
-It would bring three more packages, and the choice of the map, the ecliptic and the grey sky would stay our own code.
+skyproj 2.6 was tried: its axes take no part in the layout, so that labels run into titles and panels, and it brings three
+packages, while the choice of the map, the ecliptic and the grey sky stay our own code.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import matplotlib.style
@@ -215,9 +215,9 @@ def scale_ellipses(ax: Axes, row: pd.Series, *, color: str, marker: str, label: 
     return True
 
 
-def scale_axes(ax: Axes, shown: int, solution: str) -> bool:
-    """Axes of zero point and scale with the lines of no offset, and whether there are some: not where none is shown."""
-    if not shown:
+def scale_panel(ax: Axes, drawn: Iterable[tuple[pd.Series, dict[str, str]]], solution: str) -> bool:
+    """Lines with the look of each, and those of no offset, in axes of zero point and scale; whether there are any."""
+    if not sum(scale_ellipses(ax, row, **look) for row, look in drawn):
         blank(ax, f"no line: too few {solution} stars with reference errors")
         return False
     ax.axvline(0.0, **DASHED)
