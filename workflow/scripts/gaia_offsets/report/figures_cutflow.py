@@ -35,9 +35,8 @@ def draw_cutflow(cutflow: pd.DataFrame, solutions: Sequence[str], *, title: str)
     idle = len(cutflow) - len(steps)
     left_out = f"; {idle} {'steps' if idle > 1 else 'step'} that removed none left out" if idle else ""
     ax.set_xlabel(f"rows kept after the step (logarithmic{left_out})", x=0.3 if idle else 0.5)
-    ax.legend(
-        loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=1 + len(solutions), borderaxespad=0.2, columnspacing=1.2
-    )
+    spacing = {"borderaxespad": 0.2, "columnspacing": 1.2}
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=1 + len(solutions), **spacing)
     listing.set_axis_off()
     columns = [("kept", "kept", "black", 0.25)]  # of the cut flow: name, head of its list, colour and place of the list
     places = np.linspace(0.52, 0.74, len(solutions))

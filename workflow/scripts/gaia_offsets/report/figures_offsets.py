@@ -23,10 +23,8 @@ def draw_offsets(histograms: pd.DataFrame, offsets: pd.DataFrame, solutions: Col
     """
     figure = style.canvas(3.1, title)
     known = offsets.dropna(subset=["gaussian_mean", "gaussian_sd"])
-    reach = 4 * known["gaussian_sd"]
-    low, high = (known["gaussian_mean"] - reach).min(), (known["gaussian_mean"] + reach).max()
-    if known.empty:
-        low, high = -np.inf, np.inf
+    spans = known["gaussian_mean"].to_numpy() + np.outer([-4, 4], known["gaussian_sd"])
+    low, high = (spans.min(), spans.max()) if spans.size else (-np.inf, np.inf)
     for ax, solution in zip(figure.subplots(1, len(solutions), squeeze=False)[0], solutions, strict=True):
         ax.set_title(long_name(solution))
         ax.set_xlabel(f"offset, Gaia minus reference parallax [{style.UAS}]")

@@ -57,9 +57,8 @@ def draw_samples(samples: pd.DataFrame, *, title: str) -> Figure:
         for origin, name in (("run", "this run"), ("literature", "literature"))
         for parallax in PARALLAXES
     ]
-    ax.legend(
-        handles=handles, loc="lower center", bbox_to_anchor=(0.3, 1.0), ncols=4, handletextpad=0.1, columnspacing=1.0
-    )
+    spacing = {"handletextpad": 0.1, "columnspacing": 1.0}
+    ax.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.3, 1.0), ncols=4, **spacing)
     return figure
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,7 @@ def _cell(name: str, value: Any, form: str) -> tuple[str, str]:
     """Class and text of a cell."""
     if isinstance(value, str):
         kinds = {"verdict": f"verdict {tone(value)}", "claim": "claim", "reason": "reason"}
-        return kinds.get(name, ""), value
+        return kinds.get(name, ""), re.sub(r"\buas\b", UAS, value)
     if pd.isna(value):
         return "", NONE
     whole = isinstance(value, int | np.integer) or abs(value) >= 1000

@@ -1,6 +1,6 @@
 """Maps of the sky: projections, graticule and the values of HEALPix pixels.
 
-skyproj 2.6 was tried: its axes take no part in the layout, so that labels run into titles and panels, and it brings three
+skyproj 2.6 was tried: its axes take no part in the layout, so that labels run into titles and panels; it brings three
 packages, while the choice of the map, the ecliptic and the grey sky stay our own code.
 """
 

@@ -98,10 +98,8 @@ def rows(table: pd.DataFrame, **where: str) -> pd.DataFrame:
 
 def sample_tables(samples: Sequence[Mapping[str, object]], paths: Sequence[str]) -> list[tuple[str, pd.DataFrame]]:
     """Title and rows of the standard class of each sample of a run, in its order; two samples may bear one title."""
-    tables = [
-        rows(pd.read_csv(path), solution=str(sample["standard"])) for sample, path in zip(samples, paths, strict=True)
-    ]
-    return [(str(sample["title"]), table) for sample, table in zip(samples, tables, strict=True)]
+    pairs = [(sample, pd.read_csv(path)) for sample, path in zip(samples, paths, strict=True)]
+    return [(str(sample["title"]), rows(table, solution=str(sample["standard"]))) for sample, table in pairs]
 
 
 def among(samples: Sequence[Mapping[str, object]], key: str) -> str:
