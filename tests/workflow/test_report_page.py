@@ -116,7 +116,7 @@ PAGES = {
     "Claims": ["simulated: arithmetic holds", "12,288", "Giants with five-parameter"],
     "Error budget": ["scale of M_Ks, giants", "extinction", "1.24"],
     "Results": ["What was cut", "What was found", "How it compares", "simulated"],
-    "Corrections": ["cannot tell which leaves the right offset", "lindegren2021", "simulated"],
+    "Corrections": ["cannot tell which leaves the right offset", "Lindegren et al. 2021b", "simulated"],
     "Samples side by side": ["Simulated giants", "Ren et al. 2021", "\N{MINUS SIGN}28.6"],
 }
 

@@ -99,6 +99,7 @@ def draw_trends(
                 panel_points(ax, style.rows(part, parallax=parallax), parallax)
             if len(part):  # solutions have colours of their own, all else in common
                 ax.set_xlim(style.padded(part if variable == "colour" else points))
+                ax.locator_params(axis="x", nbins=7)
                 if (bins := joined[solution][variable]) > 1:
                     text = "all bins joined" if part["bin_low"].nunique() == 1 else f"{bins} bins joined"
                     ax.set_title(text, loc="right", size=7, color="0.35")

@@ -79,7 +79,7 @@ def _cell(name: str, value: Any, form: str) -> tuple[str, str]:
     """Class and text of a cell."""
     if isinstance(value, str):
         kinds = {"verdict": f"verdict {tone(value)}", "claim": "claim", "reason": "reason"}
-        return kinds.get(name, ""), re.sub(r"\buas\b", UAS, value)
+        return kinds.get(name, ""), re.sub(r"\buas(?=2?\b)", UAS, value.replace("+-", "\N{PLUS-MINUS SIGN}"))
     if pd.isna(value):
         return "", NONE
     whole = isinstance(value, int | np.integer) or abs(value) >= 1000
