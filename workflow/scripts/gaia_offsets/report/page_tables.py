@@ -27,5 +27,6 @@ def budget_page(budget: pd.DataFrame) -> dict[str, Any]:
 def learned_page(facts: dict[str, Any], alternatives: pd.DataFrame) -> dict[str, Any]:
     """What the page takes, of learned.json and learned_zero_points.csv."""
     percent = 100.0 * facts["median_scatter_mag"] * np.log(10.0) / 5.0
-    formats = {"zero_point": ".2f", "magnitude_shift": ".4f", "slope": ".4f"}
+    formats = {"solved_zero_point": ".2f", "magnitude_shift": ".4f", "slope": ".4f"}
+    alternatives = alternatives.rename(columns=lambda name: name.replace("zero_point", "solved_zero_point"))
     return {"facts": facts, "percent": percent, "table": pages.table(alternatives, formats)}
