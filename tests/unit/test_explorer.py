@@ -15,7 +15,7 @@ from unit.shared import GAUSSIAN, SOLUTIONS
 from gaia_offsets.core.columns import FRAMES
 from gaia_offsets.offsets.binned import pixel_offsets
 from gaia_offsets.report.explorer_sky import corners, packed, sky_layers
-from gaia_offsets.report.headline import headline
+from gaia_offsets.report.headline import medians
 from gaia_offsets.report.skymap import Mollweide, Zenithal
 from gaia_offsets.sky.positions import pixel_index
 
@@ -110,7 +110,7 @@ trends = pd.DataFrame({"solution": ["5p"]} | bins | gaussian)
 made = {"nside": 8, "ordering": "nested", "more_than": 20}
 maps = {"map_equatorial": pixels, "map_galactic": pixels, "smooth_equatorial": smooth, "smooth_galactic": smooth}
 tables = maps | {"offsets": offsets, "trends": trends, "map_made": made, "smooth_made": made}
-told = explorer(tables, {"5p": "nu_eff_used_in_astrometry"}, {"raw": "none"}, [-60, 60])
+told = explorer(tables, {"5p": "nu_eff_used_in_astrometry"}, {"raw": "none"}, {"none": "none"}, [-60, 60])
 told = str({**told, "bokeh": len(told["bokeh"])})
 """
 
@@ -126,12 +126,13 @@ def test_the_page_has_the_same_bytes_in_two_processes():
 
 def test_headline_of_a_run():
     table = pd.DataFrame({"solution": ["5p", "5p", "6p", "6p"], "parallax": ["raw", "corrected"] * 2})
-    table = table.assign(n=[2287, 2287, 52, 51], median=[-25.93, 6.26, -28.5, np.nan])
-    table["median_error"] = [0.6, 0.5, np.nan, 1]
-    rows = headline([{"title": "Giants", "simulated": True, "official": "lindegren2021"}], [table])
-    assert [row["solution"] for row in rows] == ["5p", "6p"] and all(row["simulated"] for row in rows)
-    assert rows[0]["raw"] == "\N{MINUS SIGN}25.9 \u00b1 0.6" and rows[0]["corrected"] == "+6.3 \u00b1 0.5"
-    assert (rows[0]["stars"], rows[1]["stars"]) == ("2,287", "52, 51")
-    assert rows[1]["raw"] == "\N{MINUS SIGN}28.5" and rows[1]["corrected"] == ""
+    table = table.assign(
+        n=[2287, 2287, 52, 51], median=[-25.93, 6.26, -28.5, np.nan], median_error=[0.6, 0.5, np.nan, 1]
+    )
+    compared = pd.DataFrame({"solution": ["5p", "6p"], "reference_parallax": [700.0, np.nan]})
+    rows = medians([{"title": "Giants", "simulated": True, "correction": "A 2021"}], [table], [compared])
+    assert rows["solution"].tolist() == ["5p", "6p"] and rows["sample"].str.contains("simulated stars").all()
+    assert rows["stars"].tolist() == ["2,287", "52, 51 corrected"] and rows["correction"].tolist() == ["A 2021", ""]
+    assert rows.loc[0, ["raw", "corrected_error", "one_percent"]].tolist() == [-25.93, 0.5, 7.0]
     none = table.assign(n=0, median=np.nan)
-    assert headline([{"title": "Giants", "simulated": False, "official": "none"}], [none]) == []
+    assert medians([{"title": "Giants", "simulated": False, "correction": "none"}], [none], [compared]).empty

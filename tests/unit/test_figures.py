@@ -40,6 +40,7 @@ fig6 = partial(drawn, draw_maps, colour_range=[-60, 60])
 counts = partial(drawn, draw_counts)
 SPANS = {"phot_g_mean_mag": (11, 15), "colour": (1.3, 1.6), "sin_ecl_lat": (-0.4, 1.0)}
 TRENDS = {"title": TITLE, "min_stars": 100, "joined": {s: dict.fromkeys(SPANS, 1) for s in ("5p", "6p")}}
+ALL = {s: dict.fromkeys(SPANS, 14) for s in ("5p", "6p")}
 FIT = ["gaussian_mean", "gaussian_mean_error", "gaussian_sd"]
 
 
@@ -167,6 +168,7 @@ RED_CLUMP = {"title": TITLE, "min_stars": 100}
 LINE_COLUMNS = ["parallax", "n", "zero_point", "zero_point_error", "scale", "scale_error", "correlation"]
 LINES = [("raw", 2287, -17.8, 1.3, 0.989, 0.0016, -0.92), ("corrected", 2287, -4.5, 1.2, 0.996, 0.0016, -0.93)]
 LINES = pd.DataFrame(LINES, columns=LINE_COLUMNS).assign(solution="5p")
+WIDE = LINES.assign(scale_error=0.05, zero_point_error=9.0)
 SIDE_BY_SIDE = pd.DataFrame({"correction": ["none", "lindegren2021", "a_$b_2022"], "solution": "5p", "n": 2287})
 SIDE_BY_SIDE = SIDE_BY_SIDE.assign(median=[-26.0, -6.3, 0.7], median_error=0.6, weighted_mean=[-26.1, -7.4, -1.3])
 SIDE_BY_SIDE = SIDE_BY_SIDE.assign(weighted_mean_error=0.5, scale_low=[-19.0, -6.0, 0.0], scale_high=[-16.0, -3.0, 3.0])
@@ -195,7 +197,7 @@ CASES = {
     "fig5 no 6p": lambda: draw_trends(trends_table(("5p",)), solutions=SOLUTIONS, **TRENDS),
     "fig5 empty": lambda: draw_trends(without(trends_table()), solutions=SOLUTIONS, **TRENDS),
     "fig5 nulls": lambda: draw_trends(with_nulls(trends_table()), solutions=SOLUTIONS, **TRENDS),
-    "fig5 one bin": lambda: draw_trends(trends_table().iloc[:1], solutions=SOLUTIONS, **TRENDS),
+    "fig5 one bin": lambda: draw_trends(trends_table().iloc[:1], solutions=SOLUTIONS, **TRENDS | {"joined": ALL}),
     "fig6 sky": lambda: fig6(maps(northern())),
     "fig6 patch": lambda: fig6(maps(patch(150, 30, 12))),
     "fig6 pole": lambda: fig6(maps(patch(0, 89, 12))),
@@ -234,6 +236,7 @@ CASES = {
     "corrections empty": lambda: draw_corrections(without(SIDE_BY_SIDE), "5p", title=TITLE),
     "corrections nulls": lambda: draw_corrections(with_nulls(SIDE_BY_SIDE), "5p", title=TITLE),
     "sample scales": lambda: draw_sample_scales([(name, LINES) for name in MANY], "5p", title=TITLE),
+    "sample scales wide": lambda: draw_sample_scales([*[("a", LINES)] * 2, ("b", WIDE)], "5p", title=TITLE),
     "sample scales empty": lambda: draw_sample_scales([("a", without(LINES))], "5p", title=TITLE),
     "smooth sky": lambda: smooth(northern()),
     "smooth patch": lambda: smooth(patch(150, 30, 12)),
@@ -294,7 +297,10 @@ SHOWN = {
     "scale empty": ["no line"],
     "corrections": ["a_$b_2022", "weighted mean", "on the sky", "left beyond noise"],
     "corrections empty": ["no 5p stars"],
-    "smooth empty": ["too few pixels"] * 6,
+    "smooth empty": ["no smooth map: too few pixels with 5p stars"],
+    "fig5 one bin": ["all bins joined"],
+    "smooth patch": ["on a scale of its own"],
+    "sample scales wide": ["the most precise"],
     "curves": ["G [mag]", "0 in the mean"],
     "fig3 no bins": ["no bin with 100 stars"],
 }
@@ -355,8 +361,12 @@ def test_map_shows_the_pixel_where_it_lies_on_one_scale():
     titles = [f"{kind}, {frame}" for kind in ("raw", "corrected") for frame in ("equatorial (ICRS)", "Galactic")]
     assert [ax.get_title() for ax in figure.axes[:4]] == titles
     assert [pixel_colour(figure, panel, 4000) for panel in range(4)] == pytest.approx([-28.0, -28.0, 2.6, 2.6])
-    assert {ax.images[0].get_clim() for ax in figure.axes[:4]} == {(-60.0, 60.0)}
-    assert figure.axes[4].get_xlabel() == f"mean offset, Gaia minus reference parallax, 5p [{UAS}]; nside 32"
+    assert [ax.images[0].get_clim()[1] for ax in figure.axes[:4]] == [60.0, 60.0, 5.0, 5.0]
+    assert figure.axes[4].get_xlabel() == f"raw mean offset, Gaia minus reference parallax, 5p [{UAS}]; nside 32"
+    assert "on a scale of its own" in figure.axes[5].get_xlabel()
+    assert {ax.images[0].get_clim() for ax in fig6(maps(northern()), parallaxes=["corrected"]).axes[:2]} == {
+        (-60.0, 60.0)
+    }
 
 
 def test_map_leaves_out_pixels_at_the_threshold():

@@ -93,3 +93,12 @@ def test_what_is_ours_counts_by_content(toy: Sample) -> None:
     blocks = [block for blocks in facts[2:] for block in blocks.values() if block["kind"] == "coefficients"]
     assert blocks and all(len(block["sha256"]) == 64 for block in blocks)
     assert "content" not in dataset_facts(entry | {"path": "mine.csv"})
+
+
+def test_a_correction_is_told_by_the_paper_that_it_alone_cites():
+    known = {"none": {}, "a": {"kind": "package", "citation": "X 2020, A&A 1"}, "b_1": {"citation": "Y 2021, ApJ 2"}}
+    known |= {"b_2": known["b_1"], "c_d": {"experimental": "why"}}
+    block = {"official": "a", "also": ["b_1", "b_2", "c_d"]}
+    sample = Sample({"corrections": known, "samples": {"s": block}}, "s")
+    assert [*sample.words.values()] == ["none", "X 2020", "b 1", "b 2", "c d (experimental)"]
+    assert sample.correction == "X 2020" and sample.experimental == {"c d (experimental)": "why"}

@@ -83,7 +83,7 @@ def test_the_result_comes_before_the_rules(page: Page) -> None:
     graph = page.locator("#app #rulegraph").bounding_box()
     assert top.bounding_box()["y"] < 300 and graph["y"] > box["y"] + box["height"]
     page.get_by_role("link", name="A page to explore").first.click()  # of the words below it, or of the menu
-    expect(page.locator("nav tbody tr").first).to_contain_text("simulated_giants")
+    expect(page.locator("nav tbody tr").first).to_contain_text("Simulated giants")
 
 
 def test_the_page_to_explore_opens_in_the_report(page: Page) -> None:
@@ -92,7 +92,7 @@ def test_the_page_to_explore_opens_in_the_report(page: Page) -> None:
         map(menu.index, ("A page to explore", "Claims", "Figures", "Results"))
     )
     entries(page, "A page to explore")
-    page.locator("nav tbody tr", has_text="simulated_giants").locator("a").first.click()
+    page.locator("nav tbody tr", has_text="Simulated giants").locator("a").first.click()
     expect(page.frame_locator("iframe").locator("body[data-ready=yes]")).to_be_visible()
     expect(page.frame_locator("iframe").locator("#pixel_table")).to_contain_text("rows")
     keep_picture(page, "explore")
@@ -116,7 +116,7 @@ PAGES = {
     "Claims": ["simulated: arithmetic holds", "12,288", "Giants with five-parameter"],
     "Error budget": ["scale of M_Ks, giants", "extinction", "1.24"],
     "Results": ["What was cut", "What was found", "How it compares", "simulated"],
-    "Corrections": ["cannot tell which leaves the right offset", "lindegren2021", "simulated"],
+    "Corrections": ["cannot tell which leaves the right offset", "Lindegren et al. 2021b", "simulated"],
     "Samples side by side": ["Simulated giants", "Ren et al. 2021", "\N{MINUS SIGN}28.6"],
 }
 
@@ -125,7 +125,7 @@ def test_tables_show(page: Page) -> None:
     for category, words in PAGES.items():
         page.locator("nav li a").first.click()  # the first crumb: the menu
         entries(page, category)
-        row = "table" if category.startswith("Samples") else "simulated_giants"
+        row = "table" if category.startswith("Samples") else "Simulated giants"
         page.locator("nav tbody tr", has_text=row).locator("a").first.click()
         for word in words:
             expect(page.frame_locator("iframe").locator("body")).to_contain_text(word)

@@ -148,8 +148,8 @@ def test_corrections_side_by_side_give_the_known_offsets(demo: Path, tables: dic
         assert list(rows.index) == list(medians) and (rows["n"] == n).all()
         assert rows["median"].to_dict() == pytest.approx(medians, abs=0.006)
         page = (demo / f"results/{name}/corrections.html").read_text(encoding="utf-8")
-        assert "cannot tell which leaves the right offset" in page and "maiz_apellaniz2022" in page
-        assert ("ding2024 is experimental" in page) == ("the same 2,259 stars" in page) == ("ding2024" in medians)
+        assert "cannot tell which leaves the right offset" in page and "Maiz Apellaniz 2022" in page
+        assert ("2024 (experimental):" in page) == ("the same 2,259 stars" in page) == ("ding2024" in medians)
         if "n_own" in rows:
             assert rows["n_own"].tolist() == [2287, 2287, 2287, 2259]
             continue

@@ -40,6 +40,8 @@ if workflow.is_main_process:
 
 SAMPLES, DATASETS = config["run"]["samples"], config["datasets"]
 KNOWN = {name: Sample(config, name) for name in config["samples"]}
+TITLES = [sample.block["title"] for sample in KNOWN.values()]
+TITLES = {s.name: t + f" ({s.name})" * (TITLES.count(t) > 1) for s, t in zip(KNOWN.values(), TITLES)}
 # Longest time [min] of a job that waits for a TAP service; how patient it is, its script reads from the config.
 WAITING = 1 + int(
     config["archive"]["attempts"] * (config["archive"]["timeout_s"] + config["archive"]["max_wait_s"]) / 60
@@ -157,9 +159,14 @@ def family(rule, names):
     return f"{rule}_of_{names[0]}"
 
 
-def picture(path, caption, category, **labels):
+def picture(path, caption, category, labels):
     """The files of a figure, PNG and PDF, and what the report says of it."""
     return [report(f"{path}.png", caption=f"../report/{caption}.rst", category=category, labels=labels), f"{path}.pdf"]
+
+
+def titled(**labels):
+    """Labels in the report, with a sample's title."""
+    return lambda wildcards: {"sample": TITLES[wildcards.sample], **labels}
 
 
 def figure_files(names):
@@ -167,26 +174,26 @@ def figure_files(names):
     folder, files = "<results>/{sample}/figures", {}
     for name in names:
         caption, label = products.FIGURES[name]
-        files[name] = picture(f"{folder}/{name}", caption, "Figures", sample="{sample}", figure=label)
+        files[name] = picture(f"{folder}/{name}", caption, "Figures", titled(figure=label))
     for parallax in PARALLAXES:  # two pictures, between which the report switches
-        about = {"sample": "{sample}", "figure": "6", "parallax": parallax}
-        name = f"fig6_map_{parallax}"
-        files[name] = picture(f"{folder}/{name}", "fig6", "Map before and after correction", **about)[0]
+        about, name = titled(figure="6", parallax=parallax), f"fig6_map_{parallax}"
+        files[name] = picture(f"{folder}/{name}", "fig6", "Map before and after correction", about)[0]
     return files
+
+
+def page(path, category, labels):
+    """A page, whose caption bears its name, and what the report says of it."""
+    return report(path, caption=f"../report/{Path(path).stem}.rst", category=category, labels=labels)
 
 
 def page_files(names):
     """The files of a sample's pages."""
-    folder, about = "<results>/{sample}", {"labels": {"sample": "{sample}"}}
-    return {
-        name: report(f"{folder}/{name}.html", caption=f"../report/{name}.rst", category=products.PAGES[name], **about)
-        for name in names
-    }
+    return {name: page(f"<results>/{{sample}}/{name}.html", products.PAGES[name], titled()) for name in names}
 
 
 def overview_files():
-    """The files of the figures of a run's samples."""
-    return {
-        name: picture(f"<results>/runs/<run>/{name}", name, "Samples side by side", what=label)
-        for name, label in OVERVIEWS.items()
-    }
+    """The figures of a run's samples, their page, and the top of the report."""
+    folder, category = "<results>/runs/<run>", "Samples side by side"
+    files = {name: picture(f"{folder}/{name}", name, category, {"what": label}) for name, label in OVERVIEWS.items()}
+    files["page"] = page(f"{folder}/samples.html", category, {"what": "global offsets, table"})
+    return files | {"headline": page(f"{folder}/headline.html", "Results", {"sample": "all of the run"})}

@@ -69,23 +69,13 @@ rule compare_samples:
         offsets=collect("<results>/{sample}/tables/global_offsets.csv", sample=SAMPLES),
         trends=collect("<results>/{sample}/tables/trends.csv", sample=SAMPLES),
         scale=collect("<results>/{sample}/tables/zero_point_scale.csv", sample=SAMPLES),
+        corrections=collect("<results>/{sample}/tables/corrections.csv", sample=SAMPLES),
         offsets_figure=f"<results>/{SAMPLES[0]}/figures/fig4_offsets.png",
         maps_figure=f"<results>/{SAMPLES[0]}/figures/fig6_maps.png",
     output:
         **overview_files(),
         table="<results>/runs/<run>/samples.csv",
-        page=report(
-            "<results>/runs/<run>/samples.html",
-            caption="../report/samples.rst",
-            category="Samples side by side",
-            labels={"what": "global offsets, table"},
-        ),
-        headline=report(
-            "<results>/runs/<run>/headline.html",
-            caption="../report/headline.rst",
-            category="Results",
-            labels={"sample": "all of the run"},
-        ),
+        index="<results>/runs/<run>/index.html",
     log:
         "<logs>/compare_samples/<run>.log",
     benchmark:

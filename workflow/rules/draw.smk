@@ -37,7 +37,8 @@ for DRAWN, OF in alike(KNOWN.values(), attrgetter("figures")).items():
         params:
             title=lookup("samples/{sample}/title", within=config),
             simulated=lookup("samples/{sample}/simulated", within=config),
-            experimental=of("experimental"),
+            correction=of("correction"),
+            words=of("words"),
             max_ebv=lookup("samples/{sample}/comparison/max_ebv_training", within=config, default=None),
             abscissa=lookup("samples/{sample}/comparison/abscissa", within=config, default=None),
             min_stars=lookup("samples/{sample}/measure/trends/min_stars", within=config),
@@ -87,9 +88,11 @@ for SHOWN, OF in alike(KNOWN.values(), attrgetter("pages")).items():
             mem_mb=by_input(400, 20),
         params:
             title=lookup("samples/{sample}/title", within=config),
+            run=RUN,
             simulated=lookup("samples/{sample}/simulated", within=config),
-            official=lookup("samples/{sample}/official", within=config),
+            correction=of("correction"),
             corrections=of("compared_corrections"),
+            words=of("words"),
             experimental=of("experimental"),
             colour_range=lookup("figures/colour_range_uas", within=config),
             solution=of("standard"),

@@ -1,5 +1,6 @@
 """The run's samples side by side, beside those of the literature, as table, figures and page; the top of the report."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ from gaia_offsets.core.faults import open_log
 from gaia_offsets.core.files import LITERATURE
 from gaia_offsets.core.log import say
 from gaia_offsets.core.yamlfile import read_yaml
+from gaia_offsets.engine import products
 from gaia_offsets.report import pages, style
 from gaia_offsets.report.figures_samples import draw_sample_scales, draw_sample_trends, draw_samples
-from gaia_offsets.report.headline import headline, picture
+from gaia_offsets.report.headline import medians, picture, side_by_side
 from gaia_offsets.tables.read import TableError, write_table
 
 TITLE = "Global offsets of the samples of this run and of the literature"
@@ -19,12 +21,11 @@ COLUMNS = ["origin", "label", "simulated", "solution", "parallax", "offset", "er
 KEYS = {"paper", "tracers", "solution", "parallax", "offset", "error", "reference"}
 
 
-def from_run(offsets: pd.DataFrame, title: str, *, simulated: bool) -> pd.DataFrame:
+def from_run(offsets: pd.DataFrame, sample: Mapping[str, Any]) -> pd.DataFrame:
     """The medians of global_offsets.csv of one sample."""
     table = offsets[["solution", "parallax", "n"]].assign(offset=offsets["median"], error=offsets["median_error"])
-    return table.assign(origin="run", label=title, simulated=simulated, reference="this run, median").reindex(
-        columns=COLUMNS
-    )
+    own = {"origin": "run", "label": sample["title"], "simulated": sample["simulated"]}
+    return table.assign(**own, reference="this run, median").reindex(columns=COLUMNS)
 
 
 def from_literature(entries: list[dict[str, Any]], path: str) -> pd.DataFrame:
@@ -40,39 +41,31 @@ def from_literature(entries: list[dict[str, Any]], path: str) -> pd.DataFrame:
 
 if __name__ == "__main__":
     open_log(snakemake.log[0])
-    samples, output, dpi = snakemake.params.samples, snakemake.output, snakemake.params.dpi
-    offsets = [pd.read_csv(path) for path in snakemake.input.offsets]
-    tables = [
-        from_run(table, sample["title"], simulated=sample["simulated"])
-        for table, sample in zip(offsets, samples, strict=True)
-    ]
+    samples, given, output = snakemake.params.samples, snakemake.input, snakemake.output
+    offsets, corrections = ([pd.read_csv(path) for path in given[name]] for name in ("offsets", "corrections"))
+    tables = [from_run(*pair) for pair in zip(offsets, samples, strict=True)]
     tables.append(from_literature(read_yaml(LITERATURE), LITERATURE))
     table = pd.concat(tables, ignore_index=True).astype({"n": "Int64", "offset": "float64", "error": "float64"})
     say(f"{len(samples)} samples of the run, {len(tables[-1])} published offsets")
     write_table(table, output.table)
     table = pd.read_csv(output.table, dtype={"n": "Int64"})
-    style.save_figure(draw_samples(table, title=TITLE), *output.samples, dpi=dpi)
-    pages.save(
-        output.page,
-        "samples.html.j2",
-        title=f"{TITLE} [uas]",
-        simulated=False,
-        some_simulated=bool(table["simulated"].any()),
-        table=pages.table(table.drop(columns="simulated"), {"offset": ".1f", "error": ".1f"}),
-    )
+    figures = {"samples": draw_samples(table, title=TITLE)}
     if len(samples) > 1:
         solution = style.among(samples, "standard")
         colour = ", ".join(dict.fromkeys(style.axis_label("colour", sample["colour"]) for sample in samples))
-        trends = style.sample_tables(samples, snakemake.input.trends)
-        figure = draw_sample_trends(trends, solution, colour, title="Trends of the samples")
-        style.save_figure(figure, *output.samples_trends, dpi=dpi)
+        trends, scales = (style.sample_tables(samples, given[name]) for name in ("trends", "scale"))
+        figures["samples_trends"] = draw_sample_trends(trends, solution, colour, title="Trends of the samples")
         title = f"Zero point and distance scale of the samples, corrected parallaxes, {solution}"
-        figure = draw_sample_scales(style.sample_tables(samples, snakemake.input.scale), solution, title=title)
-        style.save_figure(figure, *output.samples_scales, dpi=dpi)
-    text = pages.render(
-        "headline.html.j2",
-        rows=headline(samples, offsets),
-        first=samples[0],
-        pictures={name: picture(snakemake.input[name]) for name in ("offsets_figure", "maps_figure")},
-    )
+        figures["samples_scales"] = draw_sample_scales(scales, solution, title=title)
+    for name, figure in figures.items():
+        style.save_figure(figure, *output[name], dpi=snakemake.params.dpi)
+
+    run, told = Path(output.index).parent.name, {"medians": pages.table(medians(samples, offsets, corrections))}
+    pictures = {name: picture(given[name]) for name in ("offsets_figure", "maps_figure")}
+    text = pages.render("headline.html.j2", first=samples[0], pictures=pictures, **told)
     Path(output.headline).write_text(text, encoding="utf-8", newline="\n")
+    links = [(f"../../{sample['name']}/results.html", sample["title"]) for sample in samples]
+    told |= {"nav": [pages.run_links(run), ("Results of", links)], "simulated": False, "products": products}
+    published = pages.table(side_by_side(table[table["origin"] == "literature"]))
+    pages.save(output.page, "samples.html.j2", title=TITLE, published=published, drawn=[*figures], **told)
+    pages.save(output.index, "index.html.j2", title=f"Parallax offsets: the run {run}", samples=samples, **told)

@@ -10,7 +10,7 @@ from gaia_offsets.core.faults import open_log
 from gaia_offsets.core.files import read_inputs
 from gaia_offsets.core.log import say
 from gaia_offsets.report import style
-from gaia_offsets.report.figures_corrections import coverage, draw_corrections, with_warnings
+from gaia_offsets.report.figures_corrections import coverage, draw_corrections
 from gaia_offsets.report.figures_cutflow import draw_cutflow
 from gaia_offsets.report.figures_dependence import draw_dependence
 from gaia_offsets.report.figures_learned import draw_learned
@@ -28,7 +28,7 @@ def figures(tables: Mapping[str, Any], about: Any) -> dict[str, Callable[[], Fig
     solution, made, smooth_made = about.solution, tables["map_made"], tables["smooth_made"]
     maps = {frame: style.rows(tables[f"map_{frame}"], solution=solution) for frame in FRAMES}
     smooth = {frame: tables[f"smooth_{frame}"] for frame in FRAMES}
-    corrections = with_warnings(tables["corrections"], about.experimental)
+    corrections = tables["corrections"].replace({"correction": about.words})
 
     def map_of(*parallaxes: str) -> Figure:
         return draw_maps(maps, made, solution, title=title, colour_range=colours, parallaxes=parallaxes)
@@ -56,7 +56,9 @@ def figures(tables: Mapping[str, Any], about: Any) -> dict[str, Callable[[], Fig
         "counts": lambda: draw_counts(maps, made, solution, title=title),
         "cutflow": lambda: draw_cutflow(tables["cutflow"], list(solutions), title=title),
         "scale": lambda: draw_scale(tables["zero_point_scale"], solution, title=title),
-        "smooth_map": lambda: draw_smooth(smooth, smooth_made, solution, title=title, colour_range=colours),
+        "smooth_map": lambda: draw_smooth(
+            smooth, smooth_made, solution, title=f"Smooth map: {title}", colour_range=colours
+        ),
         "smooth_dependence": lambda: draw_dependence(tables["smooth_dependence"], solutions[solution], title=title),
         "corrections": side_by_side,
         "learned": lambda: draw_learned(tables["learned_residuals"], title=title),

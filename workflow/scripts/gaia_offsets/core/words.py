@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable
 from typing import Any
+
+UAS = "\N{GREEK SMALL LETTER MU}as"  # the unit of pages; figures write it in their own way
 
 
 def near(word: str, words: Iterable[str], cutoff: float = 0.6) -> str | None:
@@ -27,3 +30,9 @@ def nearest(word: str, words: Iterable[str]) -> str:
 def number(value: float, spec: str) -> str:
     """A number with a true minus sign."""
     return f"{value:{spec}}".replace("-", "\N{MINUS SIGN}")
+
+
+def measured(value: float, error: float, spec: str = ".1f") -> str:
+    """A value with its error, if that is known; empty where there is no value."""
+    text = number(value, spec) if math.isfinite(value) else ""
+    return f"{text} \N{PLUS-MINUS SIGN} {error:{spec.lstrip('+')}}" if text and math.isfinite(error) else text

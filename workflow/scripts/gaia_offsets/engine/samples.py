@@ -69,10 +69,11 @@ class Sample(Products):
 
     @cached_property
     def facts(self) -> dict[str, Any]:
-        """Name, title, whether its stars are simulated, official correction, standard class and that's colour."""
+        """Name, title, whether its stars are simulated, correction, standard class and its colour, products."""
         own = {key: self.block[key] for key in ("title", "simulated", "official")}
         coding = self.coding
-        return {"name": self.name, **own, "standard": self.standard, "colour": coding["colours"][self.standard]}
+        own |= {"standard": self.standard, "colour": coding["colours"][self.standard], "correction": self.correction}
+        return {"name": self.name, **own, "pages": self.pages, "figures": self.figures}
 
     # ---------------------------------------------------------------- what it reads
 
@@ -212,10 +213,24 @@ class Sample(Products):
         return {"raw": "none", **named, **{name: name for name in self.block["also"]}}
 
     @cached_property
-    def experimental(self) -> dict[str, str]:
-        """Why some of these are experimental, by name."""
+    def words(self) -> dict[str, str]:
+        """These in words, by name: the paper that each cites, if no other cites it, else the name."""
         blocks = {name: self.config["corrections"][name] for name in self.compared_corrections.values()}
-        return {name: block["experimental"] for name, block in blocks.items() if "experimental" in block}
+        cited = {name: (block.get("citation") or "").split(",")[0] for name, block in blocks.items()}
+        alone = {text for text in cited.values() if text and [*cited.values()].count(text) == 1}
+        marks = {name: " (experimental)" if "experimental" in block else "" for name, block in blocks.items()}
+        return {name: (text if text in alone else name.replace("_", " ")) + marks[name] for name, text in cited.items()}
+
+    @cached_property
+    def correction(self) -> str:
+        """The official one in words."""
+        return self.words.get(self.block["official"], "none")
+
+    @cached_property
+    def experimental(self) -> dict[str, str]:
+        """Why some of these are experimental, by their words."""
+        blocks = {text: self.config["corrections"][name] for name, text in self.words.items()}
+        return {text: block["experimental"] for text, block in blocks.items() if "experimental" in block}
 
     @cached_property
     def map_facts(self) -> dict[str, Any]:

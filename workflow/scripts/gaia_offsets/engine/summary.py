@@ -54,7 +54,8 @@ def _offsets(samples: Sequence[Mapping[str, Any]], tables: Mapping[str, Table]) 
         for solution in dict.fromkeys(solution for solution, _ in table):
             raw, corrected = (table.get((solution, parallax), {}) for parallax in ("raw", "corrected"))
             # The zero point is not there for every star.
-            stars = ", ".join(dict.fromkeys(f"{int(row['n']):,}" for row in (raw, corrected) if row))
+            stars, left = (f"{int(row['n']):,}" if row else "" for row in (raw, corrected))
+            stars += f", {left} corrected" if left not in ("", stars) else ""
             rows.append([sample.get("title") or sample["name"], solution, stars, _offset(raw), _offset(corrected)])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for title, solution, *numbers in rows:
@@ -87,7 +88,9 @@ def _without_zero_point(sample: Mapping[str, Any], table: Table) -> Iterator[str
 
 
 def _files(results: str, names: Sequence[str], run: str) -> Iterator[str]:
-    """Where everything lies; a run of some targets only may have made neither figures nor a dataset."""
+    """Where everything lies, first what to open first; a run of some targets only may have made none of it."""
+    if Path(results, "runs", run, "index.html").is_file():
+        yield f"look at  {results}/runs/{run}/index.html"
     others = f" (and so for {', '.join(names[1:])})" if len(names) > 1 else ""
     for kind, folder in (("figures", "figures"), ("Table 1", "dataset")):
         if any(Path(results, name, folder).is_dir() for name in names):

@@ -260,11 +260,12 @@ def fit(basis: Basis, stars: Stars, *, zero_point: bool = True, density: bool = 
             f"learned magnitudes: {count} training stars; {MIN_STARS} are needed. Look at the cuts in reference.learn"
         )
     equations = Equations(basis, stars, zero_point)
-    state = equations.first_state()
+    state, counted = equations.first_state(), COUNTED
     if start is not None:
+        counted = (1, 4)
         state = State(np.append(start.coefficients, start.zero_point if zero_point else 0.0), start.spread, start.extra)
     for iteration in range(ITERATIONS):
-        if density and iteration in COUNTED:
+        if density and iteration in counted:
             state = equations.counted(state)
         at = equations.residuals(state)
         step, inverse, weighted = equations.solve(state.whole, at)
@@ -273,7 +274,7 @@ def fit(basis: Basis, stars: Stars, *, zero_point: bool = True, density: bool = 
         spread, extra, moved, scatter = equations.scatter_step(state, at, damping)
         state = State(whole, spread, extra, state.strata)
         still = np.abs(step) < STEP * np.sqrt(np.diag(inverse))
-        if still.all() and moved < damping * STEP_OF_SPREAD and not (density and iteration < COUNTED[-1]):
+        if still.all() and moved < damping * STEP_OF_SPREAD and not (density and iteration < counted[-1]):
             break
     else:
         raise TableError(

@@ -82,9 +82,7 @@ def corners(index: np.ndarray, grid: Mapping[str, Any], projection: Any) -> dict
         pole = np.abs(latitude) > 90 - 1e-6  # has any longitude: that of the pixel
         longitude = np.where(pole, centre, longitude)
         away = (centre - projection.longitude + 180.0) % 360.0 - 180.0
-        relative = (
-            away + (longitude - centre + 180.0) % 360.0 - 180.0
-        )  # on the side of the centre, beyond 180 cut there
+        relative = away + (longitude - centre + 180.0) % 360.0 - 180.0  # on the centre's side, beyond 180 cut there
         longitude = projection.longitude + np.clip(relative, -179.9999, 179.9999)
     x, y = projection.forward(longitude, latitude)
     scaled = [np.clip((v - low) / (high - low), 0, 1) * 65535 for v, low, high in ((x, x0, x1), (y, y0, y1))]

@@ -1,6 +1,6 @@
 """The corrections of a sample side by side, as a figure of the standard class."""
 
-from collections.abc import Collection
+import textwrap
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,7 @@ def draw_corrections(corrections: pd.DataFrame, solution: str, *, title: str) ->
     offsets, left = figure.subplots(1, 2, sharey=True)
     offsets.axvline(0.0, **style.DASHED)
     low, high = (table[name].to_numpy(float) for name in ("scale_low", "scale_high"))
-    band = {"height": 0.7, "color": "0.85", "zorder": 0.5, "label": r"at parallax 0 (distance scale free), $\pm$1 sd"}
+    band = {"height": 0.7, "color": "0.85", "zorder": 0.5, "label": r"at parallax 0, $\pm$1 sd"}
     offsets.barh(y, high - low, left=low, **band)
     looks = zip(OFFSETS, (-0.15, 0.15), "os", style.SAMPLE_COLOURS, strict=False)
     for name, shift, marker, colour in looks:
@@ -33,19 +33,20 @@ def draw_corrections(corrections: pd.DataFrame, solution: str, *, title: str) ->
         offsets.errorbar(table[name], y + shift, xerr=error, label=name.replace("_", " "), **look)
     offsets.set_xlabel(f"Gaia minus reference parallax [{style.UAS}]")
     for number, (name, words) in enumerate(LEFT.items()):
+        value = table[f"{name}_left"].to_numpy(float)
         error = np.nan_to_num(table[f"{name}_left_error"].to_numpy(float))
         look = {"marker": style.SAMPLE_MARKERS[number], "color": style.SAMPLE_COLOURS[number], "markersize": 4}
-        shift = 0.2 * (number - 1.5)
-        left.errorbar(
-            table[f"{name}_left"], y + shift, xerr=error, elinewidth=0.9, linestyle="none", label=words, **look
-        )
+        shift, bars = 0.2 * (number - 1.5), [np.fmin(error, value), error]  # an sd is not below 0
+        left.errorbar(value, y + shift, xerr=bars, elinewidth=0.9, linestyle="none", label=words, **look)
+    for place in y[table[[f"{name}_left" for name in LEFT]].isna().all(axis=1)]:
+        left.annotate("too few stars", (0.02, place), xycoords=("axes fraction", "data"), va="center", color="0.35")
     left.set_xlabel(f"left beyond noise, sd [{style.UAS}]")
-    left.set_xlim(left=min(0.0, left.get_xlim()[0]))
-    offsets.set_yticks(y, table["correction"], parse_math=False)
+    left.set_xlim(left=-0.02 * left.get_xlim()[1])
+    offsets.set_yticks(y, [textwrap.fill(name, 22) for name in table["correction"]], parse_math=False)
     offsets.set_ylim(len(table) - 0.4, -0.6)
     for ax in (offsets, left):
         ax.tick_params(axis="y", length=0)
-        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, columnspacing=1.0)
+        ax.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=2, columnspacing=1.0)
     return figure
 
 
@@ -59,14 +60,9 @@ def coverage(corrections: pd.DataFrame) -> list[str]:
             sentences.append(
                 f"{solution}: all rows are measured on the same {there['n'].min():,} stars, those that all of these "
                 f"corrections have. Each has: {each}. The rows say nothing of stars that one of them lacks, such as "
-                "those outside its part of the sky; take it out of `also` to compare the others on all of theirs."
+                "those outside its part of the sky. Leave it out of the list 'also' of the config to compare the "
+                "others on all of theirs."
             )
         for name in table.loc[table["n_own"] == 0, "correction"]:
             sentences.append(f"{solution}: {name} has none of these stars, and is not compared.")
     return sentences
-
-
-def with_warnings(corrections: pd.DataFrame, experimental: Collection[str]) -> pd.DataFrame:
-    """corrections.csv with a word behind the names of those corrections that are experimental."""
-    names = [f"{name} (experimental)" if name in experimental else name for name in corrections["correction"]]
-    return corrections.assign(correction=names)

@@ -16,7 +16,7 @@ def draw_cutflow(cutflow: pd.DataFrame, solutions: Sequence[str], *, title: str)
 
     `cutflow` is cutflow.csv: step, criterion, kept, removed and kept_{solution} of each. The axis is logarithmic.
     """
-    steps = cutflow.sort_values("step")
+    steps = that_removed(cutflow)
     labels = [textwrap.fill(readable(text), 34) for text in steps["criterion"]]
     lines = sum(max(2, label.count("\n") + 1) for label in labels)
     figure = style.canvas(1.1 + 0.13 * lines, title)
@@ -32,10 +32,11 @@ def draw_cutflow(cutflow: pd.DataFrame, solutions: Sequence[str], *, title: str)
     ax.set_ylim(len(steps) - 0.4, -0.6)
     ax.set_yticks(place, labels, parse_math=False)
     ax.tick_params(axis="y", length=0)
-    ax.set_xlabel("rows kept after the step (logarithmic)")
-    ax.legend(
-        loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=1 + len(solutions), borderaxespad=0.2, columnspacing=1.2
-    )
+    idle = len(cutflow) - len(steps)
+    left_out = f"; {idle} {'steps' if idle > 1 else 'step'} that removed none left out" if idle else ""
+    ax.set_xlabel(f"rows kept after the step (logarithmic{left_out})", x=0.3 if idle else 0.5)
+    spacing = {"borderaxespad": 0.2, "columnspacing": 1.2}
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=1 + len(solutions), **spacing)
     listing.set_axis_off()
     columns = [("kept", "kept", "black", 0.25)]  # of the cut flow: name, head of its list, colour and place of the list
     places = np.linspace(0.52, 0.74, len(solutions))
@@ -45,6 +46,11 @@ def draw_cutflow(cutflow: pd.DataFrame, solutions: Sequence[str], *, title: str)
         for y, value in zip(place, steps[name], strict=True):
             listing.text(x, y, f"{int(value):,}", ha="right", va="center", size=7, color=colour)
     return figure
+
+
+def that_removed(cutflow: pd.DataFrame) -> pd.DataFrame:
+    """Rows of cutflow.csv in order: the first, and the steps that removed something."""
+    return cutflow[(cutflow["step"] == cutflow["step"].min()) | (cutflow["removed"] > 0)].sort_values("step")
 
 
 def readable(criterion: str) -> str:

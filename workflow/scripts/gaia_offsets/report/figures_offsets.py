@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from gaia_offsets.core.columns import PARALLAXES
 from gaia_offsets.core.releases import long_name
-from gaia_offsets.core.words import number
+from gaia_offsets.core.words import measured
 from gaia_offsets.report import style
 
 
@@ -23,6 +23,8 @@ def draw_offsets(histograms: pd.DataFrame, offsets: pd.DataFrame, solutions: Col
     """
     figure = style.canvas(3.1, title)
     known = offsets.dropna(subset=["gaussian_mean", "gaussian_sd"])
+    spans = known["gaussian_mean"].to_numpy() + np.outer([-4, 4], known["gaussian_sd"])
+    low, high = (spans.min(), spans.max()) if spans.size else (-np.inf, np.inf)
     for ax, solution in zip(figure.subplots(1, len(solutions), squeeze=False)[0], solutions, strict=True):
         ax.set_title(long_name(solution))
         ax.set_xlabel(f"offset, Gaia minus reference parallax [{style.UAS}]")
@@ -36,36 +38,34 @@ def draw_offsets(histograms: pd.DataFrame, offsets: pd.DataFrame, solutions: Col
             colour = style.COLOURS[parallax]
             counts = style.rows(bins, parallax=parallax).sort_values("bin_low")
             fits = style.rows(offsets, solution=solution, parallax=parallax)
-            if len(counts):
-                style.steps(ax, counts, "count", color=colour, fill=0.25 * (parallax == "raw"), linewidth=0.9)
+            shown = counts[(counts["bin_low"] >= low) & (counts["bin_high"] <= high)]
+            if len(shown):
+                style.steps(ax, shown, "count", color=colour, fill=0.25 * (parallax == "raw"), linewidth=0.9)
             if len(fits):
                 peak = max(peak, style.gaussian(ax, fits.iloc[0], width, color=colour, linewidth=1.1))
-                style.corner(ax, label(fits.iloc[0], parallax), color=colour, **place)
+                style.corner(ax, label(fits.iloc[0], parallax, int(shown["count"].sum())), color=colour, **place)
         ax.axvline(0.0, color="0.3", linewidth=0.6, linestyle=":", zorder=0)
         if len(known):
-            reach = 4 * known["gaussian_sd"]
-            ax.set_xlim((known["gaussian_mean"] - reach).min(), (known["gaussian_mean"] + reach).max())
+            ax.set_xlim(low, high)
         ax.set_ylim(0.0, 1.5 * peak)  # room for the labels
         ax.yaxis.set_major_formatter(style.THOUSANDS)
         ax.set_ylabel(f"stars in a bin of {width:g} {style.UAS}")
     return figure
 
 
-def label(fit: pd.Series, parallax: str) -> list[str]:
-    """The numbers of a fit, a row of global_offsets.csv, in words."""
+def label(fit: pd.Series, parallax: str, inside: int) -> list[str]:
+    """The numbers of a fit, a row of global_offsets.csv, in words; `inside` is how many stars the panel shows."""
 
     def with_error(name: str) -> str:
-        value, error = float(fit[name]), float(fit[f"{name}_error"])
-        text = number(value, "+.1f") if np.isfinite(value) else "unknown"
-        return f"{text} \N{PLUS-MINUS SIGN} {error:.1f}" if np.isfinite(error) else text
+        return measured(fit[name], fit[f"{name}_error"], "+.1f") or "unknown"
 
-    sd = float(fit["gaussian_sd"])
+    beyond = int(fit["n"]) - inside
     return [
         f"{parallax} [{style.UAS}]",
         f"mean {with_error('gaussian_mean')}",
-        f"sd {sd:.1f}" if np.isfinite(sd) else "sd unknown",
+        f"sd {measured(fit['gaussian_sd'], np.nan) or 'unknown'}",
         f"median {with_error('median')}",
-        f"{int(fit['n']):,} stars",
+        f"{int(fit['n']):,} stars" + f", {beyond:,} outside" * (beyond > 0),
     ]
 
 
@@ -97,18 +97,20 @@ def draw_trends(
             style.levels(ax)
             for parallax in PARALLAXES:
                 panel_points(ax, style.rows(part, parallax=parallax), parallax)
-            if joined[solution][variable] > 1:
-                text = f"{joined[solution][variable]} bins joined"
-                ax.text(0.02, 0.04, text, transform=ax.transAxes, size=6.5, color="0.35", va="bottom")
             if len(part):  # solutions have colours of their own, all else in common
                 ax.set_xlim(style.padded(part if variable == "colour" else points))
+                ax.locator_params(axis="x", nbins=7)
+                if (bins := joined[solution][variable]) > 1:
+                    text = "all bins joined" if part["bin_low"].nunique() == 1 else f"{bins} bins joined"
+                    ax.set_title(text, loc="right", size=7, color="0.35")
             else:
                 ax.set_xticks([])
                 style.note(ax, f"no {solution} bin with {min_stars} stars")
         row[0].set_ylabel(f"offset [{style.UAS}]")
     for ax, solution in zip(axes[0], solutions, strict=True):
         ax.set_title(long_name(solution))
-    handles = [Line2D([], [], linestyle="none", label=name, **style.look(name, 3)) for name in PARALLAXES]
+    drawn = [name for name in PARALLAXES if (known["parallax"] == name).any()] or PARALLAXES
+    handles = [Line2D([], [], linestyle="none", label=name, **style.look(name, 3)) for name in drawn]
     axes[0, 0].legend(handles=handles, loc="upper right", ncols=2, handletextpad=0.1, columnspacing=1.0)
     return figure
 
@@ -131,11 +133,10 @@ def draw_scale(lines: pd.DataFrame, solution: str, *, title: str) -> Figure:
     """Zero point [uas] against scale of a solution for both parallaxes; `lines` is zero_point_scale.csv."""
     figure = style.canvas(3.6, title)
     ax = figure.subplots()
-    shown = 0
-    for parallax in PARALLAXES:
-        look = {"color": style.COLOURS[parallax], "marker": style.MARKERS[parallax]}
-        for _, row in style.rows(lines, solution=solution, parallax=parallax).iterrows():
-            shown += style.scale_ellipses(ax, row, label=f"{parallax}, {row['n']:,} {solution} stars", **look)
-    if style.scale_axes(ax, shown, solution):
+    drawn = []
+    for _, row in style.rows(lines, solution=solution).iterrows():
+        look = {"color": style.COLOURS[row["parallax"]], "marker": style.MARKERS[row["parallax"]]}
+        drawn.append((row, look | {"label": f"{row['parallax']}, {row['n']:,} {solution} stars"}))
+    if style.scale_panel(ax, drawn, solution):
         ax.legend(title=style.ELLIPSES_TITLE, loc="best")
     return figure

@@ -50,15 +50,15 @@ def draw_samples(samples: pd.DataFrame, *, title: str) -> Figure:
     ax.set_ylim(place.max(initial=0) + 0.6, -0.6)
     for edge in np.flatnonzero(np.diff(place) > 1.5):
         ax.axhline((place[edge] + place[edge + 1]) / 2, color="0.6", linewidth=0.6)
-    ax.set_xlabel(f"global offset, Gaia minus reference parallax [{style.UAS}]")
+    bars = "bars: statistical errors of this run, errors as published (some with systematic parts) of the literature"
+    ax.set_xlabel(f"global offset, Gaia minus reference parallax [{style.UAS}]\n{bars}", x=0.3)
     handles = [
         Line2D([], [], **look(parallax, origin), label=f"{parallax}, {name}")
         for origin, name in (("run", "this run"), ("literature", "literature"))
         for parallax in PARALLAXES
     ]
-    ax.legend(
-        handles=handles, loc="lower center", bbox_to_anchor=(0.3, 1.0), ncols=4, handletextpad=0.1, columnspacing=1.0
-    )
+    spacing = {"handletextpad": 0.1, "columnspacing": 1.0}
+    ax.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.3, 1.0), ncols=4, **spacing)
     return figure
 
 
@@ -67,17 +67,20 @@ def draw_sample_trends(trends: Sequence[tuple[str, pd.DataFrame]], solution: str
     """Mean offset of several samples against G, colour and sin(ecliptic latitude), raw and corrected.
 
     `trends` has each sample's title and the rows of its standard class of trends.csv; `solution` names the class and
-    `colour` the axis of its colour. A row of panels has one scale.
+    `colour` the axis of its colour. A row of panels has one scale; samples in a heap get a row of their own, too.
     """
-    figure = style.canvas(7.4, title)
-    axes = figure.subplots(3, 2, sharex="row", sharey="row")
+    panels = []
+    for variable in style.VARIABLES:
+        parts = [style.rows(table, variable=variable) for _, table in trends]
+        parts = [part[np.isfinite(part["gaussian_mean"].astype(float))] for part in parts]
+        panels += [(variable, shown) for shown in (parts, narrow(parts)) if shown]
+    figure = style.canvas(2.47 * len(panels), title)
+    axes = figure.subplots(len(panels), 2, sharex="row", sharey="row")
     looks = [
         {"color": colour, "marker": marker, "markersize": 3}
         for _, colour, marker in zip(trends, cycle(style.SAMPLE_COLOURS), cycle(style.SAMPLE_MARKERS), strict=False)
     ]
-    for row, variable in zip(axes, style.VARIABLES, strict=True):
-        parts = [style.rows(table, variable=variable) for _, table in trends]
-        parts = [part[np.isfinite(part["gaussian_mean"].astype(float))] for part in parts]
+    for row, (variable, parts) in zip(axes, panels, strict=True):
         every = pd.concat(parts)
         for ax, parallax in zip(row, PARALLAXES, strict=True):
             ax.set(
@@ -101,6 +104,17 @@ def draw_sample_trends(trends: Sequence[tuple[str, pd.DataFrame]], solution: str
     return figure
 
 
+def narrow(parts: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
+    """The bins of those samples that lie in one heap on the axis of all; nothing where no two do."""
+
+    def span(table: pd.DataFrame) -> float:
+        return float(table["x_mean"].max() - table["x_mean"].min()) if len(table) else 0.0
+
+    whole = span(pd.concat(parts))
+    heap = [part if span(part) < 0.2 * whole else part[:0] for part in parts]
+    return heap if sum(map(bool, map(len, heap))) > 1 and span(pd.concat(heap)) < 0.2 * whole else []
+
+
 @style.styled
 def draw_sample_scales(lines: Sequence[tuple[str, pd.DataFrame]], solution: str, *, title: str) -> Figure:
     """Zero point [uas] against scale of several samples, corrected parallaxes.
@@ -109,12 +123,19 @@ def draw_sample_scales(lines: Sequence[tuple[str, pd.DataFrame]], solution: str,
     same stars on other distance scales differ in the scale and share the zero point.
     """
     figure = style.canvas(4.2, title)
-    ax = figure.subplots()
-    shown = 0
-    looks = zip(lines, cycle(style.SAMPLE_COLOURS), cycle(style.SAMPLE_MARKERS), strict=False)
-    for (name, table), colour, marker in looks:
-        for _, row in style.rows(table, parallax="corrected").iterrows():
-            shown += style.scale_ellipses(ax, row, color=colour, marker=marker, label=name)
-    if style.scale_axes(ax, shown, solution):
-        style.sample_legend(figure, shown, title=style.ELLIPSES_TITLE)
+    rows = pd.concat([style.rows(table, parallax="corrected").assign(label=name) for name, table in lines])
+    looks = zip(cycle(style.SAMPLE_COLOURS), cycle(style.SAMPLE_MARKERS), rows["label"], strict=False)
+    looks = [dict(zip(("color", "marker", "label"), look, strict=True)) for look in looks]
+    drawn = [(row, look) for (_, row), look in zip(rows.iterrows(), looks, strict=True)]
+    sds = rows[["zero_point_error", "scale_error"]].astype(float)
+    sharp = (sds <= 3.0 * sds.min()).all(axis=1)  # a wide ellipse would press these onto one another
+    panels = {"all": drawn, "the most precise": [one for one, fine in zip(drawn, sharp, strict=True) if fine]}
+    two = 0 < sharp.sum() < sds.notna().all(axis=1).sum()
+    axes = figure.subplots(1, 1 + two, squeeze=False)[0]
+    for ax, (name, part) in zip(axes, panels.items(), strict=False):
+        if style.scale_panel(ax, part, solution) and ax is axes[0]:
+            handles = ax.get_legend_handles_labels()[0]
+            style.sample_legend(figure, len(handles), title=style.ELLIPSES_TITLE, handles=handles)
+        if two:
+            ax.set_title(name)
     return figure

@@ -1,4 +1,4 @@
-"""What a run found, for the top of its report: the offsets of its samples, and Fig. 4 and the map of the first."""
+"""What a run found, for its entry page and the top of its report: the offsets of its samples beside published ones."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -9,38 +9,41 @@ import numpy as np
 import pandas as pd
 
 from gaia_offsets.core.columns import PARALLAXES
-from gaia_offsets.core.words import number
+from gaia_offsets.report.page_corrections import one_percent
 
 
-def headline(samples: Sequence[Mapping[str, Any]], tables: Sequence[pd.DataFrame]) -> list[dict[str, Any]]:
-    """Rows of the table: sample, whether it is simulated, solution, offset of each parallax [uas] and stars, as text.
+def medians(samples: Sequence[Mapping[str, Any]], *tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """A row for each sample and solution: offset of each parallax with its error [uas], and what it hangs on.
 
-    `tables` are global_offsets.csv of the `samples` (title, simulated, official). A solution without stars has no row.
+    `tables` are global_offsets.csv and corrections.csv of the `samples` (title, simulated, correction in words). A
+    solution without stars has no row.
     """
     rows = []
-    for sample, table in zip(samples, tables, strict=True):
-        for solution, part in table.groupby("solution"):
+    for sample, offsets, compared in zip(samples, *tables, strict=True):
+        for solution, part in offsets.groupby("solution"):
             by_parallax = part.set_index("parallax").reindex([*PARALLAXES])
-            stars = [f"{int(n):,}" for n in by_parallax["n"].fillna(0)]
-            if any(n != "0" for n in stars):
-                rows.append(
-                    {
-                        "sample": sample["title"],
-                        "simulated": sample["simulated"],
-                        "official": sample["official"],
-                        "solution": solution,
-                        **{name: _median(by_parallax.loc[name]) for name in PARALLAXES},
-                        "stars": ", ".join(dict.fromkeys(stars)),
-                    }
-                )
-    return rows
+            raw, corrected = by_parallax["n"].fillna(0).astype(int)
+            if raw or corrected:
+                row = {"sample": sample["title"] + " (simulated stars: nothing about Gaia)" * sample["simulated"]}
+                row |= {"solution": solution}
+                for name, values in by_parallax.iterrows():
+                    row |= {name: values["median"], f"{name}_error": values["median_error"]}
+                row["correction"] = sample["correction"] if np.isfinite(row["corrected"]) else ""
+                row["one_percent"] = one_percent(compared, solution)
+                row["stars"] = f"{raw:,}" if corrected == raw else f"{raw:,}, {corrected:,} corrected"
+                rows.append(row)
+    return pd.DataFrame(rows)
 
 
-def _median(row: pd.Series) -> str:
-    if not np.isfinite(row["median"]):
-        return ""
-    error = f" \N{PLUS-MINUS SIGN} {row['median_error']:.1f}" if np.isfinite(row["median_error"]) else ""
-    return f"{number(row['median'], '+.1f')}{error}"
+def side_by_side(published: pd.DataFrame) -> pd.DataFrame:
+    """Published offsets with a row for both parallaxes; `published` are rows of samples.csv."""
+    keys = ["label", "solution", "reference"]
+    lines = published[keys].drop_duplicates()
+    for parallax in PARALLAXES:
+        part = published[published["parallax"] == parallax]
+        part = part.rename(columns={"offset": parallax, "error": f"{parallax}_error"})
+        lines = lines.merge(part[[*keys, parallax, f"{parallax}_error"]], how="left", on=keys)
+    return lines[[*lines.columns.drop("reference"), "reference"]]
 
 
 def picture(path: str | Path) -> str:

@@ -1,4 +1,4 @@
-"""A page to explore a sample: its sky, trends, pixels and claims, in one file that needs no network."""
+"""A page to explore a sample: its sky, trends and pixels, in one file that needs no network."""
 
 import json
 import re
@@ -17,20 +17,19 @@ from bokeh.settings import settings
 
 from gaia_offsets.core.columns import FRAMES, PARALLAXES
 from gaia_offsets.core.releases import long_name, standard
+from gaia_offsets.core.words import UAS
 from gaia_offsets.report import pages, style
 from gaia_offsets.report.explorer_sky import sky_layers
 from gaia_offsets.report.skymap import FRAME_AXES, NO_DATA
 
-MU = "\N{MICRO SIGN}as"
 TRENDS = {
     "phot_g_mean_mag": "G [mag]",
-    "colour": "{colour} [1/\N{MICRO SIGN}m]",
+    "colour": "colour [1/\N{GREEK SMALL LETTER MU}m]",
     "sin_ecl_lat": "sine of ecliptic latitude",
 }
 COLOURS = {"nu_eff_used_in_astrometry": "effective wavenumber", "pseudocolour": "pseudocolour"}
 POINTS = ("x", "low", "high", "n", "value", "error", "bottom", "top")  # what the page draws of a bin
 MEASURED = ["solution", "parallax", "n", "median", "median_error", "gaussian_mean", "gaussian_mean_error"]
-CLAIMS = ["claim", "place", "published", "reproduced", "unit", "verdict", "reason"]
 # Ids are counted, never drawn at random, whatever the user's settings are; renumbered below.
 settings.simple_ids = True
 
@@ -53,7 +52,9 @@ def sky_figure(limits: list[float], colour_range: list[float]) -> Any:
     """The empty map; the page's script fills the sources, found by their names."""
     x0, x1, y0, y1 = limits
     shade = [matplotlib.colors.to_hex(colour) for colour in matplotlib.colormaps["RdBu_r"](np.linspace(0, 1, 255))]
-    mapper = LinearColorMapper(palette=shade, low=colour_range[0], high=colour_range[1], nan_color="#ffffff")
+    mapper = LinearColorMapper(
+        palette=shade, low=colour_range[0], high=colour_range[1], nan_color="#ffffff", name="scale"
+    )
     plot = figure(
         name="sky", x_range=Range1d(x0, x1), y_range=Range1d(y0, y1), match_aspect=True, sizing_mode="stretch_width",
         aspect_ratio=1.75 if x1 > 1.5 * y1 else 0.95, tools="pan,wheel_zoom,reset,save", toolbar_location="above",
@@ -78,24 +79,21 @@ def sky_figure(limits: list[float], colour_range: list[float]) -> Any:
     plot.multi_line("xs", "ys", source=sources["ecliptic"], line_color="black", line_dash="dashed")
     look = {"text_font_size": "11px", "text_align": "center", "text_baseline": "middle", "padding": 1}
     plot.text("x", "y", "text", source=sources["labels"], background_fill_color="#ffffffb0", **look)
-    tips = [("pixel", "@hindex"), (f"offset [{MU}]", "@value_text"), ("N", "@n"), ("mean G", "@g_text")]
+    tips = [("pixel", "@hindex"), (f"offset [{UAS}]", "@value_text"), ("stars", "@n"), ("mean G", "@g_text")]
     tips.append(("position", "@longitude{0.00}\N{DEGREE SIGN}, @latitude{0.00}\N{DEGREE SIGN}"))
     plot.add_tools(HoverTool(renderers=[drawn], tooltips=tips, point_policy="follow_mouse"), TapTool(renderers=[drawn]))
     sources["pixels"].selected.js_on_change("indices", CustomJS(code="window.explorer.picked(cb_obj.indices)"))
     look = {"title_text_font_style": "normal", "title_text_font_size": "11px", "height": 10, "padding": 4}
-    bar = ColorBar(color_mapper=mapper, title=f"mean offset, Gaia minus reference parallax [{MU}]", **look)
+    bar = ColorBar(color_mapper=mapper, title=f"mean offset, Gaia minus reference parallax [{UAS}]", **look)
     plot.add_layout(bar, "below")
     return plot
 
 
-def trend_figure(variable: str, colour: str, shown: Mapping[str, Any], span: tuple[float, float]) -> Any:
-    """A panel of trends with one source a parallax, at first those of `shown`.
-
-    `colour` says what the colour is, `span` is the range of offsets.
-    """
+def trend_figure(variable: str, shown: Mapping[str, Any], span: tuple[float, float]) -> Any:
+    """A panel of trends with one source a parallax, at first those of `shown`; `span` is the range of offsets."""
     plot = figure(
         name=variable, height=280, sizing_mode="stretch_width", tools="pan,wheel_zoom,reset,save", y_range=span,
-        x_axis_label=TRENDS[variable].format(colour=colour), y_axis_label=f"offset [{MU}]", toolbar_location="above",
+        x_axis_label=TRENDS[variable], y_axis_label=f"offset [{UAS}]", toolbar_location="above",
     )  # fmt: skip
     for level in style.LEVELS:
         plot.hspan(y=level, line_color="black", line_dash="dashed", line_width=0.7)
@@ -108,17 +106,15 @@ def trend_figure(variable: str, colour: str, shown: Mapping[str, Any], span: tup
         bars = Whisker(source=source, base="x", lower="bottom", upper="top", line_color=style.COLOURS[parallax])
         bars.upper_head = bars.lower_head = None
         plot.add_layout(bars)
-    tips = [(f"offset [{MU}]", "@value{0.0} \N{PLUS-MINUS SIGN} @error{0.0}"), ("N", "@n"), ("bin", "@low to @high")]
+    tips = [
+        (f"offset [{UAS}]", "@value{0.0} \N{PLUS-MINUS SIGN} @error{0.0}"),
+        ("stars", "@n"),
+        ("bin", "@low to @high"),
+    ]
     plot.add_tools(HoverTool(renderers=drawn, tooltips=tips))
     plot.legend.click_policy, plot.legend.orientation, plot.legend.location = "hide", "horizontal", "top_right"
     plot.legend.padding, plot.legend.background_fill_alpha = 2, 0.7
     return plot
-
-
-def claim_rows(claims: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows of claims.csv for the page, each with the class of its verdict; numbers stay numbers."""
-    table = claims[CLAIMS].assign(tone=claims["verdict"].map(pages.tone)).astype(object)
-    return table.where(table.notna(), None).to_dict("records")
 
 
 def document_json(document: Document) -> tuple[str, list[tuple[str, str]]]:
@@ -135,15 +131,19 @@ def script_safe(text: str) -> str:
 
 
 def explorer(
-    tables: Mapping[str, Any], solutions: Mapping[str, str], names: Mapping[str, str], colour_range: list[float]
+    tables: Mapping[str, Any],
+    solutions: Mapping[str, str],
+    names: Mapping[str, str],
+    words: Mapping[str, str],
+    colour_range: list[float],
 ) -> dict[str, Any]:
-    """What the template explore.html.j2 takes, besides title and simulated.
+    """What the template explore.html.j2 takes, besides what every page takes.
 
     `tables` are map_{frame} and smooth_{frame} of both frames, offsets (global_offsets.csv), trends, map_made
-    (map_equatorial.json), smooth_made (smooth.json) and perhaps claims; `names` has the corrections by the parallax
-    that they make, as in compare_corrections.
+    (map_equatorial.json) and smooth_made (smooth.json); `names` has the corrections by the parallax that they make, as
+    in compare_corrections, and `words` their words by name.
     """
-    made, smooth_made, claims, trends = (tables.get(name) for name in ("map_made", "smooth_made", "claims", "trends"))
+    made, smooth_made, trends = (tables[name] for name in ("map_made", "smooth_made", "trends"))
     grids = {"pixels": made, "smooth": smooth_made}
     grids = {kind: {key: grid[key] for key in ("nside", "ordering")} for kind, grid in grids.items()}
     frames = {}
@@ -155,26 +155,22 @@ def explorer(
     document.add_root(sky_figure(frames["equatorial"]["limits"], colour_range))
     known = trends[np.isfinite(trends["gaussian_mean"].astype(float))]
     points = trend_points(trends)
-    colour = ", ".join(f"{COLOURS[column]} ({name})" for name, column in solutions.items())
     for variable in TRENDS:
         span = style.robust_range(known[known["variable"] == variable])  # that of Fig. 5
-        document.add_root(trend_figure(variable, colour, points.get(standard(solutions), {}).get(variable, {}), span))
+        document.add_root(trend_figure(variable, points.get(standard(solutions), {}).get(variable, {}), span))
     text, roots = document_json(document)
-    data = {"frames": frames, "trends": points, "claims": claim_rows(claims) if claims is not None else []}
-    after = f"after {names.get('corrected', 'no zero point')} (corrected)"
-    told = {"raw": "published parallax (raw)", "corrected": after}
-    measured = tables["offsets"][MEASURED]
+    data = {"frames": frames, "trends": points, "range": colour_range}
     return {
         "data": script_safe(json.dumps(data, separators=(",", ":"), allow_nan=False)),
         "document": script_safe(text),
         "roots": roots,
-        "width": 1000 if frames["equatorial"]["limits"][1] > 2 else 620,
+        "wide": frames["equatorial"]["limits"][1] > 2,
         "bokeh": "\n".join(Resources(mode="inline", components=["bokeh"]).js_raw),
-        "parallaxes": {name: told.get(name, f"after {name}") for name in names},
+        "parallaxes": {key: f"after {words[name]}" for key, name in names.items()} | {"raw": "published (raw)"},
         "frames": {frame: FRAME_AXES[frame][0] for frame in frames},
         "kinds": {"pixels": f"pixels (nside {made['nside']})", "smooth": f"smooth (nside {smooth_made['nside']})"},
         "solutions": {name: long_name(name) for name in solutions},
+        "colour": " or ".join(f"{COLOURS[column]} ({name})" for name, column in solutions.items()),
         "more_than": made["more_than"],
-        "offsets": pages.table(measured, dict.fromkeys(measured.columns[3:], ".1f")),
-        "claimed": claims is not None,
+        "offsets": pages.table(tables["offsets"][MEASURED]),
     }

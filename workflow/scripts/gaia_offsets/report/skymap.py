@@ -1,13 +1,12 @@
 """Maps of the sky: projections, graticule and the values of HEALPix pixels.
 
-skyproj 2.6 was tried on both kinds of maps, the whole sky and a patch, and repeats to the byte as well; but its labels
-run into titles, neighbouring panels and the colour bar that panels share, as its axes take no part in the layout.
-It would bring three more packages, and the choice of the map, the ecliptic and the grey sky would stay our own code.
+skyproj 2.6 was tried: its axes take no part in the layout, so that labels run into titles and panels; it brings three
+packages, while the choice of the map, the ecliptic and the grey sky stay our own code.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 from matplotlib.patheffects import withStroke
@@ -127,18 +127,33 @@ def sky_panels(
     """
     skies = [Sky(table, frame, made["nside"], made["ordering"]) for frame, table in maps.items()]
     height = 3.3 if any(isinstance(sky.projection, Zenithal) for sky in skies) else 1.9
-    figure = style.canvas(0.9 + rows * height, title)
+    figure = style.canvas(0.4 + rows * (height + 0.5), title)
     return figure, figure.subplots(rows, len(maps), squeeze=False), skies
 
 
 def colour_bar(figure: Figure, axes: np.ndarray, scale: Mapping[str, Any], **options: object) -> Colorbar:
-    """One bar for all panels, and below it the legend of the reference lines that are in sight."""
+    """One bar below panels."""
     place = {"ax": axes, "location": "bottom", "fraction": 0.08, "shrink": 0.6, "aspect": 40, "pad": 0.03}
-    bar = figure.colorbar(ScalarMappable(**scale), **place, **options)
+    return figure.colorbar(ScalarMappable(**scale), **place, **options)
+
+
+def offset_scale(
+    tables: Iterable[pd.DataFrame], column: str, colour_range: Sequence[float], *, own: bool
+) -> dict[str, Any]:
+    """Colours of offsets [uas]: of the range, or of their own that shows what is left, 0 in the middle of both."""
+    if own:
+        values = np.abs(np.concatenate([table[column].to_numpy(float) for table in tables]))
+        values = values[np.isfinite(values)]
+        reach = 5.0 * np.ceil(np.quantile(values, 0.95) / 5.0) if len(values) else np.inf
+        colour_range = [max(colour_range[0], -max(reach, 5.0)), min(colour_range[1], max(reach, 5.0))]
+    return {"norm": Normalize(*colour_range), "cmap": "RdBu_r"}
+
+
+def line_legend(figure: Figure, axes: np.ndarray) -> None:
+    """Below a figure, the legend of the reference lines that are in sight."""
     lines = {line.get_label(): line for ax in axes.flat for line in ax.get_legend_handles_labels()[0]}
     if lines:
         figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=len(lines), borderpad=0.1)
-    return bar
 
 
 def resolution(made: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import matplotlib.style
@@ -98,10 +98,8 @@ def rows(table: pd.DataFrame, **where: str) -> pd.DataFrame:
 
 def sample_tables(samples: Sequence[Mapping[str, object]], paths: Sequence[str]) -> list[tuple[str, pd.DataFrame]]:
     """Title and rows of the standard class of each sample of a run, in its order; two samples may bear one title."""
-    tables = [
-        rows(pd.read_csv(path), solution=str(sample["standard"])) for sample, path in zip(samples, paths, strict=True)
-    ]
-    return [(str(sample["title"]), table) for sample, table in zip(samples, tables, strict=True)]
+    pairs = [(sample, pd.read_csv(path)) for sample, path in zip(samples, paths, strict=True)]
+    return [(str(sample["title"]), rows(table, solution=str(sample["standard"]))) for sample, table in pairs]
 
 
 def among(samples: Sequence[Mapping[str, object]], key: str) -> str:
@@ -166,7 +164,7 @@ def padded(points: pd.DataFrame) -> tuple[float, float] | None:
     if len(points) == 0:
         return None
     low, high = float(points["x_mean"].min()), float(points["x_mean"].max())
-    pad = 0.04 * (high - low) or 0.05 * max(abs(low), 1.0)
+    pad = 0.05 * (high - low) or 0.05 * max(abs(low), 1.0)
     return low - pad, high + pad
 
 
@@ -215,9 +213,9 @@ def scale_ellipses(ax: Axes, row: pd.Series, *, color: str, marker: str, label: 
     return True
 
 
-def scale_axes(ax: Axes, shown: int, solution: str) -> bool:
-    """Axes of zero point and scale with the lines of no offset, and whether there are some: not where none is shown."""
-    if not shown:
+def scale_panel(ax: Axes, drawn: Iterable[tuple[pd.Series, dict[str, str]]], solution: str) -> bool:
+    """Lines with the look of each, and those of no offset, in axes of zero point and scale; whether there are any."""
+    if not sum(scale_ellipses(ax, row, **look) for row, look in drawn):
         blank(ax, f"no line: too few {solution} stars with reference errors")
         return False
     ax.axvline(0.0, **DASHED)
