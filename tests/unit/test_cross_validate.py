@@ -80,7 +80,7 @@ def test_without_a_pattern_nothing_is_gained(plain):
         assert (rows["gain"].drop("none") <= 2 * rows["gain_error"].drop("none")).all()
         assert rows.loc["official_smooth", "gain"] == pytest.approx(0, abs=0.002)
         said = validated(split, rows.reset_index(), "5p", "lindegren2021")
-        assert "no correction beats the zero point lindegren2021 alone beyond noise" in said
+        assert "no correction beats the zero point of lindegren2021 alone beyond noise" in said
         assert rows.loc["none", "gain"] < -5 * rows.loc["none", "gain_error"]  # 30 uas too small
 
 
