@@ -140,8 +140,7 @@ def test_median_magnitude_of_a_mean_parallax() -> None:
     table = pd.DataFrame({"ks_m": [10.0 - 5.0 * np.log10(0.2)], "learned_magnitude": magnitude})
     table["learned_magnitude_error"] = fraction * learned.MAG
     parallax, error = reference_parallax(table, REFERENCE)
-    assert error[0] / parallax[0] == pytest.approx(0.15)
-    assert parallax[0] * np.exp(-0.5 * 0.15**2) == pytest.approx(0.5)
+    assert error[0] / parallax[0] == pytest.approx(0.15) and parallax[0] * np.exp(-0.5 * 0.15**2) == pytest.approx(0.5)
 
 
 def test_no_star_is_predicted_by_a_model_that_saw_it() -> None:
@@ -152,8 +151,7 @@ def test_no_star_is_predicted_by_a_model_that_saw_it() -> None:
     fold = fold_of(table["source_id"], 5)
     changed = (first["learned_magnitude"] - second["learned_magnitude"]).abs().to_numpy()
     assert changed[17] < 1e-9 or np.isnan(changed[17])
-    assert np.nanmax(changed[fold == fold[17]]) < 1e-9
-    assert np.nanmin(changed[fold != fold[17]]) > 0.0
+    assert np.nanmax(changed[fold == fold[17]]) < 1e-9 and np.nanmin(changed[fold != fold[17]]) > 0.0
 
 
 def test_what_gets_no_magnitude() -> None:

@@ -71,8 +71,7 @@ def test_what_the_paper_reads(paper: Sample) -> None:
     assert {cut["column"] for cut in paper.catalogue_cuts} < {cut["column"] for cut in paper.block["cuts"]}
     assert "ruwe" not in {cut["column"] for cut in paper.catalogue_cuts}
     files = [f"{dataset_file(paper.config, name)}.manifest.json" for name in paper.raw_datasets]
-    assert run_manifests(paper.config) == files and len(files) > 1
-    assert paper.matched in run_files(paper.config)
+    assert run_manifests(paper.config) == files and len(files) > 1 and paper.matched in run_files(paper.config)
 
 
 def test_tables_of_a_cross_match_by_role(toy: Sample) -> None:
@@ -88,8 +87,7 @@ def test_what_is_ours_counts_by_content(toy: Sample) -> None:
     config = complete("real_stars.yaml")
     entry = next(entry for entry in config["datasets"].values() if entry.get("shipped"))
     facts = [dataset_facts(entry), toy.claims, *(sample.corrections for sample in run_samples(config))]
-    assert str(ROOT) not in yaml.safe_dump(facts)
-    assert len(facts[0]["content"]) == len(facts[1]["sha256"]) == 64
+    assert str(ROOT) not in yaml.safe_dump(facts) and len(facts[0]["content"]) == len(facts[1]["sha256"]) == 64
     blocks = [block for blocks in facts[2:] for block in blocks.values() if block["kind"] == "coefficients"]
     assert blocks and all(len(block["sha256"]) == 64 for block in blocks)
     assert "content" not in dataset_facts(entry | {"path": "mine.csv"})
