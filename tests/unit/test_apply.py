@@ -51,12 +51,10 @@ def write_map(folder, *, form="ecsv", corrected=True, south=False, wrong=lambda 
     rows = pd.concat([rows.assign(parallax=kind, gaussian_mean=mean) for kind, mean in kinds], ignore_index=True)
     rows = rows[(rows["parallax"] == "raw") | corrected].assign(solution="5p")
     facts = {key: f"some {key}" for key, *_ in published.META} | grid
-    facts |= (
-        {"simulated": False, "more_than": 50, "systematic_uas": 10.3, "official": "lindegren2021"} | meta | (said or {})
-    )
+    facts |= {"simulated": False, "more_than": 50, "systematic_uas": 10.3, "official": "lindegren2021", **meta}
     path = folder / f"map.{form}"
     table = wrong(dataset.table1(rows, solution="5p", more_than=50, **grid))
-    write.write_dataset(table, path, published.TABLE1, facts)
+    write.write_dataset(table, path, published.TABLE1, facts | (said or {}))
     return path
 
 
