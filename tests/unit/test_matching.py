@@ -10,12 +10,13 @@ from frames import Frame, match_catalogues
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit.shared import refuses
+from unit.test_tables import write
 
 from gaia_offsets.sky import match as matching
 from gaia_offsets.sky.match import Match, attach, find_counterparts, match_nearest, propagate
 from gaia_offsets.sky.positions import separation, unit_vectors
 from gaia_offsets.tables import parquet
-from gaia_offsets.tables.read import TableFile, write_table
+from gaia_offsets.tables.read import TableFile
 
 
 def test_propagation_agrees_with_astropy():
@@ -154,7 +155,7 @@ def test_tables_in_pieces_give_what_frames_do(kind, tmp_path, monkeypatch):
     monkeypatch.setattr(parquet, "ROW_GROUP", 100)
     frames = sky(600)
     paths = {role: tmp_path / f"{role}.{kind if role == 'targets' else 'parquet'}" for role in frames}
-    files = {role: write(frames[role], path) for role, path in paths.items()}
+    files = {role: TableFile(write(Table.from_pandas(frames[role]), path)) for role, path in paths.items()}
     whole = find_counterparts(**files, how=Match(**SETTINGS))
     parquet.write_pieces(attach(files["targets"], whole), tmp_path / "whole.parquet", fast=True)
     matched = pd.concat(parquet.read_pieces(tmp_path / "whole.parquet"))
@@ -162,16 +163,6 @@ def test_tables_in_pieces_give_what_frames_do(kind, tmp_path, monkeypatch):
     assert matched["ks_m"].notna().any() and matched["r_med_geo"].notna().any()
     expected = match_catalogues(**frames, **SETTINGS)
     pd.testing.assert_frame_equal(matched, expected, check_dtype=False, rtol=1e-12)
-
-
-def write(frame, path):
-    if path.suffix == ".parquet":
-        write_table(frame, path)
-    elif path.suffix == ".fits":
-        Table.from_pandas(frame).write(path)
-    else:
-        frame.to_csv(path, index=False)
-    return TableFile(path)
 
 
 @pytest.mark.parametrize("where", ["gaia", "distances"])
