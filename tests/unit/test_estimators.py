@@ -27,6 +27,8 @@ def test_known_statistics():
     assert table["mean_error"][0] == pytest.approx(table["sd"][0] / 2)
     assert table["gaussian_mean_error"][0] == pytest.approx(table["gaussian_sd"][0] / 2)
     assert table["median_error"][0] == 1.0  # ranks 1.5 -+ 1: (3.5 - 1.5) / 2
+    uneven = group_statistics(np.array([0.0, 1.0, 3.0, 7.0]), np.zeros(4, dtype=int), GAUSSIAN)
+    assert uneven["median_error"][0] == 2.25  # (5 - 0.5) / 2
     assert table.loc[1, ["sd", "gaussian_sd", "median_error"]].tolist() == [0.0, 0.0, 0.0]
     assert table.loc[2, ["sd", "mean_error", "gaussian_mean", "gaussian_sd", "median_error"]].isna().all()
     for nothing in ([], [np.nan, np.nan]):
