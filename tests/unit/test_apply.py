@@ -413,7 +413,7 @@ def test_memory_does_not_grow_with_the_catalogue(form, map_file, tmp_path):
         else:
             fits.BinTableHDU(part.to_records(index=False)).writeto(path)
     code = (
-        "import sys; from gaia_offsets.correct import streams; streams.CHUNK = 10_000\n"
+        "import sys; from gaia_offsets.correct import streams; streams.CHUNK = 20_000\n"
         "from gaia_offsets.__main__ import main; options = ['--overwrite', '--with-official', '--inflate']\n"
         "for path in sys.argv[3:]:\n"
         "    assert main(['apply', sys.argv[1], path, sys.argv[2], *options]) == 0\n"

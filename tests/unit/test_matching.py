@@ -153,7 +153,7 @@ def sky(n):
 @pytest.mark.parametrize("kind", ["parquet", "fits", "csv"])
 def test_tables_in_pieces_give_what_frames_do(kind, tmp_path, monkeypatch):
     monkeypatch.setattr(parquet, "ROW_GROUP", 100)
-    frames = sky(600)
+    frames = sky(200)
     paths = {role: tmp_path / f"{role}.{kind if role == 'targets' else 'parquet'}" for role in frames}
     files = {role: TableFile(write(Table.from_pandas(frames[role]), path)) for role, path in paths.items()}
     whole = find_counterparts(**files, how=Match(**SETTINGS))
