@@ -1,4 +1,4 @@
-"""What several unit tests use: settings of the Gaussian fit, values by others, and refusals in one line."""
+"""What several unit tests use: simulated stars, settings of the Gaussian fit, values by others, refusals in a line."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -6,10 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from gaia_offsets import __main__ as command
 from gaia_offsets.core.releases import coding, measured
+from gaia_offsets.sky.positions import to_galactic
 from gaia_offsets.tables.read import TableError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,6 +26,20 @@ MAIZ = [
     *[(13.5, 1.48, 0, -0.042981), (15, 1.35, -45, -0.036349), (17, 1.25, 45, -0.026320), (17.8, 1.6, 60, -0.030335)],
     *[(18, 1.48, 90, -0.025880), (20, 1.6, 0, -0.010163), (15, 1.8, 0, -0.030113)],
 ]
+
+
+def tracers(n: int, seed: int, *, sd: float = 50.0, six: float = 0.1, south: float = -90.0) -> pd.DataFrame:
+    """Simulated stars north of a declination: offsets of -30 and 0 uas with this sd, of which `six` are 6p."""
+    rng = np.random.default_rng(seed)
+    ra, raw = rng.uniform(0, 360, n), rng.normal(-30.0, sd, n)
+    dec = np.degrees(np.arcsin(rng.uniform(np.sin(np.radians(south)), 1, n)))
+    table = pd.DataFrame({"ra": ra, "dec": dec, **dict(zip("lb", to_galactic(ra, dec), strict=True))})
+    table = table.assign(solution=np.where(rng.random(n) < six, "6p", "5p"), phot_g_mean_mag=rng.uniform(10, 14, n))
+    for name, kind in (("nu_eff_used_in_astrometry", "5p"), ("pseudocolour", "6p")):
+        table[name] = np.where(table["solution"] == kind, rng.uniform(1.4, 1.6, n), np.nan)
+    table = table.assign(ecl_lat=rng.uniform(-20, 80, n), reference_parallax=0.5, parallax_error=0.02)
+    table = table.assign(parallax=0.5 + raw / 1000, parallax_corrected=0.53 + raw / 1000, offset_raw=raw)
+    return table.assign(offset_corrected=raw + 30, reference_parallax_error=0.02)
 
 
 @contextmanager

@@ -6,10 +6,9 @@ import pytest
 from astropy.io import fits
 from astropy.table import MaskedColumn, Table
 from crossmatch_tables import open_tables
-from unit.shared import ASTROPY, ROOT, command_refuses, refused, refuses
+from unit.shared import ASTROPY, command_refuses, refused, refuses
 from unit.test_apply import offsets_of, plain, run, write_map
 
-from gaia_offsets.core.columns import VIZIER
 from gaia_offsets.correct import apply
 from gaia_offsets.sample.errors import error_factor
 from gaia_offsets.sample.zero_points import zero_point
@@ -220,18 +219,6 @@ def test_a_map_that_does_not_say_what_it_stands_on(tmp_path, capsys):
     assert run(silent, path, output, "--correction", MAIZ, *grid) == 0
     assert "make sure that it is maiz_apellaniz2022" in capsys.readouterr().err
     assert "correction: maiz_apellaniz2022" in str(Table.read(output).meta)
-
-
-def test_real_giants_under_the_names_of_vizier(tmp_path):
-    """Medians of 2,287 5p giants of the Kepler field after each correction [uas], measured independently."""
-    giants = pd.read_csv(ROOT / "config/data/kepler_giants.csv.gz").rename(columns=VIZIER)
-    path, output = tmp_path / "giants.csv", tmp_path / "out.csv"
-    giants.to_csv(path, index=False)
-    for correction, expected in (("lindegren2021", -6.26), (MAIZ, -0.66)):
-        assert run("-", path, output, "--correction", correction, "--overwrite") == 0
-        stars = pd.read_csv(output).query("Solved == 31")
-        offset = 1e3 * (stars["parallax_corrected"] - 1 / stars["distance"])
-        assert len(stars) == 2287 and offset.median() == pytest.approx(expected, abs=0.005)
 
 
 def test_a_table_of_gaia_sources_for_the_local_match(tmp_path):

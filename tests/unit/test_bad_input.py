@@ -372,15 +372,14 @@ def with_an_image(path: Path) -> None:
     fits.HDUList([fits.PrimaryHDU(), table, fits.ImageHDU(np.ones((3, 3)), name="SKY")]).writeto(path)
 
 
+ONE_STAR = pd.DataFrame({"ra": [45.0], "dec": 5.0, "parallax": 0.5})
 # How a catalogue is made that is no text.
 APPLY: dict[str, Callable[[Path], Any]] = {
     "a column twice in Parquet": lambda path: twice(path, "ra", "dec"),
     "names that differ in case": lambda path: alike(path, more=("RA",)),
     "names that differ in case, other format": lambda path: alike(path, more=("RA",)),
     "a name like one to be added": lambda path: alike(path, more=("MAP_FLAG",)),
-    "names that FITS cannot tell apart": lambda path: pd.DataFrame(
-        {"ra": [45.0], "dec": 5.0, "parallax": 0.5, "RA": 1.0}
-    ).to_parquet(path),
+    "names that FITS cannot tell apart": lambda path: ONE_STAR.assign(RA=1.0).to_parquet(path),
     "an image that would be lost": with_an_image,
     "a table that would be lost": two_tables,
 }

@@ -121,15 +121,12 @@ def test_red_clump_pairs_allow_for_proper_motion():
     clump = pd.DataFrame({"ra": [10.0, there, 30.0], "dec": [0.0, 0.0, 0.01], "distance": [2.0, 2.0, 2.0]})
     how = {"release_epoch": 2016.0, "epoch": 2000.0, "radius_arcsec": 3.0}
     pairs = red_clump_pairs(stars, clump, **how)
-    assert pairs["source_id"].tolist() == [1, 2]
-    assert pairs["difference"].to_numpy() == pytest.approx([0.0, -100.0])
-    assert pairs["separation"].max() < 0.01
-    assert len(red_clump_pairs(stars, clump.iloc[:0], **how)) == 0
+    assert pairs["source_id"].tolist() == [1, 2] and pairs["difference"].to_numpy() == pytest.approx([0.0, -100.0])
+    assert pairs["separation"].max() < 0.01 and len(red_clump_pairs(stars, clump.iloc[:0], **how)) == 0
     # Stars of another sample stand for a catalogue; the first has no distance, and the fast one the same epoch.
     other = stars.assign(reference_parallax=[np.nan, 0.5, 0.3])[::-1]
     pairs = red_clump_pairs(stars.assign(reference_parallax=0.51), clump_of_sample(other), **how | {"epoch": 2016.0})
-    assert pairs["source_id"].tolist() == [2, 3]
-    assert pairs["difference"].to_numpy() == pytest.approx([10.0, 210.0])
+    assert pairs["source_id"].tolist() == [2, 3] and pairs["difference"].to_numpy() == pytest.approx([10.0, 210.0])
 
 
 def tilted_pairs() -> pd.DataFrame:

@@ -129,8 +129,7 @@ def test_stars_held_out_do_not_leak(labels):
 
 def test_rows_of_one_star_share_a_fold_and_a_map_falls_back_on_its_constant():
     fold = assign_folds(np.repeat(np.arange(100), 3), folds=5, seed=1)
-    assert (fold.reshape(100, 3) == fold.reshape(100, 3)[:, :1]).all()
-    assert np.bincount(fold[::3]).tolist() == [20] * 5
+    assert (fold.reshape(100, 3) == fold.reshape(100, 3)[:, :1]).all() and np.bincount(fold[::3]).tolist() == [20] * 5
     assert (assign_folds(np.arange(100), folds=5, seed=2) != fold[::3]).any()
     table = pd.DataFrame({"hindex": [3, 7], "offset": [1.0, np.nan], "error": [0.5, 0.5]})
     offset, error, covered = at_pixels((-2.0, 0.1, table), np.array([3, 7, 9]))
@@ -167,5 +166,4 @@ def test_samples_that_cannot_be_validated(change):
 def test_it_is_deterministic_and_knows_splines():
     stars = simulated(20.0, stars=800)
     first, second = (validation(stars, splines=3) for _ in range(2))
-    assert first.equals(second)
-    assert by(first, "star").loc["official_smooth", "gain"] > 0
+    assert first.equals(second) and by(first, "star").loc["official_smooth", "gain"] > 0

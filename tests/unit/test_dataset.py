@@ -18,6 +18,7 @@ from astropy.io.votable.ucd import parse_ucd
 from astropy.table import Table
 from mocpy import MOC
 from publish_dataset import readme
+from unit import shared
 from unit.shared import ASTROPY, GAUSSIAN, SOLUTIONS, refuses
 
 from gaia_offsets.checks.extended_table import describe_pixels, neighbour_consistency, pixel_errors
@@ -55,16 +56,9 @@ def describe(
 @pytest.fixture(scope="module")
 def tracers() -> pd.DataFrame:
     """Simulated stars over the pole, where pixels are odd and Galactic borders run across them."""
-    random = np.random.default_rng(20220121)
-    n = 45_000
-    ra, dec = random.uniform(0, 360, n), np.degrees(np.arcsin(random.uniform(np.sin(np.radians(66)), 1, n)))
-    longitude, latitude = to_galactic(ra, dec)
-    raw = random.normal(-28, 60, n)
-    columns = {"ra": ra, "dec": dec, "l": longitude, "b": latitude, "offset_raw": raw}
-    columns["offset_corrected"] = np.where(ra < 20, np.nan, raw + 30)
-    columns["solution"] = np.where(random.random(n) < 0.05, "6p", "5p")
-    columns |= {"phot_g_mean_mag": random.uniform(12, 16, n), "bp_rp": np.where(random.random(n) < 0.1, np.nan, 1.1)}
-    return pd.DataFrame(columns)
+    table, random = shared.tracers(45_000, 20220121, sd=60.0, six=0.05, south=66.0), np.random.default_rng(1)
+    table["offset_corrected"] = table["offset_corrected"].where(table["ra"] >= 20)
+    return table.assign(bp_rp=np.where(random.random(len(table)) < 0.1, np.nan, 1.1))
 
 
 def measured(tracers: pd.DataFrame, frame: str, ordering: str = "nested") -> pd.DataFrame:
@@ -87,8 +81,7 @@ def test_table1_is_the_papers(tracers):
     offsets = measured(tracers, "galactic")
     table = d.table1(offsets, frame="galactic", **MAP)
     names = "hindex ra dec gl gb domega_corr e_domega_corr domega_noncorr e_domega_noncorr n"
-    assert list(table.columns) == names.split()
-    assert table["hindex"].is_monotonic_increasing
+    assert list(table.columns) == names.split() and table["hindex"].is_monotonic_increasing
     raw = offsets[(offsets["solution"] == "5p") & (offsets["parallax"] == "raw")].set_index("hindex")
     assert set(table["hindex"]) == set(raw.index[raw["n"] > 50])
     row, same = table.iloc[7], raw.loc[table["hindex"][7]]
@@ -280,8 +273,7 @@ def test_the_version_names_the_commit_of_a_clean_checkout_only(tmp_path):
     assert version(tmp_path) == f"{VERSION} (commit {git('rev-parse', '--short=12', 'HEAD')})"
     assert version(tmp_path / "inner") == VERSION  # a commit of somebody else's repository
     (tmp_path / "inner/file").write_text("two")
-    assert version(tmp_path) == VERSION
-    assert describe()["versions"].startswith(f"gaia-offsets {code_version()}, numpy ")
+    assert version(tmp_path) == VERSION and describe()["versions"].startswith(f"gaia-offsets {code_version()}, numpy ")
 
 
 @pytest.mark.parametrize(
@@ -485,8 +477,7 @@ def test_long_version(tracers, tmp_path):
     assert row["g_mean"] == pytest.approx(stars["phot_g_mean_mag"].mean(), abs=1e-4)
     assert row["bp_rp_mean"] == pytest.approx(1.1)
     assert row["median_noncorr"] == pytest.approx(stars["offset_raw"].median(), abs=1e-3)
-    assert row["sd_noncorr"] == pytest.approx(stars["offset_raw"].std(), abs=1e-3)
-    assert (table["e_syst"] == 10.3).all()
+    assert row["sd_noncorr"] == pytest.approx(stars["offset_raw"].std(), abs=1e-3) and (table["e_syst"] == 10.3).all()
     for form in FORMATS:
         back, _ = d.read_dataset(written(table, form, tmp_path, extended(["6p"])))
         pd.testing.assert_frame_equal(back, table)

@@ -325,9 +325,8 @@ def test_zero_points_of_the_other_sign_are_told_and_a_thousand_times_too_small_o
     for sign, told in ((-1, 0), (1, 1)):
         correct_table(stars().assign(bias=sign * 0.03), None, correction="column:bias")
         assert capsys.readouterr().err.count("30 of 30 zero points in column 'bias' are positive") == told
-    mine = zero_point_of(
-        pd.DataFrame({"bias": np.full(25, -3e-5)}), "mine", {"mine": {"kind": "column", "column": "bias"}}
-    )
+    table, mine = pd.DataFrame({"bias": np.full(25, -3e-5)}), {"mine": {"kind": "column", "column": "bias"}}
+    mine = zero_point_of(table, "mine", mine)
     refuses(r"half of the zero points are below 0\.0001 mas", _plausible, mine, "mine")
 
 

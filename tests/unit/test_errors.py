@@ -15,8 +15,7 @@ def test_error_factors_by_hand():
     ruwe = [1.4, 1.0, 1.5, 3.0, 1.0, 1.5, 1.5]
     by_hand = [1.22, 1.22 * 1.25, 1.22 * 2.38, 1.22 * 1.25 * 2.38, 2.62, 1.14 * 2.32, 1.83 * 1.5]
     tables = [published_table(f"maiz_apellaniz2022_{name}").shape for name in ("zero_point_5p", "k")]
-    assert tables == [(16, 9), (20, 2)]
-    assert error_factor(g, solved, ruwe) == pytest.approx(by_hand, rel=1e-12)
+    assert tables == [(16, 9), (20, 2)] and error_factor(g, solved, ruwe) == pytest.approx(by_hand, rel=1e-12)
     assert np.isnan(error_factor([15.0] * 3 + [np.nan], [3, np.nan, 31, 31], [1.0, 1.0, np.nan, 1.0])).all()
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from measure_map import with_corrections
 from snakemake_run import ROOT
+from unit import shared
 from unit.shared import GAUSSIAN, SOLUTIONS
 
 from gaia_offsets.core.columns import FRAMES
@@ -25,18 +26,8 @@ MADE = {"nside": 8, "ordering": "nested", "more_than": 20}
 @pytest.fixture(scope="module")
 def tracers() -> pd.DataFrame:
     """Simulated stars all over the sky, one in five without a zero point of `other`."""
-    random = np.random.default_rng(7)
-    n = 30_000
-    raw = random.normal(-0.028, 0.05, n)
-    columns = {"ra": random.uniform(0, 360, n), "dec": np.degrees(np.arcsin(random.uniform(-1, 1, n)))}
-    columns |= {"l": columns["ra"], "b": columns["dec"], "phot_g_mean_mag": random.uniform(12, 16, n)}
-    columns |= {"reference_parallax": 0.5, "parallax": 0.5 + raw, "parallax_corrected": 0.53 + raw}
-    columns["zero_point_other"] = np.where(random.random(n) < 0.2, np.nan, -0.04)
-    columns["solution"] = np.where(random.random(n) < 0.1, "6p", "5p")
-    table = pd.DataFrame(columns)
-    for parallax, name in (("raw", "parallax"), ("corrected", "parallax_corrected")):
-        table[f"offset_{parallax}"] = 1000 * (table[name] - table["reference_parallax"])
-    return table
+    other = np.where(np.arange(30_000) % 5 == 0, np.nan, -0.04)
+    return shared.tracers(30_000, 7).assign(zero_point_other=other)
 
 
 def test_the_map_has_every_other_correction_and_mean_g(tracers):

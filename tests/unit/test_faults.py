@@ -55,16 +55,14 @@ def test_the_command_ends_with_the_line_too(tmp_path: Path, capsys: pytest.Captu
     names = "parallax,ra,dec,ecl_lat,phot_g_mean_mag,nu_eff_used_in_astrometry,pseudocolour,astrometric_params_solved"
     catalogue.write_text(f"{names}\n1,10,10,5,14,1.4,,31\n")
     words = ["apply", "-", str(catalogue), str(output), "--base", "raw", "--correction", "lindegren2021"]
-    assert main(words) == 1
-    assert capsys.readouterr().err == f"{output}: File name too long: take a shorter name\n"
+    assert main(words) == 1 and capsys.readouterr().err == f"{output}: File name too long: take a shorter name\n"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
 def test_where_the_log_has_no_room_the_terminal_gets_the_line(tmp_path: Path) -> None:
     text = SCRIPT.format(package=str(ROOT / "workflow/scripts"), log="/dev/full", end="")
     done = subprocess.run([sys.executable, "-c", text], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 1 and done.stdout == ""
-    assert done.stderr == f"ERROR: the folder of the run: {NO_ROOM}\n"
+    assert done.returncode == 1 and done.stdout == "" and done.stderr == f"ERROR: the folder of the run: {NO_ROOM}\n"
 
 
 def test_every_script_begins_its_log_so() -> None:

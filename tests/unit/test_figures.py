@@ -277,8 +277,7 @@ def test_every_case_is_drawn_with_all_text_on_the_canvas(case):
     assert figure.get_figwidth() == pytest.approx(7.1)
     found = texts(figure)
     assert [text.get_text() for text in found if not inside(text, figure)] == []
-    assert min(text.get_fontsize() for text in found) >= 7
-    assert "imulated giants" in figure.get_suptitle()
+    assert min(text.get_fontsize() for text in found) >= 7 and "imulated giants" in figure.get_suptitle()
 
 
 SHOWN = {
@@ -414,8 +413,7 @@ def test_whole_sky_is_cut_where_the_footprint_has_its_gap():
 def test_cells_of_the_cutflow_do_not_overlap():
     figure = made("cutflow")
     boxes = [text.get_window_extent() for text in texts(figure) if text.axes is figure.axes[1]]
-    assert len(boxes) == 5 * 4
-    assert not any(a.overlaps(b) for a, b in combinations_of(boxes, 2))
+    assert len(boxes) == 5 * 4 and not any(a.overlaps(b) for a, b in combinations_of(boxes, 2))
 
 
 def test_magnitudes_stand_in_their_bins_and_the_gaussian_has_their_area():
@@ -436,8 +434,7 @@ def test_training_is_black_and_giants_are_blue():
 def test_red_clump_draws_the_chosen_abscissa_as_points():
     bottom = made("fig3").axes[1]
     levels = sorted(line.get_ydata()[0] for line in bottom.lines if len(line.get_xdata()) == 2)
-    assert levels == [-3, -1, 0, 1, 3]
-    assert bottom.get_xlabel() == f"red clump parallax [{UAS}]"
+    assert levels == [-3, -1, 0, 1, 3] and bottom.get_xlabel() == f"red clump parallax [{UAS}]"
     assert "mean" in made("fig3 mean").axes[1].get_xlabel()
 
 

@@ -10,12 +10,13 @@ from frames import Frame, match_catalogues
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit.shared import refuses
+from unit.test_tables import write
 
 from gaia_offsets.sky import match as matching
 from gaia_offsets.sky.match import Match, attach, find_counterparts, match_nearest, propagate
 from gaia_offsets.sky.positions import separation, unit_vectors
 from gaia_offsets.tables import parquet
-from gaia_offsets.tables.read import TableFile, write_table
+from gaia_offsets.tables.read import TableFile
 
 
 def test_propagation_agrees_with_astropy():
@@ -52,8 +53,7 @@ def test_nearest_equals_brute_force(centre):
     best = apart.min(axis=1)
     assert (index == np.where(best <= 3.0, apart.argmin(axis=1), -1)).all()
     assert apart_arcsec[index >= 0] == pytest.approx(best[best <= 3.0], abs=1e-6)
-    assert (neighbours == (apart <= 3.0).sum(axis=1)).all()
-    assert 0 < (index >= 0).sum() < 300
+    assert (neighbours == (apart <= 3.0).sum(axis=1)).all() and 0 < (index >= 0).sum() < 300
 
 
 @settings(max_examples=30, deadline=None)
@@ -153,9 +153,9 @@ def sky(n):
 @pytest.mark.parametrize("kind", ["parquet", "fits", "csv"])
 def test_tables_in_pieces_give_what_frames_do(kind, tmp_path, monkeypatch):
     monkeypatch.setattr(parquet, "ROW_GROUP", 100)
-    frames = sky(600)
+    frames = sky(200)
     paths = {role: tmp_path / f"{role}.{kind if role == 'targets' else 'parquet'}" for role in frames}
-    files = {role: write(frames[role], path) for role, path in paths.items()}
+    files = {role: TableFile(write(Table.from_pandas(frames[role]), path)) for role, path in paths.items()}
     whole = find_counterparts(**files, how=Match(**SETTINGS))
     parquet.write_pieces(attach(files["targets"], whole), tmp_path / "whole.parquet", fast=True)
     matched = pd.concat(parquet.read_pieces(tmp_path / "whole.parquet"))
@@ -163,16 +163,6 @@ def test_tables_in_pieces_give_what_frames_do(kind, tmp_path, monkeypatch):
     assert matched["ks_m"].notna().any() and matched["r_med_geo"].notna().any()
     expected = match_catalogues(**frames, **SETTINGS)
     pd.testing.assert_frame_equal(matched, expected, check_dtype=False, rtol=1e-12)
-
-
-def write(frame, path):
-    if path.suffix == ".parquet":
-        write_table(frame, path)
-    elif path.suffix == ".fits":
-        Table.from_pandas(frame).write(path)
-    else:
-        frame.to_csv(path, index=False)
-    return TableFile(path)
 
 
 @pytest.mark.parametrize("where", ["gaia", "distances"])

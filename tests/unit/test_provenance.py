@@ -8,12 +8,10 @@ from typing import Any
 import pytest
 import yaml
 from unit.shared import ROOT, refuses
+from unit.test_samples import complete
 
 from gaia_offsets.archive.rawfile import DownloadError
-from gaia_offsets.core.yamlfile import merge
 from gaia_offsets.engine.about import describe, run_settings
-from gaia_offsets.engine.config.complete import resolve
-from gaia_offsets.engine.config.read import choose_samples, load_yaml
 from gaia_offsets.report import provenance as tell
 
 KNOWN = yaml.safe_load((ROOT / "workflow/resources/citations.yaml").read_text(encoding="utf-8"))
@@ -23,12 +21,8 @@ CONFIGS = {name: config for name, config in CONFIGS.items() if isinstance(config
 
 
 def settings_of(*overlays: str | dict[str, Any]) -> dict[str, Any]:
-    config: dict[str, Any] = load_yaml(ROOT / "workflow/settings.yaml")
-    for overlay in ("config.yaml", *overlays):
-        config = merge(config, CONFIGS[overlay] if isinstance(overlay, str) else overlay)
-    own, *files = (ROOT / "config" / name for name in ("config.yaml", *overlays) if isinstance(name, str))
-    choose_samples(config, files, own)
-    config = resolve(config, load_yaml(ROOT / "workflow/schemas/config.schema.yaml"))
+    names = [overlay for overlay in overlays if isinstance(overlay, str)]
+    config = complete(*names, more=next((overlay for overlay in overlays if isinstance(overlay, dict)), None))
     settings = run_settings(config, config["run"]["samples"])
     assert settings["digests"] == {name: describe(config, name)["config_digest"] for name in config["run"]["samples"]}
     return settings

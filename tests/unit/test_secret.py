@@ -160,8 +160,7 @@ def test_a_redirection_to_another_host_loses_it(server: MisbehavingServer, datas
             dataset.file.unlink(missing_ok=True)
             dataset.manifest.unlink(missing_ok=True)
             dataset()
-            assert other.served[-1].path == path
-            assert not any(told(value) for value in other.served[-1].headers.values())
+            assert other.served[-1].path == path and not any(told(value) for value in other.served[-1].headers.values())
         # Another path of the same host keeps what the server itself put there.
         server.plan[PATH] = [Answer(status=302, headers={"Location": f"/b.csv?x=1&token={quote_plus(VALUE)}"})]
         dataset.file.unlink()

@@ -101,10 +101,8 @@ def test_cut_flow_accounts_for_every_row():
     ruwe = [{"column": "ruwe", "op": "<=", "value": 1.4}]
     stars, flow, warnings = select(cuts=ruwe)
     assert stars["source_id"].tolist() == [3, 5] and stars["obsid"].tolist() == [3, 2]
-    assert flow["kept"].tolist() == [6, 5, 4, 4, 3, 2, 2]
-    assert flow["removed"].tolist() == [0, 1, 1, 0, 1, 1, 0]
-    assert flow["kept_5p"].tolist() == [3, 3, 3, 3, 2, 1, 1] and flow["kept_6p"].tolist() == [1] * 7
-    assert not warnings
+    assert flow["kept"].tolist() == [6, 5, 4, 4, 3, 2, 2] and flow["removed"].tolist() == [0, 1, 1, 0, 1, 1, 0]
+    assert flow["kept_5p"].tolist() == [3, 3, 3, 3, 2, 1, 1] and flow["kept_6p"].tolist() == [1] * 7 and not warnings
     stars, flow, _ = select(MATCHED.iloc[:0], cuts=ruwe)
     assert len(stars) == 0 and flow["kept"].tolist() == [0] * 7
 

@@ -24,8 +24,7 @@ TABLES = {name: pd.read_csv(DATA / name) for name in COLUMNS}
 @pytest.mark.parametrize("name", COLUMNS)
 def test_files_are_small_described_and_of_the_standard_ranges(name: str):
     rows, columns = TABLES[name], COLUMNS[name].split()
-    assert list(rows.columns) == columns
-    assert (DATA / name).stat().st_size < 500 * 1024
+    assert list(rows.columns) == columns and (DATA / name).stat().st_size < 500 * 1024
     page = (DATA / "README.md").read_text(encoding="utf-8")
     assert all(f"`{column}`" in page for column in columns)
     for column in set(rows.columns) & set(STANDARD):
@@ -53,8 +52,7 @@ def test_identifiers_and_clusters():
     assert not rows.duplicated(["source_id", "ra", "dec"]).any()
     times = rows["source_id"].value_counts()
     assert times[times > 1].value_counts().to_dict() == {2: 224, 3: 17}
-    assert len(distances) == 12 and distances["cluster"].is_unique
-    assert set(rows["cluster"]) == set(distances["cluster"])
+    assert len(distances) == 12 and distances["cluster"].is_unique and set(rows["cluster"]) == set(distances["cluster"])
 
 
 def test_distances_and_magnitudes_follow_from_radius_temperature_and_metallicity():

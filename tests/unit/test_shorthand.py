@@ -51,7 +51,6 @@ def test_the_samples_of_a_run_are_those_of_the_last_file_that_has_some(tmp_path)
         return config["run"]["samples"]
 
     own = load_yaml(OWN)["run"]["samples"]
-    assert chosen(own) == own and chosen(own, files[1]) == own
-    assert chosen(own, *files[:2]) == ["x", "y"]
+    assert chosen(own) == own and chosen(own, files[1]) == own and chosen(own, *files[:2]) == ["x", "y"]
     assert chosen(["y"], *files) == ["y"]  # named in a file
     assert chosen(["x"], *files[:2]) == ["x"]  # named by --config

@@ -72,11 +72,9 @@ def share(count, total, expected):
 
 def test_tables_meet_the_contracts(survey, tables, gaia):
     paths, rows = survey
-    assert list(gaia.columns) == list(GAIA)
-    assert set(tables["tmass"].columns) == {"ra", "dec", *TMASS}
+    assert list(gaia.columns) == list(GAIA) and set(tables["tmass"].columns) == {"ra", "dec", *TMASS}
     assert set(tables["distances"].columns) == {"source_id", *DISTANCES}
-    assert {name: len(tables[name]) for name in rows} == rows
-    assert rows["truth"] == rows["tmass"] == SURVEY["stars"]
+    assert {name: len(tables[name]) for name in rows} == rows and rows["truth"] == rows["tmass"] == SURVEY["stars"]
     assert tables["targets"]["obsid"].is_unique and not tables["targets"].isna().any(axis=None)
     targets, clump = Table.read(paths["targets"]), Table.read(paths["red_clump"])
     units = {"ra": "deg", "dec": "deg", "teff": "K", "mks": "mag", "ebv": "mag"}
@@ -87,8 +85,7 @@ def test_counts_and_fractions(survey, tables, gaia):
     targets, tmass, n = tables["targets"], tables["tmass"], len(gaia)
     solved = gaia["astrometric_params_solved"]
     assert share((solved == 3).sum(), n, 0.01) and share((solved == 95).sum(), n, 0.06)
-    assert share(n - SURVEY["stars"], SURVEY["stars"], 0.03)
-    assert share(gaia["bp_rp"].isna().sum(), n, 0.01)
+    assert share(n - SURVEY["stars"], SURVEY["stars"], 0.03) and share(gaia["bp_rp"].isna().sum(), n, 0.01)
     assert share((gaia["ruwe"] > 1.4).sum(), gaia["ruwe"].notna().sum(), 0.08)
     assert abs(survey[1]["targets"] / SURVEY["stars"] - 1.373) < 5 * np.sqrt(0.373 / SURVEY["stars"])
     assert abs((targets["snr"] > 50).mean() - 0.5) < 0.02 and targets["snr"].min() > 10
@@ -130,8 +127,7 @@ def test_every_target_is_near_its_propagated_gaia_source(tables, gaia):
 def test_neighbours_are_close_and_fainter(tables, gaia):
     tmass, neighbour = tables["tmass"], gaia[~gaia["source_id"].isin(tables["truth"]["source_id"])]
     index, separation, _ = match_nearest(neighbour["ra"], neighbour["dec"], tmass["ra"], tmass["dec"], 8.0)
-    assert (index >= 0).all()
-    assert np.quantile(separation, [0.05, 0.95]) == pytest.approx([1.25, 5.75], abs=0.25)
+    assert (index >= 0).all() and np.quantile(separation, [0.05, 0.95]) == pytest.approx([1.25, 5.75], abs=0.25)
     assert neighbour["phot_g_mean_mag"].median() > gaia["phot_g_mean_mag"].median() + 1.5
 
 
@@ -155,8 +151,7 @@ def test_residual_is_the_map_plus_colour(stars):
     colour = stars["residual_offset"] - sky[pixel]
     known = stars["bp_rp"].notna()
     slope, value = np.polyfit(stars.loc[known, "bp_rp"] - 1.2, colour[known], 1)
-    assert slope == pytest.approx(4.0, abs=0.02)
-    assert value == pytest.approx(0.0, abs=0.01)
+    assert slope == pytest.approx(4.0, abs=0.02) and value == pytest.approx(0.0, abs=0.01)
 
 
 def test_truth_map_is_the_mean_of_its_parts(survey):
@@ -174,8 +169,7 @@ def test_absolute_magnitudes_have_the_error_of_the_config(tables):
     first, second = pairs.iloc[::2].reset_index(), pairs.iloc[1::2].reset_index()
     difference = (first["mks"] - second["mks"]) * np.log(10) / 5 / np.sqrt(2)
     good = (first["snr"] > 50) & (second["snr"] > 50)
-    assert good.sum() > 1000
-    assert difference[good].std() == pytest.approx(0.085, rel=0.08)
+    assert good.sum() > 1000 and difference[good].std() == pytest.approx(0.085, rel=0.08)
     assert difference[(first["snr"] < 30) & (second["snr"] < 30)].std() > 0.15
 
 
@@ -256,8 +250,7 @@ def test_same_survey_gives_the_same_bytes_and_another_seed_another_sky(tmp_path)
         (tmp_path / name).mkdir()
         written(tmp_path / name, {**SURVEY, "stars": 2000, "seed": seed})
         contents.append({table: (tmp_path / name / file).read_bytes() for table, file in FILES.items()})
-    assert contents[0] == contents[1]
-    assert all(contents[0][table] != contents[2][table] for table in FILES)
+    assert contents[0] == contents[1] and all(contents[0][table] != contents[2][table] for table in FILES)
 
 
 def test_chunks_depend_on_the_seed_and_their_number_only(monkeypatch):

@@ -198,8 +198,7 @@ def test_claims_name_settings_of_the_survey():
     claims = read_claims(ROOT / "workflow/resources/claims.yaml")
     told = [claim["simulated"] for claim in claims if "simulated" in claim]
     named = [words[len("set by ") : -len(" of the survey")] for words in told if words.endswith(" of the survey")]
-    assert len(named) == 10
-    assert {key for names in named for key in names.split(" and ")} <= set(PAPER)
+    assert len(named) == 10 and {key for names in named for key in names.split(" and ")} <= set(PAPER)
 
 
 def test_the_survey_at_the_papers_scale_has_the_papers_sample(tmp_path):
@@ -230,6 +229,5 @@ def test_the_survey_at_the_papers_scale_has_the_papers_sample(tmp_path):
     groups = training_groups(observed, stars, "mks", max_ebv=comparison["max_ebv_training"])
     means = {group: table["parallax"].mean() for group, table in groups.items()}
     assert means["training"] == pytest.approx(2.0, abs=0.3)  # the tolerances of workflow/resources/claims.yaml
-    assert means["giants"] == pytest.approx(0.45, abs=0.05)
-    assert pairs["difference"].std() == pytest.approx(41, abs=4)
+    assert means["giants"] == pytest.approx(0.45, abs=0.05) and pairs["difference"].std() == pytest.approx(41, abs=4)
     assert groups["giants"]["ebv"].median() == pytest.approx(0.09, abs=0.01)

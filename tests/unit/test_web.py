@@ -49,8 +49,7 @@ def test_what_is_tried_again(method: str, fault: Answer, waits: list[float]) -> 
         assert requests_seen == 1 and waits == [] and lines == []
         assert "ConnectionError" in got if fault.hang_up else got.status_code == fault.status
     else:
-        assert got.content == b"good" and requests_seen == 3
-        assert waits == ([7.0, 7.0] if fault.headers else [1.0, 2.0])
+        assert got.content == b"good" and requests_seen == 3 and waits == ([7.0, 7.0] if fault.headers else [1.0, 2.0])
         assert len(lines) == 2 and all(method in line and "the next in" in line for line in lines)
 
 
@@ -84,8 +83,7 @@ def test_dates_and_nonsense_in_retry_after(waits: list[float]) -> None:
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_wait_that_is_too_long(method: str, waits: list[float]) -> None:
     got, requests_seen = ask(method, [busy(503, "90000"), GOOD], [])
-    assert "come back in 90000 s, longer than the 100 s allowed" in got
-    assert requests_seen == 1 and waits == []
+    assert "come back in 90000 s, longer than the 100 s allowed" in got and requests_seen == 1 and waits == []
     assert "90000 s" in ask(method, [busy(503, "90000")], [], attempts=1)[0]  # told on the last try as well
 
 

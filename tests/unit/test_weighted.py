@@ -97,8 +97,7 @@ def test_scatter_is_found_within_groups() -> None:
                    stars.gaia_error / 1.3, stars.fraction, stars.reference_error)  # fmt: skip
     stated.gaia[:60] += 5000.0
     found = fit_scatter(stated, group)
-    assert found["factor"] == pytest.approx(1.3, rel=0.03)
-    assert found["extra"] == pytest.approx(12.0, abs=2.5)
+    assert found["factor"] == pytest.approx(1.3, rel=0.03) and found["extra"] == pytest.approx(12.0, abs=2.5)
     assert found["n"] == 60_000 and found["centre"] == pytest.approx(-30.0, abs=3.0)
     # Mean variances: 37.5^2 + 45^2 / 12 of Gaia, (0.085 * 450)^2 exp(1 / 2) of the reference, 12^2.
     gaia, reference = 37.5**2 + 45.0**2 / 12.0, (0.085 * 450.0) ** 2 * np.exp(0.5)

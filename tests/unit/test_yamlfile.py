@@ -48,8 +48,7 @@ def test_each_fault_has_its_line(text: str, line: str, tmp_path: Path) -> None:
     began = time.monotonic()
     with pytest.raises(YamlError, match=f"^{path}:{line}") as caught:
         read_yaml(path)
-    assert time.monotonic() - began < 5
-    assert len(str(caught.value).splitlines()) == 1
+    assert time.monotonic() - began < 5 and len(str(caught.value).splitlines()) == 1
 
 
 def test_other_files_and_sound_ones(tmp_path: Path) -> None:
@@ -65,4 +64,5 @@ def test_other_files_and_sound_ones(tmp_path: Path) -> None:
     for ours in sorted((ROOT / "config").glob("*.yaml")):
         assert read_yaml(ours)
     path.write_text("a: 1\na: 2\nb: {c: 1, c: 2}\n")
-    refuses(r"x\.yaml:2: .*\n.*x\.yaml:3: ", read_yaml, path, error=YamlError)
+    with pytest.raises(YamlError, match=r"x\.yaml:2: .*\n.*x\.yaml:3: "):  # all at once
+        read_yaml(path)

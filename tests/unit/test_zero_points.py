@@ -18,13 +18,6 @@ from gaia_offsets.sample.zero_points import published_table, zero_point, zero_po
 NODES = published_table("maiz_apellaniz2022_zero_point_5p")
 
 
-def test_hand_check():
-    # q00, q01, q02 between the nodes 17.5 and 19.0 of z5 (the file z5_200720.txt of the package)
-    q = (-29.18 + 10.78 / 3, -0.09 + 6.07 / 3, 2.41 - 8.87 / 3)
-    expected = (q[0] + q[1] + q[2] * 2 / 3) / 1000
-    assert zero_point(OFFICIAL, [18.0], [1.48], [None], [90.0], [31]) == pytest.approx(expected, abs=2e-6)
-
-
 @pytest.mark.parametrize(
     ("known", "null"),
     [
