@@ -162,9 +162,9 @@ def test_the_shipped_literature_has_its_signs_and_says_what_is_partly_known():
     new = {row.label: [row.parallax, row.offset, row.error] for row in rows.itertuples()}
     assert new["Vasiliev & Baumgardt 2021, 170 globular clusters, G > 13"] == ["corrected", 10, 3]
     assert new["Molinaro et al. 2023, Cepheids"] == ["corrected", 22, 4]
-    assert new["Riess et al. 2022, 17 cluster Cepheids (not confirmed: sign)"] == ["corrected", 3, 4]
+    assert new["Riess et al. 2022, 17 cluster Cepheids (unconfirmed: sign)"] == ["corrected", 3, 4]
     assert new["Bobylev 2026, 151 VLBI masers and radio stars"] == ["raw", -38, 11]
     assert new["Ding et al. 2025, orbital parallaxes, G < 13"] == ["raw", -38.9, 10.3]
     assert new["Cruz Reyes & Anderson 2023, 28 clusters, 12.5 < G < 17"][:2] == ["corrected", 0]
-    assert [label for label in rows["label"] if "not confirmed" in label] == [label for label in new if "Riess" in label]
+    assert [label for label in rows["label"] if "unconfirmed" in label] == [label for label in new if "Riess" in label]
     assert max(map(len, rows["label"])) <= 58  # what the figure shows of a label

@@ -34,7 +34,7 @@ def from_literature(entries: list[dict[str, Any]], path: str) -> pd.DataFrame:
         if set(entry) - {"partly"} != KEYS:
             raise TableError(f"{path}: entry {number}: the keys should be {', '.join(sorted(KEYS))}")
     table = pd.DataFrame(entries)
-    marks = [f" (not confirmed: {entry['partly']})" if "partly" in entry else "" for entry in entries]
+    marks = [f" (unconfirmed: {entry['partly']})" if "partly" in entry else "" for entry in entries]
     label = table["paper"] + ", " + table["tracers"] + marks
     return table.assign(origin="literature", label=label, simulated=False).reindex(columns=COLUMNS)
 
