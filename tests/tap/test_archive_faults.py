@@ -19,6 +19,7 @@ from gaia_offsets.archive.tap import Archive, ArchiveError, upload_document
 
 Wanted = dict[str, np.ndarray]
 
+pytestmark = pytest.mark.slow
 RESULT = "/results/result"
 QUERY = adql.crossmatch_query(adql.Crossmatch(RELEASE, "source_id"))
 NOBODY = "http://127.0.0.1:9/tap"

@@ -12,9 +12,9 @@ from prepare_targets import prepare_targets
 from query_archive import query_archive
 from snakemake_run import TOY, run_snakemake
 from tap.conftest import FirstDay
-from tap.first_day import BIAS, RARE, SMALL, as_dr4, with_rare_codes
+from tap.first_day import BESIDE, BIAS, RARE, SMALL, as_dr4, with_rare_codes
 from tap.proxy import FaultyProxy
-from tap.release import DR4, RELEASE
+from tap.release import DR4
 
 from gaia_offsets.archive.adql import Crossmatch
 from gaia_offsets.archive.candidates import ambiguous, merge_chunks, targets_to_ask
@@ -84,7 +84,7 @@ def ask(url: str, targets: pd.DataFrame, by: str, epoch: float | None = None) ->
     """The targets with their counterparts."""
     patience = {"maxrec": 50_000, "timeout_s": 60, "stall_s": 20, "poll_s": 0.1, "attempts": 3, "max_wait_s": 5}
     prepared, _ = prepare_targets(targets, cuts=[], by=by, radius_arcsec=1.0)
-    release = DR4 | {"bridged": DR4["bridged"] | {"distances": RELEASE["distances"]}}
+    release = DR4 | {"bridged": DR4["bridged"] | BESIDE}
     match = Crossmatch(release, by, radius_arcsec=1.0, epoch=epoch, margin_arcsec=30.0)
     asked = targets_to_ask(prepared, by=by)
     answer = query_archive(asked, Archive.of(url, patience), match, chunk=0, chunks=1)

@@ -18,6 +18,7 @@ from gaia_offsets.archive.adql import Crossmatch
 from gaia_offsets.archive.candidates import merge_chunks, targets_to_ask
 from gaia_offsets.archive.tap import Archive
 
+pytestmark = pytest.mark.slow
 PLACE = {"epoch": NEAR["epoch"], "radius_arcsec": NEAR["radius_arcsec"]}
 
 

@@ -124,7 +124,7 @@ def overlay(services: tuple[str, MisbehavingServer], config: Path = PUBLIC) -> d
     place = urlsplit(yaml.safe_load(config.read_text())["datasets"]["lamost_dr8_stellar"]["url"])
     return {
         "releases": {"edr3": moved("rehearsal")},
-        "archive": {"url": url, "chunks": 2, "poll_s": 0.3},
+        "archive": {"url": url, "chunks": 2, "poll_s": 0.1},
         "datasets": {"lamost_dr8_stellar": {"url": http.url(f"{place.path}?{place.query}")}},
     }
 

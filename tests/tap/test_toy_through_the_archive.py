@@ -23,7 +23,7 @@ def test_the_two_back_ends_give_the_same_tracers(
     server.add(move(archive_tables(sky, 1.5), "toy"))
     settings = SMALL["config"] | {
         "releases": {"edr3": moved("toy")},
-        "archive": {"url": server.url, "chunks": 2, "poll_s": 0.3},
+        "archive": {"url": server.url, "chunks": 2, "poll_s": 0.1},
         "samples": {"simulated_giants": {"crossmatch": {"backend": "archive"}}},
     }
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
