@@ -18,27 +18,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 # What most jobs import; a fork imports itself what is missing here.
-PRELOAD = [
-    "snakemake.cli",
-    "snakemake.script",
-    "snakemake.dag",
-    "snakemake.executors.local",
-    "pandas",
-    "healpy",
-    "mocpy",
-]
-PRELOAD += [
-    "pyarrow.parquet",
-    "pyarrow.csv",
-    "astropy.table",
-    "astropy.coordinates",
-    "zero_point",
-    "requests",
-    "jinja2",
-]
-PRELOAD += [f"astropy.io.{name}" for name in ("ascii", "fits", "votable")] + ["bokeh.embed", "bokeh.plotting"]
+PRELOAD = ["pandas", "healpy", "mocpy", "zero_point", "requests", "jinja2", "bokeh.embed", "bokeh.plotting"]
+PRELOAD += [f"snakemake.{name}" for name in ("cli", "script", "dag", "executors.local")]
+PRELOAD += [f"astropy.{name}" for name in ("table", "coordinates", "io.ascii", "io.fits", "io.votable")]
 PRELOAD += [f"scipy.{name}" for name in ("optimize", "sparse.linalg", "interpolate", "special", "stats", "spatial")]
 PRELOAD += [f"matplotlib.{name}" for name in ("pyplot", "figure", "backends.backend_agg", "backends.backend_pdf")]
+PRELOAD += ["pyarrow.parquet", "pyarrow.csv"]
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(PRELOAD)
 

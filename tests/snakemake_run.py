@@ -44,7 +44,7 @@ DEMO: dict[str, Any] = {
     ],
 }
 
-# Two workers of pytest-xdist share two cores.
+# Workers of pytest-xdist share the cores.
 CORES = 1 if "PYTEST_XDIST_WORKER" in os.environ else 2
 
 # Every client that a job could use goes through a proxy that is not there: who asks the network fails.

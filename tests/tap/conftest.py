@@ -11,7 +11,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from snakemake_run import TOY, made_once, run_snakemake
+from frames import match_catalogues
+from snakemake_run import TOY, run_snakemake
 from tap import first_day
 from tap.proxy import FaultyProxy, fetch
 from tap.server import TapServer, missing_packages
@@ -24,6 +25,13 @@ PACKAGES = "python3-gavo postgresql-15-q3c postgresql-15-pgsphere"
 def sky() -> dict[str, pd.DataFrame]:
     """Tables of the made-up sky."""
     return made_up_sky()
+
+
+@pytest.fixture(scope="session")
+def local(sky: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """The cross-match of that sky by position with the tables at hand."""
+    epochs = {"target_epoch": 2000.0, "gaia_epoch": 2016.0}
+    return match_catalogues(*sky.values(), **epochs, radius_arcsec=3.0, tmass_radius_arcsec=1.5)
 
 
 def require_server() -> None:
@@ -66,7 +74,8 @@ def dr4(tmp_path_factory: pytest.TempPathFactory, server: TapServer) -> FirstDay
     """The archive on the first day of DR4, on the same server."""
     made = [f"resources/simulated/toy/{name}" for name in ("gaia_source.parquet", "targets.fits")]
     settings = {"configfiles": [TOY], "config": first_day.SMALL}
-    folder = made_once(tmp_path_factory, "dr4", lambda folder: run_snakemake(folder, targets=made, **settings))
+    folder = tmp_path_factory.mktemp("dr4")
+    run_snakemake(folder, targets=made, **settings)
     survey = folder / "resources/simulated/toy"
     edr3 = {name: pd.read_parquet(survey / f"{name}.parquet") for name in first_day.TABLES}
     server.add(first_day.dr4_tables(edr3))

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from frames import match_catalogues
 from prepare_targets import prepare_targets
 from query_archive import query_archive
 from snakemake_run import run_snakemake, snakemake_command
@@ -40,14 +39,6 @@ def from_archive(url: str, targets: pd.DataFrame, cuts: list[dict[str, Any]], by
     match, asked = Crossmatch(RELEASE, by, **NEAR), targets_to_ask(prepared, by=by)
     parts = [query_archive(asked, archive, match, chunk=chunk, chunks=chunks) for chunk in range(chunks)]
     return merge_chunks(prepared, parts)
-
-
-@pytest.fixture(scope="module")
-def local(sky: Sky) -> pd.DataFrame:
-    """The cross-match with the tables at hand."""
-    epochs = {"target_epoch": NEAR["epoch"], "gaia_epoch": RELEASE["epoch"]}
-    radii = {"radius_arcsec": NEAR["radius_arcsec"], "tmass_radius_arcsec": 1.5}
-    return match_catalogues(*sky.values(), **epochs, **radii)
 
 
 def test_archive_and_local_agree_row_for_row(proxy: FaultyProxy, sky: Sky, local: pd.DataFrame) -> None:
@@ -99,13 +90,8 @@ def test_stilts_finds_the_same_pairs(require_stilts: str, sky: Sky, local: pd.Da
         f"pm_{ours}": gaia[name].fillna(0).to_numpy(float) * u.mas / u.yr
         for ours, name in (("ra_cosdec", "pmra"), ("dec", "pmdec"))
     }
-    now = SkyCoord(
-        gaia["ra"].to_numpy() * u.deg,
-        gaia["dec"].to_numpy() * u.deg,
-        **motion,
-        obstime=Time("J2016"),
-        distance=1 * u.kpc,
-    )
+    place = (gaia[name].to_numpy() * u.deg for name in ("ra", "dec"))
+    now = SkyCoord(*place, **motion, obstime=Time("J2016"), distance=1 * u.kpc)
     then = now.apply_space_motion(new_obstime=Time("J2000"))
     there = pd.DataFrame({"source_id": gaia["source_id"], "ra": then.ra.deg, "dec": then.dec.deg})
     there.to_csv(tmp_path / "gaia.csv", index=False)
@@ -123,24 +109,14 @@ def test_killed_in_the_middle_and_started_again(proxy: FaultyProxy, sky: Sky, tm
     """kill -9 while the second chunk is on its way: the first is not fetched again, the table is as if undisturbed."""
     targets = sky["targets"].head(900)
     targets.to_parquet(tmp_path / "targets.parquet")
-    near = {"epoch": NEAR["epoch"], "radius_arcsec": NEAR["radius_arcsec"]}
-    sample = {
-        "title": "Stars",
-        "release": "edr3",
-        "official": "none",
-        "targets": {"dataset": "mine"},
-        "cuts": CUTS,
-        "reference": {"kind": "constant", "value_mas": 0.0},
-        "one_row_per": None,
-        "crossmatch": {"backend": "archive", "by": "position", **near},
-    }
-    config = {
-        "run": {"samples": ["stars"]},
-        "datasets": {"mine": {"file": "targets.parquet", "path": "targets.parquet"}},
-        "samples": {"stars": sample},
-        "releases": {"edr3": RELEASE},
-        "archive": ARCHIVE | {"url": proxy.url, "chunks": 2, "pm_margin_arcsec": NEAR["margin_arcsec"]},
-    }
+    sample = {"title": "Stars", "release": "edr3", "official": "none", "targets": {"dataset": "mine"}, "cuts": CUTS}
+    sample |= {"reference": {"kind": "constant", "value_mas": 0.0}, "one_row_per": None}
+    place = {"epoch": NEAR["epoch"], "radius_arcsec": NEAR["radius_arcsec"]}
+    sample["crossmatch"] = {"backend": "archive", "by": "position", **place}
+    config = {"run": {"samples": ["stars"]}, "samples": {"stars": sample}, "releases": {"edr3": RELEASE}}
+    config["datasets"] = {"mine": {"file": "targets.parquet", "path": "targets.parquet"}}
+    margin = {"pm_margin_arcsec": NEAR["margin_arcsec"]}
+    config["archive"] = ARCHIVE | margin | {"url": proxy.url, "chunks": 2}
     # One after the other and without a lock, which the killed run would leave behind.
     options = "--nolock", "--resources", "archive=1"
     target = "resources/stars/crossmatch.archive.parquet"

@@ -186,12 +186,6 @@ def test_wrong_names_are_told_at_once(proxy: FaultyProxy) -> None:
     assert proxy.count("POST", "/sync") == 2 and proxy.count("POST", "/async") == 0
 
 
-def test_right_names_pass(proxy: FaultyProxy) -> None:
-    for by in ("position", "dr2_source_id"):
-        needed = adql.needed_columns(RELEASE, by)
-        check_names(archive(proxy.url), needed)
-
-
 def test_uploads_are_valid_votables(wanted: Wanted, tmp_path: Any, require_stilts: str) -> None:
     positions = {"target_id": np.arange(3), "ra": np.array([0.1, 359.99, 180.0]), "dec": np.array([-90.0, 1 / 3, 90.0])}
     for number, columns in enumerate((wanted, positions)):

@@ -74,12 +74,6 @@ def test_rows_that_stay_away(proxy: FaultyProxy) -> None:
         one_part(proxy.url, attempts=2)
 
 
-def test_overflow(proxy: FaultyProxy) -> None:
-    proxy.plan("GET", RESULT, lambda answer: None, faults.overflow)
-    with pytest.raises(ArchiveError, match="the archive cut the result"):
-        one_part(proxy.url)
-
-
 def test_more_rows_than_may_come(proxy: FaultyProxy) -> None:
     with pytest.raises(ArchiveError, match=r"part 1 of 3: \d+ rows, archive.maxrec is 100; raise datasets.stars.query"):
         one_part(proxy.url, maxrec=100)

@@ -67,17 +67,12 @@ def test_the_back_ends_agree_on_dr4(astrometry: str, local: Path, dr4: FirstDay,
     assert mine.nunique() > 100
 
 
-def test_a_run_with_a_wrong_name_uploads_nothing(dr4: FirstDay, tmp_path: Path) -> None:
-    between = FaultyProxy(dr4.url)
-    try:
-        settings = dr4.overlay(between.url, solution={"column": "astrometric_param"})
-        settings["samples"] = {SAMPLE: {"release": "dr4", "crossmatch": {"backend": "archive"}}}
-        said = make(tmp_path, settings, fails=True)
-        assert "does not have gaiadr4.gaia_source: astrometric_param (nearest: astrometric_params)" in said
-        assert between.count("POST", "/async") == 0
-    finally:
-        between.shutdown()
-        between.server_close()
+def test_a_run_with_a_wrong_name_uploads_nothing(dr4: FirstDay, proxy: FaultyProxy, tmp_path: Path) -> None:
+    settings = dr4.overlay(proxy.url, solution={"column": "astrometric_param"})
+    settings["samples"] = {SAMPLE: {"release": "dr4", "crossmatch": {"backend": "archive"}}}
+    said = make(tmp_path, settings, fails=True)
+    assert "does not have gaiadr4.gaia_source: astrometric_param (nearest: astrometric_params)" in said
+    assert proxy.count("POST", "/async") == 0
 
 
 def ask(url: str, targets: pd.DataFrame, by: str, epoch: float | None = None) -> pd.DataFrame:

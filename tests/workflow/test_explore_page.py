@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.skipif(
         CHROMIUM is None and os.environ.get("GAIA_OFFSETS_REQUIRE_CHROMIUM") != "1",
         reason="no Chromium on this machine (apt-get install chromium)",
-    ),
+    )
 ]
 RESULTS = Path("results/simulated_giants")
 WIDTHS = {"laptop": (1300, 900), "phone": (390, 844)}

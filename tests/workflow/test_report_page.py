@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.skipif(
         CHROMIUM is None and os.environ.get("GAIA_OFFSETS_REQUIRE_CHROMIUM") != "1",
         reason="no Chromium on this machine (apt-get install chromium)",
-    ),
+    )
 ]
 
 

@@ -56,16 +56,9 @@ def test_the_report_of_a_run_shows_that_run_alone(tmp_path: Path, toy: Path) -> 
 @pytest.mark.slow
 def test_a_thin_sample_gets_pixels_and_bins_that_it_fills_or_is_told_which_key_to_change(tmp_path: Path) -> None:
     auto = {"like": "simulated_giants", "measure": {"trends": {"join": "auto"}, "map": {"nside": "auto"}}}
-    printed = run_snakemake(
-        tmp_path,
-        configfiles=[TOY],
-        config={
-            "surveys": {"toy": {"stars": 4000, "plates": 600}},
-            "samples": {"auto": auto},
-            "run": {"samples": BOTH},
-        },
-        targets=[f"results/{name}/{file}" for name in BOTH for file in (GLOBAL, "tables/trends.csv", TABLE1)],
-    )
+    config = {"surveys": {"toy": {"stars": 4000, "plates": 600}}, "samples": {"auto": auto}, "run": {"samples": BOTH}}
+    targets = [f"results/{name}/{file}" for name in BOTH for file in (GLOBAL, "tables/trends.csv", TABLE1)]
+    printed = run_snakemake(tmp_path, configfiles=[TOY], config=config, targets=targets)
     tables = tmp_path / "results/auto/tables"
     made = json.loads((tables / "map_equatorial.json").read_text())
     assert made["chosen_by"] == "sample" and made["nside"] < 32 and made["warning"] is None
@@ -119,10 +112,7 @@ def test_the_real_stars_that_are_shipped_give_the_known_offsets(tables: dict[str
 # Medians by an independent computation, 5p [uas]; those of the Kepler giants by G, too. Of the 2,287 giants 2,259 lie
 # within 20 deg of the Galactic plane, where ding2024 ends.
 BY_CORRECTION = {
-    "kepler_giants": (
-        2259,
-        {"none": -26.00, "lindegren2021": -6.26, "maiz_apellaniz2022": -0.69, "ding2024": -7.02},
-    ),
+    "kepler_giants": (2259, {"none": -26.00, "lindegren2021": -6.26, "maiz_apellaniz2022": -0.69, "ding2024": -7.02}),
     "globular_clusters": (2961, {"none": -25.96, "lindegren2021": 7.27, "maiz_apellaniz2022": 6.96}),
 }
 BY_G = {  # in bins of half a magnitude from G = 10.5 on

@@ -13,15 +13,8 @@ from snakemake_run import ROOT, SMALL, TOY, run_snakemake
 
 FIGURE = ["results/simulated_giants/figures/fig4_offsets.png"]
 # Rules whose jobs are long, or as large as their input: each goes to SLURM alone.
-ALONE = {
-    "simulate",
-    "search_hats",
-    "prepare_targets",
-    "merge_archive",
-    "crossmatch_tables",
-    "adopt_targets",
-    "correct_catalogue",
-}
+ALONE = {"simulate", "search_hats", "prepare_targets", "merge_archive", "crossmatch_tables", "adopt_targets"}
+ALONE |= {"correct_catalogue"}
 
 
 def profile(name: str) -> dict:
