@@ -59,7 +59,9 @@ def _end(work: Callable[[], None]) -> None:
     try:
         work()
     except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else bool(end.code)
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
     except BaseException:
         sys.excepthook(*sys.exc_info())
         code = 1
