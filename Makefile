@@ -7,7 +7,8 @@ DEMO := config/real_stars.yaml
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 STYLE := --report-stylesheet workflow/report/report.css
 REPORTED := --report-after-run $(STYLE)
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q
+# Three workers for two cores: one mostly waits, for a TAP server or a browser.
+PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -q
 
 .PHONY: help setup demo maps toy paper validate check report test test-all nightly slurm lint format sizes bench crash docs lock clean
 

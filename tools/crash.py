@@ -44,7 +44,7 @@ def crash(times: int, seed: int) -> bool:
     rng, equal, killed = np.random.default_rng(seed), 0, 0
     with tempfile.TemporaryDirectory() as base:
         whole, start = Path(base, "whole"), time.perf_counter()
-        run_snakemake(whole, configfiles=[TOY])
+        run_snakemake(whole, configfiles=[TOY], forked=False)
         length = time.perf_counter() - start
         print(f"An undisturbed run takes {length:.0f} s; seed {seed}", flush=True)
         while killed < times:
@@ -55,8 +55,8 @@ def crash(times: int, seed: int) -> bool:
                 subprocess.run(["rm", "-rf", folder], check=True)
                 continue
             made = sum(path.is_file() for name in FOLDERS for path in (folder / name).rglob("*"))
-            run_snakemake(folder, "--unlock", configfiles=[TOY])
-            run_snakemake(folder, configfiles=[TOY])
+            run_snakemake(folder, "--unlock", configfiles=[TOY], forked=False)
+            run_snakemake(folder, configfiles=[TOY], forked=False)
             wrong = differences(folder, whole, *FOLDERS)
             killed, equal = killed + 1, equal + (not wrong)
             verdict = "equal" if not wrong else f"DIFFERENT: {', '.join(wrong[:5])}"

@@ -150,7 +150,7 @@ class Slurm:
             "--slurm-no-account",
         ]
         words += ["--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "10"]
-        printed = run_snakemake(folder, *words, cores=None, environment=self.environment, **options)
+        printed = run_snakemake(folder, *words, cores=None, forked=False, environment=self.environment, **options)
         columns = "%.5i %.12T %.4C %.7m %.10l %.20S %.20e  %k"
         listed = ["squeue", "--states=all", "--sort=i", f"--format={columns}"]
         return printed + subprocess.run(listed, env=self.environment, capture_output=True, text=True, check=True).stdout
@@ -175,7 +175,7 @@ if __name__ == "__main__":
             sys.exit(subprocess.run(sys.argv[1:], env=slurm.environment).returncode)
         with tempfile.TemporaryDirectory() as folder:
             here, there = Path(folder, "here"), Path(folder, "there")
-            run_snakemake(here, configfiles=[TOY])
+            run_snakemake(here, configfiles=[TOY], forked=False)
             print(slurm.snakemake(there, configfiles=[TOY], timeout=3600))
             files, others = digests(here), digests(there)
             differ = sorted(name for name in files.keys() | others.keys() if files.get(name) != others.get(name))

@@ -11,7 +11,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from snakemake_run import TOY, made_once, run_snakemake
+from frames import match_catalogues
+from snakemake_run import TOY, run_snakemake
 from tap import first_day
 from tap.proxy import FaultyProxy, fetch
 from tap.server import TapServer, missing_packages
@@ -24,6 +25,13 @@ PACKAGES = "python3-gavo postgresql-15-q3c postgresql-15-pgsphere"
 def sky() -> dict[str, pd.DataFrame]:
     """Tables of the made-up sky."""
     return made_up_sky()
+
+
+@pytest.fixture(scope="session")
+def local(sky: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """The cross-match of that sky by position with the tables at hand."""
+    epochs = {"target_epoch": 2000.0, "gaia_epoch": 2016.0}
+    return match_catalogues(*sky.values(), **epochs, radius_arcsec=3.0, tmass_radius_arcsec=1.5)
 
 
 def require_server() -> None:
@@ -49,7 +57,7 @@ def server(sky: dict[str, pd.DataFrame]) -> Iterator[TapServer]:
 
 @dataclass(frozen=True)
 class FirstDay:
-    """The TAP server of a made-up DR4, the folder of the survey behind it, and its tables as EDR3 has them."""
+    """The address of a made-up DR4, the folder of the survey behind it, and its tables as EDR3 has them."""
 
     url: str
     folder: Path
@@ -57,24 +65,21 @@ class FirstDay:
 
     def overlay(self, url: str | list[str] | None = None, **release: Any) -> dict[str, Any]:
         """What a run needs besides `release: dr4`; `release` are keys of the block."""
-        blocks = first_day.QUOTED | {"dr4": release}
-        return {"releases": blocks, "archive": {"url": url or self.url, "chunks": 2, "poll_s": 0.3}}
+        blocks = {"dr3": first_day.BESIDE, "dr4": release}
+        return {"releases": blocks, "archive": {"url": url or self.url, "chunks": 2, "poll_s": 0.1}}
 
 
 @pytest.fixture(scope="session")
-def dr4(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FirstDay]:
-    """The archive on the first day of DR4."""
-    require_server()
+def dr4(tmp_path_factory: pytest.TempPathFactory, server: TapServer) -> FirstDay:
+    """The archive on the first day of DR4, on the same server."""
     made = [f"resources/simulated/toy/{name}" for name in ("gaia_source.parquet", "targets.fits")]
     settings = {"configfiles": [TOY], "config": first_day.SMALL}
-    folder = made_once(tmp_path_factory, "dr4", lambda folder: run_snakemake(folder, targets=made, **settings))
+    folder = tmp_path_factory.mktemp("dr4")
+    run_snakemake(folder, targets=made, **settings)
     survey = folder / "resources/simulated/toy"
     edr3 = {name: pd.read_parquet(survey / f"{name}.parquet") for name in first_day.TABLES}
-    tap = TapServer(first_day.dr4_tables(edr3))
-    try:
-        yield FirstDay(tap.start().url, survey, edr3)
-    finally:
-        tap.stop()
+    server.add(first_day.dr4_tables(edr3))
+    return FirstDay(server.url, survey, edr3)
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from gaia_offsets.sky.positions import ecliptic_latitude, pixel_index, to_galact
 YEARS = 1.5  # J2016.0 to J2017.5
 BIAS = "tentative_parallax_bias"
 MEASURED = ["parallax", "parallax_error", "nu_eff_used_in_astrometry", "pseudocolour", "astrometric_params", "ruwe"]
-# For the workflow's release block: `external` is a reserved word of ADQL, which ESA takes as it is.
-QUOTED = {"dr3": {"distances": '"external".gaiaedr3_distance'}}
+# The two tables of other releases stand beside those of the other sky on the same server.
+BESIDE = {"distances": "first_day.gaiaedr3_distance", "tmass": "first_day.tmass_original_valid"}
 RARE = {7: "3p", 27: "4p", 479: "acceleration", 2079: "orbital", 4127: "variability_induced_mover"}
 SMALL = {"surveys": {"toy": {"stars": 2000}}}  # over the toy's config: the survey
 TABLES = ("gaia_source", "tmass", "distances")  # of a simulated survey, that DR4's are made of
@@ -115,7 +115,7 @@ def dr4_tables(edr3: dict[str, pd.DataFrame], number_of_quasars: int = 3000) -> 
         "gaiadr3.dr2_neighbourhood": neighbours("dr3_source_id", "dr2_source_id", ids, (1, 2), 5),
         "gaiadr3.tmass_psc_xsc_best_neighbour": best.assign(source_id=best["source_id"] + 1),
         "gaiadr3.tmass_psc_xsc_join": then["gaiaedr3.tmass_psc_xsc_join"],
-        "gaiadr1.tmass_original_valid": then["gaiadr1.tmass_original_valid"],
-        "external.gaiaedr3_distance": distances.assign(source_id=distances["source_id"] + 1),
+        BESIDE["tmass"]: then["gaiadr1.tmass_original_valid"],
+        BESIDE["distances"]: distances.assign(source_id=distances["source_id"] + 1),
     }
     return tables | {"gaiadr3.agn_cross_id": pd.DataFrame({"source_id": np.repeat(active["source_id"] + 1, 2)})}

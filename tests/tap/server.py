@@ -133,19 +133,8 @@ class TapServer:
         (root / "commands.log").touch()
         self.give(root)
         pg = root / "pg"
-        self.run(
-            POSTGRES / "initdb",
-            "-D",
-            pg,
-            "-U",
-            "dachsroot",
-            "-A",
-            "trust",
-            "--no-sync",
-            "-E",
-            "UTF8",
-            "--locale=C.UTF-8",
-        )
+        how = ["-U", "dachsroot", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8"]
+        self.run(POSTGRES / "initdb", "-D", pg, *how)
         with open(pg / "postgresql.conf", "a") as conf:
             conf.write(POSTGRESQL_CONF.format(root=root))
         self.run(POSTGRES / "pg_ctl", "-D", pg, "-l", root / "pg.log", "-w", "start")

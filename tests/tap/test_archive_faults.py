@@ -19,6 +19,7 @@ from gaia_offsets.archive.tap import Archive, ArchiveError, upload_document
 
 Wanted = dict[str, np.ndarray]
 
+pytestmark = pytest.mark.slow
 RESULT = "/results/result"
 QUERY = adql.crossmatch_query(adql.Crossmatch(RELEASE, "source_id"))
 NOBODY = "http://127.0.0.1:9/tap"
@@ -183,12 +184,6 @@ def test_wrong_names_are_told_at_once(proxy: FaultyProxy) -> None:
     lacks += "external.gaiaedr3_distance: r_med (nearest: r_med_geo)"
     assert message == f"{proxy.url}: the archive does not have {lacks}; correct the names in the config's `releases`"
     assert proxy.count("POST", "/sync") == 2 and proxy.count("POST", "/async") == 0
-
-
-def test_right_names_pass(proxy: FaultyProxy) -> None:
-    for by in ("position", "dr2_source_id"):
-        needed = adql.needed_columns(RELEASE, by)
-        check_names(archive(proxy.url), needed)
 
 
 def test_uploads_are_valid_votables(wanted: Wanted, tmp_path: Any, require_stilts: str) -> None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
-import sys
+import os
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-import yaml
 from merge_catalogue import merge_catalogue
 from query_catalogue import query_catalogue
+from snakemake_run import run_snakemake
 from tap import proxy as faults
 from tap.proxy import FaultyProxy
 from tap.release import RELEASE
@@ -21,7 +20,7 @@ from tap.release import RELEASE
 from gaia_offsets.archive.adql import SOURCE_ID_END
 from gaia_offsets.archive.tap import Archive, ArchiveError
 
-ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.slow
 RESULT = "/results/result"
 PATIENCE = {"maxrec": 50_000, "timeout_s": 60, "stall_s": 20, "poll_s": 0.1, "attempts": 3, "max_wait_s": 5}
 
@@ -75,12 +74,6 @@ def test_rows_that_stay_away(proxy: FaultyProxy) -> None:
         one_part(proxy.url, attempts=2)
 
 
-def test_overflow(proxy: FaultyProxy) -> None:
-    proxy.plan("GET", RESULT, lambda answer: None, faults.overflow)
-    with pytest.raises(ArchiveError, match="the archive cut the result"):
-        one_part(proxy.url)
-
-
 def test_more_rows_than_may_come(proxy: FaultyProxy) -> None:
     with pytest.raises(ArchiveError, match=r"part 1 of 3: \d+ rows, archive.maxrec is 100; raise datasets.stars.query"):
         one_part(proxy.url, maxrec=100)
@@ -106,22 +99,12 @@ def test_nulls_in_the_column_of_the_partition(proxy: FaultyProxy) -> None:
         merge_catalogue(parts, archive, block, dataset="stars")
 
 
-def snakemake(folder: Path, overlay: dict[str, Any], target: str) -> str:
-    """A run of the workflow with an overlay; its output."""
-    (folder / "overlay.yaml").write_text(yaml.safe_dump(overlay, sort_keys=False))
-    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder]
-    command += ["--cores", "2", "--configfile", folder / "overlay.yaml", "--", target]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done.stdout + done.stderr
-
-
-@pytest.mark.slow
 def test_the_rules_write_file_and_manifest(proxy: FaultyProxy, wanted: pd.DataFrame, tmp_path: Path) -> None:
     entry = {"file": "stars.parquet", "query": query(proxy.url), "citation": "nobody"}
-    overlay = {"datasets": {"stars": entry}, "archive": {"poll_s": 0.1}}
+    settings = {"config": {"datasets": {"stars": entry}, "archive": {"poll_s": 0.1}}}
+    settings["environment"] = {**os.environ, "no_proxy": "127.0.0.1"}
     raw = Path("resources/raw/stars/stars.parquet")
-    snakemake(tmp_path, overlay, str(raw))
+    run_snakemake(tmp_path, targets=[raw], **settings)
     content = (tmp_path / raw).read_bytes()
     table = pd.read_parquet(tmp_path / raw)
     pd.testing.assert_frame_equal(table, wanted, check_dtype=False, check_exact=True)
@@ -131,4 +114,5 @@ def test_the_rules_write_file_and_manifest(proxy: FaultyProxy, wanted: pd.DataFr
     assert "as many as COUNT(*) says" in (tmp_path / "logs/merge_catalogue/stars/stars.parquet.log").read_text()
     # Where all is there, nobody is asked.
     jobs = proxy.count("POST", "/async")
-    assert "Nothing to be done" in snakemake(tmp_path, overlay, str(raw)) and proxy.count("POST", "/async") == jobs
+    assert "Nothing to be done" in run_snakemake(tmp_path, targets=[raw], **settings)
+    assert proxy.count("POST", "/async") == jobs

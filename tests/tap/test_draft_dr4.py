@@ -12,9 +12,9 @@ from prepare_targets import prepare_targets
 from query_archive import query_archive
 from snakemake_run import TOY, run_snakemake
 from tap.conftest import FirstDay
-from tap.first_day import BIAS, RARE, SMALL, as_dr4, with_rare_codes
+from tap.first_day import BESIDE, BIAS, RARE, SMALL, as_dr4, with_rare_codes
 from tap.proxy import FaultyProxy
-from tap.release import DR4, RELEASE
+from tap.release import DR4
 
 from gaia_offsets.archive.adql import Crossmatch
 from gaia_offsets.archive.candidates import ambiguous, merge_chunks, targets_to_ask
@@ -67,24 +67,19 @@ def test_the_back_ends_agree_on_dr4(astrometry: str, local: Path, dr4: FirstDay,
     assert mine.nunique() > 100
 
 
-def test_a_run_with_a_wrong_name_uploads_nothing(dr4: FirstDay, tmp_path: Path) -> None:
-    between = FaultyProxy(dr4.url)
-    try:
-        settings = dr4.overlay(between.url, solution={"column": "astrometric_param"})
-        settings["samples"] = {SAMPLE: {"release": "dr4", "crossmatch": {"backend": "archive"}}}
-        said = make(tmp_path, settings, fails=True)
-        assert "does not have gaiadr4.gaia_source: astrometric_param (nearest: astrometric_params)" in said
-        assert between.count("POST", "/async") == 0
-    finally:
-        between.shutdown()
-        between.server_close()
+def test_a_run_with_a_wrong_name_uploads_nothing(dr4: FirstDay, proxy: FaultyProxy, tmp_path: Path) -> None:
+    settings = dr4.overlay(proxy.url, solution={"column": "astrometric_param"})
+    settings["samples"] = {SAMPLE: {"release": "dr4", "crossmatch": {"backend": "archive"}}}
+    said = make(tmp_path, settings, fails=True)
+    assert "does not have gaiadr4.gaia_source: astrometric_param (nearest: astrometric_params)" in said
+    assert proxy.count("POST", "/async") == 0
 
 
 def ask(url: str, targets: pd.DataFrame, by: str, epoch: float | None = None) -> pd.DataFrame:
     """The targets with their counterparts."""
     patience = {"maxrec": 50_000, "timeout_s": 60, "stall_s": 20, "poll_s": 0.1, "attempts": 3, "max_wait_s": 5}
     prepared, _ = prepare_targets(targets, cuts=[], by=by, radius_arcsec=1.0)
-    release = DR4 | {"bridged": DR4["bridged"] | {"distances": RELEASE["distances"]}}
+    release = DR4 | {"bridged": DR4["bridged"] | BESIDE}
     match = Crossmatch(release, by, radius_arcsec=1.0, epoch=epoch, margin_arcsec=30.0)
     asked = targets_to_ask(prepared, by=by)
     answer = query_archive(asked, Archive.of(url, patience), match, chunk=0, chunks=1)

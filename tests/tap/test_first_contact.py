@@ -54,11 +54,8 @@ def test_the_standard_class_is_that_of_the_common_code(table: str, common: int, 
 
 
 def test_a_block_of_the_coding_of_edr3_learns_that_95_is_the_standard_one(contact: Any) -> None:
-    edr3 = {
-        "codes": {"5p": 31, "6p": 95, "single": []},
-        "standard": "5p",
-        "colours": {"5p": NU_EFF, "6p": "pseudocolour"},
-    }
+    edr3 = {"codes": {"5p": 31, "6p": 95, "single": []}, "standard": "5p"}
+    edr3["colours"] = {"5p": NU_EFF, "6p": "pseudocolour"}
     code, block, _ = contact(solution=edr3)
     assert code == 0 and block["solution"]["standard"] == "6p" and block["solution"]["colours"]["6p"] == NU_EFF
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from frames import match_catalogues
 from prepare_targets import prepare_targets
 from probe_identifiers import probe_identifiers
 from query_archive import query_archive
@@ -18,14 +17,8 @@ from gaia_offsets.archive.adql import Crossmatch
 from gaia_offsets.archive.candidates import merge_chunks, targets_to_ask
 from gaia_offsets.archive.tap import Archive
 
+pytestmark = pytest.mark.slow
 PLACE = {"epoch": NEAR["epoch"], "radius_arcsec": NEAR["radius_arcsec"]}
-
-
-@pytest.fixture(scope="module")
-def local(sky: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """The cross-match by position with the tables at hand."""
-    epochs = {"target_epoch": NEAR["epoch"], "gaia_epoch": RELEASE["epoch"]}
-    return match_catalogues(*sky.values(), **epochs, radius_arcsec=NEAR["radius_arcsec"], tmass_radius_arcsec=1.5)
 
 
 @pytest.mark.parametrize(("kind", "step"), [("source_id", 0), ("dr2_source_id", 1)])

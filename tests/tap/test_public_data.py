@@ -17,8 +17,7 @@ import pandas as pd
 import pytest
 import yaml
 from astropy.table import Table
-from snakemake_run import ROOT, TOY, made_once, run_snakemake
-from tap.conftest import require_server
+from snakemake_run import ROOT, TOY, run_snakemake
 from tap.release import moved
 from tap.server import TapServer
 from tap.survey import archive_tables, move
@@ -66,23 +65,20 @@ def k_giants(targets: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def survey(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def survey(tmp_path_factory: pytest.TempPathFactory, server: TapServer) -> Path:
     """A folder with the tables of a small simulated survey and the official files made of them."""
-    require_server()
-
-    def make(folder: Path) -> None:
-        made = folder / "resources/simulated/toy"
-        target = (made / "targets.fits").relative_to(folder)
-        run_snakemake(folder, configfiles=[TOY], config={"surveys": {"toy": SURVEY}}, targets=[target])
-        targets = Table.read(made / "targets.fits").to_pandas()
-        truth = pd.read_parquet(made / "truth.parquet")
-        targets["source_id"] = source_of(targets, made)
-        official_file(targets, targets["source_id"], folder / "dr8_v2.0_LRS_stellar.fits.gz")
-        # tap.survey: the DR2 identifier of a source is one higher.
-        official_file(targets, targets["source_id"] + 1, folder / "dr8_v1.0_stellar_LRS.fits.gz")
-        k_giants(targets, truth).to_parquet(folder / "k_giants.parquet")
-
-    return made_once(tmp_path_factory, "public", make)
+    folder = tmp_path_factory.mktemp("public")
+    made = folder / "resources/simulated/toy"
+    target = (made / "targets.fits").relative_to(folder)
+    run_snakemake(folder, configfiles=[TOY], config={"surveys": {"toy": SURVEY}}, targets=[target])
+    targets = Table.read(made / "targets.fits").to_pandas()
+    truth = pd.read_parquet(made / "truth.parquet")
+    targets["source_id"] = source_of(targets, made)
+    official_file(targets, targets["source_id"], folder / "dr8_v2.0_LRS_stellar.fits.gz")
+    # tap.survey: the DR2 identifier of a source is one higher.
+    official_file(targets, targets["source_id"] + 1, folder / "dr8_v1.0_stellar_LRS.fits.gz")
+    k_giants(targets, truth).to_parquet(folder / "k_giants.parquet")
+    return folder
 
 
 def source_of(targets: pd.DataFrame, made: Path) -> pd.Series:
@@ -124,7 +120,7 @@ def overlay(services: tuple[str, MisbehavingServer], config: Path = PUBLIC) -> d
     place = urlsplit(yaml.safe_load(config.read_text())["datasets"]["lamost_dr8_stellar"]["url"])
     return {
         "releases": {"edr3": moved("rehearsal")},
-        "archive": {"url": url, "chunks": 2, "poll_s": 0.3},
+        "archive": {"url": url, "chunks": 2, "poll_s": 0.1},
         "datasets": {"lamost_dr8_stellar": {"url": http.url(f"{place.path}?{place.query}")}},
     }
 
@@ -158,7 +154,8 @@ def test_the_public_sample_has_the_tracers_of_the_tables_at_hand(run: Path, surv
     # An identifier knows its star where another source is nearer to the target; positions do not.
     assert len(both) > 0.99 * max(len(ours), len(local))
     same = [frame[frame["source_id"].isin(both)].reset_index(drop=True) for frame in (ours, local)]
-    pd.testing.assert_frame_equal(*same, check_exact=True)
+    # To the last bit but one: how processors round depends on where in a block of rows a star stands.
+    pd.testing.assert_frame_equal(*same, rtol=1e-15, atol=0)
 
 
 def test_the_identifiers_release_is_found_and_told(run: Path) -> None:

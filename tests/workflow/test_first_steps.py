@@ -118,11 +118,8 @@ def test_a_slip_in_the_workflows_own_config_is_told_with_file_and_line(tmp_path:
 
 def test_columns_that_a_table_at_hand_does_not_have_are_found(tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text("source_id,parallax,dist\n1,1,1\n")
-    sample = {
-        "title": "Mine",
-        "targets": {"dataset": "mine", "columns": {"teff": "temp"}},
-        "reference": {"kind": "distance"},
-    }
+    sample = {"title": "Mine", "targets": {"dataset": "mine", "columns": {"teff": "temp"}}}
+    sample["reference"] = {"kind": "distance"}
     cuts = [{"column": "ebv", "op": "<", "value": 1}]
     config = {"run": {"samples": ["mine"]}, "datasets": {"mine": {"path": "mine.csv"}}, "samples": {"mine": sample}}
     sample["cuts"] = cuts

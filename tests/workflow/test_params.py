@@ -151,15 +151,8 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("catalogues.mine.inflate", True, {"correct_catalogue"}),
 ]
 # Keys that say which files there are: Snakemake sees them in the inputs and outputs of rules.
-FILES = [
-    "run.samples",
-    "catalogues.mine.frame",
-    f"{S}.publish_hats",
-    "catalogues.mine.smooth",
-    "catalogues.mine.sample",
-    "datasets.lamost*",
-    "datasets.red_clump*",
-]
+FILES = ["run.samples", *(f"catalogues.mine.{key}" for key in ("frame", "smooth", "sample")), f"{S}.publish_hats"]
+FILES += ["datasets.lamost*", "datasets.red_clump*"]
 FILES += "*.survey *.dataset *.file *.simulated.* *.path *.backend *.by *.claims *.release *.kind".split()  # noqa: SIM905
 
 

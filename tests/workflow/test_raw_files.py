@@ -16,12 +16,8 @@ TEXT = "source_id,ra,dec,parallax,astrometric_params_solved\n" + "".join(
     f"{number},10,20,0.5,31\n" for number in range(1, 4)
 )
 SHIFTED = TEXT.replace("0.5", "0.55")
-SAMPLE = {
-    "title": "Mine",
-    "targets": {"dataset": "mine"},
-    "reference": {"kind": "constant", "value_mas": 0},
-    "cuts": [],
-}
+SAMPLE = {"title": "Mine", "targets": {"dataset": "mine"}, "cuts": []}
+SAMPLE["reference"] = {"kind": "constant", "value_mas": 0}
 
 
 def run(folder: Path, *, fails: bool = False, **entry: Any) -> str:

@@ -20,7 +20,7 @@ from astropy.io import fits
 from astropy.table import Table
 from matplotlib.image import imread
 from parsed_workflow import plan
-from snakemake_run import ROOT, TOY, run_snakemake
+from snakemake_run import ROOT, TOY
 from unit.test_config import resolved
 
 from gaia_offsets.core.columns import STANDARD
@@ -69,12 +69,6 @@ def test_every_file_of_rule_all_is_there(toy: Path) -> None:
     }
     assert {f"{SAMPLE}/{name}" for name in expected} - files == set()
     assert [name for name in [*files, f"{SAMPLE}/tracers.parquet"] if not (toy / name).stat().st_size] == []
-
-
-def test_a_second_run_has_nothing_to_do(toy: Path) -> None:
-    before = {path: path.stat().st_mtime_ns for path in (toy / "results").rglob("*")}
-    assert "Nothing to be done" in run_snakemake(toy, configfiles=[TOY])
-    assert {path: path.stat().st_mtime_ns for path in (toy / "results").rglob("*")} == before
 
 
 def test_figures_are_whole(toy: Path) -> None:
