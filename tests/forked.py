@@ -26,6 +26,8 @@ PRELOAD += [f"matplotlib.{name}" for name in ("pyplot", "figure", "backends.back
 PRELOAD += ["pyarrow.parquet", "pyarrow.csv"]
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(PRELOAD)
+# Each start looks after all children, in its own thread: it could take the exit code that another thread waits for.
+STARTS = threading.Lock()
 
 
 def run(command: list[str], folder: Path, environment: Mapping[str, str], printed: Path, timeout: float) -> int:
@@ -74,13 +76,16 @@ def _end(work: Callable[[], None]) -> None:
 
 def _snakemake(command: list[str], *place: str) -> None:
     _become(*place)
+    sys.path.append(str(ROOT / "tests"))  # for this module in the jobs' processes, before they have their own path
     from snakemake import cli, script
     from snakemake.benchmark import benchmarked
 
     def execute_script(job: script.PythonScript, file: str, edit: bool = False) -> None:
         threads = {f"{name}_NUM_THREADS": str(job.threads) for name in ("OMP", "OPENBLAS")}
         process = FORKS.Process(target=_job, args=(file, os.getcwd(), {**os.environ, **threads}, *place[2:]))
-        process.start()
+        with STARTS:
+            process.start()
+            multiprocessing.process._children.discard(process)
         with benchmarked(process.pid, job.bench_record):
             process.join()
         if process.exitcode:
