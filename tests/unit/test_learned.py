@@ -114,6 +114,9 @@ def test_counts_tell_a_mix_of_labels_that_changes_along_the_line_of_sight() -> N
     assert together.misfit > 1.5 > 1.15 > apart.misfit
     assert len(Strata(log_unit[:5000], f[:5000], np.zeros(5000), feh[:5000]).parts) == 2  # too few stars for more
     assert isinstance(apart.parts[0], Density)
+    drift = apart.drift(log_unit + f, np.full(len(f), 0.04), feh)
+    one = apart.drift((log_unit + f)[:1], np.full(1, 0.04), feh[:1])  # the others' strata are empty
+    np.testing.assert_allclose(one, drift[:, :1])
 
 
 def test_magnitudes_that_the_labels_fix_are_found_to_a_hundredth() -> None:

@@ -96,7 +96,8 @@ class Strata:
         """ln R(y + k variance) - ln R(y) of stars for k = 1 and 2: (2, N)."""
         drift = np.zeros((2, len(y)))
         for part, mine in zip(self.parts, self.divided(label), strict=True):
-            drift[:, mine] = part.steps(y[mine], variance[mine]) @ part.coefficients
+            if mine.any():
+                drift[:, mine] = part.steps(y[mine], variance[mine]) @ part.coefficients
         return drift
 
     def variance(self, y: np.ndarray, variance: np.ndarray, label: np.ndarray, influence: np.ndarray) -> float:
