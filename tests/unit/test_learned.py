@@ -104,6 +104,15 @@ def test_a_mean_parallax_by_hand() -> None:
     np.testing.assert_allclose(bare, np.exp(y + 0.5 * spread**2))
 
 
+@pytest.mark.parametrize("count", [700, 20_000])
+def test_the_misfit_of_counts_is_one_where_three_factors_suffice(count: int) -> None:
+    found = []
+    for seed in range(6):
+        y, f = np.random.default_rng(seed).normal([[-1.0], [0.0]], [[0.5], [0.6]], (2, count))
+        found.append(Density(y - f, f, np.full(count, 0.04)).misfit)
+    assert np.mean(found) == pytest.approx(1.0, abs=0.12)  # 0.66 and 0.75 with the cells that are all but empty
+
+
 def test_counts_tell_a_mix_of_labels_that_changes_along_the_line_of_sight() -> None:
     rng = np.random.default_rng(4)
     feh = rng.normal(0.0, 0.3, 60_000)
