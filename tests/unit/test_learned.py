@@ -247,6 +247,9 @@ def test_residuals_known_magnitudes_and_cuts_of_the_training_by_hand() -> None:
         (lambda t: t.rename(columns={"feh": "m_h"}), "no column 'feh'"),
         (lambda t: t.assign(parallax_error=np.nan), "too few training stars"),
         (lambda t: t.assign(astrometric_params_solved=95), "0 rows with a 5p solution"),
+        (lambda t: t.assign(ks_m=9.0), "have one apparent magnitude"),
+        (lambda t: t.assign(parallax=-t["parallax"]), "do not settle; look at their magnitudes and parallaxes"),
+        (lambda t: t.assign(ks_m=t["ks_m"].where(t.index % 100 > 0, -999.0)), "do not settle"),
     ],
 )
 def test_what_cannot_be_learned(change, said: str) -> None:

@@ -38,7 +38,7 @@ class Density:
         cells = np.divmod(np.arange(bins**2), bins)
         y = sum(0.5 * (edge[1:] + edge[:-1])[cell] for edge, cell in zip(edges, cells, strict=True))
         quantiles = np.linspace(0.01, 0.99, int(np.clip(len(f) // STARS_PER_KNOT, *KNOTS)))
-        knots = np.quantile(log_unit + f, quantiles)[:, None]
+        knots = np.unique(np.quantile(log_unit + f, quantiles))[:, None]
         self.spline: Any = SplineTransformer(knots=knots, extrapolation="linear", include_bias=False).fit(y[:, None])
         each = np.eye(bins)
         self._fit(np.hstack([self.rows(y), *(each[cell] for cell in cells)]), counts, bins)
