@@ -161,6 +161,8 @@ def test_the_weighted_mean_is_the_zero_point_of_the_training() -> None:
         off[kind] = weighted_means(found.difference, variance, np.zeros(len(tracers)))[1][0] - zero_point
     assert abs(off["learned_magnitude"]) < 0.3  # uas
     assert abs(off["absolute_magnitude"]) > 2.0
+    # Nor is the median, as the parallaxes at given labels and magnitude are skewed.
+    assert -4.5 < 1000.0 * np.median(table["parallax"] - parallax) - zero_point < -1.0
 
 
 def test_magnitude_of_a_mean_parallax() -> None:
