@@ -284,7 +284,9 @@ def learn_magnitudes(
     variables = residual_variables(matched.iloc[places[seen]], fitted, learn["labels"], reference)
     facts = facts_of(training, learn, rows, counts)
     if learn["check"]:
-        magnitude = predicted["learned_magnitude"].to_numpy()[places]
+        # That of a mean parallax is fainter than the mean magnitude.
+        brighter = 0.5 * learned.MAG * np.log1p(predicted["fraction"] ** 2)
+        magnitude = (predicted["learned_magnitude"] - brighter).to_numpy()[places]
         facts["check"] = {"column": learn["check"]} | against_known(magnitude, numbers(matched, learn["check"])[places])
     facts["warning"] = "; ".join(warnings_of(facts)) or None
     result = pd.DataFrame(
