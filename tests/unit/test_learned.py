@@ -87,6 +87,26 @@ def test_the_zero_point_comes_back_whatever_the_survey_selects(faint: float, cou
     assert (np.abs(without) > 5.0).all()
 
 
+def test_the_slope_is_the_drift_that_is_left_and_the_shift_takes_its_zero_point_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    table = giants(3)
+    stars = stars_of(table)
+    basis = learned.Basis(stars.labels)
+    bare = learned.fit(basis, stars, density=False)
+    assert bare.zero_point - ZERO_POINT > 0.02
+    assert abs(bare.zero_point + bare.slope_shift - ZERO_POINT) < 0.005
+    true = replace(stars, gaia=stars.gaia - ZERO_POINT)
+    fit = learned.fit(basis, true, zero_point=False, density=False)
+    left = table["mks_true"] - learned.magnitude(fit.predict(basis, stars.labels, stars.unit)[0], stars.unit)
+    rows = np.column_stack([table["ks_m"], basis.mean.transform(stars.labels)])
+    found = np.linalg.lstsq(rows, left, rcond=None)[0][0]
+    assert found == pytest.approx(0.06, abs=0.01) and -fit.slope == pytest.approx(found, abs=0.01)
+    error = learned.fit(basis, stars).zero_point_error
+    monkeypatch.setattr(learned.Equations, "zero_point_variance", lambda *_: 0.0)
+    assert error > 1.05 * learned.fit(basis, stars).zero_point_error  # what counts and scatter leave open
+
+
 def test_a_mean_parallax_by_hand() -> None:
     """A normal density of ln(parallax), a normal scatter: mean and variance are those of their product."""
     rng = np.random.default_rng(3)
@@ -215,6 +235,7 @@ def test_every_way_to_train_stands_side_by_side() -> None:
     assert (own["magnitude_shift"], own["offset_shift"]) == (0.0, 0.0)
     assert ways["zero_point"].isna().tolist() == 2 * [False, False, True, True]
     assert ways["density"].tolist() == 4 * ["yes", "no"]
+    assert (ways["slope"][1::2] > 0.03).all()  # without it: far stars are fainter than thought, dM / dm > 0
     # Without a correction raw and corrected parallaxes are the same.
     np.testing.assert_allclose(ways["offset_shift"][:4], ways["offset_shift"][4:], atol=0.1)
     check = facts["check"]
