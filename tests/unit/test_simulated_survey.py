@@ -7,9 +7,11 @@ from crossmatch_tables import open_tables
 from frames import match_catalogues
 from select_stars import add_reference
 from snakemake_run import ROOT
+from unit.shared import refuses
 from unit.test_config import resolved
 from unit.test_simulate import written
 
+from gaia_offsets.core.faults import Fault
 from gaia_offsets.paper.comparison import observed_stars
 from gaia_offsets.paper.red_clump import red_clump_pairs
 from gaia_offsets.paper.training_set import training_groups
@@ -83,6 +85,11 @@ def test_a_survey_keeps_giants_of_the_galaxy_by_their_brightness():
     # Luminous giants are seen farther, and 3 mag make more than a factor of two.
     mks = sky["targets"]["mks"]
     assert np.median(true[mks > -0.5]) > 2.0 * np.median(true[mks < -3.5])
+
+
+def test_a_window_with_no_giant_in_it_is_refused():
+    window = {"bright": 3.0, "faint": 3.1, "edge": 0.1, "plate_scatter": 0.0, "feh_gradient": [0.0, 0.0]}
+    refuses("found no place in it; widen it", tables, magnitude_window=window, stars=100, error=Fault)
 
 
 def test_stars_thin_out_as_the_discs_and_the_halo_do():

@@ -32,8 +32,8 @@ GAUSSIAN |= {"compare_catalogue", "compare_red_clump", "compare_with_truth", "co
 CORRECTIONS = {"correct_parallaxes", "compare_corrections", "measure_map", "write_pages"}
 # The published metadata hold a digest of everything behind the map.
 MAP = {"publish_dataset", "publish_smooth"}
-# What names the correction besides.
-NAMED = {"write_pages", "compare_samples"}
+# What names the correction besides, by the paper that it cites.
+NAMED = {"write_pages", "compare_samples", "draw_figures"}
 TITLED = FIGURES | PAGES | MAP | OVERVIEW | {"publish_hats"}
 ASKED = {"query_archive", "probe_identifiers"}
 MATCHED = {"crossmatch_tables", "prepare_targets", "search_hats"} | ASKED
@@ -58,8 +58,9 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     (f"{S}.title", "Simulated others", TITLED),
     (f"{S}.official", "none", CORRECTIONS | LEARNED | MAP | NAMED),
     (f"{S}.also", ["maiz_apellaniz2022"], CORRECTIONS),  # beside the map
-    ("corrections.lindegren2021.kind", "none", CORRECTIONS | LEARNED | MAP),
+    ("corrections.lindegren2021.kind", "none", CORRECTIONS | LEARNED | MAP | NAMED),
     ("corrections.maiz_apellaniz2022.six_parameter", None, set()),  # the sample does not name it
+    ("corrections.lindegren2021.citation", "Others", NAMED),
     ("corrections.*.citation", "Others", set()),
     ("corrections.*.experimental", "for a reason", set()),
     ("corrections.ding2024.max_abs_b_deg", 10, set()),

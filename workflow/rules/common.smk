@@ -30,7 +30,7 @@ try:
         merge(load_yaml(SCRIPTS / "../settings.yaml"), config),
         load_yaml(SCRIPTS / "../schemas/config.schema.yaml"),
     )
-    RUN = run_name(config, CONFIGS, OWN_CONFIG)
+    RUN = config["run"]["name"] = run_name(config, CONFIGS, OWN_CONFIG)
 except ConfigError as faults:
     raise WorkflowError(f"The config has faults (keys are explained in docs/config.md):\n{faults}") from None
 if faults := [*own_faults(config)] or workflow.is_main_process and [*path_faults(config), *table_faults(config)]:

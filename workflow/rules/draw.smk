@@ -88,7 +88,6 @@ for SHOWN, OF in alike(KNOWN.values(), attrgetter("pages")).items():
             mem_mb=by_input(400, 20),
         params:
             title=lookup("samples/{sample}/title", within=config),
-            run=RUN,
             simulated=lookup("samples/{sample}/simulated", within=config),
             correction=of("correction"),
             corrections=of("compared_corrections"),

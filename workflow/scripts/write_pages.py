@@ -41,7 +41,8 @@ if __name__ == "__main__":
     tables = read_inputs(snakemake.input.items())
     params = snakemake.params
     links = [(f"{name}.html", products.PAGES[name]) for name, _ in snakemake.output.items()]
-    nav = [pages.run_links(params.run, f"../runs/{params.run}/"), (params.title, links)]
+    run = snakemake.config["run"]["name"]  # no param: another run that has the sample, too, makes no page anew
+    nav = [pages.run_links(run, f"../runs/{run}/"), (params.title, links)]
     for name, path in snakemake.output.items():
         template, title, values = PAGES[name]
         title = title.format(params.title)

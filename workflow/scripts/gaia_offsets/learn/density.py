@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 STARS_PER_CELL, BINS = 1.5, (6, 40)  # of the counts, in each of ln(unit) and F; wide bins would smear R
+SURE = 0.3  # stars that a cell should have to count in the misfit: chi2 of the many emptier ones is 0 or huge
 RANGE = (0.5, 99.5)  # percentiles that the bins cover
 STARS_PER_KNOT, KNOTS = 300, (4, 8)  # of the cubic spline ln R
 RIDGE = 1e-3  # settles the constants and straight lines that the three functions share
@@ -37,7 +38,7 @@ class Density:
         cells = np.divmod(np.arange(bins**2), bins)
         y = sum(0.5 * (edge[1:] + edge[:-1])[cell] for edge, cell in zip(edges, cells, strict=True))
         quantiles = np.linspace(0.01, 0.99, int(np.clip(len(f) // STARS_PER_KNOT, *KNOTS)))
-        knots = np.quantile(log_unit + f, quantiles)[:, None]
+        knots = np.unique(np.quantile(log_unit + f, quantiles))[:, None]
         self.spline: Any = SplineTransformer(knots=knots, extrapolation="linear", include_bias=False).fit(y[:, None])
         each = np.eye(bins)
         self._fit(np.hstack([self.rows(y), *(each[cell] for cell in cells)]), counts, bins)
@@ -58,7 +59,8 @@ class Density:
                 break
         terms = design.shape[1] - 2 * bins
         self.coefficients, self.covariance, mean = solution[:terms], inverse[:terms, :terms], np.exp(log_mean)
-        self.misfit = float(np.sum((counts - mean) ** 2 / mean) / (len(counts) - terms - 2 * bins + 3))
+        left, sure = 1.0 - np.sum(weighted @ inverse * design, axis=1), mean > SURE  # left: of a cell, by its leverage
+        self.misfit = float(np.sum(((counts - mean) ** 2 / mean)[sure]) / max(left[sure].sum(), 1.0))
 
     def rows(self, y: np.ndarray) -> np.ndarray:
         """Functions of y (N,), the sum of which by `coefficients` is ln R: (N, terms)."""
@@ -96,7 +98,8 @@ class Strata:
         """ln R(y + k variance) - ln R(y) of stars for k = 1 and 2: (2, N)."""
         drift = np.zeros((2, len(y)))
         for part, mine in zip(self.parts, self.divided(label), strict=True):
-            drift[:, mine] = part.steps(y[mine], variance[mine]) @ part.coefficients
+            if mine.any():
+                drift[:, mine] = part.steps(y[mine], variance[mine]) @ part.coefficients
         return drift
 
     def variance(self, y: np.ndarray, variance: np.ndarray, label: np.ndarray, influence: np.ndarray) -> float:

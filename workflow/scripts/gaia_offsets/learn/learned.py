@@ -37,6 +37,10 @@ STEP_OF_SPREAD = 0.03  # the same for the scatter of a star, as a fraction of it
 ITERATIONS = 200
 UNDAMPED = 15  # from here on half steps: whole ones may go round in circles
 NARROWEST = 0.25  # of spread^2: the density leaves that much of it, wherever its curvature is large
+UNSETTLED = (
+    "learned magnitudes: the equations of {} training stars do not settle; look at their magnitudes and parallaxes, or "
+    "take fewer labels"
+)
 COUNTED = (5, 9, 13)  # iterations at which the density is counted anew, with the magnitudes that are then known
 
 
@@ -196,6 +200,8 @@ class Equations:
         reference, fraction = expected(y, spread, state.strata, self.label)
         residual = self.stars.gaia - state.whole[-1] - reference
         variance = self.stars.gaia_error**2 + state.extra**2 + (fraction * reference) ** 2
+        if not np.isfinite(residual + variance).all():
+            raise TableError(UNSETTLED.format(len(residual)))
         robust = hampel_weights(residual / np.sqrt(variance))
         return Residuals(y, spread, reference, fraction, residual, variance, robust)
 
@@ -249,6 +255,7 @@ def _sandwich(inverse: np.ndarray, weighted: np.ndarray, residual: np.ndarray) -
     return inverse @ (score.T @ score) @ inverse.T
 
 
+@np.errstate(all="ignore")  # what comes of it is refused
 def fit(basis: Basis, stars: Stars, *, zero_point: bool = True, density: bool = True, start: Fit | None = None) -> Fit:
     """Coefficients, scatter, density and zero point of the training stars; the last two only where asked for.
 
@@ -258,6 +265,10 @@ def fit(basis: Basis, stars: Stars, *, zero_point: bool = True, density: bool = 
     if count < MIN_STARS:
         raise TableError(
             f"learned magnitudes: {count} training stars; {MIN_STARS} are needed. Look at the cuts in reference.learn"
+        )
+    if np.ptp(np.quantile(stars.unit, (0.01, 0.99))) == 0:
+        raise TableError(
+            f"learned magnitudes: all but some of {count} training stars have one apparent magnitude; take others"
         )
     equations = Equations(basis, stars, zero_point)
     state, counted = equations.first_state(), COUNTED
@@ -277,9 +288,7 @@ def fit(basis: Basis, stars: Stars, *, zero_point: bool = True, density: bool = 
         if still.all() and moved < damping * STEP_OF_SPREAD and not (density and iteration < counted[-1]):
             break
     else:
-        raise TableError(
-            f"learned magnitudes: the equations of {count} training stars do not settle; take fewer labels"
-        )
+        raise TableError(UNSETTLED.format(count))
     covariance = _sandwich(inverse, weighted, at.residual)
     influence = (weighted @ inverse[-1]) * at.reference
     more = equations.zero_point_variance(state.strata, at, influence, scatter) if state.strata else 0.0

@@ -156,10 +156,11 @@ def warnings_of(facts: Mapping[str, Any]) -> Iterator[str]:
     error = facts["zero_point_error_uas"]
     if not facts["zero_point"]:
         yield "learned magnitudes: no zero point was solved for, so that offsets are those against the training"
-    elif abs(facts["slope"]) > 3.0 * facts["slope_error"]:
+    if abs(facts["slope"]) > 3.0 * facts["slope_error"]:
+        shift = f"; with a slope the zero point would move by {facts['slope_shift_uas']:+.1f} uas"
         yield (
-            "learned magnitudes: they still drift with the apparent magnitude, so that counts do not say all of it; "
-            f"with a slope the zero point would move by {facts['slope_shift_uas']:+.1f} uas"
+            "learned magnitudes: they still drift with the apparent magnitude, so that counts do not say all of it"
+            + shift * facts["zero_point"]
         )
     if error > VAGUE_UAS:
         yield (
@@ -283,7 +284,9 @@ def learn_magnitudes(
     variables = residual_variables(matched.iloc[places[seen]], fitted, learn["labels"], reference)
     facts = facts_of(training, learn, rows, counts)
     if learn["check"]:
-        magnitude = predicted["learned_magnitude"].to_numpy()[places]
+        # That of a mean parallax is fainter than the mean magnitude.
+        brighter = 0.5 * learned.MAG * np.log1p(predicted["fraction"] ** 2)
+        magnitude = (predicted["learned_magnitude"] - brighter).to_numpy()[places]
         facts["check"] = {"column": learn["check"]} | against_known(magnitude, numbers(matched, learn["check"])[places])
     facts["warning"] = "; ".join(warnings_of(facts)) or None
     result = pd.DataFrame(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gaia_offsets.core.faults import Fault
 from gaia_offsets.simulate.field import PLATE_STREAM, WINDOW_STREAM, Survey
 from gaia_offsets.simulate.galaxy import SUN_KPC, chance, draw_moduli, line_of_sight, place
 from gaia_offsets.simulate.labels import CLUMP_MKS, SNR_GOOD, label_errors, true_labels
@@ -32,6 +33,7 @@ EBV_MEDIAN, EBV_PLANE, EBV_PLANE_DEG, EBV_SCATTER = 0.07, 0.08, 10.0, 0.5  # gia
 EBV_ERROR = 0.02  # Sect. 2.2
 A_G, A_J, A_H, A_KS, E_BP_RP = 2.74, 0.72, 0.46, 0.30, 1.34  # per E(B-V); Casagrande & VandenBerg 2018, Sect. 2.2
 
+ROUNDS = 1000  # of drawing giants anew; the windows of config/ take some 60
 FEH_SHIFT = (-1.5, 0.5)  # dex, by a gradient: the halo is no thinner in metals than that
 
 # Spectra. All have an SNR of more than 10 (Sect. 2); the error of M_Ks grows as 1 / SNR below SNR_GOOD.
@@ -118,7 +120,9 @@ def select_giants(
     plates_rng = np.random.default_rng([survey["seed"], WINDOW_STREAM])  # the same plates in every chunk of stars
     shift = window["plate_scatter"] * plates_rng.standard_normal(len(longitude))
     kept, moduli, left = {}, np.empty(len(tile)), np.arange(len(tile))
-    while len(left):
+    for _ in range(ROUNDS):
+        if not len(left):
+            return kept, moduli
         here = tile[left]
         modulus = draw_moduli(rng, lines, here)
         radius, height = place(modulus, longitude[here], tiles["b"][here])
@@ -131,7 +135,7 @@ def select_giants(
             kept.setdefault(name, np.zeros(len(tile), dtype=values.dtype))[left[keep]] = values[keep]
         moduli[left[keep]] = modulus[keep]
         left = left[~keep]
-    return kept, moduli
+    raise Fault(f"magnitude_window of the survey: {len(left)} of {len(tile)} giants found no place in it; widen it")
 
 
 def true_stars(rng: np.random.Generator, survey: Survey, tiles: Columns, count: int) -> Columns:

@@ -23,6 +23,7 @@ from gaia_offsets.engine.config.sections import (
     release_faults,
     releases_of,
     run_faults,
+    survey_faults,
 )
 from gaia_offsets.engine.config.shorthand import add_validation, inherit, validation_faults, write_out
 from gaia_offsets.engine.config.values import measure_faults
@@ -34,6 +35,7 @@ CHECKS = {  # of each entry of a section
     "releases": release_faults,
     "samples": sample_faults,
     "catalogues": catalogue_faults,
+    "surveys": survey_faults,
 }
 
 

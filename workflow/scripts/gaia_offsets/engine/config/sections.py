@@ -38,6 +38,13 @@ def run_faults(config: Config) -> Iterator[Fault]:
         yield Fault("samples.runs", "results/runs/ is the folder of the runs; choose another name")
 
 
+def survey_faults(name: str, survey: Config, config: Config) -> Iterator[Fault]:
+    """A window in magnitude that lets no star through."""
+    window = survey.get("magnitude_window")
+    if window and window["faint"] <= window["bright"]:
+        yield Fault("magnitude_window", f"faint {window['faint']:g} is not fainter than bright {window['bright']:g}")
+
+
 def figure_faults(config: Config) -> Iterator[Fault]:
     """A range of colours that is none."""
     low, high = config["figures"]["colour_range_uas"]

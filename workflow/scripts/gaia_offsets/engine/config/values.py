@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from gaia_offsets.core.columns import REFERENCE_KINDS, STANDARD
+from gaia_offsets.core.columns import LABELS, REFERENCE_KINDS, STANDARD
 from gaia_offsets.engine.config.fault import Config, Fault
 
 MAX_BINS = 10_000
@@ -96,7 +96,11 @@ def reference_faults(reference: Config) -> Iterator[Fault]:
             yield Fault(key, f"missing; kind {kind} needs it")
     if reference.get("learn") is not None and kind != "learned_magnitude":
         yield Fault("learn", f"kind {kind} learns nothing")
-    for number, cut in enumerate((reference.get("learn") or {}).get("cuts") or ()):
+    learn = reference.get("learn") or {}
+    strata, labels = learn.get("strata", "feh"), learn.get("labels") or LABELS
+    if kind == "learned_magnitude" and strata not in (None, *labels):
+        yield Fault("learn.strata", f"{strata!r} is none of the labels; name one, or null for none")
+    for number, cut in enumerate(learn.get("cuts") or ()):
         yield from (Fault(f"learn.cuts.{number}.{key}", text) for key, text in cut_faults(cut))
     if extinction and ("column" in extinction) == ("blue" in extinction):
         yield Fault("extinction", "either column and coefficient, or blue, red, intrinsic and coefficient")
