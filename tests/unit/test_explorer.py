@@ -125,5 +125,9 @@ def test_headline_of_a_run():
     assert rows["solution"].tolist() == ["5p", "6p"] and rows["sample"].str.contains("simulated stars").all()
     assert rows["stars"].tolist() == ["2,287", "52, 51 corrected"] and rows["correction"].tolist() == ["A 2021", ""]
     assert rows.loc[0, ["raw", "corrected_error", "one_percent"]].tolist() == [-25.93, 0.5, 7.0]
+    learned = {"title": "Giants", "simulated": False, "correction": "A", "statistic": "weighted_mean"}
+    weighted = table.assign(weighted_mean=1.5, weighted_mean_error=0.1)
+    row = medians([learned], [weighted], [compared]).iloc[0]
+    assert (row["sample"], row["raw"], row["raw_error"]) == ("Giants (weighted mean)", 1.5, 0.1)
     none = table.assign(n=0, median=np.nan)
     assert medians([{"title": "Giants", "simulated": False, "correction": "none"}], [none], [compared]).empty

@@ -18,7 +18,7 @@ rule learn_magnitudes:
     conda:
         "../../envs/learn.yaml"
     resources:
-        mem_mb=by_input(600, 10),
+        mem_mb=by_input(1000, 10),
         runtime=by_input(10, 0.1),
     params:
         reference=of("learning"),

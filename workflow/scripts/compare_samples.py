@@ -22,10 +22,11 @@ KEYS = {"paper", "tracers", "solution", "parallax", "offset", "error", "referenc
 
 
 def from_run(offsets: pd.DataFrame, sample: Mapping[str, Any]) -> pd.DataFrame:
-    """The medians of global_offsets.csv of one sample."""
-    table = offsets[["solution", "parallax", "n"]].assign(offset=offsets["median"], error=offsets["median_error"])
+    """The medians of global_offsets.csv of one sample, or the weighted means, whichever its `statistic` is."""
+    name = sample.get("statistic", "median")
+    table = offsets[["solution", "parallax", "n"]].assign(offset=offsets[name], error=offsets[f"{name}_error"])
     own = {"origin": "run", "label": sample["title"], "simulated": sample["simulated"]}
-    return table.assign(**own, reference="this run, median").reindex(columns=COLUMNS)
+    return table.assign(**own, reference=f"this run, {name.replace('_', ' ')}").reindex(columns=COLUMNS)
 
 
 def from_literature(entries: list[dict[str, Any]], path: str) -> pd.DataFrame:

@@ -69,10 +69,15 @@ class Sample(Products):
 
     @cached_property
     def facts(self) -> dict[str, Any]:
-        """Name, title, whether its stars are simulated, correction, standard class and its colour, products."""
+        """Name, title, whether its stars are simulated, correction, standard class and its colour, products.
+
+        `statistic` is the offset that is told of it: parallaxes at given labels are skewed, so that only their mean is
+        that of a learned magnitude (docs/method.md).
+        """
         own = {key: self.block[key] for key in ("title", "simulated", "official")}
         coding = self.coding
         own |= {"standard": self.standard, "colour": coding["colours"][self.standard], "correction": self.correction}
+        own["statistic"] = "weighted_mean" if self.learns else "median"
         return {"name": self.name, **own, "pages": self.pages, "figures": self.figures}
 
     # ---------------------------------------------------------------- what it reads

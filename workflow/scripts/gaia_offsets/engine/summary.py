@@ -56,17 +56,19 @@ def _offsets(samples: Sequence[Mapping[str, Any]], tables: Mapping[str, Table]) 
             # The zero point is not there for every star.
             stars, left = (f"{int(row['n']):,}" if row else "" for row in (raw, corrected))
             stars += f", {left} corrected" if left not in ("", stars) else ""
-            rows.append([sample.get("title") or sample["name"], solution, stars, _offset(raw), _offset(corrected)])
+            statistic = sample.get("statistic", "median")
+            title = (sample.get("title") or sample["name"]) + " (weighted mean)" * (statistic != "median")
+            rows.append([title, solution, stars, *(_offset(row, statistic) for row in (raw, corrected))])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for title, solution, *numbers in rows:
         cells = [title.ljust(widths[0]), solution.ljust(widths[1]), *map(str.rjust, numbers, widths[2:])]
         yield "  ".join(cells).rstrip()
 
 
-def _offset(row: Mapping[str, str]) -> str:
-    """Median and its error, a dash for what is not there; a single star has no error."""
-    median, error = (float(row.get(name) or "nan") for name in ("median", "median_error"))
-    text = f"{median:+.1f}" if math.isfinite(median) else "-"
+def _offset(row: Mapping[str, str], statistic: str) -> str:
+    """Median or weighted mean and its error, a dash for what is not there; a single star has no error."""
+    value, error = (float(row.get(name) or "nan") for name in (statistic, f"{statistic}_error"))
+    text = f"{value:+.1f}" if math.isfinite(value) else "-"
     return f"{text} ± {error:.1f}" if math.isfinite(error) else text
 
 

@@ -15,8 +15,8 @@ from gaia_offsets.report.page_corrections import one_percent
 def medians(samples: Sequence[Mapping[str, Any]], *tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """A row for each sample and solution: offset of each parallax with its error [uas], and what it hangs on.
 
-    `tables` are global_offsets.csv and corrections.csv of the `samples` (title, simulated, correction in words). A
-    solution without stars has no row.
+    `tables` are global_offsets.csv and corrections.csv of the `samples` (title, simulated, correction in words, and the
+    statistic, median or weighted_mean). A solution without stars has no row.
     """
     rows = []
     for sample, offsets, compared in zip(samples, *tables, strict=True):
@@ -25,9 +25,11 @@ def medians(samples: Sequence[Mapping[str, Any]], *tables: Sequence[pd.DataFrame
             raw, corrected = by_parallax["n"].fillna(0).astype(int)
             if raw or corrected:
                 row = {"sample": sample["title"] + " (simulated stars: nothing about Gaia)" * sample["simulated"]}
+                statistic = sample.get("statistic", "median")
+                row["sample"] += " (weighted mean)" * (statistic != "median")
                 row |= {"solution": solution}
                 for name, values in by_parallax.iterrows():
-                    row |= {name: values["median"], f"{name}_error": values["median_error"]}
+                    row |= {name: values[statistic], f"{name}_error": values[f"{statistic}_error"]}
                 row["correction"] = sample["correction"] if np.isfinite(row["corrected"]) else ""
                 row["one_percent"] = one_percent(compared, solution)
                 row["stars"] = f"{raw:,}" if corrected == raw else f"{raw:,}, {corrected:,} corrected"
