@@ -216,7 +216,7 @@ def test_what_gets_no_magnitude() -> None:
     table.loc[3, "astrometric_params_solved"] = 95
     predicted, _, _, facts, lines = learn_magnitudes(table, REFERENCE, WAY)
     assert predicted["learned_magnitude"].isna().tolist()[:4] == [True, True, True, False]
-    assert predicted["training"].tolist()[:5] == [False, False, True, False, True]
+    assert predicted["training"].tolist()[:5] == [False, False, False, False, True]
     assert facts["rows"] == 4000 == facts["predicted"] + facts["without_labels"] + facts["outside"] + facts["vague"]
     assert facts["without_labels"] == 2
     assert lines[0] == "3998 rows with a 5p solution"

@@ -68,7 +68,7 @@ def training_rows(matched: pd.DataFrame, known: np.ndarray, rows: Rows) -> tuple
         lines.append(f"{len(stars)} after {describe_cut(cut)}")
     places = stars["place"].to_numpy()
     places = places[known[places]]
-    return places, [*lines, f"{len(places)} with labels, magnitude and parallax: the training stars"]
+    return places, [*lines, f"{len(places)} with labels, magnitude and parallax"]
 
 
 def training_cuts(own: Sequence[Mapping[str, Any]] | None, sample: Sequence[Mapping[str, Any]]) -> list[Any]:
@@ -210,9 +210,12 @@ def train(
         )
     if (divides := learn["strata"]) not in (None, *learn["labels"]):
         raise TableError(f"learned magnitudes: strata {divides!r} is none of the labels; name one, or null for none")
+    basis = learned.Basis(labels[places], None if divides is None else list(learn["labels"]).index(divides))
+    inside = basis.inside(labels[places])  # a few dwarfs far outside would keep the equations from settling
+    places, shift = places[inside], shift[inside]
+    lines.append(f"{len(places)} within the domain of their labels: the training stars")
     raw = learned.Stars(labels[places], parallax[places], error[places], unit[places])
     stars = replace(raw, gaia=raw.gaia - shift)
-    basis = learned.Basis(stars.labels, None if divides is None else list(learn["labels"]).index(divides))
     fold = fold_of(matched["source_id"], learn["folds"])
     # Not from the adopted model, which saw the others.
     others = (stars.restrict(fold[places] != number) for number in range(learn["folds"]))
