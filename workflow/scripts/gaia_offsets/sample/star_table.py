@@ -132,12 +132,16 @@ class StarTable:
         missing = [name for name in needed if not self.find(name) and not (placed and name in ANGLES)]
         if missing:
             called = (f"{name!r}" + (f" (VizieR: {VIZIER[name]})" if name in VIZIER else "") for name in missing)
-            options = (f"{_option(name)} {near(name, self._free, 0.5) or 'COLUMN'}" for name in missing)
+            options = (f"{_option(name)} {near(name, self._free, 0.7) or 'COLUMN'}" for name in missing)
             raise TableError(
                 f"{self.where}: no column {', '.join(called)}: name the column that stands for it, {' '.join(options)}"
             )
         every = dict.fromkeys([*needed, *wanted, *ANGLES, *IDENTITY])
         self.sources = {name: source for name in every if (source := self.find(name))}
+        roles = Counter(source for name, source in self.sources.items() if name in needed)
+        if twice := [column for column, count in roles.items() if count > 1]:
+            names = " and ".join(name for name in needed if self.sources.get(name) == twice[0])
+            raise TableError(f"{self.where}: column {twice[0]!r} cannot be {names} at once: name another for one of them")
         self._optional = set(IDENTITY) - set(needed)
         self._angles = [name for name in needed if name in ANGLES]
         for name in set(self.sources) - self._optional:  # a unit that is none is refused before a row is read
