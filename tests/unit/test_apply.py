@@ -202,6 +202,15 @@ def test_map_and_base_that_do_not_go_together(base, parallax, correction, words,
             apply.correct_parallax([1.0], [1.0], [50.0], read_map(map_file, parallax=parallax), base=base)
 
 
+def test_a_column_stands_for_one_thing(map_file):
+    stars = pd.DataFrame({"ra": [1.0], "dec": [50.0], "npar": [31.0]})
+    columns = {name: {"column": "npar"} for name in ("parallax", "astrometric_params_solved")}
+    words = "'npar' cannot be parallax and astrometric_params_solved at once"
+    stars = stars.assign(phot_g_mean_mag=12.0, nu_eff_used_in_astrometry=1.5, pseudocolour=1.5, ecl_lat=3.0)
+    with refused(words):
+        apply.correct_table(stars, None, correction="lindegren2021", columns=columns)
+
+
 @pytest.mark.parametrize("form", ["ecsv", "fits", "vot", "parquet", "mrt", "csv"])
 @pytest.mark.parametrize("grid", [GRID, GRID | {"frame": "galactic", "ordering": "ring"}])
 def test_every_format_of_the_map(form, grid, tmp_path):

@@ -141,7 +141,7 @@ class StarTable:
         roles = Counter(source for name, source in self.sources.items() if name in needed)
         if twice := [column for column, count in roles.items() if count > 1]:
             names = " and ".join(name for name in needed if self.sources.get(name) == twice[0])
-            raise TableError(f"{self.where}: column {twice[0]!r} cannot be {names} at once: name another for one of them")
+            raise TableError(f"{self.where}: column {twice[0]!r} cannot be {names} at once; name another for one")
         self._optional = set(IDENTITY) - set(needed)
         self._angles = [name for name in needed if name in ANGLES]
         for name in set(self.sources) - self._optional:  # a unit that is none is refused before a row is read
