@@ -154,9 +154,7 @@ def test_the_public_sample_has_the_tracers_of_the_tables_at_hand(run: Path, surv
     # An identifier knows its star where another source is nearer to the target; positions do not.
     assert len(both) > 0.99 * max(len(ours), len(local))
     same = [frame[frame["source_id"].isin(both)].reset_index(drop=True) for frame in (ours, local)]
-    # To rounding, which depends on where in a block of rows a star stands. The scatter of a learned parallax is a
-    # second difference of ln R, which loses digits: 1e-11 was seen, of one star.
-    pd.testing.assert_frame_equal(*same, rtol=1e-9, atol=0)
+    pd.testing.assert_frame_equal(*same, check_exact=True)
 
 
 def test_the_identifiers_release_is_found_and_told(run: Path) -> None:

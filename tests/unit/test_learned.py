@@ -162,6 +162,17 @@ def test_magnitudes_that_the_labels_fix_are_found_to_a_hundredth() -> None:
     assert fraction.max() < 0.05  # the labels say it all
 
 
+def test_a_star_has_one_magnitude_wherever_in_a_table_it_stands() -> None:
+    table = giants(11, 3000)
+    stars = stars_of(table)
+    basis = learned.Basis(stars.labels, dividing=2)
+    fit = learned.fit(basis, stars)
+    whole = fit.predict(basis, stars.labels, stars.unit)
+    for some in (np.arange(7, 3000), np.arange(1, 3000, 3), np.array([1234])):
+        for part, every in zip(fit.predict(basis, stars.labels[some], stars.unit[some])[:2], whole, strict=False):
+            np.testing.assert_array_equal(part, every[some])
+
+
 def test_the_scatter_is_stated() -> None:
     table = giants(5)
     _, _, parallax, fraction, *_ = fitted(table)

@@ -21,6 +21,15 @@ ITERATIONS, STEP = 50, 1e-6
 MAX_STRATA, STRATA_RANGE, MIN_STARS = 8, (2.0, 98.0), 2000  # strata of equal width; stars of one
 
 
+def sums(rows: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+    """Sum over the last axis of rows times coefficients, each row by itself.
+
+    A product of matrices rounds by where in a block a row stands, so that a star would not have the same magnitude in
+    every table.
+    """
+    return np.ascontiguousarray(rows * coefficients).sum(axis=-1)
+
+
 class Density:
     """ln R(y) of the stars of one stratum, but for a straight line in y.
 
@@ -99,7 +108,7 @@ class Strata:
         drift = np.zeros((2, len(y)))
         for part, mine in zip(self.parts, self.divided(label), strict=True):
             if mine.any():
-                drift[:, mine] = part.steps(y[mine], variance[mine]) @ part.coefficients
+                drift[:, mine] = sums(part.steps(y[mine], variance[mine]), part.coefficients)
         return drift
 
     def variance(self, y: np.ndarray, variance: np.ndarray, label: np.ndarray, influence: np.ndarray) -> float:

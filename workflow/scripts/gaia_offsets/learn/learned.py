@@ -8,7 +8,8 @@ Leung & Bovy 2019 (MNRAS 489, 2079) both are solved for at once: near stars fix 
 zero point.
 
 A mean at given labels and apparent magnitude does not depend on how the survey chose the stars by these. So weights and
-the instruments of the equations are functions of labels and apparent magnitude alone, and not of Gaia's parallax.
+the instruments of the equations are functions of labels and apparent magnitude; Gaia's parallax has a say in what holds
+outliers back alone.
 The pattern of the offsets on the sky is scatter here: a constant beside Gaia's error (`extra`) is fitted, too.
 """
 
@@ -19,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from gaia_offsets.learn.density import Strata
+from gaia_offsets.learn.density import Strata, sums
 from gaia_offsets.offsets.weighted import hampel_weights
 from gaia_offsets.tables.read import TableError
 
@@ -110,9 +111,8 @@ class Fit:
     def predict(self, basis: Basis, labels: np.ndarray, unit: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Reference parallax [mas], its scatter and the fit's own error, both fractions of it; all (N,)."""
         rows, spread = basis.mean.transform(labels), _spread(basis.spread.transform(labels), self.spread)
-        parallax, fraction = expected(
-            np.log(unit) + rows @ self.coefficients, spread, self.strata, basis.divides(labels)
-        )
+        y = np.log(unit) + sums(rows, self.coefficients)
+        parallax, fraction = expected(y, spread, self.strata, basis.divides(labels))
         return parallax, fraction, np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", rows, self.covariance, rows), 0.0))
 
 
@@ -123,7 +123,7 @@ def magnitude(parallax: np.ndarray, unit: np.ndarray) -> np.ndarray:
 
 def _spread(rows: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
     low, high = 2.0 * np.log(SPREAD_RANGE)
-    return np.exp(0.5 * np.clip(rows @ coefficients, low, high))
+    return np.exp(0.5 * np.clip(sums(rows, coefficients), low, high))
 
 
 def expected(
@@ -136,9 +136,8 @@ def expected(
     JASA 106, 1602).
     """
     one, two = (0.0, 0.0) if strata is None else strata.drift(y, spread**2, label)
-    return np.exp(y + 0.5 * spread**2 + one), np.sqrt(
-        np.expm1(np.maximum(spread**2 + two - 2.0 * one, NARROWEST * spread**2))
-    )
+    variance = np.maximum(spread**2 + two - 2.0 * one, NARROWEST * spread**2)  # of ln(parallax)
+    return np.exp(y + 0.5 * spread**2 + one), np.sqrt(np.expm1(variance))
 
 
 @dataclass(frozen=True)
