@@ -29,7 +29,7 @@ MIN_STARS = 300
 STARS_PER_INTERVAL = 800  # of training for each interval of the splines
 MAX_INTERVALS = 10
 PRIOR_SD = 1.0  # of a coefficient of F: as much as one or two stars say
-SPREAD_PRIOR = 10.0  # the same of the ln of the variance, as a number of stars
+SPREAD_PRIOR = 100.0  # the same of the ln of the variance, as a number of stars; with 10 those in corners run away
 EXTRA_FLOOR = 1e-4  # mas; less is nothing
 SPREAD_RANGE = (0.02, 0.6)  # of the scatter of ln(parallax)
 DOMAIN = (0.1, 99.9)  # percentiles of the training labels between which a magnitude is predicted
@@ -37,6 +37,8 @@ STEP = 0.03  # of its own error: where an iteration has converged
 STEP_OF_SPREAD = 0.03  # the same for the scatter of a star, as a fraction of it
 ITERATIONS = 200
 UNDAMPED = 15  # from here on half steps: whole ones may go round in circles
+# Parallaxes at given labels are skewed, and more so where red clump and branch meet: wider than for offsets.
+HAMPEL = (5.0, 7.0, 10.0)
 NARROWEST = 0.25  # of spread^2: the density leaves that much of it, wherever its curvature is large
 UNSETTLED = (
     "learned magnitudes: the equations of {} training stars do not settle; look at their magnitudes and parallaxes, or "
@@ -67,17 +69,17 @@ class Basis:
         from sklearn.pipeline import make_pipeline, make_union
         from sklearn.preprocessing import PolynomialFeatures, SplineTransformer, StandardScaler
 
-        def functions(intervals: int, degree: int) -> Any:
-            parts = [make_pipeline(StandardScaler(), PolynomialFeatures(degree))]
-            if intervals > 1:
-                knots = {"n_knots": intervals + 1, "knots": "quantile", "extrapolation": "constant"}
-                parts.append(SplineTransformer(**knots, include_bias=False))
-            return make_union(*parts).fit(labels)
-
-        intervals = min(MAX_INTERVALS, len(labels) // STARS_PER_INTERVAL)
+        parts: list[Any] = [make_pipeline(StandardScaler(), PolynomialFeatures(3))]
+        if (intervals := min(MAX_INTERVALS, len(labels) // STARS_PER_INTERVAL)) > 1:
+            knots = {"n_knots": intervals + 1, "knots": "quantile", "extrapolation": "constant"}
+            parts.append(SplineTransformer(**knots, include_bias=False))
+        self.functions: Any = make_union(*parts).fit(labels)
         self.low, self.high = np.percentile(labels, DOMAIN, axis=0)
         self.dividing = dividing
-        self.mean, self.spread = functions(intervals, 3), functions(min(intervals, 3), 2)
+
+    def rows(self, labels: np.ndarray) -> np.ndarray:
+        """The functions of labels (N, L): (N, terms)."""
+        return self.functions.transform(labels)
 
     def divides(self, labels: np.ndarray) -> np.ndarray:
         """The label (N,) by which the density is counted in strata; zeros where there are none."""
@@ -110,8 +112,8 @@ class Fit:
 
     def predict(self, basis: Basis, labels: np.ndarray, unit: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Reference parallax [mas], its scatter and the fit's own error, both fractions of it; all (N,)."""
-        rows, spread = basis.mean.transform(labels), _spread(basis.spread.transform(labels), self.spread)
-        y = np.log(unit) + sums(rows, self.coefficients)
+        rows = basis.rows(labels)
+        y, spread = np.log(unit) + sums(rows, self.coefficients), _spread(rows, self.spread)
         parallax, fraction = expected(y, spread, self.strata, basis.divides(labels))
         return parallax, fraction, np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", rows, self.covariance, rows), 0.0))
 
@@ -173,35 +175,35 @@ class Equations:
     def __init__(self, basis: Basis, stars: Stars, zero_point: bool) -> None:
         """`zero_point` says whether it is solved for."""
         self.stars, self.label, self.log_unit = stars, basis.divides(stars.labels), np.log(stars.unit)
-        self.mean, self.spread = basis.mean.transform(stars.labels), basis.spread.transform(stars.labels)
-        self.terms = self.mean.shape[1]
+        self.rows = basis.rows(stars.labels)
+        self.terms = self.rows.shape[1]
         self.depth = self.log_unit - self.log_unit.mean()
         self.solved = np.append(np.ones(self.terms, dtype=bool), zero_point)
         self.prior = np.append(np.full(self.terms, PRIOR_SD**-2.0), 0.0)
         self.prior[0] = 0.0
-        self.spread_prior = np.full(self.spread.shape[1], SPREAD_PRIOR)
+        self.spread_prior = np.full(self.terms, SPREAD_PRIOR)
         self.spread_prior[0] = 0.0
 
     def first_state(self) -> State:
         """One magnitude and one scatter for all stars."""
-        theta, spread = np.zeros(self.terms + 1), np.zeros(self.spread.shape[1])
+        theta, spread = np.zeros(self.terms + 1), np.zeros(self.terms)
         theta[0], spread[0] = np.log(np.median(self.stars.gaia / self.stars.unit)), 2.0 * np.log(0.2)
         return State(theta, spread, 0.1 * float(np.median(self.stars.gaia_error)))
 
     def counted(self, state: State) -> State:
         """The state with the density counted anew."""
-        variance = _spread(self.spread, state.spread) ** 2
-        return replace(state, strata=Strata(self.log_unit, self.mean @ state.whole[:-1], variance, self.label))
+        variance = _spread(self.rows, state.spread) ** 2
+        return replace(state, strata=Strata(self.log_unit, self.rows @ state.whole[:-1], variance, self.label))
 
     def residuals(self, state: State) -> Residuals:
         """The stars at a state."""
-        y, spread = self.log_unit + self.mean @ state.whole[:-1], _spread(self.spread, state.spread)
+        y, spread = self.log_unit + self.rows @ state.whole[:-1], _spread(self.rows, state.spread)
         reference, fraction = expected(y, spread, state.strata, self.label)
         residual = self.stars.gaia - state.whole[-1] - reference
         variance = self.stars.gaia_error**2 + state.extra**2 + (fraction * reference) ** 2
         if not np.isfinite(residual + variance).all():
             raise TableError(UNSETTLED.format(len(residual)))
-        robust = hampel_weights(residual / np.sqrt(variance))
+        robust = hampel_weights(residual / np.sqrt(variance), HAMPEL)
         return Residuals(y, spread, reference, fraction, residual, variance, robust)
 
     def solve(self, whole: np.ndarray, at: Residuals, slope: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -210,7 +212,7 @@ class Equations:
         With `slope` a multiple of ln(unit) is solved for besides, as the first. That the drift by density changes with
         F, some per cent of a step, is left out.
         """
-        columns = [self.mean * at.reference[:, None], np.ones((len(at.y), 1))]
+        columns = [self.rows * at.reference[:, None], np.ones((len(at.y), 1))]
         gradient, prior = np.hstack(columns)[:, self.solved], self.prior[self.solved]
         pull = prior * whole[self.solved]
         if slope:
@@ -226,16 +228,16 @@ class Equations:
         Scoring of a Gaussian variance (fraction * reference)^2 + extra^2 + error^2, logarithmic in the first two.
         """
         scatter = (at.fraction * at.reference) ** 2
-        shares = np.column_stack([self.spread * (scatter / at.variance)[:, None], state.extra**2 / at.variance])
+        shares = np.column_stack([self.rows * (scatter / at.variance)[:, None], state.extra**2 / at.variance])
         pull = at.robust * (at.residual**2 / at.variance - 1.0)
         prior = 2.0 * np.append(self.spread_prior, 0.0)
         information = (shares * at.robust[:, None]).T @ shares + np.diag(prior + 1e-9)
         inverse = np.linalg.inv(information)
         move = inverse @ (shares.T @ pull - prior * np.append(state.spread, 0.0))
-        largest = np.abs(self.spread @ move[:-1]).max()
+        largest = np.abs(self.rows @ move[:-1]).max()
         spread = state.spread + damping * move[:-1] / max(largest, 1.0)
         extra = max(state.extra * float(np.exp(0.5 * damping * np.clip(move[-1], -1.0, 1.0))), EXTRA_FLOOR)
-        moved = float(np.abs(np.log(_spread(self.spread, spread) / at.spread)).max())
+        moved = float(np.abs(np.log(_spread(self.rows, spread) / at.spread)).max())
         return spread, extra, moved, 2.0 * inverse[:-1, :-1]
 
     def zero_point_variance(self, strata: Strata, at: Residuals, influence: np.ndarray, scatter: np.ndarray) -> float:
@@ -244,7 +246,7 @@ class Equations:
         `influence` (N,) is how it moves with ln(reference) of each star; the others are solved for anew.
         """
         wider = expected(at.y, at.spread * np.exp(0.005), strata, self.label)[0]
-        slopes = (influence * np.log(wider / at.reference) / 0.01) @ self.spread
+        slopes = (influence * np.log(wider / at.reference) / 0.01) @ self.rows
         return strata.variance(at.y, at.spread**2, self.label, influence) + float(slopes @ scatter @ slopes)
 
 

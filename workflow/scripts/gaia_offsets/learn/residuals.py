@@ -32,7 +32,7 @@ def residual_table(variables: Mapping[str, np.ndarray], fitted: pd.DataFrame) ->
 
 def _bins(name: str, values: np.ndarray, fitted: pd.DataFrame) -> pd.DataFrame:
     stars = fitted.assign(x=values)[np.isfinite(values)]
-    robust = hampel_weights(stars["residual"] / np.sqrt(stars["variance"]))
+    robust = hampel_weights(stars["residual"] / np.sqrt(stars["variance"]), learned.HAMPEL)
     weight = robust / stars["variance"]
     sure = robust * (stars["reference"] ** 2 / stars["variance"]) ** 2
     parts = {

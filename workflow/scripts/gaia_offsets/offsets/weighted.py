@@ -10,9 +10,9 @@ from gaia_offsets.offsets.groups import Groups, group_stars
 HAMPEL = (3.0, 5.0, 8.0)
 
 
-def hampel_weights(z: np.ndarray) -> np.ndarray:
+def hampel_weights(z: np.ndarray, limits: tuple[float, float, float] = HAMPEL) -> np.ndarray:
     """Weights of deviations in units of their sd: 1 for small ones, 0 for outliers (Hampel et al. 1986)."""
-    full, flat, gone = HAMPEL
+    full, flat, gone = limits
     z = np.maximum(np.abs(np.asarray(z)), 1e-300)
     weight = np.minimum(full / z, 1.0)
     z -= gone
