@@ -455,3 +455,11 @@ def test_second_drawing_has_the_same_bytes_and_no_dates(case, tmp_path):
         content = (tmp_path / "one" / name).read_bytes()
         assert content == (tmp_path / "two" / name).read_bytes()
         assert b"matplotlib" not in content.lower() and b"CreationDate" not in content
+
+
+def test_a_figure_without_its_title_gives_the_room_to_its_panels(tmp_path):
+    with_title, without = CASES["fig4"](), CASES["fig4"]()
+    save_figure(with_title, tmp_path / "a.png", dpi=50)
+    save_figure(without, tmp_path / "b.png", dpi=50, titles=False)
+    assert with_title.get_suptitle() and not without.get_suptitle()
+    assert without.axes[0].get_position().y1 > with_title.axes[0].get_position().y1 + 0.03

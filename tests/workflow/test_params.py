@@ -141,6 +141,7 @@ TABLE: list[tuple[str, Any, set[str]]] = [
     ("measure.cross_validation.*", 3, {"cross_validate"}),
     ("publish.bootstrap.*", 50, {"publish_dataset", "measure_errors"}),
     ("figures.colour_range_uas", [-50, 50], {"draw_figures", "write_pages"}),
+    ("figures.titles", False, FIGURES),
     ("figures.dpi", 150, FIGURES | OVERVIEW | {"summarise_validation"}),
     ("validation.sample", "lamost_giants", set()),  # what it changes belongs to surveys and samples of its own
     ("validation.survey.like", "standard", set()),

@@ -44,6 +44,7 @@ for DRAWN, OF in alike(KNOWN.values(), attrgetter("figures")).items():
             min_stars=lookup("samples/{sample}/measure/trends/min_stars", within=config),
             colour_range=lookup("figures/colour_range_uas", within=config),
             dpi=lookup("figures/dpi", within=config),
+            titles=lookup("figures/titles", within=config),
             solution=of("standard"),
             solutions=of("solutions"),
             code=digest("draw_figures.py"),

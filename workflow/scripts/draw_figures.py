@@ -69,5 +69,6 @@ if __name__ == "__main__":
     open_log(snakemake.log[0])
     draw = figures(read_inputs(snakemake.input.items()), snakemake.params)
     for name, paths in snakemake.output.items():
-        style.save_figure(draw[name](), *([paths] if isinstance(paths, str) else paths), dpi=snakemake.params.dpi)
+        files, params = [paths] if isinstance(paths, str) else paths, snakemake.params
+        style.save_figure(draw[name](), *files, dpi=params.dpi, titles=params.titles)
         say(name)

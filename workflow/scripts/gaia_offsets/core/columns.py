@@ -7,7 +7,7 @@ from typing import Any
 
 LEARNED = "learned_magnitude"  # the kind of a reference, and the column that the rule learn_magnitudes makes
 
-LABELS = ("teff", "logg", "feh")  # of a learned magnitude where the config names none
+LABELS, STRATA = ("teff", "logg", "feh"), "feh"  # of a learned magnitude where the config names none
 
 
 @dataclass(frozen=True)

@@ -113,10 +113,7 @@ class Sample(Products):
     def match_columns(self) -> dict[str, dict[str, Any]]:
         """The column maps of these tables, by role."""
         match = self.block["crossmatch"]
-        blocks = {
-            "targets": self.block["targets"],
-            **{role: match.get(role) for role in ("gaia", "tmass", "distances")},
-        }
+        blocks = {"targets": self.block["targets"]} | {role: match.get(role) for role in ("gaia", "tmass", "distances")}
         if match["backend"] == "hats":
             blocks["gaia"] = match["hats"]
         kinds = column_kinds(self.block, self.config["corrections"])

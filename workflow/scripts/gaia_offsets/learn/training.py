@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaia_offsets.core.columns import GAIA, LABELS
+from gaia_offsets.core.columns import GAIA, LABELS, STRATA
 from gaia_offsets.learn import learned
 from gaia_offsets.learn.residuals import against_known, residual_table, unseen_residuals
 from gaia_offsets.sample.corrections import zero_point_of
@@ -22,7 +22,7 @@ CHUNK = 200_000  # rows that are predicted at once
 EXTINCTIONS = ("ebv", "av")  # columns of the residuals, where the table has them
 VAGUE_UAS = 5.0  # error of a zero point of the training that the user is warned of
 SLOPE_SD = 0.01  # rms slope on simulated skies whose zero point is right to 1 uas: docs/validation.md
-DEFAULTS = {"labels": LABELS, "cuts": None, "zero_point": True, "strata": "feh", "folds": 5, "check": None}
+DEFAULTS = {"labels": LABELS, "cuts": None, "zero_point": True, "strata": STRATA, "folds": 5, "check": None}
 
 
 def numbers(table: pd.DataFrame, name: str) -> np.ndarray:

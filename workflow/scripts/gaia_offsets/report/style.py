@@ -71,8 +71,13 @@ def canvas(height: float, title: str) -> Figure:
 
 
 @styled
-def save_figure(figure: Figure, *paths: str | Path, dpi: int) -> None:
-    """Write a figure to each path (.png or .pdf); the same figure gives the same bytes: no dates, no versions."""
+def save_figure(figure: Figure, *paths: str | Path, dpi: int, titles: bool = True) -> None:
+    """Write a figure to each path (.png or .pdf), without its title where not `titles`.
+
+    The same figure gives the same bytes: no dates, no versions.
+    """
+    if not titles:
+        figure.suptitle("")
     clean = {".png": ("Software",), ".pdf": ("Creator", "Producer", "CreationDate")}
     figure.set_dpi(dpi)
     if engine := figure.get_layout_engine():

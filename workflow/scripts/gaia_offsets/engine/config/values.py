@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from gaia_offsets.core.columns import LABELS, REFERENCE_KINDS, STANDARD
+from gaia_offsets.core.columns import LABELS, REFERENCE_KINDS, STANDARD, STRATA
 from gaia_offsets.engine.config.fault import Config, Fault
 
 MAX_BINS = 10_000
@@ -97,7 +97,7 @@ def reference_faults(reference: Config) -> Iterator[Fault]:
     if reference.get("learn") is not None and kind != "learned_magnitude":
         yield Fault("learn", f"kind {kind} learns nothing")
     learn = reference.get("learn") or {}
-    strata, labels = learn.get("strata", "feh"), learn.get("labels") or LABELS
+    strata, labels = learn.get("strata", STRATA), learn.get("labels") or LABELS
     if kind == "learned_magnitude" and strata not in (None, *labels):
         yield Fault("learn.strata", f"{strata!r} is none of the labels; name one, or null for none")
     for number, cut in enumerate(learn.get("cuts") or ()):
