@@ -14,7 +14,7 @@ from gaia_offsets.core.releases import coding
 from gaia_offsets.learn import learned
 from gaia_offsets.learn.density import Density, Strata
 from gaia_offsets.learn.residuals import against_known, residual_table
-from gaia_offsets.learn.training import Rows, fold_of, learn_magnitudes, training_cuts
+from gaia_offsets.learn.training import Rows, fold_of, learn_magnitudes, training_cuts, warnings_of
 from gaia_offsets.offsets.stars import star_table, variances
 from gaia_offsets.offsets.weighted import weighted_means
 from gaia_offsets.sample.reference import reference_parallax
@@ -201,6 +201,15 @@ def test_the_weighted_mean_is_the_zero_point_of_the_training() -> None:
     assert -4.5 < 1000.0 * np.median(table["parallax"] - parallax) - zero_point < -1.0
 
 
+@pytest.mark.parametrize(("factor", "moved"), [(10.0, 0.5), (0.1, 10.0)])
+def test_what_a_per_cent_of_wrong_parallaxes_does(factor: float, moved: float) -> None:
+    """Those too large are held back; those near zero look like far stars (docs/method.md)."""
+    table = giants(11, 20_000)
+    spoiled = table.assign(parallax=table["parallax"].where(table.index % 100 > 0, factor * table["parallax"]))
+    off = fitted(spoiled)[-1] - fitted(table)[-1]
+    assert abs(off) < moved
+
+
 def test_magnitude_of_a_mean_parallax() -> None:
     magnitude = learned.magnitude(np.array([0.5]), np.array([0.2]))
     assert magnitude[0] == pytest.approx(5.0 * np.log10(2.5))
@@ -259,6 +268,14 @@ def test_every_way_to_train_stands_side_by_side() -> None:
     assert (means["mean"].abs() < 4.0 * means["mean_error"]).mean() > 0.9
 
 
+def test_a_slope_is_warned_of_where_it_does_harm() -> None:
+    rows = {"zero_point": True, "zero_point_error_uas": 0.3, "predicted": 1, "rows": 1, "without_labels": 0}
+    harmless = rows | {"slope": 0.018, "slope_error": 0.002, "slope_shift_uas": 4.8}
+    assert [*warnings_of(harmless)] == [*warnings_of(harmless | {"slope": 0.04, "slope_error": 0.02})] == []
+    for harm in ({"slope": -0.031}, {"slope_shift_uas": -5.1}):
+        assert "still drift" in next(warnings_of(harmless | harm))
+
+
 def test_the_kepler_giants_give_what_the_method_says() -> None:
     configs = ((ROOT / "config" / name).read_text() for name in ("real_stars.yaml", "kepler_learned.yaml"))
     sample = resolved(*configs)["samples"]["kepler_giants_learned"]
@@ -294,9 +311,11 @@ def test_residuals_known_magnitudes_and_cuts_of_the_training_by_hand() -> None:
     [
         (lambda t: t.drop(columns="logg"), "no column 'logg'"),
         (lambda t: t.drop(columns="ks_m"), "no column 'ks_m'"),
-        (lambda t: t.iloc[:200], "too few training stars"),
+        (lambda t: t.iloc[:400], "412 it takes"),
         (lambda t: t.rename(columns={"feh": "m_h"}), "no column 'feh'"),
         (lambda t: t.assign(parallax_error=np.nan), "too few training stars"),
+        (lambda t: t.assign(parallax_error=np.inf), "0 with labels, magnitude and parallax"),
+        (lambda t: t.assign(ks_m=np.inf), "0 with labels, magnitude and parallax"),
         (lambda t: t.assign(astrometric_params_solved=95), "0 rows with a 5p solution"),
         (lambda t: t.assign(ks_m=9.0), "have one apparent magnitude"),
         (lambda t: t.assign(parallax=-t["parallax"]), "do not settle; look at their magnitudes and parallaxes"),

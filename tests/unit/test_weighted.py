@@ -28,6 +28,7 @@ def test_means_of_few_stars_by_hand() -> None:
     assert labels.tolist() == [3, 8]
     assert mean == pytest.approx([(1.0 + 4.0 / 4.0) / 1.25, 7.0]) and error == pytest.approx([1.25**-0.5, 1.0])
     z = np.array([0.0, 2.9, -3.0, 4.0, -5.0, 6.5, 8.0, 50.0])
+    assert weighted.hampel_weights(2.0 * z, (6.0, 10.0, 16.0)) == pytest.approx(weighted.hampel_weights(z))
     assert weighted.hampel_weights(z) == pytest.approx([1.0, 1.0, 1.0, 0.75, 0.6, 3.0 / 6.5 * 0.5, 0.0, 0.0])
     stars = np.append(np.linspace(-1.0, 1.0, 21), 1000.0)  # an outlier has no say
     _, mean, error = weighted_means(stars, np.ones(22), np.zeros(22))

@@ -29,7 +29,7 @@ MIN_STARS = 300
 STARS_PER_INTERVAL = 800  # of training for each interval of the splines
 MAX_INTERVALS = 10
 PRIOR_SD = 1.0  # of a coefficient of F: as much as one or two stars say
-SPREAD_PRIOR = 100.0  # the same of the ln of the variance, as a number of stars; with 10 those in corners run away
+SPREAD_PRIOR = 100.0  # 1 / sd^2 of a coefficient of ln(variance); with 10 it runs away in corners of the labels
 EXTRA_FLOOR = 1e-4  # mas; less is nothing
 SPREAD_RANGE = (0.02, 0.6)  # of the scatter of ln(parallax)
 DOMAIN = (0.1, 99.9)  # percentiles of the training labels between which a magnitude is predicted
@@ -38,7 +38,7 @@ STEP_OF_SPREAD = 0.03  # the same for the scatter of a star, as a fraction of it
 ITERATIONS = 200
 UNDAMPED = 15  # from here on half steps: whole ones may go round in circles
 # Parallaxes at given labels are skewed, and more so where red clump and branch meet: wider than for offsets.
-HAMPEL = (5.0, 7.0, 10.0)
+HAMPEL = (4.0, 6.0, 9.0)
 NARROWEST = 0.25  # of spread^2: the density leaves that much of it, wherever its curvature is large
 UNSETTLED = (
     "learned magnitudes: the equations of {} training stars do not settle; look at their magnitudes and parallaxes, or "
@@ -94,6 +94,7 @@ class Basis:
 class Fit:
     """A solution: `zero_point` [mas] with its error (0 where not solved for), and what predicts.
 
+    `coefficients` are those of F, with their `covariance`, `spread` those of the ln of the variance of the scatter.
     `strata` is the density along the line of sight, None where none was counted. `slope` is how much F still grows with
     ln(unit) at given labels: a check, 0 within `slope_error` where the density says all; `slope_shift` [mas] is how far
     the zero point would move with it.
@@ -158,7 +159,8 @@ class State:
 
 @dataclass(frozen=True)
 class Residuals:
-    """Of the training stars at a state, (N,): ln(photometric parallax), reference [mas], its scatter, weights."""
+    """Of the training stars at a state, (N,): ln(photometric parallax) and its scatter by labels alone, reference [mas]
+    and its scatter as a fraction, Gaia minus reference [mas], the variance of that [mas2], weights of outliers."""
 
     y: np.ndarray
     spread: np.ndarray
@@ -181,8 +183,7 @@ class Equations:
         self.solved = np.append(np.ones(self.terms, dtype=bool), zero_point)
         self.prior = np.append(np.full(self.terms, PRIOR_SD**-2.0), 0.0)
         self.prior[0] = 0.0
-        self.spread_prior = np.full(self.terms, SPREAD_PRIOR)
-        self.spread_prior[0] = 0.0
+        self.spread_prior = SPREAD_PRIOR * (self.prior[:-1] > 0)
 
     def first_state(self) -> State:
         """One magnitude and one scatter for all stars."""

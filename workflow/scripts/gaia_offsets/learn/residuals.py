@@ -13,10 +13,16 @@ from gaia_offsets.offsets.weighted import hampel_weights
 BINS = 20  # of the residuals, with as many stars each
 
 
-def unseen_residuals(stars: learned.Stars, zero_point: np.ndarray, predicted: pd.DataFrame) -> pd.DataFrame:
-    """Input of `residual_table`: training stars, each with the zero point [mas] (N,) and the prediction of its fold."""
+def unseen_residuals(
+    stars: learned.Stars, zero_point: np.ndarray, extra: float, predicted: pd.DataFrame
+) -> pd.DataFrame:
+    """Input of `residual_table`: training stars, each with the zero point [mas] (N,) and the prediction of its fold.
+
+    `extra` [mas] is the scatter of all of them beside Gaia's errors.
+    """
     reference, fraction = predicted["parallax"].to_numpy(), predicted["fraction"].to_numpy()
-    variance = {"variance": stars.gaia_error**2 + (fraction * reference) ** 2, "gaia_variance": stars.gaia_error**2}
+    gaia_variance = stars.gaia_error**2 + extra**2
+    variance = {"variance": gaia_variance + (fraction * reference) ** 2, "gaia_variance": gaia_variance}
     residual = stars.gaia - zero_point - reference
     return pd.DataFrame({"residual": residual, **variance, "reference": reference, "fraction": fraction})
 

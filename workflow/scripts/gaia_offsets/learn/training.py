@@ -20,8 +20,8 @@ from gaia_offsets.tables.read import TableError
 
 CHUNK = 200_000  # rows that are predicted at once
 EXTINCTIONS = ("ebv", "av")  # columns of the residuals, where the table has them
-VAGUE_UAS = 5.0  # error of a zero point of the training that the user is warned of
-SLOPE_SD = 0.01  # rms slope on simulated skies whose zero point is right to 1 uas: docs/validation.md
+VAGUE_UAS = 5.0  # error or shift of a zero point of the training that the user is warned of
+STEEP = 0.03  # a slope that does harm: simulated skies whose zero point is right have up to 0.018 (docs/validation.md)
 DEFAULTS = {"labels": LABELS, "cuts": None, "zero_point": True, "strata": STRATA, "folds": 5, "check": None}
 
 
@@ -93,7 +93,7 @@ def predict(
     Null outside the domain of the training stars, or where the model knows less than the labels scatter.
     """
     table = pd.DataFrame(np.nan, index=range(len(unit)), columns=["parallax", "fraction", "learned_magnitude"])
-    there = np.isfinite(labels).all(axis=1) & np.isfinite(unit) & (fold >= 0)
+    there = np.isfinite(labels).all(axis=1) & np.isfinite(unit) & (unit > 0) & (fold >= 0)
     inside = there & basis.inside(labels)
     vague = 0
     for number, fit in enumerate(fits):
@@ -154,11 +154,11 @@ def used_columns(reference: Mapping[str, Any], rows: Rows) -> Iterator[str]:
 
 def warnings_of(facts: Mapping[str, Any]) -> Iterator[str]:
     """What the user should know before the numbers are believed."""
-    error = facts["zero_point_error_uas"]
+    error, slope, shift_uas = (facts[name] for name in ("zero_point_error_uas", "slope", "slope_shift_uas"))
     if not facts["zero_point"]:
         yield "learned magnitudes: no zero point was solved for, so that offsets are those against the training"
-    if abs(facts["slope"]) > 3.0 * np.hypot(facts["slope_error"], SLOPE_SD):
-        shift = f"; with a slope the zero point would move by {facts['slope_shift_uas']:+.1f} uas"
+    if abs(slope) > 3.0 * facts["slope_error"] and (abs(slope) > STEEP or abs(shift_uas) > VAGUE_UAS):
+        shift = f"; with a slope the zero point would move by {shift_uas:+.1f} uas"
         yield (
             "learned magnitudes: they still drift with the apparent magnitude, so that counts do not say all of it"
             + shift * facts["zero_point"]
@@ -170,7 +170,10 @@ def warnings_of(facts: Mapping[str, Any]) -> Iterator[str]:
         )
     if facts["predicted"] < 0.5 * (facts["rows"] - facts["without_labels"]):
         lost = facts["outside"] + facts["vague"]
-        yield f"learned magnitudes: {lost} of {facts['rows']} rows lie outside the domain of the training and get none"
+        yield (
+            f"learned magnitudes: {lost} of {facts['rows']} rows get none: they lie outside the domain of the "
+            "training, or the model knows too little of them"
+        )
 
 
 @dataclass(frozen=True)
@@ -200,15 +203,14 @@ def train(
     Raises TableError with too few training stars.
     """
     parallax, error = (numbers(matched, name) for name in ("parallax", "parallax_error"))
-    known = np.isfinite(labels).all(axis=1) & np.isfinite(unit + parallax) & (error > 0)
+    known = np.isfinite(labels).all(axis=1) & np.isfinite(unit + parallax + error) & (unit > 0) & (error > 0)
     places, lines = training_rows(matched, known, rows)
     shift = zero_point_of(matched.iloc[places], rows.official, rows.corrections)
     places, shift = places[np.isfinite(shift)], shift[np.isfinite(shift)]
     lines.append(f"{len(places)} of them have a zero point of {rows.official}")
-    if len(places) < learned.MIN_STARS:
-        raise TableError(
-            f"learned magnitudes: too few training stars ({'; '.join(lines)}); {learned.MIN_STARS} it takes"
-        )
+    # Each fit lacks a fold of them, and those outside the domain.
+    if len(places) < (needed := int(1.1 * learned.MIN_STARS / (1.0 - 1.0 / learn["folds"]))):
+        raise TableError(f"learned magnitudes: too few training stars ({'; '.join(lines)}); {needed} it takes")
     if (divides := learn["strata"]) not in (None, *learn["labels"]):
         raise TableError(f"learned magnitudes: strata {divides!r} is none of the labels; name one, or null for none")
     basis = learned.Basis(labels[places], None if divides is None else list(learn["labels"]).index(divides))
@@ -282,7 +284,7 @@ def learn_magnitudes(
     stars = {"raw": training.raw, "corrected": training.stars}
     others = alternatives(training.basis, stars, training.adopted, learn["zero_point"])
     zero_points = np.array([one.zero_point for one in training.fits])[training.fold[places]]
-    fitted = unseen_residuals(training.stars, zero_points, predicted.iloc[places])
+    fitted = unseen_residuals(training.stars, zero_points, training.adopted.extra, predicted.iloc[places])
     seen = fitted["residual"].notna().to_numpy()
     fitted = fitted[seen]
     variables = residual_variables(matched.iloc[places[seen]], fitted, learn["labels"], reference)
