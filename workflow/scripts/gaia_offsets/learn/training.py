@@ -20,8 +20,9 @@ from gaia_offsets.tables.read import TableError
 
 CHUNK = 200_000  # rows that are predicted at once
 EXTINCTIONS = ("ebv", "av")  # columns of the residuals, where the table has them
-VAGUE_UAS = 5.0  # error or shift of a zero point of the training that the user is warned of
-STEEP = 0.03  # a slope that does harm: simulated skies whose zero point is right have up to 0.018 (docs/validation.md)
+VAGUE_UAS = 5.0  # error of a zero point of the training that the user is warned of
+# Slope and shift [uas] that may do harm: simulated skies with the right zero point have less (docs/validation.md).
+STEEP, FAR_UAS = 0.03, 8.0
 DEFAULTS = {"labels": LABELS, "cuts": None, "zero_point": True, "strata": STRATA, "folds": 5, "check": None}
 
 
@@ -157,7 +158,7 @@ def warnings_of(facts: Mapping[str, Any]) -> Iterator[str]:
     error, slope, shift_uas = (facts[name] for name in ("zero_point_error_uas", "slope", "slope_shift_uas"))
     if not facts["zero_point"]:
         yield "learned magnitudes: no zero point was solved for, so that offsets are those against the training"
-    if abs(slope) > 3.0 * facts["slope_error"] and (abs(slope) > STEEP or abs(shift_uas) > VAGUE_UAS):
+    if abs(slope) > 3.0 * facts["slope_error"] and (abs(slope) > STEEP or abs(shift_uas) > FAR_UAS):
         shift = f"; with a slope the zero point would move by {shift_uas:+.1f} uas"
         yield (
             "learned magnitudes: they still drift with the apparent magnitude, so that counts do not say all of it"
