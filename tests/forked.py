@@ -14,7 +14,9 @@ import sys
 import threading
 import types
 from collections.abc import Callable, Mapping
+from multiprocessing import forkserver
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 # What most jobs import; a fork imports itself what is missing here.
@@ -35,7 +37,11 @@ def run(command: list[str], folder: Path, environment: Mapping[str, str], printe
     added = {str(ROOT / name) for name in ("workflow/scripts", "tests", "tools")}  # by pytest's setting `pythonpath`
     path = [name for name in environment.get("PYTHONPATH", "").split(os.pathsep) if name]
     path += [name for name in sys.path if name not in added and name not in path]
-    process = FORKS.Process(target=_snakemake, args=(command, str(folder), dict(environment), path, str(printed)))
+    forkserver._forkserver.ensure_running()
+    known = vars(forkserver._forkserver)
+    server = {name: known[name] for name in ("_forkserver_address", "_forkserver_authkey") if name in known}
+    place = (str(folder), dict(environment), path, str(printed))
+    process = FORKS.Process(target=_snakemake, args=(server, command, *place))
     process.start()
     process.join(timeout)
     if process.exitcode is None:
@@ -74,7 +80,9 @@ def _end(work: Callable[[], None]) -> None:
     os._exit(code)
 
 
-def _snakemake(command: list[str], *place: str) -> None:
+def _snakemake(server: dict[str, Any], command: list[str], *place: str) -> None:
+    # Jobs fork from the same process as this: one of its own would import everything anew, 3 s in each run.
+    vars(forkserver._forkserver).update(server, ensure_running=lambda: None)
     _become(*place)
     sys.path.append(str(ROOT / "tests"))  # for this module in the jobs' processes, before they have their own path
     from snakemake import cli, script
